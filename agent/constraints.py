@@ -1,0 +1,75 @@
+"""Constraints: the part of a wish that the catalogue's own data can decide."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Constraints:
+    """Hard conditions on an item; the default lets everything through.
+
+    ``genres`` is a conjunction of disjunctions: ``({"Comedy", "Romance"}, {"War"})`` means (comedy or romance)
+    and war. Years are inclusive. ``rating_min`` is a floor on the item's mean rating, in stars. ``excluded`` holds
+    catalogue indices that must not be shown. ``unchecked`` holds the wishes, in the user's words, that the data
+    cannot decide; they bind nothing, and the reply names them.
+    """
+
+    genres: tuple[frozenset[str], ...] = ()
+    without_genres: frozenset[str] = frozenset()
+    year_min: int | None = None
+    year_max: int | None = None
+    rating_min: float | None = None
+    excluded: frozenset[int] = frozenset()
+    unchecked: tuple[str, ...] = field(default=())
+
+    def __bool__(self) -> bool:
+        """Whether anything is asked for (``unchecked`` wishes do not count)."""
+        return any(
+            (
+                self.genres,
+                self.without_genres,
+                self.year_min is not None,
+                self.year_max is not None,
+                self.rating_min is not None,
+                self.excluded,
+            )
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data, for logs and ``--json``; sets become sorted lists."""
+        return {
+            "genres": [sorted(group) for group in self.genres],
+            "without_genres": sorted(self.without_genres),
+            "year_min": self.year_min,
+            "year_max": self.year_max,
+            "rating_min": self.rating_min,
+            "excluded": sorted(self.excluded),
+            "unchecked": list(self.unchecked),
+        }
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Constraints:
+        """The inverse of :meth:`to_json`.
+
+        Raises:
+            ValueError: a key is unknown (the message names it and lists the known ones).
+        """
+        known = {f for f in cls.__slots__}
+        unknown = set(data) - known
+        if unknown:
+            raise ValueError(f"unknown constraint {sorted(unknown)[0]!r}: use one of {', '.join(sorted(known))}")
+        return cls(
+            genres=tuple(frozenset(group) for group in data.get("genres", ())),
+            without_genres=frozenset(data.get("without_genres", ())),
+            year_min=data.get("year_min"),
+            year_max=data.get("year_max"),
+            rating_min=data.get("rating_min"),
+            excluded=frozenset(data.get("excluded", ())),
+            unchecked=tuple(data.get("unchecked", ())),
+        )
+
+    def excluding(self, items: frozenset[int] | set[int]) -> Constraints:
+        """The same constraints with more items excluded."""
+        return replace(self, excluded=self.excluded | frozenset(items))

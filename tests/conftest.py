@@ -1,0 +1,55 @@
+"""What all tests share: no network, no trace in the user's own folders, the data sets."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from agent.dataset import Dataset
+
+ROOT = Path(__file__).resolve().parent.parent
+
+# Read by the libraries when they are first imported, hence here. More threads than two slow these small models down.
+os.environ.setdefault("OMP_NUM_THREADS", str(min(2, os.cpu_count() or 1)))
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
+os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The user's own state goes to a throw-away folder, for child processes too."""
+    path = tmp_path_factory.mktemp("home")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CONCIERGE_HOME", str(path))
+        yield path
+
+
+@pytest.fixture(scope="session")
+def dataset() -> Dataset:
+    """MovieLens-100K from the user's cache; fetched as a user would fetch it when it is not there."""
+    from agent.dataset import load_dataset
+
+    try:
+        return load_dataset("ml-100k")
+    except FileNotFoundError:
+        command = [sys.executable, "-c", "from ui.cli import main; main()", "data", "fetch"]
+        subprocess.run(command, cwd=ROOT, check=True)
+        return load_dataset("ml-100k")
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of data sets that lies beside the checkout on the maintainers' machines."""
+    path = ROOT.parent / "shared" / "data"
+    if not path.is_dir():
+        pytest.skip(f"needs the data sets of the maintainers in {path}")
+    return path
