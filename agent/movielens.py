@@ -1,0 +1,304 @@
+"""MovieLens: readers for every layout in which it is handed out, from a folder or a zip."""
+
+from __future__ import annotations
+
+import re
+import zipfile
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+import pandas as pd
+
+from agent.tables import DatasetError, Problems, Table, read_table
+from agent.titles import parse_title, parse_year
+
+RATING_MIN, RATING_MAX = 0.5, 5.0
+
+_FLAGS = (
+    "unknown Action Adventure Animation Children Comedy Crime Documentary Drama Fantasy "
+    "Film-Noir Horror Musical Mystery Romance Sci-Fi Thriller War Western"
+).split()
+_NO_GENRE = frozenset({"", "unknown", "(no genres listed)"})
+_GENRE_NAMES = {"Children's": "Children"}
+_OCCUPATIONS = (
+    "other academic/educator artist clerical/admin college/grad_student customer_service doctor/health_care "
+    "executive/managerial farmer homemaker K-12_student lawyer programmer retired sales/marketing scientist "
+    "self-employed technician/engineer tradesman/craftsman unemployed writer"
+).split()
+
+Files = dict[str, Callable[[], bytes]]
+"""File name (without folder) -> what reads it."""
+
+
+@dataclass(frozen=True, slots=True)
+class ImportReport:
+    """What an import read and what it left out.
+
+    Every rating row is in exactly one of ``kept``, ``malformed``, ``out_of_range`` (not 0.5 to 5 stars),
+    ``unknown_items`` (rates an item that the item file does not have) and ``duplicates`` (the user rated the item
+    again later). ``examples`` shows the first rows left out, with file and line.
+    """
+
+    layout: str
+    rows: int
+    kept: int
+    malformed: int
+    out_of_range: int
+    unknown_items: int
+    duplicates: int
+    malformed_items: int
+    malformed_others: int
+    examples: tuple[str, ...]
+
+    @property
+    def left_out(self) -> int:
+        """Rating rows that were not kept."""
+        return self.rows - self.kept
+
+
+@dataclass(frozen=True)
+class Parsed:
+    """The tables of one MovieLens set, unsorted; columns as in :class:`agent.dataset.Dataset`."""
+
+    ratings: pd.DataFrame
+    items: pd.DataFrame
+    users: pd.DataFrame | None
+    tags: pd.DataFrame | None
+    report: ImportReport
+
+
+@dataclass(frozen=True, slots=True)
+class _Layout:
+    name: str
+    required: tuple[str, ...]
+    read: Callable[[Files, Problems], tuple[Table, pd.DataFrame, pd.DataFrame | None, pd.DataFrame | None]]
+
+
+def read_movielens(path: str | Path) -> Parsed:
+    """Read a MovieLens folder or zip of any layout, told by its file names.
+
+    Raises:
+        DatasetError: nothing is there, no layout is recognised (the message lists what was found and what is
+            expected), or a file cannot be read (the message names file and line).
+    """
+    path = Path(path)
+    found: list[str] = []
+    for folder, files in _folders(path):
+        for layout in _LAYOUTS:
+            if all(_match(files, pattern) for pattern in layout.required):
+                problems = Problems()
+                ratings, items, users, tags = layout.read(files, problems)
+                return _checked(layout.name, ratings, items, users, tags, problems)
+        found += [f"{folder}/{name}" if folder else name for name in files]
+    listed = ", ".join(sorted(found)[:12]) + (", ..." if len(found) > 12 else "") if found else "no files"
+    expected = "; ".join(f"{layout.name}: {' + '.join(layout.required)}" for layout in _LAYOUTS)
+    raise DatasetError(f"{path} is no MovieLens data set: found {listed}; expected one of: {expected}")
+
+
+def _folders(path: Path) -> Iterable[tuple[str, Files]]:
+    """The files of the folder (or zip) itself, then of each folder directly inside it."""
+    if path.is_dir():
+        for folder in [path, *sorted(p for p in path.iterdir() if p.is_dir())]:
+            files = {p.name: p.read_bytes for p in sorted(folder.iterdir()) if p.is_file()}
+            yield ("" if folder == path else folder.name), files
+    elif path.is_file() and zipfile.is_zipfile(path):
+        groups: dict[str, Files] = {}
+        with zipfile.ZipFile(path) as archive:
+            names = [info.filename for info in archive.infolist() if not info.is_dir()]
+        for name in names:
+            member = PurePosixPath(name.replace("\\", "/"))
+            # Nothing is unpacked, so such a name could do no harm; it is a sign of a forged archive all the same.
+            if member.is_absolute() or ".." in member.parts:
+                raise DatasetError(f"{path} holds the unsafe member name {name!r}: take the zip from its source again")
+            if len(member.parts) <= 2:
+                parent = "" if len(member.parts) == 1 else member.parts[0]
+                groups.setdefault(parent, {})[member.name] = _member_reader(path, name)
+        yield from sorted(groups.items())
+    elif path.exists():
+        raise DatasetError(
+            f"{path} is neither a folder nor a zip: give the folder or zip that holds the MovieLens files"
+        )
+    else:
+        raise DatasetError(f"{path} does not exist: give the folder or zip that holds the MovieLens files")
+
+
+def _member_reader(path: Path, name: str) -> Callable[[], bytes]:
+    def read() -> bytes:
+        try:
+            with zipfile.ZipFile(path) as archive:
+                return archive.read(name)
+        except (zipfile.BadZipFile, EOFError, RuntimeError, NotImplementedError) as error:
+            raise DatasetError(f"{path}: member {name} cannot be read ({error}): download the zip again") from error
+
+    return read
+
+
+def _match(files: Files, pattern: str) -> str | None:
+    """The one file that fits ``pattern`` ("*.inter" or a plain name), or None."""
+    if pattern.startswith("*"):
+        hits = [name for name in files if name.endswith(pattern[1:])]
+        return hits[0] if len(hits) == 1 else None
+    return pattern if pattern in files else None
+
+
+def _open(files: Files, pattern: str) -> tuple[str, bytes]:
+    name = _match(files, pattern)
+    assert name is not None
+    return name, files[name]()
+
+
+# --- the layouts -----------------------------------------------------------------------------------------------------
+
+
+def _recbole(files: Files, problems: Problems) -> tuple[Table, pd.DataFrame, pd.DataFrame | None, None]:
+    ratings = read_table(*_open(files, "*.inter"), "\t", None, problems).named(
+        {"user_id": "user", "item_id": "item", "rating": "rating", "timestamp": "timestamp"}
+    )
+    raw = read_table(*_open(files, "*.item"), "\t", None, problems)
+    genres = "class" if "class" in raw.frame else "genre"
+    raw = raw.named({"item_id": "item", "movie_title": "title", "release_year": "year", genres: "genres"})
+    # RecBole's copy misspells the one item that MovieLens 100K calls "unknown".
+    titles = raw.frame["title"].replace("unkonwn", "unknown")
+    items = _items(raw.frame["item"], titles, raw.frame["genres"].str.split(), raw.frame["year"].map(parse_year))
+    users = None
+    if _match(files, "*.user"):
+        users = read_table(*_open(files, "*.user"), "\t", None, problems).frame.rename(columns={"user_id": "user"})
+    return ratings, items, users, None
+
+
+def _hundred_k(files: Files, problems: Problems) -> tuple[Table, pd.DataFrame, pd.DataFrame | None, None]:
+    ratings = read_table(*_open(files, "u.data"), "\t", ("user", "item", "rating", "timestamp"), problems)
+    columns = ("item", "title", "released", "video", "url", *_FLAGS)
+    raw = read_table(*_open(files, "u.item"), "|", columns, problems).frame
+    flags = raw[_FLAGS].to_numpy() == "1"
+    genres = pd.Series([[_FLAGS[i] for i in np.flatnonzero(row)] for row in flags], dtype=object)
+    items = _items(raw["item"], raw["title"], genres, raw["released"].str[-4:].map(parse_year), prefer_title=True)
+    users = None
+    if "u.user" in files:
+        users = read_table(
+            *_open(files, "u.user"), "|", ("user", "age", "gender", "occupation", "zip_code"), problems
+        ).frame
+    return ratings, items, users, None
+
+
+def _dat(files: Files, problems: Problems) -> tuple[Table, pd.DataFrame, pd.DataFrame | None, pd.DataFrame | None]:
+    ratings = read_table(*_open(files, "ratings.dat"), "::", ("user", "item", "rating", "timestamp"), problems)
+    raw = read_table(*_open(files, "movies.dat"), "::", ("item", "title", "genres"), problems).frame
+    users = tags = None
+    if "users.dat" in files:
+        columns = ("user", "gender", "age", "occupation", "zip_code")
+        users = read_table(*_open(files, "users.dat"), "::", columns, problems).frame
+        names = {str(code): name for code, name in enumerate(_OCCUPATIONS)}
+        users = users.assign(occupation=users["occupation"].map(lambda code: names.get(code, code)))
+    if "tags.dat" in files:
+        tags = read_table(*_open(files, "tags.dat"), "::", ("user", "item", "tag", "timestamp"), problems).frame
+    return ratings, _items(raw["item"], raw["title"], raw["genres"].str.split("|")), users, tags
+
+
+def _csv(files: Files, problems: Problems) -> tuple[Table, pd.DataFrame, None, pd.DataFrame | None]:
+    ratings = read_table(*_open(files, "ratings.csv"), ",", None, problems).named(
+        {"userId": "user", "movieId": "item", "rating": "rating", "timestamp": "timestamp"}
+    )
+    raw = read_table(*_open(files, "movies.csv"), ",", None, problems).named(
+        {"movieId": "item", "title": "title", "genres": "genres"}
+    )
+    tags = None
+    if "tags.csv" in files:
+        names = {"userId": "user", "movieId": "item", "tag": "tag"}
+        tags = read_table(*_open(files, "tags.csv"), ",", None, problems).named(names).frame
+    return ratings, _items(raw.frame["item"], raw.frame["title"], raw.frame["genres"].str.split("|")), None, tags
+
+
+_LAYOUTS = (
+    _Layout("MovieLens csv (latest, 20M, 25M, 32M)", ("ratings.csv", "movies.csv"), _csv),
+    _Layout("MovieLens dat (1M, 10M)", ("ratings.dat", "movies.dat"), _dat),
+    _Layout("MovieLens 100K", ("u.data", "u.item"), _hundred_k),
+    _Layout("RecBole atomic files", ("*.inter", "*.item"), _recbole),
+)
+
+
+# --- the common form -------------------------------------------------------------------------------------------------
+
+
+def _items(
+    ids: pd.Series, titles: pd.Series, genres: pd.Series, years: pd.Series | None = None, prefer_title: bool = False
+) -> pd.DataFrame:
+    given = [None if year is None or pd.isna(year) else int(year) for year in years] if years is not None else None
+    parsed = [
+        parse_title(title, None if given is None or prefer_title else given[row]) for row, title in enumerate(titles)
+    ]
+    found = [p.year if p.year is not None or given is None else given[row] for row, p in enumerate(parsed)]
+    cleaned = [[_GENRE_NAMES.get(g, g) for g in (g.strip() for g in names) if g not in _NO_GENRE] for names in genres]
+    return pd.DataFrame(
+        {
+            "item": ids.to_numpy(dtype=object),
+            "title": pd.Series([p.title for p in parsed], dtype=object),
+            "year": pd.array(found, dtype="Int64"),
+            "genres": pd.Series(cleaned, dtype=object),
+            "aliases": pd.Series([list(p.aliases) for p in parsed], dtype=object),
+        }
+    )
+
+
+def _checked(
+    layout: str,
+    table: Table,
+    items: pd.DataFrame,
+    users: pd.DataFrame | None,
+    tags: pd.DataFrame | None,
+    problems: Problems,
+) -> Parsed:
+    """Apply the row checks, counting what they leave out."""
+    empty_item = (items["item"] == "") | (items["title"] == "")
+    double_item = items["item"].duplicated()
+    items = items[~empty_item & ~double_item].reset_index(drop=True)
+
+    frame = table.frame
+    ratings = pd.DataFrame(
+        {
+            "user": frame["user"].to_numpy(dtype=object),
+            "item": frame["item"].to_numpy(dtype=object),
+            "rating": pd.to_numeric(frame["rating"], errors="coerce").to_numpy(dtype=np.float64),
+        }
+    )
+    times = pd.to_numeric(frame["timestamp"], errors="coerce").to_numpy(dtype=np.float64)
+    bad = (ratings["user"] == "") | (ratings["item"] == "") | ratings["rating"].isna() | ~np.isfinite(times)
+    off = ~bad & ~ratings["rating"].between(RATING_MIN, RATING_MAX)
+    lost = ~bad & ~off & ~ratings["item"].isin(items["item"])
+    for mask, why in ((bad, "malformed"), (off, "rating out of range"), (lost, "unknown item")):
+        for row in np.flatnonzero(mask)[:2]:
+            problems.example(
+                f"{table.name}, about line {table.first_line + int(row)}: {why}: {frame.iloc[row].tolist()}"
+            )
+    keep = ~(bad | off | lost)
+    if 2 * int(bad.sum()) > len(frame) or not keep.any():
+        shown = problems.examples[0] if problems.examples else f"{table.name}, line {table.first_line}: no row follows"
+        raise DatasetError(
+            f"{table.name} holds no readable ratings ({int(bad.sum())} of {len(frame)} malformed): {shown}"
+        )
+    ratings = ratings[keep].assign(timestamp=times[keep].astype(np.int64))
+    # The later rating of an item stands; equal times leave it to the order of the file.
+    order = np.argsort(ratings["timestamp"].to_numpy(), kind="stable")
+    again = ratings.iloc[order].duplicated(["user", "item"], keep="last").sort_index()
+    ratings = ratings[~again].reset_index(drop=True)
+
+    if tags is not None:
+        tags = tags[tags["item"].isin(items["item"]) & (tags["tag"].str.strip() != "")]
+        tags = tags[["item", "tag", "user"]].reset_index(drop=True)
+    malformed = problems.skipped.pop(table.name, 0)
+    item_name = next((name for name in problems.skipped if re.search(r"\.item$|^movies\.", name)), "")
+    report = ImportReport(
+        layout=layout,
+        rows=len(frame) + malformed,
+        kept=len(ratings),
+        malformed=malformed + int(bad.sum()),
+        out_of_range=int(off.sum()),
+        unknown_items=int(lost.sum()),
+        duplicates=int(again.sum()),
+        malformed_items=problems.skipped.pop(item_name, 0) + int((empty_item | double_item).sum()),
+        malformed_others=sum(problems.skipped.values()),
+        examples=tuple(problems.examples),
+    )
+    return Parsed(ratings, items, users, tags, report)
