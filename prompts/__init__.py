@@ -1,0 +1,14 @@
+"""Prompts: the template files that the language model reads, and their safe rendering.
+
+    template = prompts.load("state")
+    rendered = template.render(history=[{"token": "<item_50>", "rating": 5}], goal="next")
+    rendered.text(tokenizer)
+
+See ``prompts/README.md`` for how to write a template.
+"""
+
+from prompts.errors import PromptError
+from prompts.library import load, names, packs, read
+from prompts.template import Rendered, Template, parse
+
+__all__ = ["PromptError", "Rendered", "Template", "load", "names", "packs", "parse", "read"]

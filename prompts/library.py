@@ -1,0 +1,84 @@
+"""Library: finding templates by name, version and domain pack."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from pathlib import Path
+
+from prompts.errors import PromptError
+from prompts.header import suggest
+from prompts.template import Template, parse
+
+FOLDER = Path(__file__).parent / "templates"
+"""The packs that ship with the product, one folder each; ``base`` is what the others fall back on."""
+
+_FILE = re.compile(r"([a-z][a-z0-9-]*)(?:@([1-9][0-9]*))?\.j2")
+
+
+def packs(folder: Path = FOLDER) -> tuple[str, ...]:
+    """Names of the packs in a folder, in alphabetical order."""
+    return tuple(sorted(path.name for path in folder.iterdir() if path.is_dir() and any(path.glob("*.j2"))))
+
+
+def load(name: str, pack: str = "movies", folder: Path = FOLDER) -> Template:
+    """The newest template of that name, or with ``name@3`` version 3 of it.
+
+    A pack's own files come first; a name that it does not have is taken from ``base``. ``folder`` holds the packs;
+    the shipped base stands behind a folder of one's own.
+
+    Raises:
+        PromptError: there is no such pack, name or version (the message lists those there are), or the file is wrong.
+    """
+    return _load(name, pack, folder)
+
+
+@lru_cache(maxsize=256)
+def _load(name: str, pack: str, folder: Path) -> Template:
+    word, _, wanted = name.partition("@")
+    if pack not in packs(folder):
+        raise PromptError(f"unknown pack {pack!r}: {suggest(pack, packs(folder))}")
+    found = _versions(folder / pack).get(word) or _versions(folder / "base").get(word) or _versions(FOLDER / "base").get(word)
+    if found is None:
+        raise PromptError(f"unknown template {word!r} in pack {pack!r}: {suggest(word, names(pack, folder))}")
+    if not wanted:
+        return read(found[max(found)])
+    if not wanted.isdigit() or int(wanted) not in found:
+        raise PromptError(f"{word!r} has no version {wanted!r}: there is {', '.join(map(str, sorted(found)))}")
+    return read(found[int(wanted)])
+
+
+def names(pack: str = "movies", folder: Path = FOLDER) -> tuple[str, ...]:
+    """Names of all templates that :func:`load` finds for a pack, in alphabetical order."""
+    return tuple(sorted({*_versions(folder / pack), *_versions(folder / "base"), *_versions(FOLDER / "base")}))
+
+
+def read(path: Path) -> Template:
+    """One template file; its name and version must be those in the file's name.
+
+    Raises:
+        PromptError: the file cannot be read or is wrong.
+    """
+    file = str(path.relative_to(FOLDER.parent.parent)) if path.is_relative_to(FOLDER) else str(path)
+    try:
+        template = parse(path.read_text(encoding="utf-8"), file)
+    except (OSError, UnicodeDecodeError) as error:
+        raise PromptError(f"cannot be read: {error}", file) from None
+    match = _FILE.fullmatch(path.name)
+    if match is None or match[1] != template.name or (match[2] and int(match[2]) != template.version):
+        raise PromptError(f"must be called {template.name}.j2 or {template.name}@{template.version}.j2", file)
+    return template
+
+
+def _versions(folder: Path) -> dict[str, dict[int, Path]]:
+    """Template files of one pack: name -> version -> path; a file without ``@`` says its version inside."""
+    found: dict[str, dict[int, Path]] = {}
+    for path in sorted(folder.glob("*.j2")):
+        match = _FILE.fullmatch(path.name)
+        if match is None:
+            raise PromptError(f"{path.name} is no template's name: call it NAME.j2 or NAME@VERSION.j2", str(path))
+        version = int(match[2]) if match[2] else read(path).version
+        if version in found.setdefault(match[1], {}):
+            raise PromptError(f"version {version} of {match[1]!r} stands in two files: raise one", str(path))
+        found[match[1]][version] = path
+    return found
