@@ -1,0 +1,160 @@
+"""Splits: which ratings are the past, and what has to be foreseen.
+
+All functions take ratings with catalogue indices (see :func:`agent.interactions.indexed_ratings`). Time order is by
+timestamp within a user; ties keep the order of the rows, so a split is the same on every machine.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from agent.interactions import in_time_order, user_histories
+from agent.state import Event
+
+
+@dataclass(frozen=True, slots=True)
+class Slate:
+    """Items of known rating that a user met next: ``ratings[i]`` is what the user gave ``items[i]``, in stars.
+
+    ``history`` is the user's past, oldest first; ``items`` are catalogue indices in the order they were rated.
+    """
+
+    user: str
+    history: tuple[Event, ...]
+    items: tuple[int, ...]
+    ratings: tuple[float, ...]
+
+    def clicks(self, threshold: float = 4.0) -> tuple[bool, ...]:
+        """Which items count as clicked: rated at least ``threshold`` stars."""
+        return tuple(rating >= threshold for rating in self.ratings)
+
+
+@dataclass(frozen=True)
+class LeaveOneOut:
+    """``train`` holds all but each user's last two ratings, ``valid`` the second to last, ``test`` the last."""
+
+    train: pd.DataFrame
+    valid: pd.DataFrame
+    test: pd.DataFrame
+
+
+@dataclass(frozen=True)
+class PastAndFuture:
+    """Each user's ratings cut at one point in time."""
+
+    past: pd.DataFrame
+    future: pd.DataFrame
+
+
+def leave_one_out(ratings: pd.DataFrame) -> LeaveOneOut:
+    """Hold out each user's last rating for testing and the one before for validation.
+
+    Users with fewer than three ratings stay in ``train`` whole. Every user has at most one row in ``valid`` and in
+    ``test``.
+    """
+    ordered = in_time_order(ratings)
+    from_end = ordered.groupby("user", sort=False).cumcount(ascending=False).to_numpy()
+    size = ordered.groupby("user", sort=False)["item"].transform("size").to_numpy()
+    held = size >= 3
+    test, valid = held & (from_end == 0), held & (from_end == 1)
+    parts = (ordered[~(test | valid)], ordered[valid], ordered[test])
+    train, valid_part, test_part = (part.reset_index(drop=True) for part in parts)
+    return LeaveOneOut(train, valid_part, test_part)
+
+
+def past_and_future(ratings: pd.DataFrame, share: float = 0.8) -> PastAndFuture:
+    """Cut every user's ratings in time: the first ``floor(share * n)`` are the past.
+
+    Raises:
+        ValueError: ``share`` is not between 0 and 1.
+    """
+    if not 0.0 < share < 1.0:
+        raise ValueError(f"share {share} is out of range: give the part that is the past, between 0 and 1")
+    ordered = in_time_order(ratings)
+    place = ordered.groupby("user", sort=False).cumcount().to_numpy()
+    size = ordered.groupby("user", sort=False)["item"].transform("size").to_numpy()
+    # The small number keeps 0.8 * 5 at 4 whatever the rounding of the product.
+    past = place < np.floor(size * share + 1e-9)
+    return PastAndFuture(ordered[past].reset_index(drop=True), ordered[~past].reset_index(drop=True))
+
+
+def rated_slates(parts: PastAndFuture, most: int = 20, least: int = 10) -> list[Slate]:
+    """Cut each user's future, in time order, into slates of ``most`` items; a rest of fewer than ``least`` is dropped.
+
+    Every slate's history is the user's past (it does not grow from slate to slate). On MovieLens-100K with the
+    default cut this gives 982 slates of 599 users.
+
+    Raises:
+        ValueError: ``least`` is not between 1 and ``most``.
+    """
+    past = user_histories(parts.past)
+    slates = []
+    for user, events in user_histories(parts.future).items():
+        slates += _cut(user, past.get(user, ()), events, most, least)
+    return slates
+
+
+def past_slates(
+    past: pd.DataFrame, share: float = 0.6, most: int = 20, least: int = 10, per_user: int | None = None
+) -> list[Slate]:
+    """Slates for training, cut from the users' past alone: after ``share`` of it, and then after each slate.
+
+    Unlike :func:`rated_slates` the history grows: each slate's history is everything before it, so one user gives
+    states of several lengths. ``per_user`` keeps that many slates of each user, spread evenly over time.
+
+    Raises:
+        ValueError: ``share`` is not between 0 and 1, or ``least`` not between 1 and ``most``.
+    """
+    if not 0.0 <= share < 1.0:
+        raise ValueError(f"share {share} is out of range: give the part before the first slate, from 0 to below 1")
+    slates = []
+    for user, events in user_histories(past).items():
+        start = math.floor(len(events) * share + 1e-9)
+        own = _cut(user, events[:start], events[start:], most, least, grow=True)
+        if per_user is not None and len(own) > per_user:
+            kept = np.linspace(0, len(own) - 1, per_user).round().astype(int)
+            own = [own[k] for k in kept]
+        slates += own
+    return slates
+
+
+def folds(users: Sequence[str], count: int, seed: int) -> list[tuple[str, ...]]:
+    """The users dealt into ``count`` groups whose sizes differ by one at most, each in the given order.
+
+    Raises:
+        ValueError: ``count`` is not between 2 and the number of users.
+    """
+    if not 2 <= count <= len(users):
+        raise ValueError(f"{count} folds of {len(users)} users: give at least 2 and no more folds than users")
+    fold = np.random.default_rng(seed).permutation(len(users)) % count
+    return [tuple(user for user, own in zip(users, fold, strict=True) if own == k) for k in range(count)]
+
+
+def held_out_targets(
+    histories: Mapping[str, tuple[Event, ...]], held: pd.DataFrame
+) -> tuple[list[tuple[Event, ...]], np.ndarray, list[str]]:
+    """Pair each held-out row with its user's history.
+
+    Returns histories, targets (catalogue indices, int64, same length) and the users.
+    """
+    users = [str(user) for user in held["user"]]
+    return [histories.get(user, ()) for user in users], held["item"].to_numpy(np.int64), users
+
+
+def _cut(
+    user: str, past: tuple[Event, ...], events: tuple[Event, ...], most: int, least: int, grow: bool = False
+) -> list[Slate]:
+    if not 1 <= least <= most:
+        raise ValueError(f"slates of {least} to {most} items: the smallest must be between 1 and the largest")
+    slates = []
+    for start in range(0, len(events), most):
+        chunk = [event for event in events[start : start + most] if event.rating is not None]
+        if len(chunk) >= least:
+            items, ratings = zip(*((event.item, float(event.rating or 0.0)) for event in chunk), strict=True)
+            slates.append(Slate(user, past + events[:start] if grow else past, items, ratings))
+    return slates
