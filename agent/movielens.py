@@ -3,33 +3,32 @@
 from __future__ import annotations
 
 import re
-import zipfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from agent.archive import Files, folders
 from agent.tables import DatasetError, Problems, Table, read_table
 from agent.titles import parse_title, parse_year
 
 RATING_MIN, RATING_MAX = 0.5, 5.0
 
-_FLAGS = (
+_GENRE_WORDS = (
     "unknown Action Adventure Animation Children Comedy Crime Documentary Drama Fantasy "
     "Film-Noir Horror Musical Mystery Romance Sci-Fi Thriller War Western"
-).split()
+)
+_FLAGS = tuple(_GENRE_WORDS.split())
 _NO_GENRE = frozenset({"", "unknown", "(no genres listed)"})
 _GENRE_NAMES = {"Children's": "Children"}
-_OCCUPATIONS = (
+_OCCUPATION_WORDS = (
     "other academic/educator artist clerical/admin college/grad_student customer_service doctor/health_care "
     "executive/managerial farmer homemaker K-12_student lawyer programmer retired sales/marketing scientist "
     "self-employed technician/engineer tradesman/craftsman unemployed writer"
-).split()
-
-Files = dict[str, Callable[[], bytes]]
-"""File name (without folder) -> what reads it."""
+)
+_OCCUPATIONS = {str(code): name for code, name in enumerate(_OCCUPATION_WORDS.split())}
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +84,7 @@ def read_movielens(path: str | Path) -> Parsed:
     """
     path = Path(path)
     found: list[str] = []
-    for folder, files in _folders(path):
+    for folder, files in folders(path):
         for layout in _LAYOUTS:
             if all(_match(files, pattern) for pattern in layout.required):
                 problems = Problems()
@@ -95,44 +94,6 @@ def read_movielens(path: str | Path) -> Parsed:
     listed = ", ".join(sorted(found)[:12]) + (", ..." if len(found) > 12 else "") if found else "no files"
     expected = "; ".join(f"{layout.name}: {' + '.join(layout.required)}" for layout in _LAYOUTS)
     raise DatasetError(f"{path} is no MovieLens data set: found {listed}; expected one of: {expected}")
-
-
-def _folders(path: Path) -> Iterable[tuple[str, Files]]:
-    """The files of the folder (or zip) itself, then of each folder directly inside it."""
-    if path.is_dir():
-        for folder in [path, *sorted(p for p in path.iterdir() if p.is_dir())]:
-            files = {p.name: p.read_bytes for p in sorted(folder.iterdir()) if p.is_file()}
-            yield ("" if folder == path else folder.name), files
-    elif path.is_file() and zipfile.is_zipfile(path):
-        groups: dict[str, Files] = {}
-        with zipfile.ZipFile(path) as archive:
-            names = [info.filename for info in archive.infolist() if not info.is_dir()]
-        for name in names:
-            member = PurePosixPath(name.replace("\\", "/"))
-            # Nothing is unpacked, so such a name could do no harm; it is a sign of a forged archive all the same.
-            if member.is_absolute() or ".." in member.parts:
-                raise DatasetError(f"{path} holds the unsafe member name {name!r}: take the zip from its source again")
-            if len(member.parts) <= 2:
-                parent = "" if len(member.parts) == 1 else member.parts[0]
-                groups.setdefault(parent, {})[member.name] = _member_reader(path, name)
-        yield from sorted(groups.items())
-    elif path.exists():
-        raise DatasetError(
-            f"{path} is neither a folder nor a zip: give the folder or zip that holds the MovieLens files"
-        )
-    else:
-        raise DatasetError(f"{path} does not exist: give the folder or zip that holds the MovieLens files")
-
-
-def _member_reader(path: Path, name: str) -> Callable[[], bytes]:
-    def read() -> bytes:
-        try:
-            with zipfile.ZipFile(path) as archive:
-                return archive.read(name)
-        except (zipfile.BadZipFile, EOFError, RuntimeError, NotImplementedError) as error:
-            raise DatasetError(f"{path}: member {name} cannot be read ({error}): download the zip again") from error
-
-    return read
 
 
 def _match(files: Files, pattern: str) -> str | None:
@@ -172,7 +133,7 @@ def _hundred_k(files: Files, problems: Problems) -> tuple[Table, pd.DataFrame, p
     ratings = read_table(*_open(files, "u.data"), "\t", ("user", "item", "rating", "timestamp"), problems)
     columns = ("item", "title", "released", "video", "url", *_FLAGS)
     raw = read_table(*_open(files, "u.item"), "|", columns, problems).frame
-    flags = raw[_FLAGS].to_numpy() == "1"
+    flags = raw[list(_FLAGS)].to_numpy() == "1"
     genres = pd.Series([[_FLAGS[i] for i in np.flatnonzero(row)] for row in flags], dtype=object)
     items = _items(raw["item"], raw["title"], genres, raw["released"].str[-4:].map(parse_year), prefer_title=True)
     users = None
@@ -190,8 +151,7 @@ def _dat(files: Files, problems: Problems) -> tuple[Table, pd.DataFrame, pd.Data
     if "users.dat" in files:
         columns = ("user", "gender", "age", "occupation", "zip_code")
         users = read_table(*_open(files, "users.dat"), "::", columns, problems).frame
-        names = {str(code): name for code, name in enumerate(_OCCUPATIONS)}
-        users = users.assign(occupation=users["occupation"].map(lambda code: names.get(code, code)))
+        users = users.assign(occupation=users["occupation"].map(lambda code: _OCCUPATIONS.get(code, code)))
     if "tags.dat" in files:
         tags = read_table(*_open(files, "tags.dat"), "::", ("user", "item", "tag", "timestamp"), problems).frame
     return ratings, _items(raw["item"], raw["title"], raw["genres"].str.split("|")), users, tags

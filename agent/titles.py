@@ -6,15 +6,18 @@ import re
 import unicodedata
 from dataclasses import dataclass
 
-_ARTICLES = "The|An|A|Le|La|Les|L'|Un|Une|Il|Lo|Gli|I|Uno|Una|El|Los|Las|Der|Die|Das|Den|Det|De|Het|Ein|Eine|En|Ett|O|Os|As|Um|Uma"
+_ARTICLES = (
+    "The|An|A|Le|La|Les|L'|Un|Une|Il|Lo|Gli|I|Uno|Una|El|Los|Las|"
+    "Der|Die|Das|Ein|Eine|Den|Det|En|Ett|De|Het|O|Os|As|Um|Uma"
+)
 _TRAILING_ARTICLE = re.compile(rf"^(?P<rest>.+), ?(?P<article>{_ARTICLES})$")
-_TRAILING_GROUP = re.compile(r"^(?P<head>.*\S)\s*\((?P<group>[^()]*(?:\([^()]*\)[^()]*)*)\)$")
+_TRAILING_GROUP = re.compile(r"^(?P<head>.*\S)(?P<space>\s*)\((?P<group>[^()]*(?:\([^()]*\)[^()]*)*)\)$")
 _YEAR = re.compile(r"^(?P<year>1[89]\d\d|20\d\d)(?:\s*[-\u2013]\s*(?:\d{4})?)?$")
 _ALSO = re.compile(r"^a\.?\s*k\.?\s*a\.?\s+", re.IGNORECASE)
 # IMDb's marks for video, television and game releases, which MovieLens 100K carries over.
 _MARKS = frozenset({"V", "TV", "VG"})
 # A head that ends so is unfinished: "Birdman: Or (The Unexpected Virtue of Ignorance)" has no second title.
-_UNFINISHED = re.compile(r"(?:[:&,]|\b(?:or|and|of|the|a|an|to|in))$", re.IGNORECASE)
+_UNFINISHED = re.compile(r"(?:[:&]|\b(?:or|and|of))$", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +30,7 @@ class Title:
 
 
 def parse_year(text: str) -> int | None:
-    """The year in ``text`` ("1972", "1972.0", "2006-2007" gives the first), or None if it is not one from 1800 to 2099."""
+    """The year in ``text`` ("1972", "1972.0"; "2006-2007" gives the first), None if it is not one from 1800 to 2099."""
     match = _YEAR.match(text.strip().removesuffix(".0"))
     return int(match["year"]) if match else None
 
@@ -57,7 +60,8 @@ def parse_title(raw: str, year: int | None = None) -> Title:
         if group_year is not None and found is None and not groups:
             found = group_year
         elif group not in _MARKS:
-            if _UNFINISHED.search(match["head"]):
+            # "Frontière(s)" is one word.
+            if _UNFINISHED.search(match["head"]) or not (match["space"] or match["head"].endswith(")")):
                 break
             groups.append(_ALSO.sub("", group))
         text = match["head"]
