@@ -8,7 +8,19 @@ See ``prompts/README.md`` for how to write a template.
 """
 
 from prompts.errors import PromptError
+from prompts.isolation import check_isolated, render_isolated
 from prompts.library import load, names, packs, read
 from prompts.template import Rendered, Template, parse
 
-__all__ = ["PromptError", "Rendered", "Template", "load", "names", "packs", "parse", "read"]
+__all__ = [
+    "PromptError",
+    "Rendered",
+    "Template",
+    "check_isolated",
+    "load",
+    "names",
+    "packs",
+    "parse",
+    "read",
+    "render_isolated",
+]

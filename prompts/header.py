@@ -49,7 +49,7 @@ class Example:
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What the front matter says. ``system`` None: no system message; ``shorten``: inputs in the order they give way."""
+    """The front matter. ``system`` None: no system message; ``shorten``: inputs in the order in which they give way."""
 
     name: str
     version: int
@@ -79,7 +79,11 @@ class _Reader:
                 raise PromptError("the front matter must be `key: value` lines", file, first_line)
             self._walk(node, ())
             self.data: dict[str, Any] = loader.construct_document(node)
-        except yaml.YAMLError as error:
+        except PromptError:
+            raise
+        except RecursionError:
+            raise PromptError("the front matter is nested too deep: flatten it", file) from None
+        except (yaml.YAMLError, ValueError) as error:  # ValueError: a date or number that cannot be
             mark = getattr(error, "problem_mark", None)
             problem = getattr(error, "problem", None) or str(error)
             raise PromptError(

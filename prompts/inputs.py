@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final
 
-from prompts.escaping import neutralise
+from prompts.escaping import TOKEN, neutralise
 
 TYPES: Final = {
     "text": "one line of text",
@@ -22,13 +22,11 @@ TYPES: Final = {
 }
 MISSING: Final = object()
 _MAX_DEPTH = 8
-_TOKEN = re.compile(r"<item_[^<>\s]{1,64}>")
-_ITEM_KEYS: Final = frozenset(("token", "title", "year", "genres", "rating"))
 
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """One declared input. ``default`` is MISSING where a value must be given; ``choices`` belongs to type ``choice``."""
+    """One declared input. ``default`` is MISSING where a value must be given; ``choices`` goes with type ``choice``."""
 
     name: str
     type: str
@@ -71,7 +69,7 @@ class Input:
             if type(value) is not bool:
                 raise ValueError(_wrong(self.name, "true or false", value))
             return value
-        return _plain(value, self.name, 0)
+        return plain(value, self.name, 0)
 
 
 def _item(value: Any, tokens: set[str], name: str, place: int | None) -> dict[str, Any]:
@@ -84,34 +82,39 @@ def _item(value: Any, tokens: set[str], name: str, place: int | None) -> dict[st
 def _read_item(value: Any, tokens: set[str]) -> dict[str, Any]:
     if type(value) is not dict:
         raise ValueError(_wrong("", "an item (a dict with `token`)", value))
-    token = value.get("token", MISSING)
-    if token not in tokens if type(token) is str else True:
-        if token is MISSING:
-            raise ValueError(": has no `token`: give the policy's token of the item, such as <item_318>")
-        if type(token) is not str or not _TOKEN.fullmatch(token):
-            raise ValueError(f".token: {_show(token)} is no item token: it must look like <item_318>")
-        tokens.add(token)
-    title = value.get("title", "")
     genres = value.get("genres", [])
-    year = value.get("year")
-    rating = value.get("rating")
     if type(genres) is not list:
         raise ValueError(_wrong(".genres", "a list of texts", genres))
+    parts = (value.get("token"), value.get("title", ""), value.get("year"), *genres)
+    try:
+        known = _known(*parts)
+    except TypeError:  # something in it cannot be hashed, so it is no text either
+        known = _known.__wrapped__(*parts)
+    item = known.copy()
+    tokens.add(item["token"])
+    rating = value.get("rating")
+    item["rating"] = None if rating is None else _number(rating, ".rating")
+    if not value.keys() <= item.keys():
+        for key in value.keys() - item.keys():
+            item[_text(key, ".key")] = plain(value[key], f".{key}", 1)
+    return item
+
+
+@lru_cache(maxsize=1 << 15, typed=True)  # the same items come back in every row of a training set
+def _known(token: Any, title: Any, year: Any, *genres: Any) -> dict[str, Any]:
+    if token is None:
+        raise ValueError(": has no `token`: give the policy's token of the item, such as <item_318>")
+    if type(token) is not str or not TOKEN.fullmatch(token):
+        raise ValueError(f".token: {_show(token)} is no item token: it must look like <item_318>")
     if year is not None and type(year) is not int:
         raise ValueError(_wrong(".year", "a whole number or nothing", year))
-    if rating is not None:
-        rating = _number(rating, ".rating")
-    item = {
+    return {
         "token": token,
         "title": _text(title, ".title"),
         "year": year,
         "genres": [_text(genre, ".genres") for genre in genres],
-        "rating": rating,
+        "rating": None,
     }
-    if not value.keys() <= _ITEM_KEYS:
-        for key in value.keys() - _ITEM_KEYS:
-            item[_text(key, ".key")] = _plain(value[key], f".{key}", 1)
-    return item
 
 
 def _text(value: Any, where: str) -> str:
@@ -128,7 +131,12 @@ def _number(value: Any, where: str) -> int | float:
     raise ValueError(_wrong(where, "a finite number", value))
 
 
-def _plain(value: Any, where: str, depth: int) -> Any:
+def plain(value: Any, where: str, depth: int = 0) -> Any:
+    """A copy of nested plain data with all text neutralised; ``depth`` counts the levels it lies in already.
+
+    Raises:
+        ValueError: something in it is not plain data, not finite, or too deep; ``where`` starts the message.
+    """
     if depth > _MAX_DEPTH:
         raise ValueError(f"{where}: nested more than {_MAX_DEPTH} deep: flatten it")
     if value is None or type(value) is bool or type(value) is int:
@@ -138,9 +146,9 @@ def _plain(value: Any, where: str, depth: int) -> Any:
     if type(value) is float:
         return _number(value, where)
     if type(value) is list:
-        return [_plain(entry, f"{where}[{place}]", depth + 1) for place, entry in enumerate(value)]
+        return [plain(entry, f"{where}[{place}]", depth + 1) for place, entry in enumerate(value)]
     if type(value) is dict:
-        return {_text(key, f"{where} key"): _plain(entry, f"{where}.{key}", depth + 1) for key, entry in value.items()}
+        return {_text(key, f"{where} key"): plain(entry, f"{where}.{key}", depth + 1) for key, entry in value.items()}
     raise ValueError(_wrong(where, "plain data (dict, list, str, int, float, bool, None)", value))
 
 

@@ -30,15 +30,20 @@ def load(name: str, pack: str = "movies", folder: Path = FOLDER) -> Template:
     Raises:
         PromptError: there is no such pack, name or version (the message lists those there are), or the file is wrong.
     """
-    return _load(name, pack, folder)
+    return _shipped(name, pack) if folder == FOLDER else _load(name, pack, folder)
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=256)  # files that come with the product do not change while it runs; one's own may
+def _shipped(name: str, pack: str) -> Template:
+    return _load(name, pack, FOLDER)
+
+
 def _load(name: str, pack: str, folder: Path) -> Template:
     word, _, wanted = name.partition("@")
     if pack not in packs(folder):
         raise PromptError(f"unknown pack {pack!r}: {suggest(pack, packs(folder))}")
-    found = _versions(folder / pack).get(word) or _versions(folder / "base").get(word) or _versions(FOLDER / "base").get(word)
+    places = (folder / pack, folder / "base", FOLDER / "base")
+    found = next((versions[word] for place in places if word in (versions := _versions(place))), None)
     if found is None:
         raise PromptError(f"unknown template {word!r} in pack {pack!r}: {suggest(word, names(pack, folder))}")
     if not wanted:

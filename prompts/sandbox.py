@@ -9,22 +9,27 @@ from jinja2.exceptions import SecurityError
 from jinja2.runtime import LoopContext, Undefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment, safe_range
 
+# fmt: off
 _FILTERS = (
-    "abs capitalize count d default first float int join last length list lower map max min reject rejectattr replace "
-    "reverse round select selectattr sort sum title trim truncate unique upper wordcount"
-).split()
+    "abs", "capitalize", "count", "d", "default", "first", "float", "int", "join", "last", "length", "list", "lower",
+    "map", "max", "min", "reject", "rejectattr", "replace", "reverse", "round", "select", "selectattr", "sort", "sum",
+    "title", "trim", "truncate", "unique", "upper", "wordcount",
+)
 _TESTS = (
-    "boolean defined divisibleby eq equalto even false float ge gt greaterthan in integer le lessthan lower lt "
-    "mapping ne none number odd sameas sequence string true undefined upper == != > >= < <="
-).split()
-_METHODS: dict[type, frozenset[str]] = {
-    str: frozenset("capitalize endswith lower lstrip rstrip split startswith strip title upper".split()),
-    dict: frozenset(("get", "items", "keys", "values")),
-    list: frozenset(("count", "index")),
-    LoopContext: frozenset(
-        "changed cycle depth depth0 first index index0 last length nextitem previtem revindex revindex0".split()
+    "boolean", "defined", "divisibleby", "eq", "equalto", "even", "false", "float", "ge", "gt", "greaterthan", "in",
+    "integer", "le", "lessthan", "lower", "lt", "mapping", "ne", "none", "number", "odd", "sameas", "sequence",
+    "string", "true", "undefined", "upper", "==", "!=", ">", ">=", "<", "<=",
+)
+_METHODS: dict[type, tuple[str, ...]] = {
+    str: ("capitalize", "endswith", "lower", "lstrip", "rstrip", "split", "startswith", "strip", "title", "upper"),
+    dict: ("get", "items", "keys", "values"),
+    list: ("count", "index"),
+    LoopContext: (
+        "changed", "cycle", "depth", "depth0", "first", "index", "index0", "last", "length", "nextitem", "previtem",
+        "revindex", "revindex0",
     ),
 }
+# fmt: on
 _BANNED: dict[type[nodes.Node], str] = {
     nodes.Include: "include",
     nodes.Import: "import",
@@ -64,7 +69,7 @@ class Sandbox(ImmutableSandboxedEnvironment):
         return self.unsafe_undefined(obj, attribute)
 
     def getitem(self, obj: Any, argument: Any) -> Any:
-        """``item["title"]`` and ``history[0]``; a text in brackets reaches no further than the same name after a dot."""
+        """``item["title"]`` and ``history[0]``; a text in brackets reaches no further than after a dot."""
         try:
             return obj[argument]
         except (AttributeError, TypeError, LookupError):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import traceback
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -17,13 +16,14 @@ from prompts.errors import PromptError
 from prompts.escaping import MARKER, TOKEN, defuse
 from prompts.header import Header, read_header, suggest
 from prompts.inputs import MISSING
+from prompts.sandbox import Sandbox, banned
 
 MAX_SOURCE = 64 * 1024
 """Longest template file, in characters."""
 MAX_OUTPUT = 256 * 1024
 """Longest rendered prompt, in characters over all its messages."""
 
-_sandbox: list[Any] = []
+_SANDBOX = Sandbox()
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,17 +99,12 @@ class Template:
         return None if system is None else self._compile(system.rstrip(), self.header.system_line)
 
     def _compile(self, text: str, first_line: int) -> Compiled:
-        from prompts.sandbox import Sandbox, banned
-
-        if not _sandbox:
-            _sandbox.append(Sandbox())
-        environment = _sandbox[0]
         try:
-            tree = environment.parse(text)
+            tree = _SANDBOX.parse(text)
             if (found := banned(tree)) is not None:
                 raise self._error(f"{{% {found[0]} %}} is not available: a template stands alone", found[1], first_line)
             self._check_names(tree, first_line)
-            compiled: Compiled = environment.from_string(tree)
+            compiled: Compiled = _SANDBOX.from_string(tree)
         except TemplateSyntaxError as error:
             raise self._error(f"{error.message}", error.lineno, first_line) from None
         except RecursionError:
@@ -207,17 +202,14 @@ class Template:
             if not whole:
                 continue
             parts = whole.split() if isinstance(whole, str) else whole
-            cut: Callable[[int], Any] = (
-                (lambda n, parts=parts: " ".join(parts[:n])) if isinstance(whole, str) else (lambda n, parts=parts: parts[len(parts) - n :])
-            )
             low, high = 0, len(parts) - 1  # the most parts that fit, by bisection
             while low < high:
                 middle = (low + high + 1) // 2
-                if len(self.render(**{**values, name: cut(middle)}).ids(tokenizer)) <= budget:
+                if len(self.render(**{**values, name: _shorter(whole, middle)}).ids(tokenizer)) <= budget:
                     low = middle
                 else:
                     high = middle - 1
-            values[name] = cut(low)
+            values[name] = _shorter(whole, low)
             rendered = self.render(**values)
             if (size := len(rendered.ids(tokenizer))) <= budget:
                 return rendered
@@ -226,6 +218,11 @@ class Template:
             "shorten the wording, or name more inputs under `shorten`",
             self.file,
         )
+
+
+def _shorter(whole: str | list[Any], parts: int) -> str | list[Any]:
+    """The first words of a text, or the last entries of a list."""
+    return " ".join(whole.split()[:parts]) if isinstance(whole, str) else whole[len(whole) - parts :]
 
 
 def _failing_line(error: BaseException, compiled: Compiled) -> int | None:
@@ -256,7 +253,9 @@ def parse(source: str, file: str = "<template>") -> Template:
         if found := MARKER.search(text) or TOKEN.search(text):
             line = first_line + text.count("\n", 0, found.start())
             raise PromptError(
-                f"writes {found[0]!r} itself: roles come from `system` and the body, item tokens from inputs", file, line
+                f"writes {found[0]!r} itself: roles come from `system` and the body, item tokens from inputs",
+                file,
+                line,
             )
     if not body.strip():
         raise PromptError("has no body: write the prompt below the second `---`", file, end + 1)
