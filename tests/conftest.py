@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -35,15 +33,12 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def dataset() -> Dataset:
-    """MovieLens-100K from the user's cache; fetched as a user would fetch it when it is not there."""
+    """MovieLens-100K from the user's cache, fetched where it is not there."""
+    from agent.assets import fetch
     from agent.dataset import load_dataset
 
-    try:
-        return load_dataset("ml-100k")
-    except FileNotFoundError:
-        command = [sys.executable, "-c", "from ui.cli import main; main()", "data", "fetch"]
-        subprocess.run(command, cwd=ROOT, check=True)
-        return load_dataset("ml-100k")
+    fetch(["ml-100k"], progress=False)
+    return load_dataset("ml-100k")
 
 
 @pytest.fixture(scope="session")
