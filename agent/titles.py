@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 _ARTICLES = (
     "The|An|A|Le|La|Les|L'|Un|Une|Il|Lo|Gli|I|Uno|Una|El|Los|Las|"
-    "Der|Die|Das|Ein|Eine|Den|Det|En|Ett|De|Het|O|Os|As|Um|Uma"
+    "Der|Die|Das|Ein|Eine|Den|Det|En|Ett|De|Da|Het|O|Os|As|Um|Uma"
 )
 _TRAILING_ARTICLE = re.compile(rf"^(?P<rest>.+), ?(?P<article>{_ARTICLES})$")
 _TRAILING_GROUP = re.compile(r"^(?P<head>.*\S)(?P<space>\s*)\((?P<group>[^()]*(?:\([^()]*\)[^()]*)*)\)$")

@@ -94,7 +94,8 @@ def _short(text: str) -> str:
 
 def _watch(process: subprocess.Popen[bytes], folder: Path, size: int, label: str, progress: bool) -> None:
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
-    with Progress(*columns, console=Console(stderr=True), disable=not progress, transient=True) as bar:
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, disable=not (progress and console.is_terminal), transient=True) as bar:
         task = bar.add_task(f"Downloading {label}", total=size)
         while process.poll() is None:
             time.sleep(0.1)

