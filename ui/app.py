@@ -1,0 +1,129 @@
+"""App: the Gradio page, one module per tab, and how it is served."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+import gradio as gr
+from starlette.middleware import Middleware
+
+from agent.feedback import FeedbackLog
+from agent.recommender import Recommender
+from ui import chat, theme
+from ui.session import Desk
+
+TITLE = "Concierge"
+
+POLICY = "; ".join(
+    (
+        "default-src 'self'",
+        # Gradio builds its page from inline scripts and templates; everything is still from this server only.
+        "script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:",
+        "style-src 'self' 'unsafe-inline'",
+        "img-src 'self' data: blob:",
+        "font-src 'self' data:",
+        "connect-src 'self'",
+        "object-src 'none'",
+        "base-uri 'self'",
+        "form-action 'self'",
+        "frame-ancestors 'self'",
+    )
+)
+"""Content-Security-Policy: whatever a message or a title holds, the browser loads nothing from another host."""
+
+HEADERS = (
+    (b"content-security-policy", POLICY.encode()),
+    (b"referrer-policy", b"no-referrer"),
+    (b"x-content-type-options", b"nosniff"),
+)
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Scope]]
+Send = Callable[[Scope], Awaitable[None]]
+
+
+class SafeHeaders:
+    """ASGI middleware that adds :data:`HEADERS` to every response."""
+
+    def __init__(self, app: Callable[[Scope, Receive, Send], Awaitable[None]]) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+
+        async def send_safely(message: Scope) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message.get("headers", ()), *HEADERS]
+            await send(message)
+
+        await self.app(scope, receive, send_safely if scope["type"] == "http" else send)
+
+
+def build_app(recommender: Recommender, log: FeedbackLog) -> gr.Blocks:
+    """The whole page; the same app serves any number of people."""
+    desk = Desk(log, recommender.catalogue)
+    with gr.Blocks(title=TITLE, analytics_enabled=False, fill_width=True) as app:
+        # The value is only kept in the visitor's own browser. The key is no secret (the page holds it): it is fixed so
+        # that a restart of the server can still read what an earlier one stored.
+        store = gr.BrowserState(None, storage_key="concierge", secret="concierge-browser-state")
+        with gr.Row(elem_classes=["top-bar"]):
+            gr.HTML("<h1>Concierge</h1><p>Films for you, and why</p>", elem_classes=["brand"])
+            toggle = gr.Button("Light / dark", size="sm", min_width=0, scale=0, elem_id="theme-toggle")
+        toggle.click(fn=None, js=theme.TOGGLE)
+        tab = chat.ChatTab(recommender, desk, store)
+        app.load(
+            tab.on_load,
+            [store],
+            tab.page.components,
+            concurrency_limit=16,
+            concurrency_id="quick",
+            show_progress="hidden",
+            api_visibility="private",
+        )
+    return app
+
+
+def launch(
+    app: gr.Blocks,
+    *,
+    host: str = "127.0.0.1",
+    port: int | None = None,
+    open_browser: bool = False,
+    auth: list[tuple[str, str]] | None = None,
+    block: bool = True,
+) -> str:
+    """Serve the app and return its address; with ``block`` only when it has been stopped.
+
+    ``port`` None means 7860 or the next free one.
+
+    Raises:
+        OSError: the port, or every port tried, is in use.
+    """
+    app.queue(max_size=128, default_concurrency_limit=16, api_open=False)
+    _, url, _ = app.launch(
+        server_name=host,
+        server_port=port,
+        inbrowser=open_browser,
+        auth=auth or None,
+        share=False,
+        quiet=True,
+        show_error=True,
+        footer_links=[],
+        run_history=False,
+        allowed_paths=[],
+        max_file_size="1mb",
+        enable_monitoring=False,
+        ssr_mode=False,
+        mcp_server=False,
+        pwa=False,
+        strict_cors=True,
+        prevent_thread_lock=True,
+        theme=theme.theme(),
+        css_paths=[theme.STYLE],
+        js=theme.SCRIPT,
+        app_kwargs={"middleware": [Middleware(SafeHeaders)], "docs_url": None, "redoc_url": None},
+    )
+    if block:
+        app.block_thread()
+    return str(url)

@@ -1,0 +1,67 @@
+"""Theme: colours, type and the page's own style and script. Fonts are the system's: nothing is fetched."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import gradio as gr
+from gradio.themes.utils.fonts import Font
+
+STYLE = Path(__file__).with_name("style.css")
+
+SCRIPT = """() => {
+  const kept = localStorage.getItem('concierge-theme');
+  if (kept) document.body.classList.toggle('dark', kept === 'dark');
+  document.documentElement.lang = 'en';
+}"""
+"""Runs once when the page has loaded: the theme that was chosen by hand wins over the system's."""
+
+TOGGLE = """() => {
+  const dark = document.body.classList.toggle('dark');
+  localStorage.setItem('concierge-theme', dark ? 'dark' : 'light');
+}"""
+
+
+def theme() -> gr.themes.Base:
+    """A calm theme: warm grey surfaces, one deep green for what can be pressed, amber for stars."""
+    sans = [Font(name) for name in ("system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif")]
+    mono = [Font(name) for name in ("ui-monospace", "Menlo", "Consolas", "monospace")]
+    return gr.themes.Base(
+        primary_hue=gr.themes.colors.emerald,
+        secondary_hue=gr.themes.colors.stone,
+        neutral_hue=gr.themes.colors.stone,
+        radius_size=gr.themes.sizes.radius_lg,
+        font=sans,
+        font_mono=mono,
+    ).set(
+        body_background_fill="#faf9f7",
+        body_background_fill_dark="#161513",
+        background_fill_primary="#ffffff",
+        background_fill_primary_dark="#1f1e1b",
+        background_fill_secondary="#f4f2ee",
+        background_fill_secondary_dark="#1b1a18",
+        body_text_color="#26241f",
+        body_text_color_dark="#ece9e2",
+        body_text_color_subdued="#67625a",
+        body_text_color_subdued_dark="#a9a396",
+        border_color_primary="#e4e0d8",
+        border_color_primary_dark="#37342e",
+        block_border_width="1px",
+        block_background_fill="#ffffff",
+        block_background_fill_dark="#1f1e1b",
+        block_shadow="none",
+        input_background_fill="#ffffff",
+        input_background_fill_dark="#26241f",
+        button_primary_background_fill="#0f6b52",
+        button_primary_background_fill_hover="#0b5541",
+        button_primary_background_fill_dark="#17876a",
+        button_primary_text_color="#ffffff",
+        button_secondary_background_fill="#ffffff",
+        button_secondary_background_fill_hover="#f1eee8",
+        button_secondary_background_fill_dark="#292722",
+        button_secondary_background_fill_hover_dark="#35322c",
+        button_secondary_border_color="#dcd7cd",
+        button_secondary_border_color_dark="#3e3a33",
+        button_secondary_text_color="#35322c",
+        button_secondary_text_color_dark="#e4e0d8",
+    )

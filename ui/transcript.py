@@ -1,0 +1,51 @@
+"""Transcript: a conversation as the chatbot's messages, always plain text."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from agent.conversation import Conversation
+
+WORD_SECONDS = 0.02
+"""Pause between two pieces of a streaming answer."""
+STREAM_SECONDS = 1.2
+"""A long answer comes in larger pieces, so that its stream takes about this long."""
+
+
+def plain(text: str) -> str:
+    """Text that the chatbot shows as it is: it takes its content for HTML even where Markdown is off.
+
+    Only what could start a tag or an entity is escaped, since the same string is also the message's spoken label.
+    """
+    return re.sub(r"&(?=[#\w])", "&amp;", text).replace("<", "&lt;")
+
+
+def transcript(conversation: Conversation, partial: str | None = None, pending: str | None = None) -> list[Any]:
+    """The chatbot's messages: plain text, with the films of earlier answers listed under them.
+
+    ``pending`` is a message that is not answered yet; ``partial`` stands for the last answer while that streams.
+    """
+    rows: list[Any] = []
+    last = len(conversation.messages) - 1
+    for place, message in enumerate(conversation.messages):
+        text = message.content
+        if place == last and message.role == "assistant":
+            text = text if partial is None else partial
+        elif message.answer and message.answer.items:
+            films = (f"{item.title} ({item.year})" if item.year else item.title for item in message.answer.items)
+            text = f"{text}\n" + "\n".join(f"· {film}" for film in films)
+        rows.append({"role": message.role, "content": plain(text)})
+    if pending is not None:
+        rows.append({"role": "user", "content": plain(pending)})
+        rows.append({"role": "assistant", "content": "…"})
+    return rows
+
+
+def pieces(text: str) -> Iterator[str]:
+    """Growing beginnings of ``text``, word by word, a few words at a time where it is long."""
+    words = text.split(" ")
+    step = max(1, round(len(words) * WORD_SECONDS / STREAM_SECONDS))
+    for end in range(step, len(words), step):
+        yield " ".join(words[:end])

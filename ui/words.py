@@ -1,0 +1,91 @@
+"""Words: evidence, constraints and probabilities as short plain sentences (text, not HTML)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+from agent.answer import Evidence
+from agent.constraints import Constraints
+
+NameOf = Callable[[str], str]
+"""Item id -> what the item is called, with its year."""
+
+
+def stars(value: float) -> str:
+    """``4.0`` -> "4 stars", ``3.5`` -> "3.5 stars", ``1`` -> "1 star"."""
+    return "1 star" if value == 1 else f"{value:g} stars"
+
+
+def percent(probability: float) -> str:
+    """A probability in [0, 1] as a percentage that never claims 0 or 100."""
+    if probability < 0.01:
+        return "under 1%"
+    if probability > 0.99:
+        return "over 99%"
+    return f"{probability:.0%}"
+
+
+def either(names: Sequence[str], word: str = "or") -> str:
+    """``["a", "b", "c"]`` -> "a, b or c"."""
+    names = list(names)
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} {word} {names[-1]}"
+
+
+def sentence(evidence: Evidence, name_of: NameOf) -> str:
+    """One fact as a sentence; the kinds are those of :class:`agent.answer.Evidence`."""
+    value = evidence.value
+    film = name_of(evidence.item_id) if evidence.item_id is not None else ""
+    match evidence.kind:
+        case "history":
+            if isinstance(value, (int, float)):
+                return f"In your history: {film}, {stars(float(value))}."
+            return f"In your history: {film}."
+        case "like":
+            return f"You named {film} as an example."
+        case "genre":
+            return f"Its genre is what you asked for: {value}."
+        case "year":
+            return f"Its year is what you asked for: {value}."
+        case "rating":
+            return f"Viewers give it {float(value or 0):.1f} of 5 stars on average."
+        case "viewers":
+            return f"{int(float(value or 0)):,} people in the data rated it."
+        case "popularity":
+            return "It is widely seen."
+        case "match":
+            return "The language model finds that it fits your wording."
+        case kind:
+            return f"{kind}: {value}" if value is not None else kind
+
+
+def effect(weight: float) -> str:
+    """What leaving the fact out does to the choice; ``weight`` is a change of log-probability."""
+    if not math.isfinite(weight) or abs(weight) < 0.005:
+        return ""
+    factor = math.exp(min(abs(weight), 6.9))
+    amount = f"{factor:.0f}×" if factor >= 10 else f"{factor:.1f}×" if factor >= 1.1 else f"{factor:.2f}×"
+    return f"{amount} {'likelier' if weight > 0 else 'less likely'}"
+
+
+def constraint_chips(constraints: Constraints, name_of_index: Callable[[int], str]) -> list[tuple[str, str]]:
+    """The standing conditions as (field name, text), one for each field that is set, in a fixed order."""
+    chips: list[tuple[str, str]] = []
+    if constraints.genres:
+        groups = [either(sorted(group)) for group in constraints.genres]
+        chips.append(("genres", " and ".join(f"({g})" if " or " in g and len(groups) > 1 else g for g in groups)))
+    if constraints.without_genres:
+        chips.append(("without_genres", f"no {either(sorted(constraints.without_genres))}"))
+    if constraints.year_min is not None:
+        chips.append(("year_min", f"{constraints.year_min} or later"))
+    if constraints.year_max is not None:
+        chips.append(("year_max", f"{constraints.year_max} or earlier"))
+    if constraints.rating_min is not None:
+        chips.append(("rating_min", f"rated {constraints.rating_min:g} or more"))
+    if constraints.excluded:
+        names = [name_of_index(index) for index in sorted(constraints.excluded)]
+        more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+        chips.append(("excluded", f"not {', '.join(names[:3])}{more}"))
+    if constraints.unchecked:
+        chips.append(("unchecked", "can't check: " + ", ".join(f"“{wish}”" for wish in constraints.unchecked)))
+    return chips
