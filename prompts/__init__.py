@@ -9,10 +9,11 @@ See ``prompts/README.md`` for how to write a template.
 
 from prompts.errors import PromptError
 from prompts.isolation import check_isolated, render_isolated
-from prompts.library import load, names, packs, read
+from prompts.library import FOLDER, load, names, packs, read, shelf
 from prompts.template import Rendered, Template, parse
 
 __all__ = [
+    "FOLDER",
     "PromptError",
     "Rendered",
     "Template",
@@ -23,4 +24,5 @@ __all__ = [
     "parse",
     "read",
     "render_isolated",
+    "shelf",
 ]

@@ -34,6 +34,11 @@ class Input:
     default: Any = MISSING
     choices: tuple[str, ...] = ()
 
+    @property
+    def required(self) -> bool:
+        """Whether a value must be given."""
+        return self.default is MISSING
+
     def read(self, value: Any, tokens: set[str]) -> Any:
         """The value as the template will see it: a copy of plain data with all text neutralised.
 

@@ -45,7 +45,6 @@ class _Worker:
         assert self.process.stdin is not None and self.process.stdout is not None
         self.stdin, self.stdout = self.process.stdin.fileno(), self.process.stdout.fileno()
         os.set_blocking(self.stdin, False)
-        self.owner = os.getpid()
         self.ready = False
 
     def ask(self, request: bytes) -> bytes:
@@ -87,9 +86,8 @@ class _Worker:
 
     def close(self) -> None:
         """End the process at once and take back what it holds."""
-        if self.owner == os.getpid():  # else we are a fork, and the process is our parent's
-            self.process.kill()
-            self.process.communicate()
+        self.process.kill()
+        self.process.communicate()
 
 
 _lock = threading.Lock()
@@ -141,7 +139,7 @@ def _ask(request: dict[str, Any]) -> dict[str, Any]:
     if len(data) > MAX_ANSWER:
         raise PromptError(f"the inputs take {len(data):,} bytes: the limit is {MAX_ANSWER:,}", file)
     with _lock:
-        if _workers and (_workers[0].owner != os.getpid() or _workers[0].process.poll() is not None):
+        if _workers and _workers[0].process.poll() is not None:  # somebody ended it between two calls
             _workers.pop().close()
         if not _workers:
             _workers.append(_Worker())
@@ -171,3 +169,16 @@ def close() -> None:
     with _lock:
         while _workers:
             _workers.pop().close()
+
+
+def _after_fork() -> None:
+    """A forked child starts its own process: the inherited one answers the parent."""
+    global _lock
+    _lock = threading.Lock()
+    for worker in _workers:
+        worker.process.returncode = 0
+    _workers.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

@@ -58,6 +58,18 @@ def names(pack: str = "movies", folder: Path = FOLDER) -> tuple[str, ...]:
     return tuple(sorted({*_versions(folder / pack), *_versions(folder / "base"), *_versions(FOLDER / "base")}))
 
 
+def shelf(pack: str, folder: Path = FOLDER) -> tuple[Template, ...]:
+    """All versions that lie in a pack itself, by name and version; what it takes from ``base`` is not among them.
+
+    Raises:
+        PromptError: there is no such pack, or a file in it is wrong.
+    """
+    if pack not in packs(folder):
+        raise PromptError(f"unknown pack {pack!r}: {suggest(pack, packs(folder))}")
+    found = _versions(folder / pack)
+    return tuple(read(path) for name in sorted(found) for _, path in sorted(found[name].items()))
+
+
 def read(path: Path) -> Template:
     """One template file; its name and version must be those in the file's name.
 

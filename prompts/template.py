@@ -88,6 +88,11 @@ class Template:
         """SHA-256 of the file's text, in hex."""
         return hashlib.sha256(self.source.encode("utf-8", "replace")).hexdigest()
 
+    @property
+    def reference(self) -> dict[str, object]:
+        """Name, version and hash, as logs and answers state them."""
+        return {"name": self.name, "version": self.version, "hash": self.hash}
+
     @cached_property
     def _body(self) -> Compiled:
         body = "\n".join(self.source.split("\n")[self.body_line - 1 :])
