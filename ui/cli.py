@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from ui import cli_data, cli_doctor
+from ui import cli_data, cli_doctor, cli_prompts
 from ui.terminal import Group
 
 app = typer.Typer(
@@ -24,6 +24,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(cli_data.app, name="data")
+app.add_typer(cli_prompts.app, name="prompts")
 cli_doctor.add_to(app)
 
 

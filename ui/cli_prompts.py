@@ -4,97 +4,67 @@ from __future__ import annotations
 
 import difflib
 import json
-import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.markup import escape
 from rich.syntax import Syntax
 from rich.table import Table
+from rich.text import Text
 
 import prompts
 from prompts import PromptError, Rendered, Template
+from ui.terminal import JsonOption, out, print_json, sub_app
 
-app = typer.Typer(
-    help="The templates that the language model reads: list, show, render, check, compare.", no_args_is_help=True
-)
+app = sub_app("List, show, render, check and compare the templates that the language model reads.")
 Pack = Annotated[str, typer.Option(help="Domain pack: movies, music, books, shop, base.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 Which = Annotated[
-    str, typer.Argument(metavar="TEMPLATE", help="A name (state), a version of it (state@1) or a file (my/state.j2).")
+    str,
+    typer.Argument(metavar="TEMPLATE", help="A name (state), a version of it (state@1) or a file (my/state.j2)."),
 ]
-
-
-@contextmanager
-def _errors() -> Iterator[None]:
-    """Template mistakes end the command with ``file:line: message`` on standard error and exit status 1."""
-    try:
-        yield
-    except PromptError as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(1) from None
 
 
 def _find(which: str, pack: str) -> Template:
     return prompts.read(Path(which)) if which.endswith(".j2") else prompts.load(which, pack=pack)
 
 
-def _print_json(data: Any) -> None:
-    typer.echo(json.dumps(data, indent=2, ensure_ascii=False))
-
-
-def _console() -> Console:
-    return Console(file=sys.stdout, soft_wrap=True)
-
-
-@app.command("list")
+@app.command("list", epilog="Example: concierge prompts list --pack music")
 def list_templates(
-    pack: Annotated[str | None, typer.Option(help="Only this domain pack.")] = None, as_json: AsJson = False
+    pack: Annotated[str | None, typer.Option(help="Only this domain pack.")] = None, as_json: JsonOption = False
 ) -> None:
-    """List templates, one line a version.
-
-    Example: concierge prompts list --pack music
-    """
-    with _errors():
-        chosen = prompts.packs() if pack is None else (pack,)
-        rows: list[dict[str, Any]] = [
-            {
-                "pack": name,
-                "name": template.name,
-                "version": template.version,
-                "role": template.header.role,
-                "description": template.header.description,
-                "file": template.file,
-                "hash": template.hash,
-            }
-            for name in chosen
-            for template in prompts.shelf(name)
-        ]
+    """List templates, one line a version."""
+    chosen = prompts.packs() if pack is None else (pack,)
+    rows: list[dict[str, Any]] = [
+        {
+            "pack": name,
+            "name": template.name,
+            "version": template.version,
+            "role": template.header.role,
+            "description": template.header.description,
+            "file": template.file,
+            "hash": template.hash,
+        }
+        for name in chosen
+        for template in prompts.shelf(name)
+    ]
     if as_json:
-        _print_json(rows)
+        print_json(rows)
         return
     table = Table("pack", "template", "role", "hash", "description", box=None)
     for row in rows:
         version = f"{row['name']}@{row['version']}"
-        table.add_row(row["pack"], version, row["role"], row["hash"][:12], escape(row["description"]))
-    Console().print(table)
+        table.add_row(row["pack"], version, row["role"], row["hash"][:12], Text(row["description"]))
+    out().print(table)
 
 
-@app.command()
-def show(which: Which, pack: Pack = "movies", as_json: AsJson = False) -> None:
-    """Show a template's file.
-
-    Example: concierge prompts show state@1 --pack books
-    """
-    with _errors():
-        template = _find(which, pack)
+@app.command(epilog="Example: concierge prompts show state@1 --pack books")
+def show(which: Which, pack: Pack = "movies", as_json: JsonOption = False) -> None:
+    """Show a template's file."""
+    template = _find(which, pack)
     if as_json:
         header = template.header
-        _print_json(
+        print_json(
             {
                 "name": template.name,
                 "version": template.version,
@@ -113,10 +83,10 @@ def show(which: Which, pack: Pack = "movies", as_json: AsJson = False) -> None:
             }
         )
     else:
-        _console().print(Syntax(template.source.rstrip("\n"), "jinja", background_color="default", word_wrap=False))
+        out().print(Syntax(template.source.rstrip("\n"), "jinja", background_color="default", word_wrap=False))
 
 
-@app.command()
+@app.command(epilog="Example: concierge prompts render state --sample 'a request'")
 def render(
     which: Which,
     pack: Pack = "movies",
@@ -130,19 +100,15 @@ def render(
     model: Annotated[
         str | None, typer.Option(help="A model's name or folder: print its own text and the number of tokens.")
     ] = None,
-    as_json: AsJson = False,
+    as_json: JsonOption = False,
 ) -> None:
-    """Render a template with one of its examples (the first, if none is named) or with inputs from a file.
-
-    Example: concierge prompts render state --sample "a request"
-    """
-    with _errors():
-        template = _find(which, pack)
-        values = _read_inputs(inputs) if inputs is not None else _sample(template, sample)
-        rendered = prompts.render_isolated(template.source, values, template.file)
+    """Render a template with one of its examples (the first, if none is named) or with inputs from a file."""
+    template = _find(which, pack)
+    values = _read_inputs(inputs) if inputs is not None else _sample(template, sample)
+    rendered = prompts.render_isolated(template.source, values, template.file)
     text, count = _tokenized(rendered, model) if model is not None else (None, None)
     if as_json:
-        _print_json(
+        print_json(
             {
                 "name": rendered.name,
                 "version": rendered.version,
@@ -190,21 +156,18 @@ def _tokenized(rendered: Rendered, model: str) -> tuple[str, int]:
     return rendered.text(tokenizer), len(rendered.ids(tokenizer))
 
 
-@app.command()
+@app.command(epilog="Example: concierge prompts check my-pack/state.j2")
 def check(
     files: Annotated[
         list[Path] | None, typer.Argument(help="Template files or pack folders; none: all shipped.")
     ] = None,
-    as_json: AsJson = False,
+    as_json: JsonOption = False,
 ) -> None:
-    """Check templates and render their examples; exit status 1 and file:line: message for each that is wrong.
-
-    Example: concierge prompts check my-pack/state.j2
-    """
+    """Check templates and render their examples; exit status 1 and file:line: message for each that is wrong."""
     results = [_checked(path) for path in _expand(files or [prompts.FOLDER])]
     wrong = [result for result in results if not result["ok"]]
     if as_json:
-        _print_json(results)
+        print_json(results)
     else:
         for result in wrong:
             line = "" if result["line"] is None else f"{result['line']}:"
@@ -231,33 +194,29 @@ def _checked(path: Path) -> dict[str, Any]:
     return {"file": template.file, "ok": True, "line": None, "message": f"{template.name}@{template.version}"}
 
 
-@app.command()
+@app.command(epilog="Example: concierge prompts diff state my/state.j2")
 def diff(
     first: Annotated[str, typer.Argument(metavar="FIRST", help="A name, a version of it, or a file.")],
     second: Annotated[str, typer.Argument(metavar="SECOND", help="The one to compare it with.")],
     pack: Pack = "movies",
     second_pack: Annotated[str | None, typer.Option(help="Pack of the second, if another.")] = None,
-    as_json: AsJson = False,
+    as_json: JsonOption = False,
 ) -> None:
-    """Compare two templates: their files, and what each makes of the first one's examples.
-
-    Example: concierge prompts diff state my/state.j2
-    """
-    with _errors():
-        old, new = _find(first, pack), _find(second, second_pack or pack)
-        texts = _unified(old.source, new.source, old.file, new.file)
-        examples = {
-            example.name: _unified(_body(old, example.inputs), _body(new, example.inputs), old.file, new.file)
-            for example in old.header.examples
-            if example.inputs.keys() <= new.header.inputs.keys()
-        }
+    """Compare two templates: their files, and what each makes of the first one's examples."""
+    old, new = _find(first, pack), _find(second, second_pack or pack)
+    texts = _unified(old.source, new.source, old.file, new.file)
+    examples = {
+        example.name: _unified(_body(old, example.inputs), _body(new, example.inputs), old.file, new.file)
+        for example in old.header.examples
+        if example.inputs.keys() <= new.header.inputs.keys()
+    }
     if as_json:
         pair = [{"file": each.file, "version": each.version, "hash": each.hash} for each in (old, new)]
-        _print_json({"first": pair[0], "second": pair[1], "files": texts, "examples": examples})
+        print_json({"first": pair[0], "second": pair[1], "files": texts, "examples": examples})
         return
     parts = [texts or "the files are equal\n"]
     parts += [f"example: {name}\n{change}" for name, change in examples.items() if change]
-    _console().print(Syntax("\n".join(parts).rstrip("\n"), "diff", background_color="default"))
+    out().print(Syntax("\n".join(parts).rstrip("\n"), "diff", background_color="default"))
 
 
 def _body(template: Template, inputs: dict[str, Any]) -> str:
