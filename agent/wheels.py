@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -14,6 +15,8 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+
+_NO_CONNECTION = re.compile(r"connection broken by '\w+\([\"']?(?:<[^>]*>: )?(?P<cause>.*?)[\"']?\)'")
 
 
 class WheelError(Exception):
@@ -80,7 +83,8 @@ def download(wheel: Wheel, folder: Path, label: str, progress: bool = True) -> P
         lines = [line.strip() for line in said.splitlines() if line.strip()]
         errors = [line.removeprefix("ERROR: ") for line in lines if line.startswith("ERROR")]
         # pip's warnings tell of the network, its errors then only that nothing was found.
-        cause = next((line.removeprefix("WARNING: ") for line in reversed(lines) if "onnection" in line), "")
+        network = _NO_CONNECTION.search(said)
+        cause = f"no connection to the package index ({network['cause']})" if network else ""
         raise WheelError(_short(cause or (errors or lines or [f"pip ended with {process.returncode}"])[-1]))
     path = folder / wheel.filename
     if not path.is_file():
@@ -95,6 +99,8 @@ def _short(text: str) -> str:
 def _watch(process: subprocess.Popen[bytes], folder: Path, size: int, label: str, progress: bool) -> None:
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
     console = Console(stderr=True)
+    if progress and not console.is_terminal:
+        console.print(f"Downloading {label} ({size / 1e6:.0f} MB)", soft_wrap=True)
     with Progress(*columns, console=console, disable=not (progress and console.is_terminal), transient=True) as bar:
         task = bar.add_task(f"Downloading {label}", total=size)
         while process.poll() is None:

@@ -17,7 +17,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 def doctor(as_json: JsonOption = False) -> None:
-    """Check Python, packages, assets, folders, memory, device, database; exit status 1 if something needed is missing."""
+    """Check Python, packages, assets, folders, memory, device, database; exit with 1 if something needed is missing."""
     from ui import health
 
     with working("Checking"):
