@@ -93,10 +93,10 @@ class PhraseBank:
 def stem(word: str) -> str:
     """A crude stem, on the greedy side: it would rather join two words than part two forms of one."""
     for suffix in ("ations", "ation", "iness", "ingly", "ings", "edly", "ness", "ment", "ing", "ily", "ied", "ies"):
-        if word.endswith(suffix) and len(word) - len(suffix) >= 3:
+        if word.endswith(suffix) and len(word) - len(suffix) >= (4 if suffix == "ness" else 3):
             return stem(word[: -len(suffix)])
     for suffix in ("able", "ful", "ers", "est", "ish", "ous", "al", "ic", "ed", "er", "es", "ly", "s", "y", "e", "i"):
-        if word.endswith(suffix) and len(word) - len(suffix) >= 3:
+        if word.endswith(suffix) and len(word) - len(suffix) >= (4 if suffix == "ness" else 3):
             return stem(word[: -len(suffix)])
     if len(word) > 3 and word[-1] == word[-2]:
         return word[:-1]

@@ -188,7 +188,7 @@ def _choose_era(year: int | None, style: Style, alone: bool, bank: PhraseBank, d
         return None
     if style == "soft":
         return soft_era(year, bank, dice) if dice.chance(0.08) else None
-    if alone or dice.chance(0.85 if style == "mixed" else 0.55):
+    if alone or dice.chance(0.85 if style == "mixed" else 0.7):
         return plain_era(year, dice.weighted(("before", "after", "tail"), (0.4, 0.4, 0.2)), bank, dice)
     return None
 
