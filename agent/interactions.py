@@ -60,3 +60,15 @@ def user_histories(ratings: pd.DataFrame) -> dict[str, tuple[Event, ...]]:
 def item_sequences(histories: Mapping[str, Sequence[Event]]) -> list[np.ndarray]:
     """Each user's catalogue indices (int64), oldest first, in the mapping's order."""
     return [np.fromiter((event.item for event in history), dtype=np.int64) for history in histories.values()]
+
+
+def user_folds(users: Sequence[str], count: int, seed: int) -> list[tuple[str, ...]]:
+    """The users dealt into ``count`` groups whose sizes differ by one at most, each in the given order.
+
+    Raises:
+        ValueError: ``count`` is not between 2 and the number of users.
+    """
+    if not 2 <= count <= len(users):
+        raise ValueError(f"{count} folds of {len(users)} users: give at least 2 and no more folds than users")
+    fold = np.random.default_rng(seed).permutation(len(users)) % count
+    return [tuple(user for user, own in zip(users, fold, strict=True) if own == k) for k in range(count)]

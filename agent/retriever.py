@@ -29,8 +29,8 @@ class RetrieverConfig:
     """How the sequence model is built and trained; the defaults were chosen on MovieLens-100K's validation items.
 
     ``length`` is the longest history the model reads (its most recent part). ``epochs`` counts passes over all
-    positions, ``batch`` windows per step. ``sampled`` is the catalogue size above which training scores a random sample of
-    ``negatives`` items instead of all of them.
+    positions, ``batch`` windows per step. ``sampled`` is the catalogue size above which training
+    scores a random sample of ``negatives`` items instead of all of them.
     """
 
     width: int = 64
@@ -211,7 +211,7 @@ class SequenceRetriever:
 
 
 def _windows(sequences: list[Tensor], length: int, rng: np.random.Generator) -> list[Tensor]:
-    """Cut each sequence into windows of ``length`` steps that end at a random offset, so that each is the target once."""
+    """Cut each sequence into windows of ``length`` steps from a random offset; every item but the first is a target."""
     windows = []
     for sequence in sequences:
         if len(sequence) <= length + 1:

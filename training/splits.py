@@ -7,7 +7,7 @@ timestamp within a user; ties keep the order of the rows, so a split is the same
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -121,18 +121,6 @@ def past_slates(
             own = [own[k] for k in kept]
         slates += own
     return slates
-
-
-def folds(users: Sequence[str], count: int, seed: int) -> list[tuple[str, ...]]:
-    """The users dealt into ``count`` groups whose sizes differ by one at most, each in the given order.
-
-    Raises:
-        ValueError: ``count`` is not between 2 and the number of users.
-    """
-    if not 2 <= count <= len(users):
-        raise ValueError(f"{count} folds of {len(users)} users: give at least 2 and no more folds than users")
-    fold = np.random.default_rng(seed).permutation(len(users)) % count
-    return [tuple(user for user, own in zip(users, fold, strict=True) if own == k) for k in range(count)]
 
 
 def held_out_targets(
