@@ -1,0 +1,117 @@
+"""Names: wishes about people, subjects and titles that the data does not know, in the user's words."""
+
+from __future__ import annotations
+
+import re
+
+from agent.lexicon import FILM_NOUNS, GENRE_WORDS, MOODS, PLACES
+from agent.text import common_words
+
+_CAPITALS = r"[^\W\d_a-zà-öø-ÿ][\w'’.-]*[\w'’]"
+_NAME = rf"{_CAPITALS}(?: (?:{_CAPITALS}|[A-Z]\.|de|da|van|von|del|la|der|and the)(?![\w]))*(?<! de)(?<! da)(?<! la)(?<! and the)"
+_PERSON = re.compile(
+    rf"\b(?i:with|starring|featuring|directed by|written by|by|from director|from|director|stars?|actors?|actress|of|about|like|to|without|no|not)\s+(?P<name>{_NAME})"
+)
+_RUN = re.compile(rf"(?P<name>{_CAPITALS}(?: {_CAPITALS})+)")
+_SINGLE = re.compile(rf"(?P<name>{_CAPITALS})(?=(?:['’]s)? (?:{FILM_NOUNS}|{'|'.join(sorted(GENRE_WORDS))})\b)", re.IGNORECASE)
+_LOWER = re.compile(
+    r"\b(?P<cue>starring|featuring|directed by|by director|written by|played by|set in|set on|set during|takes? place in|about|with|without)\s+"
+    r"(?P<name>(?!(?:my|our|your|me|us|you|it|that|this|the same|him|her|them|friends?|family|someone|the kids|kids|no|only|"
+    r"not|high|good ratings?|great ratings?|at|a rating|rating|ratings|over|\d|\w+ stars?|what|how|which|when)\b)"
+    r"(?:(?:an?|the|some|lots? of|plenty of|more|any|much|too much|good|great) ){0,2}[^\W\d_][\w'-]*(?: (?!(?:and|or|but|from|in|please|"
+    r"that|which|with|of|for|on|is|are|was|so|not|no|to|made|set|by|before|after|since)\b)[^\W\d_][\w'-]*){0,3})"
+)
+_SMALL = frozenset(
+    "i i'm i've i'd i'll im ive the a an and or but not no please thanks hi hello hey ok okay yes my me we you something anything nothing "
+    "what who which where when why how can could would do does is are was show give find recommend suggest want need looking "
+    "for like with from in on at maybe also then monday tuesday wednesday thursday friday saturday sunday january february march april june "
+    "july august september october november december christmas halloween imdb netflix movielens tv dvd uk us usa".split()
+)
+_HEADS = frozenset("film films movie movies flick flicks stuff one ones titles something anything".split())
+
+
+def named(text: str, flat: str, taken: list[tuple[int, int]]) -> list[tuple[int, str]]:
+    """Names and subjects that stand outside the ``taken`` places, as (place, words).
+
+    Args:
+        text: the cleaned message, linked titles masked.
+        flat: its folded form, of the same length.
+        taken: places (start, end) that were understood otherwise.
+    """
+    found: dict[int, tuple[int, str]] = {}
+    free = _Free(taken)
+    letters = re.findall(r"[^\W\d_]+", text)
+    shouting = text.isupper() or (len(letters) >= 5 and sum(word[:1].isupper() for word in letters) >= 0.8 * len(letters))
+    if not shouting:
+        for pattern in (_PERSON, _RUN, _SINGLE):
+            for match in pattern.finditer(text):
+                start, end = match.span("name")
+                start, end = _trimmed(text, start, end, pattern is not _PERSON)
+                words = text[start:end]
+                if not words or not words[0].isupper() or not free.take(start, end):
+                    continue
+                if pattern is _SINGLE and (words.casefold() in common_words() or _ordinary(words)):
+                    continue
+                if _ordinary(words):
+                    continue
+                cue = flat[match.start() : start].strip()
+                prefix = "like " if cue in ("like", "to") and pattern is _PERSON else ""
+                if cue == "to" and not flat[: match.start()].rstrip().endswith(("similar", "close", "sequel")):
+                    continue
+                negated = not words.endswith(("'s", "’s")) and re.search(
+                    r"\b(?:no|not|nothing|without|never)(?: (?:with|by|from|starring|more|any|anything with))? $", flat[:start][-32:]
+                )
+                found[start] = (start, ("no " if negated else "") + prefix + re.sub(r"['’]s$", "", words))
+    for match in _LOWER.finditer(flat):
+        start, end = match.span("name")
+        words = text[start:end]
+        while (last := words.rsplit(" ", 1))[-1].casefold() in _HEADS and len(last) == 2:
+            words = last[0]
+        for begin, _ in taken:
+            if start < begin < start + len(words):
+                words = words[: begin - start].rstrip(" ,")
+        end = start + len(words)
+        # A subject without a word of its own ("with some", "about") says nothing.
+        if not re.sub(r"^(?:(?:an?|the|some|lots? of|plenty of|more|any|much|too much|good|great)\b ?)+", "", words.casefold()):
+            continue
+        if not free.take(start, end):
+            continue
+        keep = match["cue"] not in ("starring", "featuring", "directed by", "by director", "with", "written by", "played by")
+        negated = match["cue"] == "without" or re.search(r"\b(?:no|not|nothing|never)(?: \w+)? $", flat[: match.start()][-24:])
+        phrase = f"{match['cue']} {words}" if keep and match["cue"] != "without" else words
+        found[start] = (start, ("no " if negated else "") + phrase)
+    return sorted(found.values())
+
+
+def _trimmed(text: str, start: int, end: int, opens_too: bool) -> tuple[int, int]:
+    """Without small words at both ends ("I", "The", "Please")."""
+    words = [(m.start() + start, m.end() + start) for m in re.finditer(r"\S+", text[start:end])]
+    while words and _small(text[slice(*words[0])]):
+        words.pop(0)
+    while words and _small(text[slice(*words[-1])]):
+        words.pop()
+    del opens_too
+    return (words[0][0], words[-1][1]) if words else (start, start)
+
+
+def _small(word: str) -> bool:
+    plain = word.casefold().strip(".,'’")
+    return plain in _SMALL or plain in GENRE_WORDS or plain in MOODS or plain in PLACES
+
+
+def _ordinary(words: str) -> bool:
+    return all(_small(word) for word in words.split())
+
+
+class _Free:
+    """Places that nothing has claimed yet."""
+
+    def __init__(self, taken: list[tuple[int, int]]) -> None:
+        self._taken = list(taken)
+
+    def take(self, start: int, end: int) -> bool:
+        """Claim a place; False if some of it is claimed already."""
+        if any(start < other_end and other_start < end for other_start, other_end in self._taken):
+            return False
+        self._taken.append((start, end))
+        return True

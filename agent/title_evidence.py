@@ -1,0 +1,246 @@
+"""Title evidence: is a run of words meant as a title, or are they just words?
+
+"Heat", "Speed" or "Big" are films and everyday words; a run of words that could be a title is taken as one only for
+a reason: it is rare enough by itself, quoted, capitalised, named with its year, follows "I loved", stands in a list
+behind such a title, is judged ("... was boring"), or is all that the message says.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from agent.lexicon import GENRE_WORDS, MOODS
+from agent.text import Word, common_words, flat
+
+_SMALL = frozenset(
+    "the a an and or of in on to for from with at by as is it its but not no de la le les el il du des der di da".split()
+)
+_NEVER_BY_CUE = (
+    frozenset(
+        "it me up her us them you we she he him his this that these those 1 now once alone all some any what one show "
+        "movie film story series book ending plot cast music game hero fun lot way time day night people guy girl man "
+        "woman women men kids children family love war action crime trust safe fresh fall hush blink free change play "
+        "stuff things good bad best nothing something anything everything here there".split()
+    )
+    | GENRE_WORDS
+    | MOODS
+)
+_QUOTED = re.compile(r'"([^"\n]{1,100})"|(?<!\w)\'([^\'\n]{1,60}(?:\'\w[^\'\n]{0,40})?)\'(?!\w)|[“«„]([^”»“\n]{1,100})[”»“]')
+_CUE = re.compile(
+    r"(?:\b(?:like[ds]?|loved?|loves|loving|enjoy(?:ed|s)?|adored?|hate[ds]?|dislike[ds]?|detest(?:ed)?|loathed?|"
+    r"(?:re-?)?watch(?:ed|ing)?|saw|see|seen|finished|prefer(?:red)?|called|titled|named|remember|recommend(?:ed)?|"
+    r"unlike|rate|rated|gave|give|including|such as|as in|and not|but not|similar to|fans? of|tired of|thought|"
+    r"favou?rites?(?: (?:film|movie|one)s?)?(?: of all time)?(?: (?:is|are|was|were))?|"
+    r"(?:vein|style|spirit|lines|vibe|mood|tone|reminiscent|version|original) of|the original|(?:films?|movies?) like|"
+    r"the (?:film|movie)|care for|stand|bored by|sequel to|disappointed by|about the (?:film|movie)|"
+    r"(?:like|love|loved|hated|enjoyed|watched) (?:both|also|mostly|only))|\b(?:films?|movies?|favou?rites?|liked?|seen|watched)\s*:)"
+    r"\s*[\"'“‘(*_]*(?P<article>(?:the |an? )?)$"
+)
+_NO_CUE = re.compile(r"(?:would|'d|feels?|looks?|sounds?|seems?|felt|looked|do you|don't|wanna|want to)\s+(?:like|see|love)\s*$")
+_END = re.compile(
+    r"""[\s"'”’*_]*(?:$|[.,;:!?)/\n]|-\s|\((?:18|19|20)\d\d|(?:but|was|were|because|so much|too much|a lot|very much|yesterday|
+    last|again|twice|when|though|although|tonight|recently|already|please|instead|too$|is\s(?:my|great|so|too|good|the\sbest|
+    one\sof)|and\s(?:i|it|the|hated|loved|liked|also|want|something|anything|need|then|now)\b|or\ssomething|\d(?:\.\d)?\s?/|
+    \d\s+(?:stars?|out\sof))\b)""",
+    re.VERBOSE,
+)
+_JUDGED = re.compile(
+    r"[\s\"'”’]*(?:was|were|sucked|sucks|rocks|rocked|bored|blew|is (?:my|so|too|great|good|awful|boring|one of|the best|"
+    r"brilliant|amazing|overrated|terrible|an? (?:great|good|masterpiece|classic|favou?rite|must)))\b"
+    r"|\s*[:=-]?\s*\d(?:\.\d)?\s*(?:/|stars?\b|out of)"
+)
+_STYLE = re.compile(r"[\s\"'”’]*-?\s?(?:like|style|esque|type|ish|vibes?)\b")
+_YEAR = re.compile(r"\s*[(\[]?(?:18|19|20)\d\d\b")
+_YEAR_BEFORE = re.compile(r"\b(?:18|19|20)\d\d(?:'s)? (?:film |movie )?(?:the |an? )?$")
+_PLACE = re.compile(r"\b(?:in|on|at|from|by|with|for|to|starring|featuring|director|my|until|near|around|every)\s+$")
+_LIST = re.compile(r"\s*[\"'”’]?\s*(?:\((?:18|19|20)\d\d\))?\s*(?:,|;|/|&|\band\b|\bor\b|\bnor\b|\n)+\s*(?:and |or |also )?[\"'“‘]?\s*$")
+_DELIMITED = re.compile(r"(?:^|[,;/\n&.]|\band|\bor)\s*$")
+_ALL = re.compile(r"[\s,;/&.!?\n\"'“”-]*(?:(?:and|or|the|please|maybe)\b[\s,;/&.!?\n]*)*$")
+
+
+@dataclass(slots=True)
+class Candidate:
+    """Words ``first`` to ``stop`` (exclusive) of a message that could be the title with ``key``.
+
+    ``edits``: mended typing errors; ``mended_real``: one of them turned an existing word into another; ``whole``: the
+    key is a whole title and not part of one. ``start`` and ``end`` are the place in the text, set by :func:`accepted`.
+    """
+
+    first: int
+    stop: int
+    key: tuple[str, ...]
+    edits: int
+    mended_real: bool
+    whole: bool
+    start: int = field(default=0, init=False)
+    end: int = field(default=0, init=False)
+
+    @property
+    def weight(self) -> float:
+        """Longer matches win over shorter ones, exact ones over mended ones."""
+        return sum(map(len, self.key)) + len(self.key) - 2.5 * self.edits
+
+
+def quoted_spans(text: str) -> Iterator[tuple[int, int]]:
+    """The insides of at most four quotations, as (start, end)."""
+    for count, match in enumerate(_QUOTED.finditer(text)):
+        if count == 4:
+            return
+        group = next(g for g in (1, 2, 3) if match[g] is not None)
+        yield match.span(group)
+
+
+def accepted(text: str, found: Sequence[Word], candidates: Sequence[Candidate]) -> list[Candidate]:
+    """The candidates that are meant as titles, without overlaps, best first."""
+    if not candidates:
+        return []
+    for candidate in candidates:
+        candidate.start, candidate.end = found[candidate.first].start, found[candidate.stop - 1].end
+    judge = _Judge(text, found)
+    ordered = sorted(candidates, key=lambda c: (-c.weight, c.first, c.edits))
+    taken: list[Candidate] = []
+    covered = bytearray(len(text) + 1)
+
+    def take(candidate: Candidate) -> None:
+        covered[candidate.start : candidate.end] = b"\x01" * (candidate.end - candidate.start)
+        taken.append(candidate)
+
+    for candidate in ordered:
+        if not any(covered[candidate.start : candidate.end]) and judge.meant(candidate):
+            take(candidate)
+    # What follows a title in a list is one as well: repeated, since each may open the way for the next.
+    waiting = [c for c in ordered if judge.listable(c)]
+    ends = {c.end for c in taken}
+    progress = bool(taken)
+    while progress:
+        progress = False
+        for candidate in waiting:
+            if any(covered[candidate.start : candidate.end]):
+                continue
+            gap_start = max((end for end in ends if end <= candidate.start), default=-1)
+            if gap_start >= 0 and _LIST.fullmatch(judge.folded[gap_start : candidate.start]):
+                take(candidate)
+                ends.add(candidate.end)
+                progress = True
+    if not taken and _only_titles(judge, waiting):
+        for candidate in waiting:
+            if not any(covered[candidate.start : candidate.end]):
+                take(candidate)
+    return taken
+
+
+def _only_titles(judge: _Judge, candidates: Sequence[Candidate]) -> bool:
+    """Whether nothing is left of the message when the candidates are taken out."""
+    rest = list(judge.folded)
+    for candidate in candidates:
+        rest[candidate.start : candidate.end] = " " * (candidate.end - candidate.start)
+    return bool(candidates) and _ALL.fullmatch("".join(rest)[:400]) is not None
+
+
+class _Judge:
+    """Looks at one message; see the module's first lines."""
+
+    def __init__(self, text: str, found: Sequence[Word]) -> None:
+        self.text, self.found = text, found
+        self.folded = flat(text)
+        letters = [word for word in found if word.key not in _SMALL and not word.key.isdigit()]
+        capitals = sum(word.capital for word in letters)
+        self.shouting = text.isupper() or (len(letters) >= 4 and capitals >= 0.8 * len(letters))
+        self.quoted = list(quoted_spans(text))
+
+    def meant(self, c: Candidate) -> bool:
+        """Whether there is a reason to take the candidate as a title."""
+        common = common_words()
+        content = [part for part in c.key if part not in _SMALL]
+        rare = [part for part in content if part not in common and part not in GENRE_WORDS and not part.isdigit()]
+        if self._is_quoted(c):
+            return c.edits == 0 or not c.mended_real or bool(rare)
+        if len(c.key) == 1:
+            single = c.key[0]
+            if c.edits and (c.mended_real or len(single) < 6 or single in GENRE_WORDS):
+                return False
+        elif c.edits:
+            mended = {self.found[i].key for i in range(c.first, c.stop)}
+            exact_rare = [part for part in rare if part in mended]
+            if c.mended_real and not exact_rare:
+                return False
+            return self._by_itself(c, content, rare) or self._by_context(c)
+        return self._by_itself(c, content, rare) or self._by_context(c)
+
+    def _by_itself(self, c: Candidate, content: list[str], rare: list[str]) -> bool:
+        if len(c.key) == 1 or self._inside_a_name(c):
+            return False
+        if rare and sum(map(len, rare)) >= 3:
+            return True
+        return c.whole and len(c.key) >= 4 and len(content) >= 2
+
+    def _by_context(self, c: Candidate) -> bool:
+        before, after = self.folded[max(0, c.start - 60) : c.start], self.folded[c.end : c.end + 40]
+        if self._capitalised(c, before):
+            return True
+        if _YEAR.match(after) or (_YEAR_BEFORE.search(before) and not c.key[0].isdigit()):
+            return not all(part in _NEVER_BY_CUE for part in c.key) or "(" in after[:2]
+        if self._inside_a_name(c) or all(part in _NEVER_BY_CUE or part in _SMALL for part in c.key):
+            return False
+        if all(part.isdigit() for part in c.key) and max(map(len, c.key)) < 3:
+            return False
+        match = _CUE.search(before)
+        if match and not _NO_CUE.search(before) and not match["article"].startswith("a"):
+            ends = _END.match(after) is not None
+            # A rare word or several words behind "like" are a title whatever follows.
+            if ends or (len(c.key) == 1 and c.key[0] not in common_words() and not after.startswith((" film", " movie", "-"))):
+                return True
+            if len(c.key) >= 2 and c.whole and _END.match(after.lstrip()):
+                return True
+        if _STYLE.match(after) and c.key[0] not in common_words():
+            return True
+        return bool(_DELIMITED.search(before) and _JUDGED.match(after))
+
+    def listable(self, c: Candidate) -> bool:
+        """Whether the candidate fills its place in a list and may be a title at all."""
+        if c.mended_real or (c.edits and len(c.key) == 1 and len(c.key[0]) < 6):
+            return False
+        if all(part in _NEVER_BY_CUE or part in _SMALL for part in c.key):
+            return False
+        after = self.folded[c.end : c.end + 40]
+        return bool(_END.match(after) or re.match(r"\s*(?:and|or|&)\s", after)) and not self._inside_a_name(c)
+
+    def _is_quoted(self, c: Candidate) -> bool:
+        return any(
+            start <= c.start and c.end <= end and not re.search(r"\w", self.text[start : c.start] + self.text[c.end : end])
+            for start, end in self.quoted
+        )
+
+    def _capitalised(self, c: Candidate, before: str) -> bool:
+        if self.shouting:
+            return False
+        inside = [word for word in self.found[c.first : c.stop] if word.key not in _SMALL]
+        inside = inside or list(self.found[c.first : c.stop])
+        if not all(word.capital or word.key.isdigit() for word in inside) or not any(word.capital for word in inside):
+            return False
+        opens = not self.text[: c.start].strip() or self.text[: c.start].rstrip(" \"'“‘(*-").endswith((".", "!", "?", "\n", ":"))
+        if len([word for word in self.found[c.first : c.stop] if word.capital]) >= 2:
+            return not self._inside_a_name(c)
+        if len(c.key) > 1:
+            return not opens and not self._inside_a_name(c)
+        return not opens and not _PLACE.search(before) and not self._inside_a_name(c) and c.key[0] not in GENRE_WORDS
+
+    def _inside_a_name(self, c: Candidate) -> bool:
+        """Whether the capitals go on beside the candidate: "Jack" is not meant in "Jack Nicholson"."""
+        if self.shouting or not self.found[c.stop - 1].capital:
+            return False
+        if c.stop < len(self.found):
+            following = self.found[c.stop]
+            gap = self.text[c.end : following.start]
+            if following.capital and gap in (" ", "-") and following.key not in {"i", "im", "ive", "id"}:
+                return True
+        if c.first and len(c.key) == 1:
+            previous = self.found[c.first - 1]
+            gap = self.text[previous.end : c.start]
+            opens = c.first == 1 or self.text[: previous.start].rstrip().endswith((".", "!", "?", ":"))
+            cue = _CUE.search(self.folded[max(0, c.start - 60) : c.start]) is not None
+            if previous.capital and gap == " " and not opens and not cue and not self.text[: previous.end].endswith(("'s", "’s")):
+                return previous.key not in {"i", "the", "a"}
+        return False
