@@ -20,6 +20,8 @@ from prompts.sandbox import Sandbox, banned
 
 MAX_SOURCE = 64 * 1024
 """Longest template file, in characters."""
+MAX_HEADER = 16 * 1024
+"""Longest front matter, in characters."""
 MAX_OUTPUT = 256 * 1024
 """Longest rendered prompt, in characters over all its messages."""
 
@@ -113,10 +115,10 @@ class Template:
         except TemplateSyntaxError as error:
             raise self._error(f"{error.message}", error.lineno, first_line) from None
         except RecursionError:
-            raise PromptError("expressions are nested too deep: split them with {% set %}", self.file) from None
-        except (SyntaxError, ValueError, ArithmeticError, TypeError, LookupError) as error:
-            if isinstance(error, PromptError):
-                raise
+            raise PromptError("statements or expressions are nested too deep: split them", self.file) from None
+        except (PromptError, MemoryError):
+            raise
+        except Exception as error:  # what is odd enough to fail in Jinja or in Python's own compiler
             raise PromptError(f"cannot be compiled: {error}", self.file) from None
         return compiled
 
@@ -252,7 +254,10 @@ def parse(source: str, file: str = "<template>") -> Template:
     end = next((place for place, line in enumerate(lines[1:], 1) if line.rstrip() == "---"), None)
     if end is None:
         raise PromptError("the front matter has no end: put a line `---` before the body", file, len(lines))
-    header = read_header("\n".join(lines[1:end]), file)
+    head = "\n".join(lines[1:end])
+    if len(head) > MAX_HEADER:
+        raise PromptError(f"front matter is {len(head):,} characters long: the limit is {MAX_HEADER:,}", file)
+    header = read_header(head, file)
     body = "\n".join(lines[end + 1 :])
     for text, first_line in ((header.system or "", header.system_line), (body, end + 2)):
         if found := MARKER.search(text) or TOKEN.search(text):

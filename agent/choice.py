@@ -1,0 +1,73 @@
+"""Choice: from a state to the films that are shown, each with its chance and its reason."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from agent.answer import Recommendation
+from agent.catalogue import Catalogue
+from agent.explanation import attribute, gather, reason
+from agent.policy import Policy, Ranking
+from agent.state import State
+
+CANDIDATES = 100
+"""The slate is chosen among so many items: those the policy finds most probable of all that the constraints allow."""
+
+EXPLORATION = 0.25
+"""Factor on the policy's temperature when slates are drawn: low enough to show good films, high enough to learn from."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What was chosen, from which distribution, and how many seconds each step took."""
+
+    items: tuple[Recommendation, ...]
+    ranking: Ranking
+    seconds: dict[str, float]
+
+
+def choose(
+    policy: Policy,
+    catalogue: Catalogue,
+    state: State,
+    left_out: Iterable[int],
+    k: int,
+    rng: np.random.Generator | None = None,
+) -> Choice:
+    """Choose ``k`` films for a state among those that its constraints allow and that are not in ``left_out``.
+
+    With ``rng`` the slate is drawn (Plackett-Luce), else the most probable items are taken. Fewer than ``k`` come back
+    where fewer are allowed.
+    """
+    start = time.perf_counter()
+    allowed = np.flatnonzero(catalogue.mask(state.constraints, seen=left_out))
+    whole = policy.rank(state, allowed)
+    best = np.sort(np.argsort(-whole.logits, kind="stable")[:CANDIDATES])
+    temperature = policy.temperature * (EXPLORATION if rng is not None else 1.0)
+    ranking = Ranking(allowed[best], whole.lm[best], whole.evidence[best], temperature)
+    slate = ranking.slate(k, rng)
+    ranked = time.perf_counter()
+    attribution = attribute(policy, state, ranking, slate.items)
+    probability = dict(zip(ranking.candidates.tolist(), ranking.probabilities.tolist(), strict=True))
+    items = []
+    for index, propensity in zip(slate.items, slate.propensities, strict=True):
+        item = catalogue[index]
+        facts = gather(state, item, catalogue, attribution)
+        items.append(
+            Recommendation(
+                item_id=item.item_id,
+                title=item.title,
+                year=item.year,
+                genres=item.genres,
+                score=probability[index],
+                propensity=propensity,
+                reason=reason(item, facts, catalogue),
+                evidence=facts,
+            )
+        )
+    explained = time.perf_counter()
+    return Choice(tuple(items), ranking, {"ranking": ranked - start, "explanation": explained - ranked})

@@ -1,0 +1,183 @@
+"""Explanation: evidence first, then the sentence, and a check of every fact that the sentence states."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from agent.answer import Evidence
+from agent.lexicon import genre_words_in
+
+if TYPE_CHECKING:
+    from agent.catalogue import Catalogue, Item
+    from agent.policy import Policy, Ranking
+    from agent.state import State
+
+MOST_HISTORY = 10
+"""At most so many of the latest events are left out, one at a time, to find which carried a choice."""
+
+LEAST_WEIGHT = 0.02
+"""A history item counts as evidence from this change of the log-probability on (2 %)."""
+
+CITED = 3
+"""At most so many history items are kept as evidence of one choice."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attribution:
+    """What each part of a state does to the log-probability of the items shown.
+
+    ``history`` maps a position in the state's history to {item: change}; ``examples`` maps a film named as an example to
+    the same; ``request`` is {item: change} for the words of the request ({} where there are none).
+    """
+
+    history: dict[int, dict[int, float]]
+    examples: dict[int, dict[int, float]]
+    request: dict[int, float]
+
+
+def attribute(policy: Policy, state: State, full: Ranking, shown: Sequence[int]) -> Attribution:
+    """Leave each history item, each example and the request out, and score again in one batch.
+
+    Args:
+        policy: the policy that made ``full``.
+        state: the state that it ranked.
+        full: its distribution over the candidates.
+        shown: the catalogue indices to explain; each must be a candidate.
+
+    The change is ``log pi(item | state) - log pi(item | state without the part)`` over the same candidates: positive
+    where the part spoke for the item (occlusion; Zeiler and Fergus, 2014).
+    """
+    from dataclasses import replace
+
+    positions = list(range(len(state.history)))[-MOST_HISTORY:]
+    variants = [state.without(position) for position in positions]
+    variants += [replace(state, like=tuple(i for i in state.like if i != example)) for example in state.like]
+    if state.request:
+        variants.append(replace(state, request=""))
+    if not variants:
+        return Attribution({}, {}, {})
+    place = {int(item): row for row, item in enumerate(full.candidates)}
+    before = full.log_probabilities
+    changes = []
+    for ranking in policy.rank_many(variants, [full.candidates] * len(variants)):
+        after = ranking.log_probabilities
+        changes.append({item: float(before[place[item]] - after[place[item]]) for item in shown})
+    history = dict(zip(positions, changes, strict=False))
+    examples = dict(zip(state.like, changes[len(positions) :], strict=False))
+    return Attribution(history, examples, changes[-1] if state.request else {})
+
+
+def gather(state: State, item: Item, catalogue: Catalogue, attribution: Attribution) -> tuple[Evidence, ...]:
+    """The facts that speak for one item, strongest history first; the catalogue's own facts have weight 0."""
+    facts = []
+    carried = [
+        Evidence("history", round(change[item.index], 4), catalogue[event.item].item_id, event.rating)
+        for position, change in attribution.history.items()
+        if (event := state.history[position]) and change[item.index] >= LEAST_WEIGHT and (event.rating or 3.0) >= 3.0
+    ]
+    carried.sort(key=lambda fact: -fact.weight)
+    for example, change in attribution.examples.items():
+        facts.append(Evidence("like", round(change[item.index], 4), catalogue[example].item_id))
+    facts += carried[:CITED]
+    wanted = state.constraints
+    asked = [genre for group in wanted.genres for genre in item.genres if genre in group]
+    facts += [Evidence("genre", 0.0, value=genre) for genre in dict.fromkeys(asked)]
+    if item.year is not None and (wanted.year_min is not None or wanted.year_max is not None):
+        facts.append(Evidence("year", 0.0, value=item.year))
+    if state.request and attribution.request.get(item.index, 0.0) >= LEAST_WEIGHT:
+        facts.append(Evidence("match", round(attribution.request[item.index], 4), value=state.request))
+    count = int(catalogue.rating_count[item.index])
+    if count:
+        facts.append(Evidence("rating", 0.0, value=round(float(catalogue.mean_rating[item.index]), 1)))
+        facts.append(Evidence("viewers", 0.0, value=count))
+    return tuple(facts)
+
+
+def reason(item: Item, facts: Sequence[Evidence], catalogue: Catalogue) -> str:
+    """One or two sentences that state ``facts``; falls back to the plain wording where the check finds a flaw."""
+    sentences = " ".join(_sentences(item, facts, catalogue))
+    return sentences if not flaws(sentences, item, facts, catalogue) else plain_reason(item)
+
+
+def plain_reason(item: Item) -> str:
+    """What can be said of any item: its genres and year."""
+    kind = ", ".join(item.genres)
+    if kind and item.year:
+        return f"{kind}, {item.year}."
+    return f"{kind}." if kind else f"From {item.year}." if item.year else "In the catalogue."
+
+
+def flaws(text: str, item: Item, facts: Sequence[Evidence], catalogue: Catalogue) -> list[str]:
+    """Every statement of ``text`` that the evidence does not bear out; empty when it may be shown.
+
+    Checked are quoted titles (“…”), unquoted capitalised words inside a sentence, numbers and years, and genre words.
+    """
+    found = []
+    titles = {catalogue[catalogue.index(fact.item_id)].title for fact in facts if fact.item_id} | {item.title}
+    quoted = re.findall(r"“([^”]*)”", text)
+    words = {str(fact.value) for fact in facts if fact.kind == "match"}
+    found += [f"title “{title}”" for title in quoted if title not in titles and title not in words]
+    rest = re.sub(r"“[^”]*”", "“”", text)
+    numbers = {format_number(fact.value) for fact in facts if isinstance(fact.value, int | float)}
+    numbers |= {str(item.year)} if item.year else set()
+    found += [f"number {number}" for number in re.findall(r"\d+(?:\.\d+)?", rest) if number not in numbers]
+    stated = genre_words_in(rest)
+    allowed = set(item.genres) | {str(fact.value) for fact in facts if fact.kind == "genre"}
+    found += [f"genre {genre}" for genre in stated if genre not in allowed]
+    genre_names = {part for genre in catalogue.genre_names for part in re.findall(r"\w+", genre)}
+    for match in re.finditer(r"(?<=[\w,;“”] )[A-Z]\w+", rest):
+        if match.group() not in genre_names:
+            found.append(f"name {match.group()}")
+    return found
+
+
+def format_number(value: float | int) -> str:
+    """A number as sentences write it: whole numbers without a decimal point."""
+    return str(int(value)) if float(value).is_integer() else f"{value:.1f}"
+
+
+def _sentences(item: Item, facts: Sequence[Evidence], catalogue: Catalogue) -> list[str]:
+    def title(item_id: str | None) -> str:
+        return f"“{catalogue[catalogue.index(str(item_id))].title}”"
+
+    parts = []
+    named = [fact for fact in facts if fact.kind == "like"]
+    carried = [fact for fact in facts if fact.kind == "history"]
+    if named:
+        parts.append(f"Close to {_listed([title(fact.item_id) for fact in named])}, which you named.")
+    loved = [fact for fact in carried if isinstance(fact.value, float | int) and fact.value >= 4]
+    others = [fact for fact in carried if fact not in loved]
+    if loved:
+        parts.append(f"Picked because you liked {_listed([title(fact.item_id) for fact in loved])}.")
+    elif others:
+        parts.append(f"Picked because you watched {_listed([title(fact.item_id) for fact in others])}.")
+    asked = [str(fact.value) for fact in facts if fact.kind == "genre"]
+    year = next((fact.value for fact in facts if fact.kind == "year"), None)
+    if asked or year:
+        what = f"{_listed(asked)} as you asked" if asked else "in the years you asked for"
+        parts.append(f"It is {what}{f', from {year}' if year else ''}.")
+    elif any(fact.kind == "match" for fact in facts):
+        parts.append(
+            f"Your words speak for it: it is {_listed(list(item.genres))}."
+            if item.genres
+            else "Your words speak for it."
+        )
+    stars = next((fact.value for fact in facts if fact.kind == "rating"), None)
+    viewers = next((fact.value for fact in facts if fact.kind == "viewers"), None)
+    if isinstance(stars, float | int) and isinstance(viewers, int):
+        people = "1 viewer" if viewers == 1 else f"{viewers} viewers"
+        verb = "gives" if viewers == 1 else "give"
+        parts.append(
+            f"{people} {verb} it {format_number(stars)} stars on average."
+            if viewers > 1
+            else f"{people} {verb} it {format_number(stars)} stars."
+        )
+    return parts or [plain_reason(item)]
+
+
+def _listed(words: Sequence[str]) -> str:
+    """``a``, ``a and b``, ``a, b and c``."""
+    return " and ".join(filter(None, (", ".join(words[:-1]), words[-1]))) if words else ""

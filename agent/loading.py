@@ -1,0 +1,89 @@
+"""Loading: from names of data, model and adapter to a catalogue and the policy that ranks it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+import prompts
+from agent.assets import resolve_model
+from agent.catalogue import Catalogue
+from agent.dataset import load_dataset
+from agent.evidence import FEATURES, EvidenceModel
+from agent.interactions import indexed_ratings, user_histories
+from agent.item_tokens import ItemFeatures, item_keys
+from agent.language_model import AdapterError, ItemLanguageModel, PolicyCard, load_base
+from agent.policy import Policy
+from agent.state import Event
+from agent.state_prompt import StatePrompt
+
+if TYPE_CHECKING:
+    from agent.catalogue import Item
+
+ADAPTERS = Path(__file__).parent / "adapters"
+"""The released adapters; the newest role stands last in ``ROLES``."""
+
+RELEASED = ADAPTERS / "ml-100k-sft"
+
+
+def load_policy(
+    data: str, model: str | Path | None, adapter: str | Path | None, progress: bool = False
+) -> tuple[Catalogue, Policy, Mapping[str, tuple[Event, ...]]]:
+    """The catalogue, the LM policy over it, and the users' histories of a data set.
+
+    See :meth:`agent.recommender.Recommender.load` for the arguments and errors.
+    """
+    dataset = load_dataset(data)
+    catalogue = Catalogue(dataset)
+    evidence = EvidenceModel.cached(dataset, progress=progress)
+    policy = assemble(catalogue, evidence, model, adapter)
+    return catalogue, policy, user_histories(indexed_ratings(dataset))
+
+
+def assemble(
+    catalogue: Catalogue, evidence: EvidenceModel, model: str | Path | None = None, adapter: str | Path | None = None
+) -> Policy:
+    """The LM policy over a catalogue, on top of fitted evidence.
+
+    Raises:
+        AdapterError: the adapter is missing or was trained on other evidence features.
+    """
+    folder = Path(adapter) if adapter is not None else RELEASED
+    card = PolicyCard.read(folder)
+    if card.features != FEATURES:
+        raise AdapterError(
+            f"the adapter {folder.name!r} weighs the evidence {', '.join(card.features)}; this version has "
+            f"{', '.join(FEATURES)}: train it again with `concierge train sft`"
+        )
+    base = resolve_model(str(model) if model is not None else None)
+    features = (
+        None if _all_trained(card, catalogue.items) else catalogue_features(catalogue, evidence, base, card.layers)
+    )
+    lm = ItemLanguageModel.from_adapter(folder, base, catalogue.items, features)
+    prompt = StatePrompt(prompts.load(card.template), lm.tokenizer, catalogue.items, card.max_history)
+    weights = {goal: np.asarray(values, dtype=np.float32) for goal, values in card.weights.items()}
+    return Policy(evidence, weights, lm, prompt, card.temperature, card.version)
+
+
+def catalogue_features(
+    catalogue: Catalogue, evidence: EvidenceModel, base: str | Path, layers: int | None = None
+) -> ItemFeatures:
+    """What item rows are made from, for this catalogue and base LM."""
+    model, tokenizer = load_base(base, layers)
+    embedding = model.get_input_embeddings().weight.detach().float().cpu().numpy()
+    return ItemFeatures.build(
+        catalogue.items,
+        tokenizer,
+        embedding,
+        evidence.taste.watched_with.neighbours,
+        catalogue.rating_count,
+        catalogue.mean_rating,
+    )
+
+
+def _all_trained(card: PolicyCard, items: tuple[Item, ...]) -> bool:
+    known = set(card.items)
+    return all(key in known for key in item_keys(items))

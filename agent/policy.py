@@ -1,0 +1,165 @@
+"""Policy: a distribution over candidates, from the LM's item logits and the evidence."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from agent.state import Event, State
+from agent.state_prompt import StatePrompt
+
+if TYPE_CHECKING:
+    from agent.language_model import ItemLanguageModel
+
+
+class EvidenceSource(Protocol):
+    """What the policy needs of :class:`agent.evidence.EvidenceModel`."""
+
+    def features(self, histories: Sequence[Sequence[Event]]) -> np.ndarray:
+        """(B, n_items, n_features) float32."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Slate:
+    """Items in the order shown, with the probability of each at its place given those above it."""
+
+    items: tuple[int, ...]
+    propensities: tuple[float, ...]
+
+    @property
+    def propensity(self) -> float:
+        """Probability of the whole slate in this order (Plackett-Luce)."""
+        return float(np.prod(self.propensities))
+
+
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """The policy's distribution over candidates.
+
+    ``candidates`` (C,) catalogue indices; ``lm`` and ``evidence`` (C,) the two parts of the logits; the probabilities are
+    ``softmax((lm + evidence) / temperature)``.
+    """
+
+    candidates: np.ndarray
+    lm: np.ndarray
+    evidence: np.ndarray
+    temperature: float = 1.0
+
+    @property
+    def logits(self) -> np.ndarray:
+        """(C,) float64, divided by the temperature."""
+        return (self.lm.astype(np.float64) + self.evidence) / self.temperature
+
+    @property
+    def log_probabilities(self) -> np.ndarray:
+        """(C,) float64."""
+        logits = self.logits
+        if not len(logits):
+            return logits
+        top = logits.max()
+        result: np.ndarray = logits - top - np.log(np.exp(logits - top).sum())
+        return result
+
+    @property
+    def probabilities(self) -> np.ndarray:
+        """(C,) float64, sums to 1."""
+        return np.exp(self.log_probabilities)
+
+    def slate(self, k: int, rng: np.random.Generator | None = None) -> Slate:
+        """Choose ``k`` items (fewer where there are fewer candidates).
+
+        With ``rng``, drawn without replacement from the Plackett-Luce model (Gumbel top-k: Kool et al., 2019,
+        arXiv:1903.06059); the propensity of each place is then its probability given the items above. Without, the k most
+        probable, each with propensity 1, because this policy then always shows them.
+
+        Raises:
+            ValueError: ``k`` is not positive.
+        """
+        if k < 1:
+            raise ValueError(f"a slate of {k} items: ask for at least 1")
+        logits = self.logits
+        if rng is None:
+            order = np.argsort(-logits, kind="stable")[:k]
+            return Slate(tuple(int(i) for i in self.candidates[order]), (1.0,) * len(order))
+        order = np.argsort(-(logits + rng.gumbel(size=len(logits))), kind="stable")[:k]
+        weights = np.exp(logits - logits.max()) if len(logits) else logits
+        left = weights.sum()
+        propensities = []
+        for place in order:
+            propensities.append(float(min(1.0, weights[place] / left)))
+            left = max(left - weights[place], weights[place])
+        return Slate(tuple(int(i) for i in self.candidates[order]), tuple(propensities))
+
+
+class Policy:
+    """``logits = LM item logits + w[goal] . evidence(history, item)``, softmax over the candidates.
+
+    ``weights`` maps a goal to (n_features,). Without an LM the policy is the classical ranker that it starts from.
+    """
+
+    def __init__(
+        self,
+        evidence: EvidenceSource,
+        weights: dict[str, np.ndarray],
+        lm: ItemLanguageModel | None = None,
+        prompt: StatePrompt | None = None,
+        temperature: float = 1.0,
+        version: str = "evidence",
+    ) -> None:
+        if (lm is None) != (prompt is None):
+            raise ValueError("a policy needs the LM and its state prompt together, or neither")
+        self.evidence = evidence
+        self.weights = weights
+        self.lm = lm
+        self.prompt = prompt
+        self.temperature = temperature
+        self.version = version
+
+    @property
+    def template(self) -> dict[str, object]:
+        """Name, version and hash of the state template; without an LM nothing is rendered."""
+        if self.prompt is None:
+            return {"name": "none", "version": 0, "hash": "none"}
+        return self.prompt.template.reference
+
+    def without_lm(self) -> Policy:
+        """The same policy with the LM's part set to zero."""
+        return Policy(self.evidence, self.weights, None, None, self.temperature, f"{self.version}-without-lm")
+
+    def rank(self, state: State, candidates: Sequence[int] | np.ndarray) -> Ranking:
+        """The distribution over ``candidates`` (catalogue indices) in one forward pass."""
+        return self.rank_many([state], [candidates])[0]
+
+    def rank_many(self, states: Sequence[State], candidates: Sequence[Sequence[int] | np.ndarray]) -> list[Ranking]:
+        """One distribution a state; ``candidates`` holds one list a state.
+
+        Raises:
+            ValueError: the lists differ in length.
+        """
+        if len(states) != len(candidates):
+            raise ValueError(f"{len(states)} states but {len(candidates)} lists of candidates: give one list a state")
+        evidence, lm = self.scores(states)
+        rankings = []
+        for row, chosen in enumerate(candidates):
+            index = np.asarray(chosen, dtype=np.int64)
+            rankings.append(Ranking(index, lm[row, index], evidence[row, index], self.temperature))
+        return rankings
+
+    def scores(self, states: Sequence[State]) -> tuple[np.ndarray, np.ndarray]:
+        """Evidence part and LM part of the logits over the whole catalogue, each (B, n_items) float32."""
+        features = self.evidence.features([evidence_history(state) for state in states])
+        weights = np.stack([self.weights[state.goal] for state in states]).astype(np.float32)
+        evidence = np.einsum("bnf,bf->bn", features, weights)
+        if self.lm is None or self.prompt is None:
+            return evidence, np.zeros_like(evidence)
+        return evidence, self.lm.scores(self.prompt.encode(states))
+
+
+def evidence_history(state: State) -> tuple[Event, ...]:
+    """The history as the evidence sees it: films named as examples count as just watched and liked (or disliked)."""
+    examples = tuple(Event(item, 5.0) for item in state.like) + tuple(Event(item, 1.0) for item in state.unlike)
+    return state.history + examples

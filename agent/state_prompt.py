@@ -1,0 +1,54 @@
+"""State prompt: a user state rendered through the state template and encoded for the LM."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from agent.item_tokens import item_token
+
+if TYPE_CHECKING:
+    from agent.catalogue import Item
+    from agent.state import State
+    from prompts import Template
+
+
+class StatePrompt:
+    """Renders states. ``max_history`` is how many of the latest items the LM reads."""
+
+    def __init__(self, template: Template, tokenizer: Any, items: Sequence[Item], max_history: int = 15) -> None:
+        self.template = template
+        self.tokenizer = tokenizer
+        self.items = items
+        self.max_history = max_history
+
+    def inputs(self, state: State) -> dict[str, Any]:
+        """The state as the template's declared inputs: plain data only."""
+
+        def named(index: int, rating: float | None = None) -> dict[str, Any]:
+            item = self.items[index]
+            return {
+                "token": item_token(item.item_id),
+                "title": item.title,
+                "year": item.year,
+                "genres": list(item.genres),
+                "rating": rating,
+            }
+
+        return {
+            "history": [named(event.item, event.rating) for event in state.history[-self.max_history :]],
+            "like": [named(index) for index in state.like],
+            "unlike": [named(index) for index in state.unlike],
+            "request": state.request,
+            "goal": state.goal,
+        }
+
+    def text(self, state: State) -> str:
+        """What the LM reads, with the chat template's own marks."""
+        return str(self.template.render(**self.inputs(state)).text(self.tokenizer))
+
+    def encode(self, states: Sequence[State]) -> list[list[int]]:
+        """Token ids of each state's prompt."""
+        texts = [self.text(state) for state in states]
+        ids: list[list[int]] = self.tokenizer(texts, add_special_tokens=False)["input_ids"]
+        return ids

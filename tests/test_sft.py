@@ -1,0 +1,184 @@
+"""Fine-tuning on a few rows of real data with two layers of the real model: packing, export, and plain PEFT agree."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from scipy.sparse import csr_matrix
+
+import prompts
+from agent.assets import base_model_path
+from agent.catalogue import Catalogue
+from agent.dataset import Dataset
+from agent.interactions import indexed_ratings, user_histories
+from agent.item_tokens import ItemFeatures, RowMaker, item_token
+from agent.language_model import ItemLanguageModel, PolicyCard, load_base
+from agent.state import State
+from agent.state_prompt import StatePrompt
+from training.packing import PolicyCollator, encode_rows
+from training.phrases import PhraseBank
+from training.release import write_adapter
+from training.sft import PolicyTrainer, SftSettings, fit_evidence_weights, policy_logits, train_policy
+from training.sft_rows import RowPlan, SftRows, build_rows
+from training.splits import past_and_future
+
+FEATURES = ("first", "second")
+
+
+@dataclass
+class NoisyEvidence:
+    """Evidence that needs no fitting: two numbers an item, from a seed."""
+
+    n_items: int
+
+    def features(self, histories: Any) -> np.ndarray:
+        """(B, n_items, 2) float32."""
+        rng = np.random.default_rng(len(histories))
+        return rng.normal(size=(len(histories), self.n_items, 2)).astype(np.float32)
+
+
+@dataclass
+class Trained:
+    """What the tests of one small training run look at."""
+
+    trainer: PolicyTrainer
+    rows: SftRows
+    prompt: StatePrompt
+    features: ItemFeatures
+    first_item: int
+    folder: Path
+    base: Path
+    catalogue: Catalogue
+
+
+@pytest.fixture(scope="module")
+def small_rows(dataset: Dataset) -> tuple[Catalogue, SftRows]:
+    past = past_and_future(indexed_ratings(dataset)).past
+    catalogue = Catalogue(dataset)
+    histories = user_histories(past)
+    users = list(histories)[:12]
+    neighbours = csr_matrix(np.roll(np.eye(len(catalogue)), 1, axis=1))
+    plan = RowPlan(anchors=3, cold=0.2, alike=0.2)
+    bank = PhraseBank.load("train")
+    evidence = NoisyEvidence(len(catalogue))
+    return catalogue, build_rows(histories, [(evidence, users)], catalogue.items, neighbours, bank, plan)
+
+
+@pytest.fixture(scope="module")
+def trained(small_rows: tuple[Catalogue, SftRows], tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    catalogue, rows = small_rows
+    base = base_model_path()
+    model, tokenizer = load_base(base, layers=2, dtype=torch.float32)
+    embedding = model.get_input_embeddings().weight.detach().numpy()
+    neighbours = csr_matrix(np.roll(np.eye(len(catalogue)), 1, axis=1))
+    features = ItemFeatures.build(
+        catalogue.items, tokenizer, embedding, neighbours, catalogue.rating_count, catalogue.mean_rating
+    )
+    first_item = len(tokenizer)
+    tokenizer.add_tokens([item_token(item.item_id) for item in catalogue.items])
+    prompt = StatePrompt(prompts.load("state"), tokenizer, catalogue.items)
+    folder = tmp_path_factory.mktemp("sft")
+    settings = SftSettings(layers=2, lora_rank=4, batch=2, max_steps=4)
+    trainer = train_policy(
+        model, tokenizer, RowMaker(features), rows, prompt, first_item, settings, folder / "run", lambda *_: None
+    )
+    write_adapter(
+        folder / "adapter",
+        trainer.model,
+        trainer.model.policy_head,
+        catalogue.items,
+        first_item,
+        base=base.name,
+        base_folder=base,
+        layers=2,
+        features=FEATURES,
+        template="state@1",
+        version="test",
+        temperature=1.0,
+        max_history=15,
+    )
+    return Trained(trainer, rows, prompt, features, first_item, folder / "adapter", base, catalogue)
+
+
+def test_rows_only_read_the_past_and_are_true(small_rows: tuple[Catalogue, SftRows], dataset: Dataset) -> None:
+    catalogue, rows = small_rows
+    future = past_and_future(indexed_ratings(dataset)).future
+    held_out = set(zip(future["user"], future["item"], strict=True))
+    kinds = {row.state.goal for row in rows.rows}
+    assert kinds == {"next", "like", "request"}
+    assert any(row.state.like for row in rows.rows) and any(not row.state.history for row in rows.rows)
+    for row in rows.rows:
+        assert row.target not in {event.item for event in row.state.history}
+        told = {row.target, *(event.item for event in row.state.history), *(row.slate or ())}
+        assert not any((row.user, item) in held_out for item in told)
+        if row.slate is not None:
+            assert row.target in row.slate and len(row.slate) >= 10
+
+
+def test_training_lowers_the_loss_and_moves_every_part(trained: Trained) -> None:
+    head = trained.trainer.model.policy_head
+    assert head.rows.own.abs().max() > 0 and head.rows.change.abs().max() > 0
+    start = fit_evidence_weights(trained.rows)
+    assert not torch.equal(start, head.weights.detach())
+    lora = {n: p for n, p in trained.trainer.model.named_parameters() if "lora_B" in n}
+    assert lora and all(p.abs().max() > 0 for p in lora.values())
+
+
+def test_packed_logits_equal_single_prompts_and_plain_peft(trained: Trained) -> None:
+    data = encode_rows(trained.rows, trained.prompt)
+    examples = [data[i] for i in range(3)]
+    assert max(len(example["rows"]) for example in examples) > 1
+    inputs = PolicyCollator(trained.rows, trained.prompt.tokenizer.pad_token_id)(examples)
+    inputs["evidence"] = torch.zeros_like(inputs["evidence"])
+    inputs["allowed"] = torch.ones_like(inputs["allowed"])
+    with torch.no_grad():
+        model = trained.trainer.model.eval()
+        packed = policy_logits(model, model.policy_head, inputs, trained.first_item).numpy()
+    states = [trained.rows.rows[row].state for example in examples for row in example["rows"]]
+
+    items = trained.catalogue.items
+    lm = ItemLanguageModel.from_adapter(trained.folder, trained.base, items, None, dtype=torch.float32)
+    alone = lm.scores(StatePrompt(prompts.load("state"), lm.tokenizer, items).encode(states))
+    np.testing.assert_allclose(alone, packed, atol=0.03)  # the adapter is stored as float16
+
+    from peft import PeftModel
+
+    plain, tokenizer = load_base(trained.base, layers=2, dtype=torch.float32)
+    tokenizer.add_tokens([item_token(item.item_id) for item in items])
+    plain.resize_token_embeddings(len(tokenizer))
+    peft = PeftModel.from_pretrained(plain, str(trained.folder)).eval()
+    ids = trained.prompt.encode([states[0]])
+    with torch.no_grad():
+        logits = peft(input_ids=torch.tensor(ids)).logits[0, -1, trained.first_item :].float().numpy()
+    np.testing.assert_allclose(logits, alone[0], atol=1e-3)
+
+
+def test_a_new_catalogue_gets_rows_from_its_text(trained: Trained) -> None:
+    items = [*trained.catalogue.items[:50], _Film("new", "A Brand New Film", 2031, ("Comedy",))]
+    features = ItemFeatures(trained.features.values[: len(items)], trained.features.text_width)
+    lm = ItemLanguageModel.from_adapter(trained.folder, trained.base, items, features, dtype=torch.float32)
+    scores = lm.scores(StatePrompt(prompts.load("state"), lm.tokenizer, items).encode([State(request="a comedy")]))
+    assert scores.shape == (1, 51) and np.isfinite(scores).all()
+
+
+def test_the_card_round_trips_and_names_its_flaws(trained: Trained, tmp_path: Path) -> None:
+    card = PolicyCard.read(trained.folder)
+    assert card.version == "test" and len(card.items) == len(trained.catalogue) and set(card.weights) == {
+        "next", "like", "request",
+    }  # fmt: skip
+    (tmp_path / "policy.json").write_text('{"version": "x"}')
+    with pytest.raises(ValueError, match=r"policy\.json is not a policy card"):
+        PolicyCard.read(tmp_path)
+
+
+@dataclass(frozen=True)
+class _Film:
+    item_id: str
+    title: str
+    year: int | None
+    genres: tuple[str, ...]

@@ -1,0 +1,161 @@
+"""SFT rows: what people did next, what they liked, and what a request describes, with evidence that has not seen them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import numpy as np
+from scipy.sparse import csr_matrix
+
+from agent.catalogue import Item
+from agent.state import Event, State
+from training.requests import PhraseBank, write_request
+
+LIKED = 4.0
+"""Stars from which a rating counts as a like, as in the rated-slate environment."""
+
+
+class Features(Protocol):
+    """Evidence fitted without the users it is asked about."""
+
+    def features(self, histories: Sequence[Sequence[Event]]) -> np.ndarray:
+        """(B, n_items, n_features) float32."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class SftRow:
+    """One demonstration by ``user``: in ``state`` the right choice was ``target``.
+
+    ``place`` is the row of the evidence array that belongs to the state. ``slate`` limits the candidates (None: every item that
+    the state has not seen).
+    """
+
+    user: str
+    state: State
+    target: int
+    place: int
+    slate: tuple[int, ...] | None = None
+
+
+@dataclass(frozen=True)
+class SftRows:
+    """Rows and the evidence they share: (n_states, n_items, n_features) float16."""
+
+    rows: list[SftRow]
+    evidence: np.ndarray
+
+
+@dataclass(frozen=True, slots=True)
+class RowPlan:
+    """How many rows are made. ``anchors`` moments a user; at each one a next-film row, a slate row where at least ``least``
+    rated films follow, and ``requests`` request rows whose target is a film liked within the next ``ahead``.
+
+    ``cold`` of the request rows hide the history, and ``alike`` of them name an example film ("something like ...").
+    """
+
+    anchors: int = 6
+    requests: int = 3
+    ahead: int = 20
+    least: int = 10
+    cold: float = 0.15
+    alike: float = 0.08
+    seed: int = 0
+
+
+def build_rows(
+    histories: dict[str, tuple[Event, ...]],
+    fold_evidence: Sequence[tuple[Features, Sequence[str]]],
+    items: Sequence[Item],
+    neighbours: csr_matrix,
+    bank: PhraseBank,
+    plan: RowPlan,
+    progress: Callable[[int, int], None] | None = None,
+) -> SftRows:
+    """Build the training rows of all users in ``fold_evidence``.
+
+    Args:
+        histories: each user's past, oldest first; nothing later than it is read.
+        fold_evidence: pairs of (evidence fitted without these users, the users).
+        items: the catalogue.
+        neighbours: (n_items, n_items) item-item co-occurrence, to pick an example film near the target.
+        bank: the training phrases.
+        plan: how many rows, and the seed.
+        progress: called with (users done, users in all).
+    """
+    rng = np.random.default_rng(plan.seed)
+    rows: list[SftRow] = []
+    blocks: list[np.ndarray] = []
+    places = 0
+    total = sum(len(users) for _, users in fold_evidence)
+    done = 0
+    for evidence, users in fold_evidence:
+        cold_place = places
+        blocks.append(evidence.features([()]).astype(np.float16))
+        places += 1
+        for user in users:
+            past = histories[user]
+            made, states = _user_rows(user, past, items, neighbours, bank, plan, rng)
+            if states:
+                blocks.append(evidence.features(states).astype(np.float16))
+            rows += [replace(row, place=cold_place if row.place < 0 else places + row.place) for row in made]
+            places += len(states)
+            done += 1
+            if progress:
+                progress(done, total)
+    return SftRows(rows, np.concatenate(blocks))
+
+
+def _user_rows(
+    user: str,
+    past: tuple[Event, ...],
+    items: Sequence[Item],
+    neighbours: csr_matrix,
+    bank: PhraseBank,
+    plan: RowPlan,
+    rng: np.random.Generator,
+) -> tuple[list[SftRow], list[tuple[Event, ...]]]:
+    """One user's rows; ``place`` counts the returned histories, -1 stands for the empty one."""
+    if len(past) < 5:
+        return [], []
+    moments = rng.choice(np.arange(3, len(past)), size=min(plan.anchors, len(past) - 3), replace=False)
+    rows: list[SftRow] = []
+    states: list[tuple[Event, ...]] = []
+    for moment in sorted(int(m) for m in moments):
+        history = past[:moment]
+        place = len(states)
+        states.append(history)
+        rows.append(SftRow(user, State(history, goal="next"), past[moment].item, place))
+        ahead = past[moment : moment + plan.ahead]
+        liked = [event.item for event in ahead if (event.rating or 0) >= LIKED]
+        if not liked:
+            continue
+        if len(ahead) >= plan.least and len(liked) < len(ahead):
+            target = int(rng.choice(liked))
+            rows.append(SftRow(user, State(history, goal="like"), target, place, tuple(event.item for event in ahead)))
+        for _ in range(plan.requests):
+            target = int(rng.choice(liked))
+            request = write_request(items[target], rng, bank).text
+            fate = rng.random()
+            if fate < plan.cold:
+                rows.append(SftRow(user, State((), request, goal="request"), target, -1))
+            elif fate < plan.cold + plan.alike:
+                example = _example(target, history, neighbours)
+                if example is None:
+                    continue
+                state = State(history, request, like=(example,), goal="request")
+                rows.append(SftRow(user, state, target, len(states)))
+                states.append((*history, Event(example, 5.0)))
+            else:
+                rows.append(SftRow(user, State(history, request, goal="request"), target, place))
+    return rows, states
+
+
+def _example(target: int, history: tuple[Event, ...], neighbours: csr_matrix) -> int | None:
+    """The film most often liked together with the target that the user has not seen: what one would name as an example."""
+    row = neighbours[target]
+    seen = {event.item for event in history} | {target}
+    ranked = row.indices[np.argsort(-row.data)]
+    return next((int(item) for item in ranked if int(item) not in seen), None)
