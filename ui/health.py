@@ -98,6 +98,10 @@ def _pins() -> dict[str, Version]:
 
 
 def _assets() -> Iterator[Finding]:
+    try:
+        assets.cache_dir()
+    except assets.AssetError:
+        return  # told by the check of folders
     for asset in assets.ASSETS:
         folder = assets.asset_path(asset.name)
         if folder is None:
@@ -167,7 +171,7 @@ def _database() -> Iterator[Finding]:
     try:
         paths = [path for path in sorted(assets.data_dir().iterdir()) if path.suffix in _DATABASES]
     except assets.AssetError:
-        return
+        return  # told by the check of folders
     for path in paths:
         try:
             with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=10)) as connection:
