@@ -14,56 +14,139 @@ Attitude = Literal["liked", "disliked", "seen", "like", "unlike", "about"]
 
 _NOT = r"(?:did|do|does|would|could|can|was|is|have|has|had)(?:n'?t| not)|cannot|never|not"
 _BEFORE: tuple[tuple[str, str], ...] = (
-    ("about", r"(?:have you (?:ever )?(?:seen|watched)|did you (?:like|see|watch|enjoy)|do you (?:like|know|have)|what about|tell me (?:more )?about|"
-              r"more about|know about|heard of|who (?:directed|made|is in|stars in|plays in)|when was|should i (?:see|watch)|is|was|are|were|compare|"
-              r"why not|why|what is|what's|how about|how is|how good is|the trailer (?:of|for))"),
-    ("about", rf"(?:(?:{_NOT})(?: yet| ever)? (?:seen|watched|finished)|(?:want|wanted|like|love|going|plan(?:ning)?|hoping|meaning|need) to (?:re-?)?(?:see|watch)|wanna (?:see|watch))"),
-    ("not", r"(?:not|no|except(?: for)?|besides|other than|apart from|anything but|instead of|rather than|aside from|already recommended|without)"),
-    ("unlike", rf"(?:unlike|(?:nothing|none|no(?: more)?|not|less)(?: (?:at all|too|so|anything|something|more|another|one|much|{FILM_NOUNS}))* (?:like|similar to)|"
-               rf"(?:{_NOT}) (?:want|need|show me|give me|looking for) (?:anything|something|{FILM_NOUNS}|another|one|more)(?: (?:like|similar to))?|"
-               r"(?:the )?(?:opposite|contrary) of|different (?:from|to|than)|avoid (?:anything|things|stuff|films|movies) like|not another|not as \w+ as|"
-               r"(?:hate|dislike|don'?t like|do not like) (?:anything|things|stuff|films|movies) like)"),
-    ("like", rf"(?:similar(?: (?:in )?\w+)? to|(?:in the |the |same )?(?:style|vein|spirit|mood|tone|vibe|feel|feeling|atmosphere|energy|kind|type|sort)(?: \w+)? (?:of|as)|along the lines of|"
-             r"reminiscent of|as \w+ (?:and \w+ )?as|such as|akin to|a la|another|close(?:st)? to|comparable to|for (?:big )?(?:a )?fans? of|"
-             r"reminds? me of|sequel to|follow(?:-| )?up to|if (?:i|you|we|she|he|they) (?:really )?(?:like[ds]?|love[ds]?|enjoy(?:ed)?)|"
-             r"(?:meets|crossed with|cross between|mix of|mix between|combination of|blend of)|because (?:i|we) (?:really )?(?:liked?|loved?|enjoyed)|like)"),
-    ("disliked", rf"(?:hate[ds]?|dislike[ds]?|detest(?:ed)?|loathed?|despised?|(?:{_NOT}) (?:really |much |even |particularly |actually |at all )?"
-                 r"(?:stand|like|love|enjoy|care (?:much )?for|get|dig|finish|liked|enjoyed|understood|cared for|get into|get through|into|keen on)|"
-                 r"(?:not|n'?t|never)(?: been)?(?: really)?(?: a)?(?: big| huge| great)? fan of|bored (?:by|with)|disappointed (?:by|with|in)|walked out of|"
-                 r"fell asleep (?:during|in|watching)|sick of|tired of|gave up on|thumbs down (?:for|to)|worst (?:film|movie)(?: \w+){0,3}? (?:is|was))"),
-    ("liked", rf"(?:love[ds]?|loving|adore[ds]?|enjoy(?:ed|s|ing)?|liked|likes|(?:i|we|you|really|also|do|always|quite|particularly|absolutely|both|still|did|they|wife|husband|"
-              rf"kids|friends|girlfriend|boyfriend|son|daughter) like|fans? of|(?:favou?rites?|favs?|faves?)(?: (?:all[ -]time|ever|{FILM_NOUNS}|{any_of(GENRE_WORDS)}))*(?: of all time)?"
-              r"(?: (?:is|are|was|were|include|includes|have to be|has to be|would be|must be))?|best (?:film|movie|thing)(?: \w+){0,4}? (?:is|was)|obsessed with|crazy about|"
-              r"impressed by|thumbs up (?:for|to)|my top \w+(?: (?:is|are|films|movies))*|big on)"),
-    ("seen", r"(?:seen|watched|saw|finished|re-?watched|viewed|caught|watching|been watching|shown me|recommended me)"),
-)  # fmt: skip
+    (
+        "about",
+        r"(?:have you (?:ever )?(?:seen|watched)|did you (?:like|see|watch|enjoy)|do you (?:like|know|"
+        r"have)|what about|tell me (?:more )?about|"
+        r"more about|know about|heard of|who (?:directed|made|is in|stars in|plays in)|when was|"
+        r"should i (?:see|watch)|is|was|are|were|compare|"
+        r"why not|why|what is|what's|how about|how is|how good is|the trailer (?:of|for))",
+    ),
+    (
+        "about",
+        rf"(?:(?:{_NOT})(?: yet| ever)? (?:seen|watched|finished)|(?:want|wanted|like|love|going|"
+        rf"plan(?:ning)?|hoping|meaning|need) to (?:re-?)?(?:see|watch)|wanna (?:see|watch))",
+    ),
+    (
+        "not",
+        r"(?:not|no|except(?: for)?|besides|other than|apart from|anything but|instead of|rather than|"
+        r"aside from|already recommended|without)",
+    ),
+    (
+        "unlike",
+        rf"(?:unlike|(?:nothing|none|no(?: more)?|not|less)(?: (?:at all|too|so|anything|something|more|"
+        rf"another|one|much|{FILM_NOUNS}))* (?:like|similar to)|"
+        rf"(?:{_NOT}) (?:want|need|show me|give me|looking for) (?:anything|something|{FILM_NOUNS}|"
+        rf"another|one|more)(?: (?:like|similar to))?|"
+        r"(?:the )?(?:opposite|contrary) of|different (?:from|to|than)|avoid (?:anything|things|stuff|"
+        r"films|movies) like|not another|not as \w+ as|"
+        r"(?:hate|dislike|don'?t like|do not like) (?:anything|things|stuff|films|movies) like)",
+    ),
+    (
+        "like",
+        r"(?:similar(?: (?:in )?\w+)? to|(?:in the |the |same )?(?:style|vein|spirit|mood|tone|vibe|"
+        r"feel|feeling|atmosphere|energy|kind|type|sort)(?: \w+)? (?:of|as)|along the lines of|"
+        r"reminiscent of|as \w+ (?:and \w+ )?as|such as|akin to|a la|another|close(?:st)? to|"
+        r"comparable to|for (?:big )?(?:a )?fans? of|"
+        r"reminds? me of|sequel to|follow(?:-| )?up to|if (?:i|you|we|she|he|"
+        r"they) (?:really )?(?:like[ds]?|love[ds]?|enjoy(?:ed)?)|"
+        r"(?:meets|crossed with|cross between|mix of|mix between|combination of|blend of)|because (?:i|"
+        r"we) (?:really )?(?:liked?|loved?|enjoyed)|like)",
+    ),
+    (
+        "disliked",
+        rf"(?:hate[ds]?|dislike[ds]?|detest(?:ed)?|loathed?|despised?|(?:{_NOT}) (?:really |much |even |"
+        rf"particularly |actually |at all )?"
+        r"(?:stand|like|love|enjoy|care (?:much )?for|get|dig|finish|liked|enjoyed|understood|"
+        r"cared for|get into|get through|into|keen on)|"
+        r"(?:not|n'?t|never)(?: been)?(?: really)?(?: a)?(?: big| huge| great)? fan of|bored (?:by|"
+        r"with)|disappointed (?:by|with|in)|walked out of|"
+        r"fell asleep (?:during|in|watching)|sick of|tired of|gave up on|thumbs down (?:for|to)|"
+        r"worst (?:film|movie)(?: \w+){0,3}? (?:is|was))",
+    ),
+    (
+        "liked",
+        rf"(?:love[ds]?|loving|adore[ds]?|enjoy(?:ed|s|ing)?|liked|likes|(?:i|we|you|really|also|do|"
+        rf"always|quite|particularly|absolutely|both|still|did|they|wife|husband|"
+        rf"kids|friends|girlfriend|boyfriend|son|daughter) like|fans? of|(?:favou?rites?|favs?|"
+        rf"faves?)(?: (?:all[ -]time|ever|{FILM_NOUNS}|{any_of(GENRE_WORDS)}))*(?: of all time)?"
+        r"(?: (?:is|are|was|were|include|includes|have to be|has to be|would be|must be))?|"
+        r"best (?:film|movie|thing)(?: \w+){0,4}? (?:is|was)|obsessed with|crazy about|"
+        r"impressed by|thumbs up (?:for|to)|my top \w+(?: (?:is|are|films|movies))*|big on)",
+    ),
+    (
+        "seen",
+        r"(?:seen|watched|saw|finished|re-?watched|viewed|caught|watching|been watching|shown me|"
+        r"recommended me)",
+    ),
+)
 _COMPILED = tuple((name, re.compile(rf"(?<![\w'])(?:{pattern})(?![\w'])")) for name, pattern in _BEFORE)
-_QUALITY = r"(?:(?:a bit|a little|so|too|really|pretty|quite|very|rather|just|kind of|kinda|way|absolutely|totally|extremely|incredibly|super|both|all|also|such|a|an|the) )*"
+_QUALITY = (
+    r"(?:(?:a bit|a little|so|too|really|pretty|quite|very|rather|just|kind of|kinda|way|"
+    r"absolutely|totally|extremely|incredibly|super|both|all|also|such|a|an|the) )*"
+)
 _BAD = (
-    r"(?:boring|dull|bad|terrible|awful|horrible|overrated|rubbish|crap|garbage|trash|disappointing|slow|stupid|dumb|mediocre|meh|tedious|weak|"
-    r"pointless|annoying|lame|unwatchable|mess|disappointment|let ?down|bore|waste|worst|too \w+|not (?:good|great|my thing|for me|funny|my cup of tea))"
+    r"(?:boring|dull|bad|terrible|awful|horrible|overrated|rubbish|crap|garbage|trash|"
+    r"disappointing|slow|stupid|dumb|mediocre|meh|tedious|weak|"
+    r"pointless|annoying|lame|unwatchable|mess|disappointment|let ?down|bore|waste|worst|too \w+|"
+    r"not (?:good|great|my thing|for me|funny|my cup of tea))"
 )
 _FINE = (
-    r"(?:great|good|amazing|awesome|brilliant|fantastic|wonderful|excellent|superb|perfect|fun|funny|hilarious|beautiful|incredible|lovely|terrific|"
-    r"magnificent|masterpiece|classic|gem|delight|best|my (?:all[ -]time )?fav\w*|one of (?:my|the)|among my|touching|moving|gripping|unforgettable|cool|genius|stunning|my \w+ film)"
+    r"(?:great|good|amazing|awesome|brilliant|fantastic|wonderful|excellent|superb|perfect|fun|"
+    r"funny|hilarious|beautiful|incredible|lovely|terrific|"
+    r"magnificent|masterpiece|classic|gem|delight|best|my (?:all[ -]time )?fav\w*|one of (?:my|"
+    r"the)|among my|touching|moving|gripping|unforgettable|cool|genius|stunning|my \w+ film)"
 )
 _IS = r"(?:was|is|were|are|felt|seemed|seems|'s)"
 _IT = r"(?:it|that|them|both|that one|this one)"
 _AFTER = (
-    ("disliked", re.compile(
-        rf"\W*(?:{_IS} {_QUALITY}{_BAD}\b|(?:really |just )?(?:sucked|sucks|bored|bores)\b|put me to sleep|left me cold|{_IS}(?:n'?t| not) {_QUALITY}(?:good|great|funny|for me|my|enjoyable|worth)|"
-        rf"not for me|did nothing for me|did(?:n'?t| not) (?:work|do it) for me|disappointed|(?:(?:and|but|though|which) )?(?:i )?(?:really |absolutely |just )?(?:hated|disliked|did(?:n'?t| not) (?:really )?(?:like|enjoy|love)|"
-        rf"could(?:n'?t| not) stand|was bored by) {_IT}\b|(?:and|but) (?:it|they) (?:was|were) {_QUALITY}{_BAD}\b)")),
-    ("liked", re.compile(
-        rf"\W*(?:{_IS} {_QUALITY}{_FINE}\b|rocks\b|rocked\b|rules\b|blew me away|made (?:me|my)|(?:(?:and|but|though|which) )?(?:i )?(?:really |absolutely |just )?(?:loved|liked|enjoyed|adored|love|like) {_IT}\b|"
-        rf"(?:and|but) (?:it|they) (?:was|were) {_QUALITY}{_FINE}\b)")),
-    ("seen", re.compile(r"\W*(?:already\b|(?:i'?ve|i have|i) (?:already )?(?:seen|watched|saw) (?:it|that|them|this|both)|seen (?:it|that))")),
-    ("like", re.compile(r"[\s,\"'”’]*(?:but(?! (?:i|it|not|the|that|was|then)\b)|only (?!if)|just (?:with|more|less|not)|except|with (?:more|less|a bit|some)|without|in space|vibes?|style|-?esque|-like|ish\b)")),
-)  # fmt: skip
+    (
+        "disliked",
+        re.compile(
+            rf"\W*(?:{_IS} {_QUALITY}{_BAD}\b|(?:really |just )?(?:sucked|sucks|bored|bores)\b|"
+            rf"put me to sleep|left me cold|{_IS}(?:n'?t| not) {_QUALITY}(?:good|great|funny|for me|my|"
+            rf"enjoyable|worth)|"
+            rf"not for me|did nothing for me|did(?:n'?t| not) (?:work|do it) for me|disappointed|(?:(?:and|"
+            rf"but|though|which) )?(?:i )?(?:really |absolutely |just )?(?:hated|disliked|did(?:n'?t|"
+            rf" not) (?:really )?(?:like|enjoy|love)|"
+            rf"could(?:n'?t| not) stand|was bored by) {_IT}\b|(?:and|but) (?:it|they) (?:was|were) {_QUALITY}{_BAD}\b)"
+        ),
+    ),
+    (
+        "liked",
+        re.compile(
+            rf"\W*(?:{_IS} {_QUALITY}{_FINE}\b|rocks\b|rocked\b|rules\b|blew me away|made (?:me|my)|"
+            rf"(?:(?:and|but|though|which) )?(?:i )?(?:really |absolutely |just )?(?:loved|liked|enjoyed|"
+            rf"adored|love|like) {_IT}\b|"
+            rf"(?:and|but) (?:it|they) (?:was|were) {_QUALITY}{_FINE}\b)"
+        ),
+    ),
+    (
+        "seen",
+        re.compile(
+            r"\W*(?:already\b|(?:i'?ve|i have|i) (?:already )?(?:seen|watched|saw) (?:it|that|them|this|"
+            r"both)|seen (?:it|that))"
+        ),
+    ),
+    (
+        "like",
+        re.compile(
+            r"[\s,\"'”’]*(?:but(?! (?:i|it|not|the|that|was|then)\b)|only (?!if)|just (?:with|more|less|"
+            r"not)|except|with (?:more|less|a bit|some)|without|in space|vibes?|style|-?esque|-like|ish\b)"
+        ),
+    ),
+)
 _FOUND = re.compile(r"\b(?:found|thought|think|find)(?: that)?\s+[\"'“‘]?(?:the |an? )?$")
-_LIST = re.compile(r"[\s\"'“”‘’)*_]*(?:,|/|;|&|\+|\band\b|\bor\b|\bnor\b|\bas well as\b|\balso\b|\bboth\b|\bthen\b|\beven\b|\s|\bthe\b|\ban?\b)*[\s\"'“‘(*_]*")
+_LIST = re.compile(
+    r"[\s\"'“”‘’)*_]*(?:,|/|;|&|\+|\band\b|\bor\b|\bnor\b|\bas well as\b|\balso\b|\bboth\b|"
+    r"\bthen\b|\beven\b|\s|\bthe\b|\ban?\b)*[\s\"'“‘(*_]*"
+)
 _SENTENCE = re.compile(r"[.!?;\n](?:\s|$)")
-_NEAR = re.compile(r"(?:[\s\"'“‘(*_:,-]|\b(?:the|an?|both|films?|movies?|one|called|titled|like|of|all|all of|so|much|parts? of|first|original|new|old|ending|story|plot|way|how|mostly|also|and|or|either|is|are)\b|'s)*")
+_NEAR = re.compile(
+    r"(?:[\s\"'“‘(*_:,-]|\b(?:the|an?|both|films?|movies?|one|called|titled|like|of|all|all of|so|"
+    r"much|parts? of|first|original|new|old|ending|story|plot|way|how|mostly|also|and|or|either|is|"
+    r"are)\b|'s)*"
+)
 
 
 def attitudes(flat: str, places: Sequence[tuple[int, int]]) -> list[tuple[Attitude, float | None, bool]]:
@@ -103,7 +186,11 @@ def _one(before: str, after: str) -> str | None:
     best: tuple[int, int, str] | None = None
     for name, pattern in _COMPILED:
         for match in pattern.finditer(before):
-            if name == "like" and match.group() == "like" and re.search(r"\b(?:would|i'd|we'd|'d)\s+$", before[: match.start()]):
+            if (
+                name == "like"
+                and match.group() == "like"
+                and re.search(r"\b(?:would|i'd|we'd|'d)\s+$", before[: match.start()])
+            ):
                 continue
             if best is None or (match.end(), -match.start()) > (best[0], -best[1]):
                 best = (match.end(), match.start(), name)
@@ -130,7 +217,9 @@ def _one_without(before: str) -> str | None:
 
 def _near(gap: str) -> bool:
     """Whether the cue's object may be the title: few words stand between."""
-    return _NEAR.fullmatch(gap) is not None or (len(gap.split()) <= 4 and not re.search(r"[,;:]|\b(?:but|and|because|so|when|while)\b", gap))
+    return _NEAR.fullmatch(gap) is not None or (
+        len(gap.split()) <= 4 and not re.search(r"[,;:]|\b(?:but|and|because|so|when|while)\b", gap)
+    )
 
 
 def _last_sentence(text: str) -> str:
@@ -147,11 +236,19 @@ def _only_titles(flat: str, places: Sequence[tuple[int, int]]) -> bool:
     rest = list(flat)
     for start, end in places:
         rest[start:end] = " " * (end - start)
-    return re.fullmatch(r"(?:[\s\W]|\b(?:and|or|the|please|maybe|thanks|hi|hello|hey|an?)\b)*", "".join(rest)[:1000]) is not None
+    return (
+        re.fullmatch(r"(?:[\s\W]|\b(?:and|or|the|please|maybe|thanks|hi|hello|hey|an?)\b)*", "".join(rest)[:1000])
+        is not None
+    )
 
 
 def _typed(name: str) -> Attitude:
     kinds: dict[str, Attitude] = {
-        "liked": "liked", "disliked": "disliked", "seen": "seen", "like": "like", "unlike": "unlike", "about": "about"
-    }  # fmt: skip
+        "liked": "liked",
+        "disliked": "disliked",
+        "seen": "seen",
+        "like": "like",
+        "unlike": "unlike",
+        "about": "about",
+    }
     return kinds[name]

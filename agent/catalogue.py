@@ -11,10 +11,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from agent.title_index import Link, TitleIndex
+
 if TYPE_CHECKING:
     from agent.constraints import Constraints
     from agent.dataset import Dataset
-    from agent.title_index import Link, TitleIndex
 
 NO_YEAR = 0
 """Stands for an unknown year in :attr:`Catalogue.years`."""
@@ -25,8 +26,11 @@ NOT_GENRES = frozenset({"unknown", "(no genres listed)"})
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One item. ``index`` is its row in the catalogue, ``item_id`` its id in the data; ``title`` is as displayed,
-    without the year; ``aliases`` are other titles that it is known by."""
+    """One item.
+
+    ``index`` is its row in the catalogue, ``item_id`` its id in the data; ``title`` is as displayed, without the year;
+    ``aliases`` are other titles that it is known by.
+    """
 
     index: int
     item_id: str
@@ -155,8 +159,6 @@ class Catalogue:
     @cached_property
     def titles(self) -> TitleIndex:
         """The index that finds titles in text; built when first used."""
-        from agent.title_index import TitleIndex
-
         return TitleIndex(
             [item.title for item in self.items],
             [item.year for item in self.items],

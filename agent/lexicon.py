@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterable
 from functools import lru_cache
 
+from agent.text import word_set
+
 # Genre -> what people call it, as regular expressions over folded text. A hyphen or a space in a phrase stands for
 # either, or for nothing. Only clear words: "gangsters" or "space" are left to the language model.
 GENRES: dict[str, tuple[str, ...]] = {
@@ -13,10 +15,13 @@ GENRES: dict[str, tuple[str, ...]] = {
     "Adventure": ("adventures?", "swashbucklers?", "swashbuckling"),
     "Animation": ("animations?", "animated", "cartoons?", "anime"),
     "Children": (
-        r"children(?:'?s)?(?= (?:film|movie|story|stories|stuff|show|book|animation|cartoon)|[ ,.;!?]*$|,|\.| please)",
-        r"(?:for|with) (?:the |my |our |your |some |small |little |young |two |three )*(?:kids?|kiddos?|children|toddlers?|family)"
+        r"children(?:'?s)?(?= (?:film|movie|story|stories|stuff|show|book|animation|cartoon)|"
+        r"[ ,.;!?]*$|,|\.| please)",
+        r"(?:for|with) (?:the |my |our |your |some |small |little |young |two |three )*(?:kids?|"
+        r"kiddos?|children|toddlers?|family)"
         r"|(?:for|with) the (?:whole|entire) family",
-        r"kids?'? ?(?:film|movie|flick|stuff|show|cartoon|animation)s?|kids'|kids?(?: |-)?friendly|child(?:ren)?(?: |-)?friendly",
+        r"kids?'? ?(?:film|movie|flick|stuff|show|cartoon|animation)s?|kids'|kids?(?: |-)?friendly|"
+        r"child(?:ren)?(?: |-)?friendly",
         r"family(?: |-)(?:friendly|film|movie|flick|fun|night|viewing|comed(?:y|ies)|adventures?|animations?)s?",
         r"for (?:a|my|our) (?:\w+ )?\d{1,2}(?: |-)years?(?: |-)olds?",
     ),
@@ -38,7 +43,12 @@ GENRES: dict[str, tuple[str, ...]] = {
         "scares? me|(?:good|jump) ?scares?|scary stuff",
     ),
     "Musical": ("musicals?",),
-    "Mystery": ("myster(?:y|ies)", "whodunn?its?", "who ?dunn? ?its?", "detectives?(?: (?:stor(?:y|ies)|film|movie)s?)?"),
+    "Mystery": (
+        "myster(?:y|ies)",
+        "whodunn?its?",
+        "who ?dunn? ?its?",
+        "detectives?(?: (?:stor(?:y|ies)|film|movie)s?)?",
+    ),
     "Romance": ("romances?", "romantic", "love stor(?:y|ies)"),
     "Sci-Fi": ("sci(?: |-)?fi", "science(?: |-)fiction", "scifi", "sf(?= |$|[.,])"),
     "Thriller": ("thrillers?",),
@@ -69,19 +79,20 @@ SAME_GENRE = {
     "musicals": "Musical",
 }
 
-MOODS: frozenset[str] = frozenset(
+MOODS: frozenset[str] = word_set(
     """
-    tense suspenseful gripping thrilling exciting intense nail-biting edge-of-your-seat fast-paced slow-burning slow-burn
-    slow slow-paced atmospheric moody dark darker gritty bleak grim brutal violent bloody gory disturbing creepy spooky eerie
-    unsettling haunting twisted weird weirder strange bizarre surreal trippy mind-bending mind-blowing clever smart smarter
-    intelligent witty thoughtful thought-provoking philosophical deep cerebral complex feel-good feelgood uplifting
-    heartwarming heart-warming wholesome cosy cozy comforting cheerful happy happier sweet charming cute light lighter
-    light-hearted lighthearted easy silly goofy cheesy campy quirky offbeat original unusual sad sadder tearjerker
-    tear-jerker heartbreaking moving touching emotional melancholic nostalgic inspiring inspirational sexy steamy erotic
-    stylish beautiful gorgeous epic cult underrated obscure popular famous mainstream indie independent arthouse low-budget
-    psychological political satirical historical period supernatural subtitled family-oriented relaxing magical dreamy
+    tense suspenseful gripping thrilling exciting intense nail-biting edge-of-your-seat fast-paced slow-burning
+    slow-burn slow slow-paced atmospheric moody dark darker gritty bleak grim brutal violent bloody gory
+    disturbing creepy spooky eerie unsettling haunting twisted weird weirder strange bizarre surreal trippy
+    mind-bending mind-blowing clever smart smarter intelligent witty thoughtful thought-provoking philosophical
+    deep cerebral complex feel-good feelgood uplifting heartwarming heart-warming wholesome cosy cozy comforting
+    cheerful happy happier sweet charming cute light lighter light-hearted lighthearted easy silly goofy cheesy
+    campy quirky offbeat original unusual sad sadder tearjerker tear-jerker heartbreaking moving touching
+    emotional melancholic nostalgic inspiring inspirational sexy steamy erotic stylish beautiful gorgeous epic
+    cult underrated obscure popular famous mainstream indie independent arthouse low-budget psychological
+    political satirical historical period supernatural subtitled family-oriented relaxing magical dreamy
     dreamlike raunchy sarcastic cynical serious realistic modern artsy edgy cool wild crazy mature
-    """.split()
+    """
 )
 """Wishes about mood and manner, in one word: what the catalogue's data cannot decide."""
 
@@ -98,7 +109,7 @@ MOOD_PHRASES = (
     r"tear ?jerkers?",
     r"happy endings?",
     r"sad endings?",
-    r"twist(?:s| endings?)",
+    r"twists?(?: endings?)?",
     r"plot twists?",
     r"jump scares?",
     r"(?:based on|inspired by) (?:a |an )?(?:true stor(?:y|ies)|real events?|(?:a )?books?|(?:a )?novels?|comics?)",
@@ -110,24 +121,28 @@ MOOD_PHRASES = (
     r"low budget",
 )
 
-PLACES: frozenset[str] = frozenset(
+PLACES: frozenset[str] = word_set(
     """
-    french italian german spanish japanese korean chinese indian russian british english american swedish danish norwegian
-    polish czech mexican brazilian iranian turkish irish scottish australian canadian european asian african scandinavian
-    nordic hungarian greek dutch belgian hindi mandarin cantonese arabic bollywood foreign foreign-language
-    """.split()
+    french italian german spanish japanese korean chinese indian russian british english american swedish danish
+    norwegian polish czech mexican brazilian iranian turkish irish scottish australian canadian european asian
+    african scandinavian nordic hungarian greek dutch belgian hindi mandarin cantonese arabic bollywood foreign
+    foreign-language
+    """
 )
 """Languages and countries: unknown to the data."""
 
-FILM_NOUNS = r"(?:films?|movies?|flicks?|pictures?|ones?|stuff|titles?|shows?|releases?|things?|cinema|books?|albums?|songs?|games?)"
+FILM_NOUNS = (
+    r"(?:films?|movies?|flicks?|pictures?|ones?|stuff|titles?|shows?|releases?|things?|cinema|"
+    r"books?|albums?|songs?|games?)"
+)
 
-GENRE_WORDS: frozenset[str] = frozenset(
+GENRE_WORDS: frozenset[str] = word_set(
     """
-    action adventure adventures animation animated cartoon cartoons children kids kid family comedy comedies comedic funny
-    funnier hilarious crime documentary documentaries doc docs drama dramas fantasy noir noirs horror horrors scary musical
-    musicals mystery mysteries detective detectives romance romances romantic scifi sci fi science fiction thriller
-    thrillers war western westerns romcom romcoms
-    """.split()
+    action adventure adventures animation animated cartoon cartoons children kids kid family comedy comedies
+    comedic funny funnier hilarious crime documentary documentaries doc docs drama dramas fantasy noir noirs
+    horror horrors scary musical musicals mystery mysteries detective detectives romance romances romantic scifi
+    sci fi science fiction thriller thrillers war western westerns romcom romcoms
+    """
 )
 """Single words that name a genre: never mended into a title, never a title just because "I like" stands before."""
 

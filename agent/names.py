@@ -5,29 +5,42 @@ from __future__ import annotations
 import re
 
 from agent.lexicon import FILM_NOUNS, GENRE_WORDS, MOODS, PLACES
-from agent.text import common_words
+from agent.text import common_words, word_set
 
 _CAPITALS = r"[^\W\d_a-zà-öø-ÿ][\w'’.-]*[\w'’]"
-_NAME = rf"{_CAPITALS}(?: (?:{_CAPITALS}|[A-Z]\.|de|da|van|von|del|la|der|and the)(?![\w]))*(?<! de)(?<! da)(?<! la)(?<! and the)"
+_NAME = (
+    rf"{_CAPITALS}(?: (?:{_CAPITALS}|[A-Z]\.|de|da|van|von|del|la|der|"
+    rf"and the)(?![\w]))*(?<! de)(?<! da)(?<! la)(?<! and the)"
+)
 _PERSON = re.compile(
-    rf"\b(?i:with|starring|featuring|directed by|written by|by|from director|from|director|stars?|actors?|actress|of|about|like|to|without|no|not)\s+(?P<name>{_NAME})"
+    rf"\b(?i:with|starring|featuring|directed by|written by|by|from director|from|director|stars?|"
+    rf"actors?|actress|of|about|like|to|without|no|not)\s+(?P<name>{_NAME})"
 )
 _RUN = re.compile(rf"(?P<name>{_CAPITALS}(?: {_CAPITALS})+)")
-_SINGLE = re.compile(rf"(?P<name>{_CAPITALS})(?=(?:['’]s)? (?:{FILM_NOUNS}|{'|'.join(sorted(GENRE_WORDS))})\b)", re.IGNORECASE)
+_SINGLE = re.compile(rf"(?P<name>{_CAPITALS})(?=(?:['’]s)? (?:{FILM_NOUNS}|{'|'.join(sorted(GENRE_WORDS))})\b)")
 _LOWER = re.compile(
-    r"\b(?P<cue>starring|featuring|directed by|by director|written by|played by|set in|set on|set during|takes? place in|about|with|without)\s+"
-    r"(?P<name>(?!(?:my|our|your|me|us|you|it|that|this|the same|him|her|them|friends?|family|someone|the kids|kids|no|only|"
+    r"\b(?P<cue>starring|featuring|directed by|by director|written by|played by|set in|set on|"
+    r"set during|takes? place in|about|with|without)\s+"
+    r"(?P<name>(?!(?:my|our|your|me|us|you|it|that|this|the same|him|her|them|friends?|family|"
+    r"someone|the kids|kids|no|only|"
     r"not|high|good ratings?|great ratings?|at|a rating|rating|ratings|over|\d|\w+ stars?|what|how|which|when)\b)"
-    r"(?:(?:an?|the|some|lots? of|plenty of|more|any|much|too much|good|great) ){0,2}[^\W\d_][\w'-]*(?: (?!(?:and|or|but|from|in|please|"
+    r"(?:(?:an?|the|some|lots? of|plenty of|more|any|much|too much|good|"
+    r"great) ){0,2}[^\W\d_][\w'-]*(?: (?!(?:and|or|but|from|in|please|"
     r"that|which|with|of|for|on|is|are|was|so|not|no|to|made|set|by|before|after|since)\b)[^\W\d_][\w'-]*){0,3})"
 )
-_SMALL = frozenset(
-    "i i'm i've i'd i'll im ive the a an and or but not no please thanks hi hello hey ok okay yes my me we you something anything nothing "
-    "what who which where when why how can could would do does is are was show give find recommend suggest want need looking "
-    "for like with from in on at maybe also then monday tuesday wednesday thursday friday saturday sunday january february march april june "
-    "july august september october november december christmas halloween imdb netflix movielens tv dvd uk us usa".split()
+_SMALL = word_set(
+    """
+    i i'm i've i'd i'll im ive the a an and or but not no please thanks hi hello hey ok okay yes my me we you
+    something anything nothing  what who which where when why how can could would do does is are was show give
+    find recommend suggest want need looking  for like with from in on at maybe also then monday tuesday
+    wednesday thursday friday saturday sunday january february march april june  july august september october
+    november december christmas halloween imdb netflix movielens tv dvd uk us usa
+    """
 )
-_HEADS = frozenset("film films movie movies flick flicks stuff one ones titles something anything".split())
+_NOT_NAME = re.compile(r"\b(?:no|not|nothing|without|never)(?: (?:with|by|from|starring|more|any|anything with))? $")
+_NOT_SUBJECT = re.compile(r"\b(?:no|not|nothing|never)(?: \w+)? $")
+_QUANTITY = re.compile(r"^(?:(?:an?|the|some|lots? of|plenty of|more|any|much|too much|good|great)\b ?)+")
+_HEADS = word_set("film films movie movies flick flicks stuff one ones titles something anything")
 
 
 def named(text: str, flat: str, taken: list[tuple[int, int]]) -> list[tuple[int, str]]:
@@ -41,12 +54,14 @@ def named(text: str, flat: str, taken: list[tuple[int, int]]) -> list[tuple[int,
     found: dict[int, tuple[int, str]] = {}
     free = _Free(taken)
     letters = re.findall(r"[^\W\d_]+", text)
-    shouting = text.isupper() or (len(letters) >= 5 and sum(word[:1].isupper() for word in letters) >= 0.8 * len(letters))
+    shouting = text.isupper() or (
+        len(letters) >= 5 and sum(word[:1].isupper() for word in letters) >= 0.8 * len(letters)
+    )
     if not shouting:
         for pattern in (_PERSON, _RUN, _SINGLE):
             for match in pattern.finditer(text):
                 start, end = match.span("name")
-                start, end = _trimmed(text, start, end, pattern is not _PERSON)
+                start, end = _trimmed(text, start, end)
                 words = text[start:end]
                 if not words or not words[0].isupper() or not free.take(start, end):
                     continue
@@ -58,9 +73,7 @@ def named(text: str, flat: str, taken: list[tuple[int, int]]) -> list[tuple[int,
                 prefix = "like " if cue in ("like", "to") and pattern is _PERSON else ""
                 if cue == "to" and not flat[: match.start()].rstrip().endswith(("similar", "close", "sequel")):
                     continue
-                negated = not words.endswith(("'s", "’s")) and re.search(
-                    r"\b(?:no|not|nothing|without|never)(?: (?:with|by|from|starring|more|any|anything with))? $", flat[:start][-32:]
-                )
+                negated = not words.endswith(("'s", "’s")) and _NOT_NAME.search(flat[:start][-32:])
                 found[start] = (start, ("no " if negated else "") + prefix + re.sub(r"['’]s$", "", words))
     for match in _LOWER.finditer(flat):
         start, end = match.span("name")
@@ -72,25 +85,32 @@ def named(text: str, flat: str, taken: list[tuple[int, int]]) -> list[tuple[int,
                 words = words[: begin - start].rstrip(" ,")
         end = start + len(words)
         # A subject without a word of its own ("with some", "about") says nothing.
-        if not re.sub(r"^(?:(?:an?|the|some|lots? of|plenty of|more|any|much|too much|good|great)\b ?)+", "", words.casefold()):
+        if not _QUANTITY.sub("", words.casefold()):
             continue
         if not free.take(start, end):
             continue
-        keep = match["cue"] not in ("starring", "featuring", "directed by", "by director", "with", "written by", "played by")
-        negated = match["cue"] == "without" or re.search(r"\b(?:no|not|nothing|never)(?: \w+)? $", flat[: match.start()][-24:])
-        phrase = f"{match['cue']} {words}" if keep and match["cue"] != "without" else words
-        found[start] = (start, ("no " if negated else "") + phrase)
+        keep = match["cue"] not in (
+            "starring",
+            "featuring",
+            "directed by",
+            "by director",
+            "with",
+            "written by",
+            "played by",
+        )
+        lower_negated = match["cue"] == "without" or _NOT_SUBJECT.search(flat[: match.start()][-24:])
+        phrase = f"{match['cue']} {words}" if keep else words
+        found[start] = (start, ("no " if lower_negated else "") + phrase)
     return sorted(found.values())
 
 
-def _trimmed(text: str, start: int, end: int, opens_too: bool) -> tuple[int, int]:
+def _trimmed(text: str, start: int, end: int) -> tuple[int, int]:
     """Without small words at both ends ("I", "The", "Please")."""
     words = [(m.start() + start, m.end() + start) for m in re.finditer(r"\S+", text[start:end])]
     while words and _small(text[slice(*words[0])]):
         words.pop(0)
     while words and _small(text[slice(*words[-1])]):
         words.pop()
-    del opens_too
     return (words[0][0], words[-1][1]) if words else (start, start)
 
 

@@ -7,16 +7,21 @@ import re
 WELL_RATED = 3.8
 """Stars that "highly rated" or "acclaimed" stand for."""
 
-_WORDS = {word: n for n, word in enumerate("one two three four five".split(), start=1)}
+_WORDS = {word: n for n, word in enumerate(("one", "two", "three", "four", "five"), start=1)}
 _NUMBER = rf"(?P<n>\d{{1,2}}(?:[.,]\d+)?|{'|'.join(_WORDS)})"
 _SCALE = r"(?P<scale>[ -]?stars?\b|\s?/\s?(?:5|10)\b|\s?out of (?:5|five|10|ten)\b)"
 _MORE = r"(?:\s?\+|,? (?:or|and) (?:more|better|higher|above|up|over)\b|,? (?:minimum|plus)\b)"
-_OVER = r"(?:at least|over|above|more than|better than|higher than|greater than|minimum(?: of)?|min\.?|no less than|not less than|>=?|≥)"
+_OVER = (
+    r"(?:at least|over|above|more than|better than|higher than|greater than|minimum(?: of)?|min\.?|"
+    r"no less than|not less than|>=?|≥)"
+)
 _PATTERNS = tuple(
     re.compile(rf"(?<!\w)(?:{pattern})(?!\w)")
     for pattern in (
-        rf"(?:with |rat(?:ed|ing|ings)(?: of)? |a |an |minimum rating(?: of)? )*{_OVER} ?{_NUMBER}\s?{_SCALE}{_MORE}?",
-        rf"(?:with )?(?:an? )?(?:average |mean )?(?:rat(?:ed|ing|ings)|scor(?:ed|e|es|ing))(?: (?:of|is|at))?:? {_OVER} ?{_NUMBER}{_SCALE}?{_MORE}?",
+        rf"(?:with |rat(?:ed|ing|ings)(?: of)? |a |an |"
+        rf"minimum rating(?: of)? )*{_OVER} ?{_NUMBER}\s?{_SCALE}{_MORE}?",
+        rf"(?:with )?(?:an? )?(?:average |mean )?(?:rat(?:ed|ing|ings)|scor(?:ed|e|es|ing))(?: (?:of|is|"
+        rf"at))?:? {_OVER} ?{_NUMBER}{_SCALE}?{_MORE}?",
         rf"(?:minimum|min\.?) rating(?: of| is)?:? {_NUMBER}{_SCALE}?",
         rf"(?:rat(?:ed|ing|ings)(?: of| at)? )?{_NUMBER}{_SCALE}{_MORE}",
         rf"rat(?:ed|ing|ings)(?: of| at)? {_NUMBER}{_SCALE}?{_MORE}?",
@@ -25,7 +30,8 @@ _PATTERNS = tuple(
     )
 )
 _GOOD = re.compile(
-    r"(?<!\w)(?:(?:highly|well|top|best|highest|better|critically)[ -](?:rated|reviewed|acclaimed|regarded)|acclaimed|"
+    r"(?<!\w)(?:(?:highly|well|top|best|highest|better|critically)[ -](?:rated|reviewed|acclaimed|"
+    r"regarded)|acclaimed|"
     r"(?:with )?(?:good|great|high|excellent) (?:ratings?|reviews?))(?!\w)"
 )
 _GIVEN = re.compile(r"(?:\bi(?:'d)?(?: would)? (?:gave|give|rate|rated)[^.;!?]{0,20})$|¤\s*[:=-]?\s*$")
@@ -56,7 +62,11 @@ def given_rating(text: str, start: int, end: int) -> float | None:
 
     "Alien 4/5", "Alien: 5 stars", "I gave Alien 4", "4 stars for Alien".
     """
-    after = re.match(rf"[\s\"']*(?:[:=-]|\(|gets?|got|is a|is|was a|deserves|a)?\s*(?:an? |solid |a solid )*{_NUMBER}{_SCALE}", text[end : end + 40])
+    after = re.match(
+        rf"[\s\"']*(?:[:=-]|\(|gets?|got|is a|is|was a|deserves|a)?\s*(?:an? |solid |"
+        rf"a solid )*{_NUMBER}{_SCALE}",
+        text[end : end + 40],
+    )
     if after:
         return _stars(after)
     before = text[max(0, start - 40) : start]

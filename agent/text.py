@@ -14,12 +14,24 @@ MESSAGE_LIMIT = 4000
 _KEPT_CONTROLS = frozenset("\n\t")
 _DROPPED = frozenset({"Cc", "Cf", "Cs", "Co", "Cn"})
 # One character each: replacing them keeps the places of all others.
-_QUOTES = str.maketrans({"’": "'", "‘": "'", "`": "'", "´": "'", "ʼ": "'", "“": '"', "”": '"', "„": '"', "«": '"', "»": '"'})
+_QUOTES = str.maketrans(
+    {"’": "'", "‘": "'", "`": "'", "´": "'", "ʼ": "'", "“": '"', "”": '"', "„": '"', "«": '"', "»": '"'}
+)
 _DASHES = str.maketrans(dict.fromkeys("‐‑‒–—−", "-"))
 _WORD = re.compile(r"(?:[^\W\d_][.*]){2,}[^\W\d_]?(?!\w)|[^\W_]+(?:'[^\W_]+)*|&")
 _SAME = {
-    **{word: str(n) for n, word in enumerate("zero one two three four five six seven eight nine ten eleven twelve".split())},
-    **{roman: str(n) for n, roman in enumerate("ii iii iv v vi vii viii ix x xi xii xiii".split(), start=2)},
+    **{
+        word: str(n)
+        for n, word in enumerate(
+            ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"]
+        )
+    },
+    **{
+        roman: str(n)
+        for n, roman in enumerate(
+            ["ii", "iii", "iv", "v", "vi", "vii", "viii", "ix", "x", "xi", "xii", "xiii"], start=2
+        )
+    },
     "&": "and",
     "dr": "doctor",
     "mr": "mister",
@@ -29,9 +41,17 @@ _SAME = {
 }
 
 
+def word_set(text: str) -> frozenset[str]:
+    """The words of a list that is written as running text."""
+    return frozenset(text.split())
+
+
 def clean(text: str) -> str:
-    """At most ``MESSAGE_LIMIT`` characters of ``text``, composed (NFC), without control, formatting, private or
-    unpaired surrogate characters; runs of white space become one space, line breaks stay."""  # noqa: D205, D209
+    """The first ``MESSAGE_LIMIT`` characters of a message as plain text.
+
+    Composed (NFC), without control, formatting, private-use or unpaired surrogate characters; runs of white space
+    become one space, line breaks stay.
+    """
     # Cut first, so that the time spent is bounded by the limit and not by what was sent.
     text = unicodedata.normalize("NFC", text[:MESSAGE_LIMIT])
     kept = "".join(c for c in text if c in _KEPT_CONTROLS or unicodedata.category(c) not in _DROPPED)
@@ -44,6 +64,8 @@ def fold(text: str) -> tuple[str, list[int]]:
     Returns:
         The folded text, and for each of its characters (and for its end) the place in ``text`` that it comes from.
     """
+    if text.isascii():
+        return text.translate(_QUOTES).lower(), list(range(len(text) + 1))
     characters: list[str] = []
     places: list[int] = []
     for place, character in enumerate(text):

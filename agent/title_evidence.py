@@ -11,53 +11,25 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from agent.lexicon import GENRE_WORDS, MOODS
+from agent.lexicon import GENRE_WORDS
 from agent.text import Word, common_words, flat
-
-_SMALL = frozenset(
-    "the a an and or of in on to for from with at by as is it its but not no de la le les el il du des der di da".split()
+from agent.title_cues import (
+    ALL,
+    CUE,
+    DELIMITED,
+    END,
+    ERA,
+    JUDGED,
+    LIST,
+    NEVER_BY_CUE,
+    NO_CUE,
+    PLACE,
+    QUOTED,
+    SMALL,
+    STYLE,
+    YEAR,
+    YEAR_BEFORE,
 )
-_NEVER_BY_CUE = (
-    frozenset(
-        "it me up her us them you we she he him his this that these those 1 now once alone all some any what one show "
-        "movie film story series book ending plot cast music game hero fun lot way time day night people guy girl man "
-        "woman women men kids children family love war action crime trust safe fresh fall hush blink free change play "
-        "stuff things good bad best nothing something anything everything here there".split()
-    )
-    | GENRE_WORDS
-    | MOODS
-)
-_QUOTED = re.compile(r'"([^"\n]{1,100})"|(?<!\w)\'([^\'\n]{1,60}(?:\'\w[^\'\n]{0,40})?)\'(?!\w)|[“«„]([^”»“\n]{1,100})[”»“]')
-_CUE = re.compile(
-    r"(?:\b(?:like[ds]?|loved?|loves|loving|enjoy(?:ed|s)?|adored?|hate[ds]?|dislike[ds]?|detest(?:ed)?|loathed?|"
-    r"(?:re-?)?watch(?:ed|ing)?|saw|see|seen|finished|prefer(?:red)?|called|titled|named|remember|recommend(?:ed)?|"
-    r"unlike|rate|rated|gave|give|including|such as|as in|and not|but not|similar to|fans? of|tired of|thought|"
-    r"favou?rites?(?: (?:film|movie|one)s?)?(?: of all time)?(?: (?:is|are|was|were))?|"
-    r"(?:vein|style|spirit|lines|vibe|mood|tone|reminiscent|version|original) of|the original|(?:films?|movies?) like|"
-    r"the (?:film|movie)|care for|stand|bored by|sequel to|disappointed by|about the (?:film|movie)|"
-    r"(?:like|love|loved|hated|enjoyed|watched) (?:both|also|mostly|only))|\b(?:films?|movies?|favou?rites?|liked?|seen|watched)\s*:)"
-    r"\s*[\"'“‘(*_]*(?P<article>(?:the |an? )?)$"
-)
-_NO_CUE = re.compile(r"(?:would|'d|feels?|looks?|sounds?|seems?|felt|looked|do you|don't|wanna|want to)\s+(?:like|see|love)\s*$")
-_END = re.compile(
-    r"""[\s"'”’*_]*(?:$|[.,;:!?)/\n]|-\s|\((?:18|19|20)\d\d|(?:but|was|were|because|so much|too much|a lot|very much|yesterday|
-    last|again|twice|when|though|although|tonight|recently|already|please|instead|too$|is\s(?:my|great|so|too|good|the\sbest|
-    one\sof)|and\s(?:i|it|the|hated|loved|liked|also|want|something|anything|need|then|now)\b|or\ssomething|\d(?:\.\d)?\s?/|
-    \d\s+(?:stars?|out\sof))\b)""",
-    re.VERBOSE,
-)
-_JUDGED = re.compile(
-    r"[\s\"'”’]*(?:was|were|sucked|sucks|rocks|rocked|bored|blew|is (?:my|so|too|great|good|awful|boring|one of|the best|"
-    r"brilliant|amazing|overrated|terrible|an? (?:great|good|masterpiece|classic|favou?rite|must)))\b"
-    r"|\s*[:=-]?\s*\d(?:\.\d)?\s*(?:/|stars?\b|out of)"
-)
-_STYLE = re.compile(r"[\s\"'”’]*-?\s?(?:like|style|esque|type|ish|vibes?)\b")
-_YEAR = re.compile(r"\s*[(\[]?(?:18|19|20)\d\d\b")
-_YEAR_BEFORE = re.compile(r"\b(?:18|19|20)\d\d(?:'s)? (?:film |movie )?(?:the |an? )?$")
-_PLACE = re.compile(r"\b(?:in|on|at|from|by|with|for|to|starring|featuring|director|my|until|near|around|every)\s+$")
-_LIST = re.compile(r"\s*[\"'”’]?\s*(?:\((?:18|19|20)\d\d\))?\s*(?:,|;|/|&|\band\b|\bor\b|\bnor\b|\n)+\s*(?:and |or |also )?[\"'“‘]?\s*$")
-_DELIMITED = re.compile(r"(?:^|[,;/\n&.]|\band|\bor)\s*$")
-_ALL = re.compile(r"[\s,;/&.!?\n\"'“”-]*(?:(?:and|or|the|please|maybe)\b[\s,;/&.!?\n]*)*$")
 
 
 @dataclass(slots=True)
@@ -85,7 +57,7 @@ class Candidate:
 
 def quoted_spans(text: str) -> Iterator[tuple[int, int]]:
     """The insides of at most four quotations, as (start, end)."""
-    for count, match in enumerate(_QUOTED.finditer(text)):
+    for count, match in enumerate(QUOTED.finditer(text)):
         if count == 4:
             return
         group = next(g for g in (1, 2, 3) if match[g] is not None)
@@ -120,7 +92,7 @@ def accepted(text: str, found: Sequence[Word], candidates: Sequence[Candidate]) 
             if any(covered[candidate.start : candidate.end]):
                 continue
             gap_start = max((end for end in ends if end <= candidate.start), default=-1)
-            if gap_start >= 0 and _LIST.fullmatch(judge.folded[gap_start : candidate.start]):
+            if gap_start >= 0 and LIST.fullmatch(judge.folded[gap_start : candidate.start]):
                 take(candidate)
                 ends.add(candidate.end)
                 progress = True
@@ -136,7 +108,7 @@ def _only_titles(judge: _Judge, candidates: Sequence[Candidate]) -> bool:
     rest = list(judge.folded)
     for candidate in candidates:
         rest[candidate.start : candidate.end] = " " * (candidate.end - candidate.start)
-    return bool(candidates) and _ALL.fullmatch("".join(rest)[:400]) is not None
+    return bool(candidates) and ALL.fullmatch("".join(rest)[:400]) is not None
 
 
 class _Judge:
@@ -145,7 +117,7 @@ class _Judge:
     def __init__(self, text: str, found: Sequence[Word]) -> None:
         self.text, self.found = text, found
         self.folded = flat(text)
-        letters = [word for word in found if word.key not in _SMALL and not word.key.isdigit()]
+        letters = [word for word in found if word.key not in SMALL and not word.key.isdigit()]
         capitals = sum(word.capital for word in letters)
         self.shouting = text.isupper() or (len(letters) >= 4 and capitals >= 0.8 * len(letters))
         self.quoted = list(quoted_spans(text))
@@ -153,7 +125,7 @@ class _Judge:
     def meant(self, c: Candidate) -> bool:
         """Whether there is a reason to take the candidate as a title."""
         common = common_words()
-        content = [part for part in c.key if part not in _SMALL]
+        content = [part for part in c.key if part not in SMALL]
         rare = [part for part in content if part not in common and part not in GENRE_WORDS and not part.isdigit()]
         if self._is_quoted(c):
             return c.edits == 0 or not c.mended_real or bool(rare)
@@ -180,52 +152,65 @@ class _Judge:
         before, after = self.folded[max(0, c.start - 60) : c.start], self.folded[c.end : c.end + 40]
         if self._capitalised(c, before):
             return True
-        if _YEAR.match(after) or (_YEAR_BEFORE.search(before) and not c.key[0].isdigit()):
-            return not all(part in _NEVER_BY_CUE for part in c.key) or "(" in after[:2]
-        if self._inside_a_name(c) or all(part in _NEVER_BY_CUE or part in _SMALL for part in c.key):
+        if YEAR.match(after) or (YEAR_BEFORE.search(before) and not c.key[0].isdigit()):
+            return not all(part in NEVER_BY_CUE for part in c.key) or "(" in after[:2]
+        match = CUE.search(before)
+        if match and self._all_capital(c) and not self._inside_a_name(c):
+            return True
+        if self._all_capital(c) and ERA.match(after) and any(part not in common_words() for part in c.key):
+            return True
+        if self._inside_a_name(c) or all(part in NEVER_BY_CUE or part in SMALL for part in c.key):
             return False
         if all(part.isdigit() for part in c.key) and max(map(len, c.key)) < 3:
             return False
-        match = _CUE.search(before)
-        if match and not _NO_CUE.search(before) and not match["article"].startswith("a"):
-            ends = _END.match(after) is not None
+        if match and not NO_CUE.search(before) and not match["article"].startswith("a"):
+            ends = END.match(after) is not None
             # A rare word or several words behind "like" are a title whatever follows.
-            if ends or (len(c.key) == 1 and c.key[0] not in common_words() and not after.startswith((" film", " movie", "-"))):
+            if ends or (
+                len(c.key) == 1 and c.key[0] not in common_words() and not after.startswith((" film", " movie", "-"))
+            ):
                 return True
-            if len(c.key) >= 2 and c.whole and _END.match(after.lstrip()):
+            if len(c.key) >= 2 and c.whole and END.match(after.lstrip()):
                 return True
-        if _STYLE.match(after) and c.key[0] not in common_words():
+        if STYLE.match(after) and c.key[0] not in common_words():
             return True
-        return bool(_DELIMITED.search(before) and _JUDGED.match(after))
+        return bool(DELIMITED.search(before) and JUDGED.match(after))
 
     def listable(self, c: Candidate) -> bool:
         """Whether the candidate fills its place in a list and may be a title at all."""
         if c.mended_real or (c.edits and len(c.key) == 1 and len(c.key[0]) < 6):
             return False
-        if all(part in _NEVER_BY_CUE or part in _SMALL for part in c.key):
+        if all(part in NEVER_BY_CUE or part in SMALL for part in c.key):
             return False
         after = self.folded[c.end : c.end + 40]
-        return bool(_END.match(after) or re.match(r"\s*(?:and|or|&)\s", after)) and not self._inside_a_name(c)
+        return bool(END.match(after) or re.match(r"\s*(?:and|or|&)\s", after)) and not self._inside_a_name(c)
 
     def _is_quoted(self, c: Candidate) -> bool:
         return any(
-            start <= c.start and c.end <= end and not re.search(r"\w", self.text[start : c.start] + self.text[c.end : end])
+            start <= c.start
+            and c.end <= end
+            and not re.search(r"\w", self.text[start : c.start] + self.text[c.end : end])
             for start, end in self.quoted
         )
 
     def _capitalised(self, c: Candidate, before: str) -> bool:
-        if self.shouting:
+        if not self._all_capital(c):
             return False
-        inside = [word for word in self.found[c.first : c.stop] if word.key not in _SMALL]
-        inside = inside or list(self.found[c.first : c.stop])
-        if not all(word.capital or word.key.isdigit() for word in inside) or not any(word.capital for word in inside):
-            return False
-        opens = not self.text[: c.start].strip() or self.text[: c.start].rstrip(" \"'“‘(*-").endswith((".", "!", "?", "\n", ":"))
+        opens = not self.text[: c.start].strip() or self.text[: c.start].rstrip(" \"'“‘(*-").endswith(
+            (".", "!", "?", "\n", ":")
+        )
         if len([word for word in self.found[c.first : c.stop] if word.capital]) >= 2:
             return not self._inside_a_name(c)
         if len(c.key) > 1:
             return not opens and not self._inside_a_name(c)
-        return not opens and not _PLACE.search(before) and not self._inside_a_name(c) and c.key[0] not in GENRE_WORDS
+        return not opens and not PLACE.search(before) and not self._inside_a_name(c) and c.key[0] not in GENRE_WORDS
+
+    def _all_capital(self, c: Candidate) -> bool:
+        if self.shouting:
+            return False
+        inside = [word for word in self.found[c.first : c.stop] if word.key not in SMALL]
+        inside = inside or list(self.found[c.first : c.stop])
+        return all(word.capital or word.key.isdigit() for word in inside) and any(word.capital for word in inside)
 
     def _inside_a_name(self, c: Candidate) -> bool:
         """Whether the capitals go on beside the candidate: "Jack" is not meant in "Jack Nicholson"."""
@@ -240,7 +225,13 @@ class _Judge:
             previous = self.found[c.first - 1]
             gap = self.text[previous.end : c.start]
             opens = c.first == 1 or self.text[: previous.start].rstrip().endswith((".", "!", "?", ":"))
-            cue = _CUE.search(self.folded[max(0, c.start - 60) : c.start]) is not None
-            if previous.capital and gap == " " and not opens and not cue and not self.text[: previous.end].endswith(("'s", "’s")):
+            cue = CUE.search(self.folded[max(0, c.start - 60) : c.start]) is not None
+            if (
+                previous.capital
+                and gap == " "
+                and not opens
+                and not cue
+                and not self.text[: previous.end].endswith(("'s", "’s"))
+            ):
                 return previous.key not in {"i", "the", "a"}
         return False

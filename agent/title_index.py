@@ -5,28 +5,27 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import combinations
 
 from rapidfuzz import fuzz, process
 from rapidfuzz.distance import OSA
 
 from agent.text import Word, clean, common_words, fold, words
 from agent.title_evidence import Candidate, accepted, quoted_spans
+from agent.title_keys import ARTICLES, FULL, MAIN, PART, deletions, title_keys
 
-ARTICLES = frozenset({"the", "a", "an"})
-FULL, MAIN, PART = 0, 1, 2
-"""How a key stands for an item: its whole title or an alias, the part before a colon, or the part behind it."""
-
-_FOREIGN_ARTICLES = frozenset({"il", "la", "le", "les", "das", "der", "el", "los", "las", "lo"})
-_PART_WORDS = frozenset({"part", "episode", "chapter", "vol", "volume"})
-_SPLIT = re.compile(r"\s*:\s+|\s+-\s+|,? or:? (?=[A-Z(])")
-_AUTHOR = re.compile(r"^(?!The |A |An |My )(?:[A-Z]\S* ){1,2}[A-Z]\S*['’]s (?P<rest>.+)$")
-_HERO = re.compile(r"^(?P<name>(?!The )[A-Z]\w+ [A-Z]\w+(?= and the )|(?:[A-Z]\.){2,}(?= the ))")
-_YEAR_AFTER = re.compile(r"\s*,?\s*(?:\((?P<sure>(?:18|19|20)\d\d)\)|\[(?P<box>(?:18|19|20)\d\d)\]|(?P<bare>(?:18|19|20)\d\d)\b)")
-_YEAR_BEFORE = re.compile(r"\b(?P<bare>(?:18|19|20)\d\d)(?:'s)?\s+(?:film\s+|movie\s+|version of\s+)?(?:the\s+|an?\s+)?$")
+_YEAR_AFTER = re.compile(
+    r"\s*,?\s*(?:\((?P<sure>(?:18|19|20)\d\d)\)|\[(?P<box>(?:18|19|20)\d\d)\]|(?P<bare>(?:18|19|"
+    r"20)\d\d)\b)"
+)
+_YEAR_BEFORE = re.compile(
+    r"\b(?P<bare>(?:18|19|20)\d\d)(?:'s)?\s+(?:film\s+|movie\s+|version of\s+)?(?:the\s+|an?\s+)?$"
+)
 _FIRST = re.compile(r"\b(?:original|first|old|older|classic)\s+(?:the\s+)?$")
 _LAST = re.compile(r"\b(?:new|newer|newest|latest|recent|remade|remake of|remake)\s+(?:the\s+)?$")
-_SEQUEL = re.compile(r"\s*(?:\d{1,2}|i{1,3}|iv|vi{0,3}|ix)\b(?!\s*(?:/|stars?|out of|times|\.\d|:\d|%|x\b|hours|minutes|years))")
+_SEQUEL = re.compile(
+    r"\s*(?:\d{1,2}|i{1,3}|iv|vi{0,3}|ix)\b(?!\s*(?:/|stars?|out of|times|\.\d|:\d|%|x\b|hours|"
+    r"minutes|years))"
+)
 
 _FUZZY_RATIO = 90.0
 _MUCH_MORE_RATED = 10.0
@@ -84,7 +83,7 @@ class TitleIndex:
         entries: dict[tuple[str, ...], dict[int, int]] = {}
         for item, title in enumerate(titles):
             for text, is_title in ((title, True), *((alias, False) for alias in aliases[item])):
-                for key, kind in _keys(text, is_title):
+                for key, kind in title_keys(text, is_title):
                     kinds = entries.setdefault(key, {})
                     kinds[item] = min(kind, kinds.get(item, PART))
         self._entries = entries
@@ -100,11 +99,11 @@ class TitleIndex:
             if len(joined := "".join(key)) >= 7:
                 self._joined.setdefault(joined, key)
         self._vocabulary = frozenset(vocabulary)
-        self._deletions: dict[str, list[str]] = {}
+        self.deletions: dict[str, list[str]] = {}
         for word in vocabulary:
             if len(word) >= 5 and word.isalpha():
-                for deletion in _deletions(word):
-                    self._deletions.setdefault(deletion, []).append(word)
+                for deletion in deletions(word):
+                    self.deletions.setdefault(deletion, []).append(word)
         self._strings = {" ".join(key): key for key in entries if len(key) >= 2}
 
     def link(self, text: str, years: tuple[int | None, int | None] = (None, None)) -> tuple[Link, ...]:
@@ -155,7 +154,7 @@ class TitleIndex:
     def _walk(
         self, found: list[Word], choices: list[dict[str, int]], start: int
     ) -> Iterator[tuple[int, tuple[str, ...], int, bool]]:
-        """Keys that match from word ``start`` on: (index behind the last word, key, edits, whether a real word was mended)."""
+        """Keys that match from word ``start`` on: (index behind the last word, key, edits, whether a word was changed)."""
         for size in (1, 2, 3):
             joined = self._joined.get("".join(word.key for word in found[start : start + size]))
             if joined is not None and start + size <= len(found):
@@ -181,8 +180,8 @@ class TitleIndex:
         choices = {word: 0}
         if len(word) < 4 or not word.isalpha() or len(word) > 30:
             return choices
-        for deletion in _deletions(word):
-            for other in self._deletions.get(deletion, ()):
+        for deletion in deletions(word):
+            for other in self.deletions.get(deletion, ()):
                 if other in choices or abs(len(other) - len(word)) > 2:
                     continue
                 limit = 2 if min(len(other), len(word)) >= 9 else 1
@@ -263,62 +262,6 @@ class TitleIndex:
         if len(options) > 1 and self._counts[options[0]] >= _MUCH_MORE_RATED * max(1, self._counts[options[1]]):
             options = options[:1]
         return tuple(options)
-
-
-def _keys(text: str, is_title: bool) -> Iterator[tuple[tuple[str, ...], int]]:
-    """The keys of one title: (words, kind)."""
-    full = _key(text)
-    if not full:
-        return
-    yield full, FULL
-    if short := _without_part_words(full):
-        yield short, FULL
-    bare = [word for word in words(text) if word.key not in ARTICLES]
-    if len(bare) >= 2 and re.sub(r"\W", "", text[: bare[0].end]).casefold() in _FOREIGN_ARTICLES and "." not in text[:4]:
-        yield full[1:], FULL
-    if not is_title:
-        return
-    pieces = [piece for piece in _SPLIT.split(text) if piece.strip()]
-    if author := _AUTHOR.match(text):
-        yield from ((key, MAIN) for key in [_key(author["rest"])] if len(key) > 1 or set(key) - common_words())
-    if hero := _HERO.match(text):
-        yield _key(hero["name"]), MAIN
-    if len(pieces) < 2:
-        return
-    main = _key(pieces[0])
-    if len(main) > 1 or (set(main) - common_words() and not main[0].isdigit()):
-        yield main, MAIN
-        if short := _without_part_words(main):
-            yield short, MAIN
-    for piece in pieces[1:]:
-        key = _key(piece)
-        if len(key) == 2 and key[0] in _PART_WORDS:
-            yield from ((main + key, FULL), (main + key[1:], FULL))
-        elif len(key) >= 2:
-            yield key, PART
-            yield main + key, FULL  # "Star Wars: The Empire Strikes Back", without the episode between
-
-
-def _key(text: str) -> tuple[str, ...]:
-    keys = tuple(word.key for word in words(text))
-    return tuple(key for key in keys if key not in ARTICLES) or keys
-
-
-def _without_part_words(key: tuple[str, ...]) -> tuple[str, ...] | None:
-    short = tuple(
-        part
-        for place, part in enumerate(key)
-        if not (part in _PART_WORDS and place and place + 1 < len(key) and key[place + 1].isdigit())
-    )
-    return short if len(short) < len(key) else None
-
-
-def _deletions(word: str) -> Iterator[str]:
-    """``word`` with up to one letter left out, from nine letters on up to two: words at a small distance share one."""
-    depth = 2 if len(word) >= 8 else 1
-    for count in range(depth + 1):
-        for left_out in combinations(range(len(word)), count):
-            yield "".join(letter for place, letter in enumerate(word) if place not in left_out)
 
 
 def _adjacent(text: str, left: Word, right: Word) -> bool:

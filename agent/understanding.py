@@ -21,7 +21,7 @@ Intent = Literal["recommend", "refine", "rate", "thanks", "greeting", "reset", "
 
 @dataclass(frozen=True, slots=True)
 class Mention:
-    """A title in the message: catalogue index, the words, their place, the attitude, and stars where given (0.5 to 5)."""
+    """A title in the message: its item, the words and their place, the attitude, and stars where given (0.5 to 5)."""
 
     item: int
     text: str
@@ -62,22 +62,29 @@ class Understanding:
 
 _RESET = re.compile(
     r"\b(?:start (?:over|again|afresh|anew|fresh)|new search|reset|begin again|from scratch|clear (?:everything|all)|"
-    r"forget (?:everything|all (?:of )?(?:that|this)|what i (?:said|told you)|it all)|something completely different)\b"
+    r"forget (?:everything|all (?:of )?(?:that|this)|what i (?:said|told you)|it all)|"
+    r"something completely different)\b"
 )
 _THANKS = re.compile(r"\b(?:thanks?(?: you)?|thx|ty|cheers|much appreciated|bye|goodbye|good night|see you)\b")
 _GREETING = re.compile(r"^\W*(?:hi|hello|hey|hiya|howdy|yo|greetings|good (?:morning|evening|afternoon|day))\b")
 _POLITE = re.compile(
-    r"\b(?:hi|hello|hey|hiya|howdy|yo|greetings|good|morning|evening|afternoon|day|there|again|thanks?|you|thx|ty|cheers|so|very|much|a|lot|"
-    r"bye|goodbye|night|see|great|perfect|awesome|nice|cool|lovely|ok|okay|that's|thats|that|is|was|all|for|now|your|the|help|appreciated|"
-    r"how|are|doing|concierge|wonderful|brilliant|excellent|really|helpful|it|this|these|those|it's|yes|very|later|tips?|recommendations?|suggestions?)\b"
+    r"\b(?:hi|hello|hey|hiya|howdy|yo|greetings|good|morning|evening|afternoon|day|there|again|"
+    r"thanks?|you|thx|ty|cheers|so|very|much|a|lot|"
+    r"bye|goodbye|night|see|great|perfect|awesome|nice|cool|lovely|ok|okay|that's|thats|that|is|"
+    r"was|all|for|now|your|the|help|appreciated|"
+    r"how|are|doing|concierge|wonderful|brilliant|excellent|really|helpful|it|this|these|those|"
+    r"it's|yes|very|later|tips?|recommendations?|suggestions?)\b"
 )
 _ASK = re.compile(
-    r"\b(?:recommend(?:ations?)?|suggest(?:ions?)?|want|need|looking for|look for|find|show|give|something|anything|what (?:should|can|could|to|else|would)|"
-    r"any (?:good|ideas)|watch (?:tonight|next|now|today)|in the mood|feel like|fancy|please|would like|i'd like|mood for|prefer|got any|"
+    r"\b(?:recommend(?:ations?)?|suggest(?:ions?)?|want|need|looking for|look for|find|show|give|"
+    r"something|anything|what (?:should|can|could|to|else|would)|"
+    r"any (?:good (?:films?|movies?|ones?)|ideas)|watch (?:tonight|next|now|today)|in the mood|"
+    r"feel like|fancy|please|would like|i'd like|mood for|prefer|got any|"
     r"do you have|have you got|surprise me|pick|choose|more|another|others?|else|similar|next|ideas?)\b"
 )
 _CHANGE = re.compile(
-    r"\b(?:but|instead|rather|actually|more|less|another|others?|else|different|newer|older|not|no|nothing|without|except|anything but|drop|forget|"
+    r"\b(?:but|instead|rather|actually|more|less|another|others?|else|different|newer|older|not|no|"
+    r"nothing|without|except|anything but|drop|forget|"
     r"whatever|any|also|too|even|only|keep|same)\b"
 )
 _SENTENCE = re.compile(r"[^.!?\n]*(?:[.!?\n]+(?=\s|$)|[.!?\n](?=\S)|$)")
@@ -94,7 +101,7 @@ def understand(
         message: the user's words.
         catalogue: the items and genres that words may stand for.
         previous: what stands from earlier messages (None: this is the first one).
-        shown: catalogue indices of what was shown last, which "newer" and "older" compare with if nothing else is named.
+        shown: catalogue indices of what was shown last; "newer" and "older" compare with it if nothing else is named.
     """
     text = clean(message)
     folded = flat(text)
@@ -105,7 +112,7 @@ def understand(
             continue
         for hit in years:
             near = catalogue.titles.narrowed(link, (hit.first, hit.last))
-            beside = 0 <= hit.start - link.end and _OF_THAT_TIME.fullmatch(folded, link.end, hit.start) is not None
+            beside = hit.start - link.end >= 0 and _OF_THAT_TIME.fullmatch(folded, link.end, hit.start) is not None
             if near.item is not None:
                 # "Hamlet from the 40s" tells which one; the decade is then no wish of its own.
                 links[number] = replace(near, end=hit.end, text=text[near.start : hit.end]) if beside else near
@@ -138,7 +145,7 @@ def understand(
     if wishes.relative is not None:
         constraints, replaced = _relative(wishes.relative, constraints, mentions, catalogue, previous, shown)
         replaces |= replaced
-    intent = _intent(folded, links, mentions, constraints, wishes, previous)
+    intent = _intent(folded, links, mentions, ambiguities, constraints, wishes, previous)
     request = "" if intent in ("thanks", "greeting", "rate") else _request(text, masked, mentions, wishes)
     return Understanding(
         intent, tuple(mentions), tuple(ambiguities), constraints, frozenset(replaces), request, wishes.dropped
@@ -192,14 +199,14 @@ def _relative(
     previous: Constraints | None,
     shown: Sequence[int],
 ) -> tuple[Constraints, set[str]]:
-    """"Newer" and "older": than the examples, else than what stands, else than the middle of what was shown."""
+    """Newer or older: than the examples, else than what stands, else than the middle of what was shown."""
     named = [m for m in mentions if m.attitude == "like"] or [m for m in mentions if m.attitude != "unlike"]
     years = [year for m in named if (year := catalogue[m.item].year) is not None]
     newer = direction == "newer"
     if years:
         reference: int | None = max(years) if newer else min(years)
     else:
-        reference = previous and (previous.year_max if newer else previous.year_min)
+        reference = None if previous is None else previous.year_max if newer else previous.year_min
         seen_years = [year for item in shown if (year := catalogue[item].year) is not None]
         if reference is None and seen_years:
             reference = median_low(seen_years)
@@ -214,14 +221,22 @@ def _intent(
     folded: str,
     links: Sequence[Link],
     mentions: Sequence[Mention],
+    ambiguities: Sequence[Ambiguity],
     constraints: Constraints,
     wishes: Wishes,
     previous: Constraints | None,
 ) -> Intent:
     wish = bool(
-        wishes.genres or wishes.without_genres or wishes.unchecked or wishes.replaces or wishes.dropped or wishes.relative
-        or constraints.year_min or constraints.year_max or constraints.rating_min
-    )  # fmt: skip
+        wishes.genres
+        or wishes.without_genres
+        or wishes.unchecked
+        or wishes.replaces
+        or wishes.dropped
+        or wishes.relative
+        or constraints.year_min
+        or constraints.year_max
+        or constraints.rating_min
+    )
     if _RESET.search(_masked(folded, links)):
         return "reset"
     if not links and not wish:
@@ -231,9 +246,10 @@ def _intent(
         if not rest and _GREETING.search(folded):
             return "greeting"
     asked = _ASK.search(_masked(folded, links)) is not None
-    if mentions and not wish and not asked and all(m.attitude in ("liked", "disliked", "seen") for m in mentions):
+    felt = [*(mention.attitude for mention in mentions), *(title.attitude for title in ambiguities)]
+    if felt and not wish and not asked and all(attitude in ("liked", "disliked", "seen") for attitude in felt):
         return "rate"
-    if wish or asked or any(m.attitude in ("like", "unlike") for m in mentions) or (links and not mentions):
+    if wish or asked or "like" in felt or "unlike" in felt:
         standing = previous is not None and (bool(previous) or bool(previous.unchecked))
         if standing or (previous is not None and _CHANGE.search(_masked(folded, links))):
             return "refine"
@@ -257,4 +273,4 @@ def _request(text: str, masked: str, mentions: Sequence[Mention], wishes: Wishes
             continue
         kept.append(text[start:end].strip())
     # Angle brackets could spell a token of the language model ("<item_5>"): the words stay, the brackets go.
-    return re.sub(r"\s+", " ", _MARKUP.sub("", " ".join(kept))).strip()
+    return re.sub(r"\s+", " ", _MARKUP.sub(" ", " ".join(kept))).strip()

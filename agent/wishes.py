@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from itertools import pairwise
 
 from agent.lexicon import FILM_NOUNS, GENRE_WORDS, MOOD_PHRASES, MOODS, PLACES, any_of, genre_patterns
 from agent.names import named
 from agent.ratings import rating_hits
+from agent.scopes import DROP, SEPARATOR, Hit, judge, with_negation
 from agent.years import YearHit, combined, year_hits
 
 MASK = "¤"
@@ -38,65 +40,42 @@ class Wishes:
     spans: tuple[tuple[int, int], ...]
 
 
-@dataclass(slots=True)
-class _Hit:
-    kind: str  # genre, mood
-    start: int
-    end: int
-    genres: tuple[str, ...] = ()
-    known: bool = True
-    state: str = "wanted"  # wanted, unwanted, dropped, background, less
-
-
 _MOOD = re.compile(
     rf"(?<![\w'])(?:{'|'.join(MOOD_PHRASES)}|{any_of(MOODS)}|{any_of(PLACES)}|"
-    rf"(?:not |too )*(?:short|long)(?:er|ish)?(?= {FILM_NOUNS}\b|[ ,.;!?]*$|,|\.| and | but )|subtitles?|subtitled|dubbed)(?![\w])"
+    rf"(?:not |too )*(?:short|long)(?:er|ish)?(?= {FILM_NOUNS}\b|[ ,.;!?]*$|,|\.| and | but )|"
+    rf"subtitles?|subtitled|dubbed)(?![\w])"
 )
 _LENGTH = re.compile(
-    r"(?<![\w'])(?:(?:under|below|less than|shorter than|at most|max(?:imum)?|no longer than|no more than|not longer than|over|"
-    r"longer than|more than|around|about|up to|within|at least)\s+)?(?:an?|\d{1,3}(?:[.,]\d)?|one|two|three|four|half an?|ninety|sixty)"
-    r"(?:[ -]and[ -]a[ -]half)?[ -]?(?:hours?|hrs?|minutes?|mins?)(?:[ -]and[ -]a[ -]half)?(?: \d+ min(?:ute)?s?)?(?: long| or (?:less|so))?(?!\w)"
+    r"(?<![\w'])(?:(?:under|below|less than|shorter than|at most|max(?:imum)?|no longer than|"
+    r"no more than|not longer than|over|"
+    r"longer than|more than|around|about|up to|within|at least)\s+)?(?:an?|\d{1,3}(?:[.,]\d)?|one|"
+    r"two|three|four|half an?|ninety|sixty)"
+    r"(?:[ -]and[ -]a[ -]half)?[ -]?(?:hours?|hrs?|minutes?|"
+    r"mins?)(?:[ -]and[ -]a[ -]half)?(?: \d+ min(?:ute)?s?)?(?: long| or (?:less|so))?(?!\w)"
 )
-_NEGATOR = re.compile(
-    r"(?<![\w])(?P<word>anything but|everything but|all but|anything except|except(?: for)?|other than|apart from|aside from|"
-    r"rather than|instead of|without|avoid(?:ing)?|hates?|dislikes?|detest|loathe|despise|minus|neither|nor|never|nothing|none of|"
-    r"no|not|non-|isn'?t|aren'?t|wasn'?t|don'?t|do not|doesn'?t|didn'?t|won'?t|can'?t|cannot|can not|tired of|sick of|bored of|"
-    r"bored with|fed up with|enough(?: of)?|free of|leave out|rule out|exclud(?:e|es|ing)|too|less|fewer)(?![\w])"
-    r"(?P<verb>(?: really| even| want(?: to (?:watch|see))?| like| love| enjoy| need| care for| into| stand| do| a| big| huge| fan of| fond of| "
-    r"keen on| in the mood for| interested in| watch| feel like| with| necessarily)*)"
+_REPLACE = re.compile(
+    r"\b(?:actually|instead(?! of)|rather(?! than)|on second thoughts?|changed my mind|make (?:it|"
+    r"that)|scratch that|no wait|wait,? no)\b"
 )
-_NO_NEGATOR = re.compile(
-    r"(?:not (?:only|just|sure|bad)|no (?:matter|idea|problem|worries|rush|preference|thanks?|thank you)|(?:don'?t|do not) (?:mind|care|know)|"
-    r"can'?t wait|never seen|not seen|nothing against|too (?:much|many|long|short)\b|don'?t (?:you|forget)|enough(?! of)|"
-    r"why (?:not|don'?t)|not (?:that|so) (?:many|much)|cannot wait|less than|nor$|without (?:a )?doubt|no doubt)"
-)
-_DROP = re.compile(
-    r"(?<![\w])(?:drop|forget(?: about)?|lose|remove|scrap|ditch|skip|never ?mind|ignore|doesn'?t (?:have|need) to be|"
-    r"does not (?:have|need) to be|don'?t need|no need (?:for|to be)|not necessarily|needn'?t be|no longer)(?: the| that| any| a| it)?(?: \w+)?"
-)
-_FINE = re.compile(rf"(?: {FILM_NOUNS})? (?:is|are|would be|'s) (?:fine|ok|okay|allowed|welcome|acceptable|all right|alright)\b")
-_AGAIN = re.compile(r"(?:include|allow|bring back|add back)(?: the)? $")
-_STOP = re.compile(
-    r"[.;!?\n,:(]|\b(?:but|just|only|instead|however|although|give me|i want|i'd like|i need|show me|suggest|recommend|want|looking for|"
-    r"something|prefer|please|maybe)\b"
-)
-_BACKGROUND = re.compile(r"\b(?:usually|normally|generally|typically|mostly|most of the time|as a rule|in general)\b")
-_SEPARATOR = re.compile(
-    rf"\s*(?:{FILM_NOUNS})?\s*(?P<sign>,?\s*(?:and/or|or|and|nor|&)|,|/|\+|)\s*"
-    rf"(?:(?:a|an|any|some|maybe|even|perhaps|either|also|no|not|good|great|very|too|overly|really|the|is|it's|more|with|bit of|touch of|of|from|{FILM_NOUNS})\s+)*-?\s*"
-)
-_REPLACE = re.compile(r"\b(?:actually|instead(?! of)|rather(?! than)|on second thoughts?|changed my mind|make (?:it|that)|scratch that|no wait|wait,? no)\b")
 _FORGET_YEARS = re.compile(
-    r"\b(?:any|whatever|whichever|all|every|different|forget(?: about)? the|drop the|ignore the|never ?mind the|regardless of (?:the )?|no matter (?:the|what|which)|"
-    r"(?:don'?t|do not) (?:care|mind) (?:about |what |which )?(?:the )?) ?(?:release )?(?:years?|decades?|era|eras|time periods?|period|dates?|age)\b"
-    r"|\b(?:year|decade|era|age|release date) (?:does not|doesn'?t|is not|isn'?t) (?:matter|important)|doesn'?t matter (?:when|how old)|(?:old or new|new or old)\b"
+    r"\b(?:any|whatever|whichever|all|every|different|forget(?: about)? the|drop the|ignore the|"
+    r"never ?mind the|regardless of (?:the )?|no matter (?:the|what|which)|"
+    r"(?:don'?t|do not) (?:care|mind) (?:about |what |which )?(?:the )?) ?(?:release )?(?:years?|"
+    r"decades?|era|eras|time periods?|period|dates?|age)\b"
+    r"|\b(?:year|decade|era|age|release date) (?:does not|doesn'?t|is not|isn'?t) (?:matter|"
+    r"important)|doesn'?t matter (?:when|how old)|(?:old or new|new or old)\b"
 )
+_DROP_YEARS = re.compile(rf"{DROP.pattern}[^.;!?]{{0,20}}?\\b(?:year|decade|era)\\b")
 _FORGET_GENRES = re.compile(
-    r"\b(?:any|whatever|whichever|all|forget(?: about)? the|drop the|ignore the|never ?mind the|regardless of (?:the )?|no matter (?:the|what|which)|"
-    r"(?:don'?t|do not) (?:care|mind) (?:about |what |which )?(?:the )?) ?(?:genres?|kind|type|category|categories)\b|\bgenre (?:does not|doesn'?t|isn'?t) (?:matter|important)"
+    r"\b(?:any|whatever|whichever|all|forget(?: about)? the|drop the|ignore the|never ?mind the|"
+    r"regardless of (?:the )?|no matter (?:the|what|which)|"
+    r"(?:don'?t|do not) (?:care|mind) (?:about |what |which )?(?:the )?) ?(?:genres?|kind|type|"
+    r"category|categories)\b|\bgenre (?:does not|doesn'?t|isn'?t) (?:matter|important)"
 )
-_FORGET_RATING = re.compile(r"\b(?:any|whatever|forget(?: about)? the|drop the|ignore the|don'?t care about (?:the )?) ?(?:ratings?|stars)\b")
-_PLURAL = re.compile(rf"(?:ies|[^s']s)$|{FILM_NOUNS[:-1]}\b)$")
+_FORGET_RATING = re.compile(
+    r"\b(?:any|whatever|forget(?: about)? the|drop the|ignore the|"
+    r"don'?t care about (?:the )?) ?(?:ratings?|stars)\b"
+)
 
 
 def read_wishes(text: str, flat: str, genre_names: tuple[str, ...], newest: int | None, oldest: int | None) -> Wishes:
@@ -116,15 +95,15 @@ def read_wishes(text: str, flat: str, genre_names: tuple[str, ...], newest: int 
     for start, end in [(h.start, h.end) for h in years] + [(start, end) for start, end, _ in ratings]:
         covered[start:end] = b"\x01" * (end - start)
     unchecked: list[tuple[int, str]] = [
-        (hit.start, _with_negation(flat, text, hit.start, hit.end)) for hit in vague if hit.kind == "other"
+        (hit.start, with_negation(flat, text, hit.start, hit.end)) for hit in vague if hit.kind == "other"
     ]
     for match in _LENGTH.finditer(flat):
         if not any(covered[match.start() : match.end()]):
             covered[match.start() : match.end()] = b"\x01" * len(match.group())
-            unchecked.append((match.start(), _with_negation(flat, text, *match.span())))
+            unchecked.append((match.start(), with_negation(flat, text, *match.span())))
     hits = _genre_hits(flat, genre_names, covered) + _mood_hits(flat, covered)
     hits.sort(key=lambda hit: hit.start)
-    _judge(flat, hits)
+    judge(flat, hits)
     genres, without, dropped = _genres(flat, hits, unchecked, text)
     taken = [*((h.start, h.end) for h in years), *((h.start, h.end) for h in hits), *((a, b) for a, b, _ in ratings)]
     unchecked += named(text, flat, taken)
@@ -133,7 +112,7 @@ def read_wishes(text: str, flat: str, genre_names: tuple[str, ...], newest: int 
     replaces: set[str] = set()
     if year_min is not None or year_max is not None:
         replaces |= _replaced_years(years, year_min, year_max)
-    if _FORGET_YEARS.search(flat) or (_DROP.search(flat) and re.search(r"\bthe (?:year|decade|era)\b", flat)):
+    if _FORGET_YEARS.search(flat) or _DROP_YEARS.search(flat):
         replaces |= {"year_min", "year_max"}
     if _FORGET_GENRES.search(flat) or (genres and _REPLACE.search(flat)):
         replaces.add("genres")
@@ -161,7 +140,7 @@ def _replaced_years(hits: list[YearHit], first: int | None, last: int | None) ->
     return {"year_min"} if first is not None else {"year_max"}
 
 
-def _genre_hits(flat: str, genre_names: tuple[str, ...], covered: bytearray) -> list[_Hit]:
+def _genre_hits(flat: str, genre_names: tuple[str, ...], covered: bytearray) -> list[Hit]:
     hits = []
     for pattern, genres, known in genre_patterns(genre_names):
         for match in pattern.finditer(flat):
@@ -169,93 +148,29 @@ def _genre_hits(flat: str, genre_names: tuple[str, ...], covered: bytearray) -> 
             if any(covered[start:end]) or flat[max(0, start - 5) : start] in ("live ", "live-"):
                 continue
             covered[start:end] = b"\x01" * (end - start)
-            hits.append(_Hit("genre", start, end, genres, known))
+            hits.append(Hit("genre", start, end, genres, known))
     return hits
 
 
-def _mood_hits(flat: str, covered: bytearray) -> list[_Hit]:
+def _mood_hits(flat: str, covered: bytearray) -> list[Hit]:
     hits = []
     for match in _MOOD.finditer(flat):
         if not any(covered[match.start() : match.end()]):
             covered[match.start() : match.end()] = b"\x01" * len(match.group())
-            hits.append(_Hit("mood", *match.span()))
+            hits.append(Hit("mood", *match.span()))
     return hits
 
 
-def _judge(flat: str, hits: list[_Hit]) -> None:
-    """Say of each hit whether it is wanted, unwanted, taken back, or only told as background."""
-    for match in _NEGATOR.finditer(flat):
-        if _NO_NEGATOR.match(flat, match.start()) or re.search(r"\b(?:why|if)\s*$", flat[: match.start()][-8:]):
-            continue
-        word = match["word"]
-        if word == "too" and re.search(r"\b(?:not|n't|nothing|no|never|anything)\b[^.,;!?]{0,25}$|n't $", flat[: match.start()][-30:]):
-            continue  # "not too scary": the first word rules
-        state = {"less": "less", "fewer": "less"}.get(word, "unwanted")
-        if word in ("not", "don't", "dont") and "necessarily" in match["verb"]:
-            state = "dropped"
-        _spread(flat, hits, match.end(), state, word)
-    for match in _DROP.finditer(flat):
-        following = [hit for hit in hits if match.start() <= hit.start <= match.end() + 8 and hit.end > match.start()]
-        for hit in following[:1]:
-            if not _STOP.search(flat[match.start() : hit.start]):
-                hit.state = "dropped"
-    for hit in hits:
-        if _FINE.match(flat, hit.end) or _AGAIN.search(flat[max(0, hit.start - 20) : hit.start]):
-            hit.state = "dropped"
-    for match in _BACKGROUND.finditer(flat):
-        turn = re.search(r"\bbut\b", flat[match.end() :])
-        if turn:
-            for hit in hits:
-                if match.start() <= hit.start < match.end() + turn.start() and hit.state == "wanted":
-                    hit.state = "background"
-
-
-def _spread(flat: str, hits: list[_Hit], begin: int, state: str, word: str) -> None:
-    """Mark the hits in the scope that opens at ``begin``: the next one, then those joined to it as a list."""
-    following = [hit for hit in hits if hit.start >= begin]
-    if not following:
-        return
-    gap = flat[begin : following[0].start]
-    limit = 0 if word == "too" else 6
-    loose = re.sub(r"^\s*(?:something|anything)\b", "", gap)
-    if _STOP.search(loose) or len(gap.split()) > limit or _NEGATOR.search(gap):
-        return
-    chain = [following[0]]
-    signs: list[str] = []
-    for hit in following[1:]:
-        separator = _SEPARATOR.fullmatch(flat, chain[-1].end, hit.start)
-        if separator is None:
-            break
-        chain.append(hit)
-        signs.append(separator["sign"].strip(" ,") or separator["sign"].strip())
-    # "no horror, war or westerns" is one list; in "no horror, a comedy" the comma ends the scope.
-    reach = 1
-    for place, sign in enumerate(signs):
-        later = signs[place:]
-        noun = chain[place + 1].kind == "genre" and chain[place].kind == "genre"
-        adjective = flat[chain[place].start : chain[place].end] in ("scary", "funny", "romantic", "animated", "hilarious")
-        joined = sign in ("", "or", "nor", "/", "and/or", "+", "&") or (sign == "and" and noun and not adjective)
-        listed = sign == "," and (
-            any(s in ("or", "nor") for s in later)
-            or (any(s == "and" for s in later) and noun)
-            or (len(signs) >= 2 and all(s == "," for s in signs) and noun)
-            or re.search(r"\bno[tr]? ", flat[chain[place].end : chain[place + 1].start]) is not None
-        )
-        if not (joined or listed):
-            break
-        reach = place + 2
-    for hit in chain[:reach]:
-        hit.state = state
-
-
 def _genres(
-    flat: str, hits: list[_Hit], unchecked: list[tuple[int, str]], text: str
+    flat: str, hits: list[Hit], unchecked: list[tuple[int, str]], text: str
 ) -> tuple[tuple[frozenset[str], ...], frozenset[str], frozenset[str]]:
     """Genres wanted (as and-ed or-groups), unwanted and dropped; the rest goes to ``unchecked``."""
-    wanted: list[_Hit] = []
+    wanted: list[Hit] = []
     without: set[str] = set()
     dropped: set[str] = set()
-    positive = {genre for hit in hits if hit.kind == "genre" and hit.known and hit.state == "wanted" for genre in hit.genres}
+    positive = {
+        genre for hit in hits if hit.kind == "genre" and hit.known and hit.state == "wanted" for genre in hit.genres
+    }
     for hit in hits:
         words = text[hit.start : hit.end]
         if hit.state == "background":
@@ -263,12 +178,12 @@ def _genres(
         if hit.kind == "mood" or not hit.known or hit.state == "less":
             if hit.state != "dropped":
                 prefix = "" if hit.state == "wanted" else None
-                unchecked.append((hit.start, words if prefix == "" else _with_negation(flat, text, hit.start, hit.end)))
+                unchecked.append((hit.start, words if prefix == "" else with_negation(flat, text, hit.start, hit.end)))
         elif hit.state == "dropped":
             dropped.update(hit.genres)
         elif hit.state == "unwanted":
             if set(hit.genres) & positive:  # "a horror film, not too scary" is a horror film
-                unchecked.append((hit.start, _with_negation(flat, text, hit.start, hit.end)))
+                unchecked.append((hit.start, with_negation(flat, text, hit.start, hit.end)))
             elif len(hit.genres) == 1:
                 without.update(hit.genres)
             else:
@@ -279,13 +194,13 @@ def _genres(
     return _grouped(flat, wanted), frozenset(without), frozenset(dropped)
 
 
-def _grouped(flat: str, hits: list[_Hit]) -> tuple[frozenset[str], ...]:
+def _grouped(flat: str, hits: list[Hit]) -> tuple[frozenset[str], ...]:
     """Conjunction of disjunctions: "or" and plurals joined by "and" or commas are alternatives, all else adds up."""
     if not hits:
         return ()
     signs: list[str | None] = []
-    for left, right in zip(hits, hits[1:], strict=False):
-        separator = _SEPARATOR.fullmatch(flat, left.end, right.start)
+    for left, right in pairwise(hits):
+        separator = SEPARATOR.fullmatch(flat, left.end, right.start)
         signs.append(None if separator is None else separator["sign"].strip(" ,") or separator["sign"].strip())
     clauses: list[list[frozenset[str]]] = [[frozenset({genre}) for genre in hits[0].genres]]
     for place, (sign, left, right) in enumerate(zip(signs, hits, hits[1:], strict=False)):
@@ -305,18 +220,9 @@ def _grouped(flat: str, hits: list[_Hit]) -> tuple[frozenset[str], ...]:
     return tuple(group for group in groups if not any(other < group for other in groups))
 
 
-def _is_plural(flat: str, hit: _Hit) -> bool:
+def _is_plural(flat: str, hit: Hit) -> bool:
     following = re.match(rf" ({FILM_NOUNS})\b", flat[hit.end : hit.end + 12])
     phrase = following[1] if following else flat[hit.start : hit.end]
-    return phrase.endswith("s") and not phrase.endswith(("'s", "ss")) and (phrase not in GENRE_WORDS or phrase != "kids")
-
-
-def _with_negation(flat: str, text: str, start: int, end: int) -> str:
-    """The words of a hit, with the "not too" or "no" that stands right before them."""
-    match = re.search(
-        r"(?:\b(?:not|no|nothing|never|without|less|fewer|too|isn't|don't want(?: anything| something)?|anything but|other than|"
-        r"avoid|hate|except)\b(?: (?:too|very|so|that|overly|a|an|any|anything|from|in|the|in the|made in))*) $",
-        flat[:start][-60:],
+    return (
+        phrase.endswith("s") and not phrase.endswith(("'s", "ss")) and (phrase not in GENRE_WORDS or phrase != "kids")
     )
-    begin = start - len(match.group()) if match else start
-    return text[begin:end].strip()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 
 from agent.lexicon import FILM_NOUNS, GENRE_WORDS, any_of
 
@@ -16,9 +17,14 @@ RECENT_YEARS = 3
 
 _DECADES = {
     word: 1900 + 10 * n
-    for n, word in enumerate("twenties thirties forties fifties sixties seventies eighties nineties".split(), start=2)
+    for n, word in enumerate(
+        ["twenties", "thirties", "forties", "fifties", "sixties", "seventies", "eighties", "nineties"], start=2
+    )
 } | {"noughties": 2000, "tens": 2010, "teens": 2010}
-_NUMBERS = {word: n for n, word in enumerate("one two three four five six seven eight nine ten".split(), start=1)}
+_NUMBERS = {
+    word: n
+    for n, word in enumerate(["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"], start=1)
+}
 _FILMS = rf"(?:\w+[ -]){{0,2}}?(?:{FILM_NOUNS}|{any_of(GENRE_WORDS)})\b"
 _YEAR = r"(?:18|19|20)\d\d(?![\d%])(?!'?s\b)"
 _DECADE = (
@@ -50,9 +56,11 @@ def _expression(pattern: str) -> re.Pattern[str]:
 
 
 _NEGATED = re.compile(
-    r"\b(?:nothing|not|no|none|never|isn't|isnt|aren't|don't want|dont want|avoid|except|without|anything but|other than|hate|"
+    r"\b(?:nothing|not|no|none|never|isn't|isnt|aren't|don't want|dont want|avoid|except|without|"
+    r"anything but|other than|hate|"
     r"(?:not|n't|dont|never) (?:a |an |big |huge |really |much |into |in |fan of |like |care for |fond of ){1,4})"
-    rf"(?: (?:anything|any|something|made|released|{FILM_NOUNS}|from|that's|that is|that are|too|much|is|are|it|in|the|of))"
+    rf"(?: (?:anything|any|something|made|released|{FILM_NOUNS}|from|that's|that is|that are|too|"
+    rf"much|is|are|it|in|the|of))"
     r"{0,4} *$"
 )
 _UNWANTED = re.compile(r"\b(?:born|since|was|am|live|lived|living|grew up|age|aged|i'm) (?:in |on )?(?:the )?$")
@@ -62,24 +70,47 @@ _PATTERNS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
         ("span", rf"between (?P<a>{_POINT}) (?:and|to|&) (?P<b>{_POINT})"),
         ("span", rf"(?:from )?(?P<a>{_POINT})\s*(?:-|to|till|until|through|up to|thru)\s*(?P<b>{_POINT})"),
         ("to", rf"(?P<a>{_POINT}) (?:or|and) (?:earlier|older|before)"),
-        ("from", rf"(?P<a>{_POINT})(?: ?\+| (?:or|and) (?:later|newer|after|up|onwards?|beyond|more recent)| onwards?| on(?! [a-z])|-onwards?)"),
+        (
+            "from",
+            rf"(?P<a>{_POINT})(?: ?\+| (?:or|and) (?:later|newer|after|up|onwards?|beyond|more recent)|"
+            rf" onwards?| on(?! [a-z])|-onwards?)",
+        ),
         ("to", rf"(?:up to|until|till|no later than|not later than|at the latest|as late as) (?P<a>{_POINT})"),
-        ("from", rf"(?:since|starting (?:from|in|with)|no (?:older|earlier) than|not (?:older|earlier) than) (?P<a>{_POINT})"),
-        ("to", rf"(?:no newer than|not newer than|not after|nothing (?:newer|later) than|nothing after) (?P<a>{_POINT})"),
+        (
+            "from",
+            rf"(?:since|starting (?:from|in|with)|no (?:older|earlier) than|not (?:older|"
+            rf"earlier) than) (?P<a>{_POINT})",
+        ),
+        (
+            "to",
+            rf"(?:no newer than|not newer than|not after|nothing (?:newer|later) than|"
+            rf"nothing after) (?P<a>{_POINT})",
+        ),
         ("from", rf"(?:not before|nothing before|nothing (?:older|earlier) than) (?P<a>{_POINT})"),
-        ("below", rf"(?:before|(?:\w+ )?older than|earlier than|prior to|pre[ -]|predating|preceding|under) ?(?P<a>{_POINT})"),
-        ("above", rf"(?:after|(?:\w+ )?newer than|later than|post[ -]|more recent than|younger than|past) ?(?P<a>{_POINT})"),
+        ("below", rf"(?:before|older than|earlier than|prior to|pre[ -]|predating|preceding|under) ?(?P<a>{_POINT})"),
+        ("above", rf"(?:after|newer than|later than|post[ -]|more recent than|younger than|past) ?(?P<a>{_POINT})"),
         ("around", rf"(?:around|circa|roughly|about|approximately|near) (?P<a>{_POINT})"),
-        ("last", r"(?:in |from |of |within )?(?:the )?(?:last|past|previous) (?P<n>\d{1,2}|few|couple of|several|[a-z]+)? ?(?P<unit>years?|decades?)"),
+        (
+            "last",
+            r"(?:in |from |of |within )?(?:the )?(?:last|past|previous) (?P<n>\d{1,2}|few|couple of|"
+            r"several|[a-z]+)? ?(?P<unit>years?|decades?)",
+        ),
         ("point", rf"(?P<a>{_POINT})"),
         ("newer", r"(?:newer|more recent|more modern|later)(?! than (?:\d|the \d|'\d))(?: than)?"),
         ("older", r"(?:older|earlier)(?! than (?:\d|the \d|'\d|me\b|my\b|\w+ years))(?: than)?"),
-        ("recent", rf"(?:most |very |fairly |really )?recent|latest|newest|brand[ -]new|newly released|"
-                   rf"new(?= {_FILMS})|(?:something|anything|nothing|too) new(?! to me)|new releases?"),
-        ("old", rf"(?:all[ -]time )?classics?|old(?:[ -](?:school|timey?|fashioned))|oldies?|vintage|(?:really |very )?old(?= {_FILMS})|"
-                r"(?:something|anything|nothing|too|really|quite|bit) old|golden age(?: of hollywood)?"),
+        (
+            "recent",
+            rf"(?:most |very |fairly |really )?recent|latest|newest|brand[ -]new|newly released|"
+            rf"new(?= {_FILMS})|(?:something|anything|nothing|too) new(?! to me)|new releases?",
+        ),
+        (
+            "old",
+            rf"(?:all[ -]time )?classics?|old(?:[ -](?:school|timey?|fashioned))|oldies?|vintage|(?:really |"
+            rf"very )?old(?= {_FILMS})|"
+            r"(?:something|anything|nothing|too|really|quite|bit) old|golden age(?: of hollywood)?",
+        ),
     )
-)  # fmt: skip
+)
 
 
 def year_hits(text: str, newest: int | None, oldest: int | None) -> list[YearHit]:
@@ -120,9 +151,12 @@ def combined(text: str, hits: list[YearHit]) -> tuple[int | None, int | None, li
     opens = [hit for hit in hits if hit.kind == "open"]
     if ranges:
         first, last = ranges[0].first, ranges[0].last
-        for earlier, hit in zip(ranges, ranges[1:], strict=False):
+        for earlier, hit in pairwise(ranges):
             assert first and last and hit.first and hit.last
-            if re.fullmatch(r"[\s,/&]*(?:or|and|to|and/or|&)?[\s,/]*(?:from |in |of )?(?:maybe |even |perhaps )?", text[earlier.end : hit.start]):
+            if re.fullmatch(
+                r"[\s,/&]*(?:or|and|to|and/or|&)?[\s,/]*(?:from |in |of )?(?:maybe |even |perhaps )?",
+                text[earlier.end : hit.start],
+            ):
                 if hit.first > last + 1 or hit.last < first - 1:  # the years between were not asked for
                     left.append(YearHit("other", earlier.start, hit.end))
                 first, last = min(first, hit.first), max(last, hit.last)
