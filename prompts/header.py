@@ -6,6 +6,7 @@ import difflib
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final
 
 import yaml
@@ -25,6 +26,7 @@ ROLES: Final[dict[str, tuple[str, ...]]] = {
 _KEYS = ("name", "version", "role", "description", "system", "inputs", "shorten", "model", "examples")
 _INPUT_KEYS = ("type", "description", "default", "choices")
 _MODEL_KEYS = ("temperature", "top_p", "max_tokens")
+_MAX_BRACKETS = 500  # the time that YAML takes grows with the square of their nesting
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,39}")
 _VARIABLE = re.compile(r"[a-z][a-z0-9_]{0,39}")
 _RESERVED = frozenset(("range", "loop", "self", "caller", "varargs", "kwargs", "true", "false", "none", "not"))
@@ -69,6 +71,8 @@ class _Reader:
     def __init__(self, text: str, file: str, first_line: int) -> None:
         self.file, self.first_line = file, first_line
         self.lines: dict[tuple[str | int, ...], int] = {}
+        if text.count("[") + text.count("{") > _MAX_BRACKETS:
+            raise PromptError(f"the front matter has more than {_MAX_BRACKETS} brackets: write lists as lines", file)
         loader = yaml.SafeLoader(text)
         try:
             node = None
@@ -136,6 +140,7 @@ class _Reader:
 _WORDS = {str: "text (quote it if in doubt)", int: "a whole number", list: "a list", dict: "`key: value` lines"}
 
 
+@lru_cache(maxsize=64)  # edits are mostly to the body
 def read_header(text: str, file: str, first_line: int = 2) -> Header:
     """Read front matter; ``first_line`` is the line of the file on which ``text`` starts.
 

@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import select
+import signal
 import subprocess
 import sys
 import threading
@@ -18,13 +19,14 @@ from prompts.errors import PromptError
 from prompts.inputs import plain
 from prompts.template import MAX_SOURCE, Rendered
 
-SECONDS = 1.0
-"""Longest time for one template, from the request to the answer."""
+SECONDS = 0.9
+"""Most processor time for one template; a machine that is busy elsewhere does not count against it."""
 MEMORY = 256 * 1024 * 1024
 """Largest address space of the rendering process, in bytes (the interpreter's own 60 MB included)."""
 MAX_ANSWER = 4 * 1024 * 1024
 """Longest answer that is read from the process, in bytes; rendered output is limited more tightly before."""
-_START_SECONDS = 60.0
+_PATIENCE = 5.0  # wall time for an answer before the process counts as stuck
+_START_PATIENCE = 60.0
 
 
 class _Worker:
@@ -55,9 +57,9 @@ class _Worker:
             EOFError, BrokenPipeError: the process ended.
         """
         if not self.ready:
-            self._receive(time.monotonic() + _START_SECONDS)
+            self._receive(time.monotonic() + _START_PATIENCE)
             self.ready = True
-        deadline = time.monotonic() + SECONDS
+        deadline = time.monotonic() + _PATIENCE
         message = memoryview(len(request).to_bytes(4, "big") + request)
         while message:
             self._wait((), (self.stdin,), deadline)
@@ -84,10 +86,11 @@ class _Worker:
         if not any(select.select(reading, writing, (), max(0.0, deadline - time.monotonic()))):
             raise TimeoutError
 
-    def close(self) -> None:
-        """End the process at once and take back what it holds."""
+    def close(self) -> int:
+        """End the process, take back what it holds, and return how it ended (negative: by which signal)."""
         self.process.kill()
         self.process.communicate()
+        return self.process.returncode
 
 
 _lock = threading.Lock()
@@ -146,8 +149,8 @@ def _ask(request: dict[str, Any]) -> dict[str, Any]:
         try:
             answer = _workers[0].ask(data)
         except (TimeoutError, EOFError, BrokenPipeError) as error:
-            _replace()
-            late = isinstance(error, TimeoutError)
+            status = _replace()
+            late = isinstance(error, TimeoutError) or status == -signal.SIGPROF
             problem = f"takes longer than {SECONDS:g} s" if late else "ended the rendering process"
             raise PromptError(f"{problem}: shorten its loops and nesting", file) from None
         reply: dict[str, Any] = json.loads(answer)
@@ -158,9 +161,10 @@ def _ask(request: dict[str, Any]) -> dict[str, Any]:
     return reply
 
 
-def _replace() -> None:
-    _workers.pop().close()
+def _replace() -> int:
+    status = _workers.pop().close()
     _workers.append(_Worker())  # it gets ready while nobody waits
+    return status
 
 
 @atexit.register

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
-from jinja2 import StrictUndefined, nodes
+from jinja2 import StrictUndefined, nodes, pass_eval_context
 from jinja2.exceptions import SecurityError
 from jinja2.runtime import LoopContext, Undefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment, safe_range
@@ -15,6 +17,7 @@ _FILTERS = (
     "map", "max", "min", "reject", "rejectattr", "replace", "reverse", "round", "select", "selectattr", "sort", "sum",
     "title", "trim", "truncate", "unique", "upper", "wordcount",
 )
+_LAZY = ("map", "reject", "rejectattr", "reverse", "select", "selectattr", "unique")
 _TESTS = (
     "boolean", "defined", "divisibleby", "eq", "equalto", "even", "false", "float", "ge", "gt", "greaterthan", "in",
     "integer", "le", "lessthan", "lower", "lt", "mapping", "ne", "none", "number", "odd", "sameas", "sequence",
@@ -41,6 +44,32 @@ _BANNED: dict[type[nodes.Node], str] = {
 _MAX_PRODUCT = 10_000
 
 
+class _Method:
+    """Something that can be called and nothing else; as text it would show an address in memory."""
+
+    __slots__ = ("_function",)
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self._function = function
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self._function(*args, **kwargs)
+
+    def __repr__(self) -> str:
+        raise SecurityError("a method is no text: call it with ()")
+
+
+def _listed(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A filter with a list for a result instead of a generator, for the same reason."""
+
+    @wraps(function)
+    def filtered(*args: Any, **kwargs: Any) -> Any:
+        value = function(*args, **kwargs)
+        return value if isinstance(value, str) else list(value)
+
+    return filtered
+
+
 class Sandbox(ImmutableSandboxedEnvironment):
     """Jinja's immutable sandbox, narrowed to allow-lists of filters, tests, methods and one global (``range``)."""
 
@@ -48,10 +77,14 @@ class Sandbox(ImmutableSandboxedEnvironment):
 
     def __init__(self) -> None:
         """Set the options that every template shares; undefined names are errors."""
-        super().__init__(undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, finalize=_finalize)
+        # Not optimized: constants are not computed while compiling, where a failure would have no line.
+        super().__init__(
+            undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, optimized=False, finalize=_finalize
+        )
         self.globals.clear()
-        self.globals["range"] = safe_range
+        self.globals["range"] = _Method(safe_range)
         self.filters = {name: self.filters[name] for name in _FILTERS}
+        self.filters |= {name: _listed(self.filters[name]) for name in _LAZY}
         self.filters |= {"stars": stars, "rated": rated, "tokens": tokens}
         self.tests = {name: self.tests[name] for name in _TESTS}
 
@@ -60,7 +93,8 @@ class Sandbox(ImmutableSandboxedEnvironment):
         if type(obj) is dict and attribute in obj:
             return obj[attribute]
         if attribute in _METHODS.get(type(obj), ()):
-            return getattr(obj, attribute)
+            value = getattr(obj, attribute)
+            return _Method(value) if callable(value) else value
         if isinstance(obj, Undefined):
             obj._fail_with_undefined_error()
         if type(obj) is dict:
@@ -121,7 +155,8 @@ def tokens(items: list[dict[str, Any]]) -> str:
     return "".join([item["token"] for item in items])
 
 
-def _finalize(value: Any) -> Any:
+@pass_eval_context  # so marked, it too is left to run time
+def _finalize(_: Any, value: Any) -> Any:
     """What ``{{ ... }}`` may print: text and numbers; None prints nothing; an address in memory never appears."""
     if type(value) is str or isinstance(value, Undefined):
         return value

@@ -52,8 +52,8 @@ def serve() -> None:
         body = _receive(min(int.from_bytes(head, "big"), 2 * MAX_ANSWER))
         if body is None:
             return
-        # The default action of the alarm ends the process even inside a long C call, and even if nobody waits for it.
-        signal.setitimer(signal.ITIMER_REAL, SECONDS + 0.5)
+        # The signal's default action ends the process even inside a long C call, and even if nobody waits for it.
+        signal.setitimer(signal.ITIMER_PROF, SECONDS)
         request = json.loads(body)
         try:
             _send(answer(request))
@@ -61,7 +61,7 @@ def serve() -> None:
             _parse.cache_clear()
             _send({**_OUT_OF_MEMORY, "file": request["file"]})
             return  # the allocator may be in pieces: let a fresh process take over
-        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.setitimer(signal.ITIMER_PROF, 0)
 
 
 def _warm_up() -> None:

@@ -1,0 +1,352 @@
+"""Templates that are not trusted: known escapes, bombs and random programs end in an error, and nothing gets out."""
+
+from __future__ import annotations
+
+import os
+import random
+import re
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import prompts
+from prompts import PromptError, isolation
+
+ROOT = Path(__file__).resolve().parent.parent
+HEAD = """\
+---
+name: draft
+version: 1
+role: reply
+description: A test.
+inputs:
+  text: {type: text, default: some words}
+  count: {type: integer, default: 3}
+  films: {type: items, default: [{token: <item_1>, title: Alien, year: 1979, genres: [Horror]}]}
+---
+"""
+
+
+def render(body: str, **inputs: Any) -> str:
+    return prompts.render_isolated(HEAD + body, inputs).messages[-1]["content"]
+
+
+def test_it_renders_as_the_process_itself_does() -> None:
+    state = prompts.load("state")
+    for example in state.header.examples:
+        assert prompts.render_isolated(state.source, example.inputs) == state.render(**example.inputs)
+
+
+ESCAPES = [
+    "{{ ''.__class__.__mro__ }}",
+    "{{ ''['__class__'] }}",
+    "{{ ''['__cla' ~ 'ss__'] }}",
+    "{{ films.__class__.__base__.__subclasses__() }}",
+    "{{ text|attr('__class__') }}",
+    "{{ [text]|map('attr', '__class__')|list|join }}",
+    "{{ [text]|map(attribute='__class__')|join }}",
+    "{{ films|map(attribute='token.__class__')|join }}",
+    "{{ films|selectattr('token.__class__')|list|length }}",
+    "{{ films|sum(attribute='token.__class__') }}",
+    "{{ '{0.__class__}'.format(text) }}",
+    "{{ '{0.__class__}'['format'](text) }}",
+    "{{ '{a.__class__}'.format_map({'a': text}) }}",
+    "{{ '%s' % text }}",
+    "{{ '%0999999999d'|format(1) }}",
+    "{{ text.upper.__self__ }}",
+    "{{ text.upper }}",
+    "{{ text.join.__globals__ }}",
+    "{{ text.encode() }}",
+    "{{ range.__globals__ }}",
+    "{{ range }}",
+    "{{ range ~ '' }}",
+    "{{ text.upper ~ '' }}",
+    "{{ [text.upper]|join }}",
+    "{{ {'a': text.upper}|upper }}",
+    "{{ (text|list)[0].upper|replace('a', 'b') }}",
+    "{% for f in films %}{{ loop.cycle ~ '' }}{% endfor %}",
+    "{{ cycler.__init__.__globals__ }}",
+    "{{ joiner('x') }}",
+    "{{ namespace(a=1).a }}",
+    "{{ lipsum(9) }}",
+    "{{ lipsum.__globals__['os'].popen('id').read() }}",
+    "{{ dict(a=1) }}",
+    "{{ self }}",
+    "{{ self.__init__.__globals__ }}",
+    "{{ self._TemplateReference__context }}",
+    "{{ config }}",
+    "{{ request.application }}",
+    "{{ environment }}",
+    "{{ context }}",
+    "{{ resolve }}",
+    "{{ __import__('os') }}",
+    "{{ open('/etc/passwd').read() }}",
+    "{% macro m() %}{% endmacro %}{{ m.__call__.__globals__ }}",
+    "{% macro m() %}{% endmacro %}{{ m._environment }}",
+    "{% macro m() %}{{ caller.__globals__ }}{% endmacro %}{% call m() %}{% endcall %}",
+    "{% for f in films %}{{ loop._iterable }}{% endfor %}",
+    "{% for f in films %}{{ loop.__class__ }}{% endfor %}",
+    "{% for f in films %}{{ loop }}{% endfor %}",
+    "{% include '/etc/passwd' %}",
+    "{% import 'os' as os %}",
+    "{% from 'os' import system %}",
+    "{% extends 'base' %}",
+    "{% block b %}{{ self.b() }}{% endblock %}",
+    "{% autoescape true %}{{ '{0.__class__}'.format(text) }}{% endautoescape %}",
+    "{% set films.x = 1 %}",
+    "{{ films.append(1) }}",
+    "{{ films[0].update({'token': 'x'}) }}",
+    "{{ films[0].clear() }}",
+    "{{ text|pprint }}{{ text|xmlattr }}{{ text|random }}",
+    "{% debug %}",
+    "{{ (text|safe).unescape() }}",
+    "{{ text is callable }}",
+    "{{ text is filter }}",
+]
+
+
+@pytest.mark.parametrize("body", ESCAPES)
+def test_escapes_end_in_a_clear_error(body: str) -> None:
+    with pytest.raises(PromptError) as caught:
+        render(body)
+    assert caught.value.file == "<draft>"
+    assert caught.value.line == HEAD.count("\n") + 1
+    assert len(caught.value.message) <= 500
+
+
+BOMBS = {
+    "{{ 'x' * 50_000_000 }}": "'*' would make 50,000,000 elements",
+    "{{ ['x'] * 50_000_000 }}": "'*' would make 50,000,000 elements",
+    "{{ 10 ** 10 ** 10 }}": "exponents up to 16",
+    "{{ range(10 ** 9)|length }}": "Range too big",
+    "{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% endfor %}": "takes longer than 0.9 s",
+    "{% for i in range(99999) %}{% set y = range(99999)|sum %}{% endfor %}": "takes longer than 0.9 s",
+    "{% for i in range(99999) %}aaaaaaaaaa{% endfor %}": "writes more than",
+    "{% macro m(n) %}{{ m(n + 1) }}{% endmacro %}{{ m(1) }}": "calls itself without end",
+    "{% for t in [text] recursive %}{{ loop([text]) }}{% endfor %}": "calls itself without end",
+    "{% macro d(n, s) %}{{ s if n == 0 else d(n - 1, s ~ s) }}{% endmacro %}{{ d(40, text) }}": "MB of memory",
+    "{% macro t(n) %}{% if n %}{{ t(n - 1) }}{{ t(n - 1) }}{% endif %}{% endmacro %}{{ t(60) }}": "takes longer",
+    "{{ text|replace('', 'a' * 9999)|replace('', 'b' * 9999)|length }}": "MB of memory",
+    "{{ " + "(" * 5000 + "1" + ")" * 5000 + " }}": "nested too deep",
+    "{{ " + "not " * 9000 + "1 }}": "nested too deep",
+    "{{ " + "-" * 9000 + "1 }}": "nested too deep",
+    "{% if text %}" * 300 + "{% endif %}" * 300: "nested too deep",
+    "{{ 1.5|round(100000000, 'ceil') }}": "takes longer than 0.9 s",
+}
+
+
+@pytest.mark.parametrize("body", BOMBS)
+def test_bombs_end_in_a_clear_error(body: str) -> None:
+    with pytest.raises(PromptError) as caught:
+        render(body)
+    assert BOMBS[body] in str(caught.value)
+    assert render("{{ text }}") == "some words"  # and the next template is served
+
+
+@pytest.mark.parametrize("filtered", ["unique", "reverse", "map('upper')", "select", "reject('none')"])
+def test_filters_give_lists_and_no_generators_with_addresses(filtered: str) -> None:
+    assert render("{{ [text, text]|" + filtered + " ~ '' }}").startswith("[")
+
+
+def test_a_bomb_in_the_front_matter_is_refused() -> None:
+    layers = "".join(f"  a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]\n" for i in range(1, 12))
+    with pytest.raises(PromptError, match="anchors"):
+        prompts.render_isolated(f"---\ninputs:\n  a0: &a0 [x]\n{layers}---\nx", {})
+    with pytest.raises(PromptError, match="nested too deep"):
+        prompts.check_isolated(f"---\nname: {'[' * 400 + ']' * 400}\n---\nx")
+    with pytest.raises(PromptError, match="more than 500 brackets"):
+        prompts.check_isolated(f"---\nname: {'[' * 5_000}\n---\nx")
+    with pytest.raises(PromptError, match="no valid YAML"):
+        prompts.check_isolated(f"---\nversion: {'9' * 5_000}\n---\nx")
+    with pytest.raises(PromptError, match=r"front matter is 17,0\d\d characters long: the limit is 16,384"):
+        prompts.check_isolated(f"---\nname: {'x' * 17_000}\n---\nx")
+    with pytest.raises(PromptError, match="the limit is 65,536"):
+        prompts.check_isolated(HEAD + "x" * 70_000)
+
+
+@pytest.mark.parametrize("value", [b"x", object(), {1, 2}, ("x",), float("nan"), {"a": Path("x")}])
+def test_only_plain_data_goes_in(value: Any) -> None:
+    with pytest.raises(PromptError, match="input text"):
+        render("{{ text }}", text=value)
+
+
+def test_the_process_has_neither_the_environment_nor_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CONCIERGE_TEST_KEY", "secret")
+    isolation.close()
+    render("{{ text }}")
+    process = isolation._workers[0].process.pid
+    if sys.platform == "linux":
+        assert b"secret" not in Path(f"/proc/{process}/environ").read_bytes()
+        limits = Path(f"/proc/{process}/limits").read_text("ascii")
+        assert re.search(rf"Max address space\s+{isolation.MEMORY}\s", limits)
+        assert re.search(r"Max open files\s+3\s", limits)
+        assert re.search(r"Max file size\s+0\s", limits)
+        assert {int(entry) for entry in os.listdir(f"/proc/{process}/fd")} == {0, 1, 2}
+
+
+def test_the_process_is_kept_and_replaced_when_it_dies() -> None:
+    render("{{ text }}")
+    first = isolation._workers[0].process
+    render("{{ count }}")
+    assert isolation._workers[0].process is first
+    first.kill()
+    first.wait()
+    assert render("{{ text }}") == "some words"
+    assert isolation._workers[0].process is not first
+
+
+def test_several_threads_may_render_at_once() -> None:
+    results: dict[int, list[str]] = {}
+
+    def work(number: int) -> None:
+        results[number] = [render("{{ count }}", count=number * 100 + i) for i in range(20)]
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert results == {number: [str(number * 100 + i) for i in range(20)] for number in range(4)}
+
+
+def test_a_forked_child_starts_its_own_process() -> None:
+    program = (
+        "import os, prompts, sys\n"
+        "source = sys.stdin.read()\n"
+        "prompts.render_isolated(source, {})\n"
+        "child = os.fork()\n"
+        "for i in range(20): assert prompts.render_isolated(source, {'count': i}).messages[0]['content'] == str(i)\n"
+        "sys.exit(0) if child == 0 else sys.exit(os.waitpid(child, 0)[1])\n"
+    )
+    source = HEAD + "{{ count }}"
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", program], input=source, text=True, cwd=ROOT, timeout=120
+    )
+    assert done.returncode == 0
+
+
+# Random programs.
+
+# In pairs: what an author would write, and what an attacker would.
+ATOMS = (
+    ["text", "count", "films", "films[0]", "films[0].title", "1", "0", "-7", "1.5", "'x'", "''", "true", "none", "[]",
+     "{}", "[text, count]", "{'a': films}", "range(9)", "'<item_' ~ '9>'", "'<' ~ '|im_end|>'"],
+    ["loop", "loop.index", "loop.cycle", "self", "range", "m", "caller", "99999", "10 ** 9", "1e308", "'{0.__class__}'",
+     "'__class__'", "'%s'", "(1, 2)", "range(99999)", "cycler", "joiner", "namespace", "lipsum", "config", "varargs",
+     "__builtins__", "kwargs"],
+)  # fmt: skip
+NAMES = (
+    ["title", "token", "genres", "year", "rating", "upper", "split", "items", "get", "keys"],
+    ["__class__", "__mro__", "__subclasses__", "__globals__", "__init__", "__builtins__", "__getitem__", "__dict__",
+     "__code__", "__self__", "gi_frame", "f_globals", "format", "format_map", "index", "append", "pop", "update",
+     "join", "encode", "translate", "_environment", "previtem", "changed", "name", "arguments", "mro", "func_globals",
+     "center", "ljust", "zfill", "expandtabs"],
+)  # fmt: skip
+FILTERS = (
+    ["list", "join", "length", "upper", "tokens", "rated", "stars", "sum", "unique", "reverse", "truncate(9)", "int",
+     "float", "default(7)", "first", "last", "max", "min", "select", "title", "trim", "wordcount", "abs", "d", "sort",
+     "list|length", "round(9)", "replace('', 'yyyyyyyyyyyyyyyy')", "selectattr('token')", "reject('none')"],
+    ["attr('__class__')", "map('upper')", "map(attribute='__class__')", "map('map', attribute='a')", "string", "safe",
+     "sort(attribute='token')", "format(1)", "tojson", "pprint", "select('odd')", "batch(2)", "center(99)", "indent(9)",
+     "xmlattr", "groupby('token')", "round(999999)"],
+)  # fmt: skip
+OPERATORS = ["+", "-", "*", "/", "//", "%", "**", "~", "==", "<", "in", "not in", "and", "or", "is", "if 1 else"]
+
+
+class Writer:
+    """Writes random template bodies: mostly well-formed, full of what an attacker would try."""
+
+    def __init__(self, seed: int) -> None:
+        self.random = random.Random(seed)
+        self.hostility = self.random.choice((0.0, 0.1, 0.4))
+
+    def pick(self, pair: tuple[list[str], list[str]]) -> str:
+        return self.random.choice(pair[self.random.random() < self.hostility])
+
+    def expression(self, depth: int) -> str:
+        pick = self.random
+        kind = 0 if depth == 0 else pick.randrange(10 if pick.random() < 3 * self.hostility else 5)
+        inner = self.expression(depth - 1) if depth else ""
+        match kind:
+            case 1 | 2:
+                return f"({inner} {pick.choice(OPERATORS)} {self.expression(depth - 1)})"
+            case 3 | 4:
+                return f"{inner}|{self.pick(FILTERS)}"
+            case 5:
+                return f"({inner}).{self.pick(NAMES)}"
+            case 6:
+                return f"({inner})['{self.pick(NAMES)}']"
+            case 7:
+                return f"({inner}).{self.pick(NAMES)}({self.expression(depth - 1)})"
+            case 8:
+                return f"({inner})[{self.expression(depth - 1)}]"
+            case 9:
+                return f"({inner})({self.expression(depth - 1)})"
+            case _:
+                return self.pick(ATOMS)
+
+    def body(self, depth: int) -> str:
+        pick = self.random
+        expression = self.expression(pick.choice((0, 0, 1, 1, 2, 3)))
+        inner = self.body(depth - 1) if depth else "z"
+        match pick.randrange(9):
+            case 0:
+                return f"{{% for i in {expression} %}}{inner}{{% endfor %}}"
+            case 1:
+                return f"{{% for i in {expression} recursive %}}{{{{ loop(i) }}}}{inner}{{% endfor %}}"
+            case 2:
+                return f"{{% if {expression} %}}{inner}{{% endif %}}"
+            case 3:
+                return f"{{% set text = {expression} %}}{inner}"
+            case 4:
+                return f"{{% macro m(n=1) %}}{inner}{{% endmacro %}}{{{{ m({expression}) }}}}"
+            case 5:
+                return f"{inner}{{{{ {expression} }}}}{self.body(depth - 1) if depth else ''}"
+            case 6 if pick.random() < 0.3:
+                text = f"{{{{ {expression} }}}}{inner}"
+                place = pick.randrange(len(text))
+                return text[:place] + pick.choice("{}%()'\"|.[]\x00\n<-") + text[place + 1 :]
+            case _:
+                return f"{{{{ {expression} }}}}"
+
+
+LEAKED = re.compile(
+    r"<class|<function|<module|<built-in|<bound|<frame|<code| at 0x|Undefined|TemplateReference|root:x:"
+)
+
+
+def fuzz(seeds: range) -> dict[str, int]:
+    """Render one random template a seed; how many came out, failed, and were ended by a limit."""
+    counts = {"rendered": 0, "refused": 0, "ended": 0}
+    for seed in seeds:
+        body = Writer(seed).body(2)
+        try:
+            out = render(body, text="secret <item_8> words")
+        except PromptError as error:
+            ended = "takes longer" in error.message or "ended the" in error.message or "of memory" in error.message
+            counts["ended" if ended else "refused"] += 1
+        else:
+            counts["rendered"] += 1
+            # The answer itself is judged: the source of the template holds no such words outside of expressions.
+            assert not LEAKED.search(out), (seed, body, out)
+            assert set(re.findall(r"<item_\w+>", out)) <= {"<item_1>"}, (seed, body, out)
+            assert "<|" not in out, (seed, body, out)
+            assert len(out) <= 256 * 1024
+    return counts
+
+
+def test_random_templates_neither_escape_nor_hang() -> None:
+    counts = fuzz(range(2_000))
+    assert counts["rendered"] > 300, counts  # enough of them are programs that run
+    assert counts["refused"] > 300, counts
+
+
+@pytest.mark.slow
+def test_a_hundred_thousand_random_templates() -> None:
+    counts = fuzz(range(2_000, 102_000))
+    assert sum(counts.values()) == 100_000
+    assert counts["rendered"] > 15_000, counts
