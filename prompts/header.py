@@ -133,7 +133,7 @@ class _Reader:
         if value is MISSING:
             raise self.error(f"{key!r} is missing: add `{key}: ...`", *path)
         if value is not default and type(value) is not kind:
-            raise self.error(f"{key!r} must be {_WORDS[kind]}, not {value!r}", *path, key)
+            raise self.error(f"{key!r} must be {_WORDS[kind]}, not {value!r:.60}", *path, key)
         return value
 
 
@@ -218,7 +218,7 @@ def _model(reader: _Reader, table: dict[str, Any]) -> ModelSettings:
         low, high = limits[key]
         whole = type(value) is int
         if not (whole or (key != "max_tokens" and type(value) is float)) or not low <= value <= high:
-            raise reader.error(f"{key} must be a number from {low} to {high}, not {value!r}", "model", key)
+            raise reader.error(f"{key} must be a number from {low} to {high}, not {value!r:.60}", "model", key)
     return ModelSettings(**table)
 
 

@@ -29,6 +29,13 @@ def _find(which: str, pack: str) -> Template:
     return prompts.read(Path(which)) if which.endswith(".j2") else prompts.load(which, pack=pack)
 
 
+def _print_code(text: str, language: str) -> None:
+    """Coloured in a terminal, and in the lines that it has."""
+    coloured = Syntax("", language, background_color="default").highlight(text.rstrip("\n"))
+    coloured.rstrip()
+    out().print(coloured, soft_wrap=True)
+
+
 @app.command("list", epilog="Example: concierge prompts list --pack music")
 def list_templates(
     pack: Annotated[str | None, typer.Option(help="Only this domain pack.")] = None, as_json: JsonOption = False
@@ -83,7 +90,7 @@ def show(which: Which, pack: Pack = "movies", as_json: JsonOption = False) -> No
             }
         )
     else:
-        out().print(Syntax(template.source.rstrip("\n"), "jinja", background_color="default", word_wrap=False))
+        _print_code(template.source, "jinja")
 
 
 @app.command(epilog="Example: concierge prompts render state --sample 'a request'")
@@ -216,7 +223,7 @@ def diff(
         return
     parts = [texts or "the files are equal\n"]
     parts += [f"example: {name}\n{change}" for name, change in examples.items() if change]
-    out().print(Syntax("\n".join(parts).rstrip("\n"), "diff", background_color="default"))
+    _print_code("\n".join(parts), "diff")
 
 
 def _body(template: Template, inputs: dict[str, Any]) -> str:
