@@ -143,7 +143,7 @@ def _spread(column: pd.Series) -> dict[str, float]:
 
 
 def _dataset(name: str, parsed: Parsed) -> Dataset:
-    users, user_of_row = np.unique(parsed.ratings["user"].to_numpy(dtype=str), return_inverse=True)
+    user_of_row, users = pd.factorize(parsed.ratings["user"].to_numpy())
     rank = np.empty(len(users), dtype=np.int64)
     rank[sorted(range(len(users)), key=lambda row: natural_key(str(users[row])))] = np.arange(len(users))
     order = np.lexsort((parsed.ratings["timestamp"].to_numpy(), rank[user_of_row]))
