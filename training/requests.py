@@ -7,6 +7,7 @@ reproduces a data set.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
@@ -22,6 +23,7 @@ from training.wording import Dice, plural, typed
 __all__ = ["ItemStats", "PhraseBank", "Request", "Style", "describe_items", "vocabulary", "write_request"]
 
 Style = Literal["hard", "soft", "mixed"]
+_ARTICLE = re.compile(r"^(?:an?|the) ")
 STYLES: tuple[Style, ...] = ("hard", "soft", "mixed")
 
 # Genres that say little because so many films have them are asked for less often; all others weigh 1.
@@ -128,7 +130,7 @@ def write_request(
         raise ValueError(f"unknown style {style!r}: use one of {', '.join(STYLES)}")
     dice = Dice(rng)
     genres = [genre for genre in item.genres if genre in bank.soft]
-    wanted: Style = style or dice.weighted(STYLES, (0.4, 0.35, 0.25))
+    wanted = dice.weighted(STYLES, (0.4, 0.35, 0.25)) if style is None else style
     if not genres:
         wanted = "hard"
     leaning = dice.chance(0.06) if like is None else like
@@ -217,4 +219,7 @@ def _choose_refusal(
     template = dice.one(bank.refusals)
     form = "with" if "{w}" in template else "adj"
     texts = [text for own_form, text in bank.soft[genre] if own_form == form]
-    return (genre,), template.format(**{"w" if form == "with" else "j": dice.one(texts)})
+    text = dice.one(texts)
+    if " the {w}" in template:
+        text = _ARTICLE.sub("", text)
+    return (genre,), template.format(w=text, j=text)

@@ -17,8 +17,10 @@ _LONG_WORD = re.compile(r"\b[a-z]{5,}\b")
 
 
 class Dice:
-    """Draws from one block of uniform numbers: a request takes some forty small decisions, and the generator's own
-    calls would cost more than everything else."""
+    """Draws from one block of uniform numbers.
+
+    A request takes some forty small decisions, and the generator's own calls would cost more than everything else.
+    """
 
     __slots__ = ("_at", "_numbers", "_rng")
 
@@ -82,13 +84,16 @@ def upper_first(text: str) -> str:
 
 
 def join_and(texts: Sequence[str]) -> str:
-    """ "x", "x and y", "x, y and z"."""
+    """The texts in a row: "x", "x and y", "x, y and z"."""
     return texts[0] if len(texts) == 1 else f"{', '.join(texts[:-1])} and {texts[-1]}"
 
 
 def typed(text: str, dice: Dice, typo: float) -> str:
-    """The text as someone in a hurry types it: often lower case, often without the last mark, with probability
-    ``typo`` one letter of one longer word is swapped, lost or doubled."""
+    """The text as someone in a hurry types it.
+
+    Often in lower case, often without the last mark; with probability ``typo`` one letter of one longer word is
+    swapped, lost or doubled.
+    """
     if dice.chance(0.35):
         text = text.lower()
     elif dice.chance(0.8):
