@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 from agent.lexicon import FILM_NOUNS, GENRE_WORDS, any_of
@@ -46,7 +47,8 @@ _BEFORE: tuple[tuple[str, str], ...] = (
         "like",
         r"(?:similar(?: (?:in )?\w+)? to|(?:in the |the |same )?(?:style|vein|spirit|mood|tone|vibe|"
         r"feel|feeling|atmosphere|energy|kind|type|sort)(?: \w+)? (?:of|as)|along the lines of|"
-        r"reminiscent of|as \w+ (?:and \w+ )?as|such as|akin to|a la|another|close(?:st)? to|"
+        r"reminiscent of|as \w+ (?:and \w+ )?as|such as|akin to|(?:newer|older|earlier|later|\w+er|"
+        r"more \w+|less \w+) than|a la|another|close(?:st)? to|"
         r"comparable to|for (?:big )?(?:a )?fans? of|"
         r"reminds? me of|sequel to|follow(?:-| )?up to|if (?:i|you|we|she|he|"
         r"they) (?:really )?(?:like[ds]?|love[ds]?|enjoy(?:ed)?)|"
@@ -109,7 +111,8 @@ _AFTER = (
             rf"not for me|did nothing for me|did(?:n'?t| not) (?:work|do it) for me|disappointed|(?:(?:and|"
             rf"but|though|which) )?(?:i )?(?:really |absolutely |just )?(?:hated|disliked|did(?:n'?t|"
             rf" not) (?:really )?(?:like|enjoy|love)|"
-            rf"could(?:n'?t| not) stand|was bored by) {_IT}\b|(?:and|but) (?:it|they) (?:was|were) {_QUALITY}{_BAD}\b)"
+            rf"could(?:n'?t| not) stand|was bored by) {_IT}\b|(?:and|but) (?:it|they) (?:was|"
+            rf"were) {_QUALITY}{_BAD}\b)"
         ),
     ),
     (
@@ -136,6 +139,29 @@ _AFTER = (
         ),
     ),
 )
+_LATER = (
+    ("disliked", re.compile(rf"(?:,|\band|\bbut) (?:it|they) (?:was|were|is) {_QUALITY}{_BAD}\b")),
+    ("liked", re.compile(rf"(?:,|\band|\bbut) (?:it|they) (?:was|were|is) {_QUALITY}{_FINE}\b")),
+    (
+        "disliked",
+        re.compile(
+            r"(?:,|\band|\bbut) (?:i )?(?:really )?(?:hated|disliked|did(?:n'?t| not) (?:like|"
+            r"enjoy)) (?:it|them)\b"
+        ),
+    ),
+    ("liked", re.compile(r"(?:,|\band|\bbut) (?:i )?(?:really )?(?:loved|liked|enjoyed|adored) (?:it|them|every)\b")),
+)
+_FOUND_SO = (
+    ("disliked", re.compile(rf"\W*{_QUALITY}{_BAD}\b")),
+    ("liked", re.compile(rf"\W*{_QUALITY}{_FINE}\b")),
+)
+_ATTITUDES: dict[str, Attitude] = {
+    "liked": "liked",
+    "disliked": "disliked",
+    "seen": "seen",
+    "like": "like",
+    "unlike": "unlike",
+}
 _FOUND = re.compile(r"\b(?:found|thought|think|find)(?: that)?\s+[\"'“‘]?(?:the |an? )?$")
 _LIST = re.compile(
     r"[\s\"'“”‘’)*_]*(?:,|/|;|&|\+|\band\b|\bor\b|\bnor\b|\bas well as\b|\balso\b|\bboth\b|"
@@ -149,14 +175,23 @@ _NEAR = re.compile(
 )
 
 
-def attitudes(flat: str, places: Sequence[tuple[int, int]]) -> list[tuple[Attitude, float | None, bool]]:
-    """The attitude towards each title at ``places`` (start, end; in order) of the folded message.
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What a message feels about one title.
 
-    Returns:
-        For each place: attitude, the stars that the message gives it (None: none), and whether it must not be shown
-        though nothing is said against it ("not X").
+    ``stars`` are those that it gives (0.5 to 5; None: none); ``refused`` says that the title must not be shown though
+    nothing is said against it ("not X"); ``end`` is where the words end that judge it ("X was too long").
     """
-    own: list[tuple[str | None, float | None]] = []
+
+    attitude: Attitude
+    stars: float | None
+    refused: bool
+    end: int
+
+
+def attitudes(flat: str, places: Sequence[tuple[int, int]]) -> list[Judgement]:
+    """The judgement of each title at ``places`` (start, end; in order) of the folded message."""
+    own: list[tuple[str | None, float | None, int]] = []
     joined: list[bool] = []
     for number, (start, end) in enumerate(places):
         begin = places[number - 1][1] if number else 0
@@ -165,8 +200,9 @@ def attitudes(flat: str, places: Sequence[tuple[int, int]]) -> list[tuple[Attitu
         after = _SENTENCE.split(flat[end:following], maxsplit=1)[0][:80]
         stars = given_rating(flat, start, end)
         joined.append(number > 0 and _LIST.fullmatch(flat[begin:start]) is not None)
-        own.append((_by_stars(stars) or _one(before, after), stars))
-    result = [attitude for attitude, _ in own]
+        attitude, length = _one(before, after)
+        own.append((_by_stars(stars) or attitude, stars, end + length))
+    result = [attitude for attitude, _, _ in own]
     for number in range(1, len(result)):  # "I loved A, B and C"
         if joined[number] and result[number] is None:
             result[number] = result[number - 1]
@@ -174,15 +210,15 @@ def attitudes(flat: str, places: Sequence[tuple[int, int]]) -> list[tuple[Attitu
         if joined[number + 1] and result[number] is None:
             result[number] = result[number + 1]
     alone = _only_titles(flat, places)
-    found: list[tuple[Attitude, float | None, bool]] = []
-    for attitude, (_, stars) in zip(result, own, strict=True):
-        if attitude is None:
-            attitude = "like" if alone else "about"
-        found.append(("about", stars, True) if attitude == "not" else (_typed(attitude), stars, False))
+    found = []
+    for attitude, (_, stars, end) in zip(result, own, strict=True):
+        known = _ATTITUDES.get(attitude or ("like" if alone else "about"), "about")
+        found.append(Judgement(known, stars, attitude == "not", end))
     return found
 
 
-def _one(before: str, after: str) -> str | None:
+def _one(before: str, after: str) -> tuple[str | None, int]:
+    """The attitude that the words before and after a title tell, and how many characters after it do so."""
     best: tuple[int, int, str] | None = None
     for name, pattern in _COMPILED:
         for match in pattern.finditer(before):
@@ -197,16 +233,20 @@ def _one(before: str, after: str) -> str | None:
     prefix = best[2] if best and _near(before[best[0] :]) else None
     if prefix == "about" and best and before[best[1] : best[0]] in ("is", "was", "are", "were") and best[1] > 0:
         prefix = _one_without(before[: best[1]])
-    if prefix in (None, "seen"):
-        for name, pattern in _AFTER:
-            if pattern.match(after):
-                return name if not (prefix == "seen" and name == "like") else prefix
-        if _FOUND.search(before):
-            if re.match(rf"\W*{_QUALITY}{_BAD}\b", after):
-                return "disliked"
-            if re.match(rf"\W*{_QUALITY}{_FINE}\b", after):
-                return "liked"
-    return prefix
+    if prefix not in (None, "seen"):
+        return prefix, 0
+    for name, pattern in _AFTER:
+        if (told := pattern.match(after)) is not None:
+            judged = name in ("liked", "disliked")
+            return (prefix if prefix and name == "like" else name), told.end() if judged else 0
+    for name, pattern in _LATER:
+        if (told := pattern.search(after)) is not None:
+            return name, told.end()
+    if _FOUND.search(before):
+        for name, pattern in _FOUND_SO:
+            if (told := pattern.match(after)) is not None:
+                return name, told.end()
+    return prefix, 0
 
 
 def _one_without(before: str) -> str | None:
@@ -240,15 +280,3 @@ def _only_titles(flat: str, places: Sequence[tuple[int, int]]) -> bool:
         re.fullmatch(r"(?:[\s\W]|\b(?:and|or|the|please|maybe|thanks|hi|hello|hey|an?)\b)*", "".join(rest)[:1000])
         is not None
     )
-
-
-def _typed(name: str) -> Attitude:
-    kinds: dict[str, Attitude] = {
-        "liked": "liked",
-        "disliked": "disliked",
-        "seen": "seen",
-        "like": "like",
-        "unlike": "unlike",
-        "about": "about",
-    }
-    return kinds[name]

@@ -26,7 +26,8 @@ _LOWER = re.compile(
     r"not|high|good ratings?|great ratings?|at|a rating|rating|ratings|over|\d|\w+ stars?|what|how|which|when)\b)"
     r"(?:(?:an?|the|some|lots? of|plenty of|more|any|much|too much|good|"
     r"great) ){0,2}[^\W\d_][\w'-]*(?: (?!(?:and|or|but|from|in|please|"
-    r"that|which|with|of|for|on|is|are|was|so|not|no|to|made|set|by|before|after|since)\b)[^\W\d_][\w'-]*){0,3})"
+    r"that|which|with|of|for|on|is|are|was|so|not|kind|sort|type|no|to|made|set|by|before|after|"
+    r"since)\b)[^\W\d_][\w'-]*){0,3})"
 )
 _SMALL = word_set(
     """

@@ -24,6 +24,8 @@ class Hit:
     state: str = "wanted"
 
 
+# A negation reaches over at most so many wishes joined as a list; bounds the time spent on odd text.
+_LONGEST_LIST = 12
 _NEGATOR = re.compile(
     r"(?<![\w])(?P<word>anything but|everything but|all but|anything except|except(?: for)?|"
     r"other than|apart from|aside from|"
@@ -114,7 +116,7 @@ def _spread(flat: str, hits: list[Hit], begin: int, state: str, word: str) -> No
         return
     chain = [following[0]]
     signs: list[str] = []
-    for hit in following[1:]:
+    for hit in following[1:_LONGEST_LIST]:
         separator = SEPARATOR.fullmatch(flat, chain[-1].end, hit.start)
         if separator is None:
             break

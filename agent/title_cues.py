@@ -54,7 +54,8 @@ END = re.compile(
     r"\d(?:\.\d)? ?/|\d stars?|\d out of)(?!\w))"
 )
 JUDGED = re.compile(
-    r"[\s\"'”’]*(?:was|were|sucked|sucks|rocks|rocked|bored|blew|is (?:my|so|too|great|good|awful|"
+    r"[\s\"'”’]*(?:was|were|sucked|sucks|rocks|rocked|bored|blew|put me|left me|made me|is (?:my|"
+    r"so|too|great|good|awful|"
     r"boring|one of|the best|"
     r"brilliant|amazing|overrated|terrible|an? (?:great|good|masterpiece|classic|favou?rite|must)))\b"
     r"|\s*[:=-]?\s*\d(?:\.\d)?\s*(?:/|stars?\b|out of)"
@@ -66,7 +67,9 @@ ERA = re.compile(
     r"\s*,? (?:the )?(?:one |version |film |movie )?(?:from|of) (?:the )?(?:early |mid |late |"
     r"mid-)?(?:'?\d0s|(?:18|19|20)\d\d|\w+ies\b)"
 )
-PLACE = re.compile(r"\b(?:in|on|at|from|by|with|for|to|starring|featuring|director|my|until|near|around|every)\s+$")
+PLACE = re.compile(
+    r"\b(?:in|on|at|from|by|with|for|to|starring|featuring|director|my|until|near|around|every)\s+(?:\w+ (?:or|and) )?$"
+)
 LIST = re.compile(
     r"\s*[\"'”’]?\s*(?:\((?:18|19|20)\d\d\))?\s*(?:,|;|/|&|\band\b|\bor\b|\bnor\b|\n)+\s*(?:and |"
     r"or |also )?[\"'“‘]?\s*$"

@@ -203,7 +203,10 @@ class _Judge:
             return not self._inside_a_name(c)
         if len(c.key) > 1:
             return not opens and not self._inside_a_name(c)
-        return not opens and not PLACE.search(before) and not self._inside_a_name(c) and c.key[0] not in GENRE_WORDS
+        # The first word of a sentence has its capital anyway; a word that is no everyday word is a title even so.
+        if opens and (c.key[0] in common_words() or c.edits):
+            return False
+        return not PLACE.search(before) and not self._inside_a_name(c) and c.key[0] not in GENRE_WORDS
 
     def _all_capital(self, c: Candidate) -> bool:
         if self.shouting:

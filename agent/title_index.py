@@ -22,6 +22,7 @@ _YEAR_BEFORE = re.compile(
 )
 _FIRST = re.compile(r"\b(?:original|first|old|older|classic)\s+(?:the\s+)?$")
 _LAST = re.compile(r"\b(?:new|newer|newest|latest|recent|remade|remake of|remake)\s+(?:the\s+)?$")
+_OF_STARS = re.compile(r"\s?/\s?\d|(?:\.\d)?(?:[ -]stars?\b|\s?out of)", re.IGNORECASE)
 _SEQUEL = re.compile(
     r"\s*(?:\d{1,2}|i{1,3}|iv|vi{0,3}|ix)\b(?!\s*(?:/|stars?|out of|times|\.\d|:\d|%|x\b|hours|"
     r"minutes|years))"
@@ -145,6 +146,8 @@ class TitleIndex:
                 first = start
                 if first and found[first - 1].key in ARTICLES and _adjacent(text, found[first - 1], found[first]):
                     first -= 1
+                if key[-1].isdigit() and _OF_STARS.match(text, found[stop - 1].end):
+                    continue  # "Speed 2/5" is not "Speed 2"
                 if _SEQUEL.match(fold(text[found[stop - 1].end :][:12])[0]):
                     continue  # "Terminator 3" is not "Terminator"
                 whole = any(kind == FULL for kind in self._entries[key].values())
@@ -154,7 +157,7 @@ class TitleIndex:
     def _walk(
         self, found: list[Word], choices: list[dict[str, int]], start: int
     ) -> Iterator[tuple[int, tuple[str, ...], int, bool]]:
-        """Keys that match from word ``start`` on: (index behind the last word, key, edits, whether a word was changed)."""
+        """Keys that match from word ``start`` on: (index behind the last word, key, edits, another word mended)."""
         for size in (1, 2, 3):
             joined = self._joined.get("".join(word.key for word in found[start : start + size]))
             if joined is not None and start + size <= len(found):
@@ -220,7 +223,8 @@ class TitleIndex:
             else:
                 return None  # a film of that name from another year is another film
         elif match := _YEAR_BEFORE.search(before):
-            options = self._from_year(options, int(match["bare"])) or options
+            near = self._from_year(list(self._entries[candidate.key]), int(match["bare"]))
+            options, start = (near, start - len(before) + match.start()) if near else (options, start)
         elif len(options) > 1 and (_FIRST.search(before) or _LAST.search(before)):
             oldest_first = sorted(options, key=lambda item: self._years[item] or 9999)
             options = oldest_first[:1] if _FIRST.search(before) else oldest_first[-1:]

@@ -76,11 +76,11 @@ _POLITE = re.compile(
     r"it's|yes|very|later|tips?|recommendations?|suggestions?)\b"
 )
 _ASK = re.compile(
-    r"\b(?:recommend(?:ations?)?|suggest(?:ions?)?|want|need|looking for|look for|find|show|give|"
+    r"\b(?:recommend(?:ations?)?|suggest(?:ions?)?|want|need|looking for|look for|find|show|give (?:me|us)|"
     r"something|anything|what (?:should|can|could|to|else|would)|"
     r"any (?:good (?:films?|movies?|ones?)|ideas)|watch (?:tonight|next|now|today)|in the mood|"
     r"feel like|fancy|please|would like|i'd like|mood for|prefer|got any|"
-    r"do you have|have you got|surprise me|pick|choose|more|another|others?|else|similar|next|ideas?)\b"
+    r"do you have|have you got|surprise me|pick|choose|more(?! than)|another|others?|else|similar|next|ideas?)\b"
 )
 _CHANGE = re.compile(
     r"\b(?:but|instead|rather|actually|more|less|another|others?|else|different|newer|older|not|no|"
@@ -88,6 +88,7 @@ _CHANGE = re.compile(
     r"whatever|any|also|too|even|only|keep|same)\b"
 )
 _SENTENCE = re.compile(r"[^.!?\n]*(?:[.!?\n]+(?=\s|$)|[.!?\n](?=\S)|$)")
+_TAG = re.compile(r"</?[A-Za-z!|][^<>\n]{0,80}>")
 _MARKUP = re.compile(r"<(?=[/!|?A-Za-z_])|(?<=[\w|/\"'?-])>")
 _OF_THAT_TIME = re.compile(r"[\s\"'”’(]*(?:(?:the )?(?:one )?(?:from|of|in) )?$")
 
@@ -117,20 +118,23 @@ def understand(
                 # "Hamlet from the 40s" tells which one; the decade is then no wish of its own.
                 links[number] = replace(near, end=hit.end, text=text[near.start : hit.end]) if beside else near
                 break
-    masked = _masked(text, links)
+    # The year behind a title belongs to it; markup says nothing, and what judges a title is no wish.
+    plain = _TAG.sub(lambda match: " " * len(match.group()), folded)
+    judgements = attitudes(plain, [(link.start, link.end) for link in links])
+    masked = _TAG.sub(lambda match: " " * len(match.group()), _masked(text, links))
+    for link, judgement in zip(links, judgements, strict=True):
+        masked = masked[: link.end] + MASK * (judgement.end - link.end) + masked[max(link.end, judgement.end) :]
     wishes = read_wishes(masked, flat(masked), catalogue.genre_names, catalogue.newest_year, catalogue.oldest_year)
     mentions: list[Mention] = []
     ambiguities: list[Ambiguity] = []
     excluded: set[int] = set()
-    # The year behind a title belongs to it; the words around it are what tells the attitude.
-    for link, (attitude, stars, refused) in zip(
-        links, attitudes(folded, [(link.start, link.end) for link in links]), strict=True
-    ):
+    for link, judgement in zip(links, judgements, strict=True):
+        attitude, stars = judgement.attitude, judgement.stars
         if link.item is None:
             ambiguities.append(Ambiguity(link.text, link.options, attitude, stars))
             continue
         mentions.append(Mention(link.item, link.text, link.start, link.end, attitude, stars))
-        if refused or attitude in ("disliked", "seen", "unlike"):
+        if judgement.refused or attitude in ("disliked", "seen", "unlike"):
             excluded.add(link.item)
     constraints = Constraints(
         wishes.genres,

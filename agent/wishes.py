@@ -65,7 +65,7 @@ _FORGET_YEARS = re.compile(
     r"|\b(?:year|decade|era|age|release date) (?:does not|doesn'?t|is not|isn'?t) (?:matter|"
     r"important)|doesn'?t matter (?:when|how old)|(?:old or new|new or old)\b"
 )
-_DROP_YEARS = re.compile(rf"{DROP.pattern}[^.;!?]{{0,20}}?\\b(?:year|decade|era)\\b")
+_DROP_YEARS = re.compile(rf"{DROP.pattern}[^.;!?]{{0,20}}?\b(?:year|decade|era)\b")
 _FORGET_GENRES = re.compile(
     r"\b(?:any|whatever|whichever|all|forget(?: about)? the|drop the|ignore the|never ?mind the|"
     r"regardless of (?:the )?|no matter (?:the|what|which)|"

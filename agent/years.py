@@ -25,7 +25,7 @@ _NUMBERS = {
     word: n
     for n, word in enumerate(["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"], start=1)
 }
-_FILMS = rf"(?:\w+[ -]){{0,2}}?(?:{FILM_NOUNS}|{any_of(GENRE_WORDS)})\b"
+_FILMS = rf"(?:\w+[ -]){{0,3}}?(?:{FILM_NOUNS}|{any_of(GENRE_WORDS)})\b"
 _YEAR = r"(?:18|19|20)\d\d(?![\d%])(?!'?s\b)"
 _DECADE = (
     r"(?:the )?(?:(?:early|mid|middle|late)(?:[ -]to[ -](?:mid|late))?(?: of)?[ -]?(?:the )?)?"

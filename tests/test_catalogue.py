@@ -1,0 +1,104 @@
+"""The catalogue over MovieLens-100K: items, aggregates and masks, checked against the tables themselves."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from agent.catalogue import Catalogue
+from agent.constraints import Constraints
+
+if TYPE_CHECKING:
+    from agent.dataset import Dataset
+
+
+@pytest.fixture(scope="module")
+def catalogue(dataset: Dataset) -> Catalogue:
+    return Catalogue(dataset)
+
+
+def test_items_are_the_tables_rows(catalogue: Catalogue, dataset: Dataset) -> None:
+    assert len(catalogue) == len(catalogue.items) == len(dataset.items) == 1682
+    item = catalogue[catalogue.index("127")]
+    assert (item.item_id, item.title, item.year, item.name) == ("127", "The Godfather", 1972, "The Godfather (1972)")
+    assert item.genres == ("Action", "Crime", "Drama")
+    assert [item.index for item in catalogue.items] == list(range(1682))
+    assert "127" in catalogue and "0" not in catalogue
+
+
+def test_an_unknown_id_is_named(catalogue: Catalogue) -> None:
+    with pytest.raises(KeyError, match=r"no item '99999' in 'ml-100k': ids look like '1', '2', '3'"):
+        catalogue.index("99999")
+
+
+def test_ratings_are_aggregated(catalogue: Catalogue, dataset: Dataset) -> None:
+    own = dataset.ratings.groupby("item")["rating"].agg(["mean", "count"])
+    for item_id in ("1", "50", "1682", "300"):
+        row = catalogue.index(item_id)
+        assert catalogue.rating_count[row] == own.loc[item_id, "count"]
+        assert catalogue.mean_rating[row] == pytest.approx(own.loc[item_id, "mean"])
+    assert catalogue.rating_count.sum() == len(dataset.ratings)
+
+
+def test_genres_and_years(catalogue: Catalogue) -> None:
+    assert len(catalogue.genre_names) == 18 and "unknown" not in catalogue.genre_names
+    assert catalogue.genre_matrix.shape == (1682, 18)
+    assert (catalogue.oldest_year, catalogue.newest_year) == (1922, 1998)
+
+
+def passes(catalogue: Catalogue, row: int, asked: Constraints) -> bool:
+    """The meaning of constraints, item by item, in the plainest way."""
+    item = catalogue[row]
+    genres = set(item.genres)
+    return (
+        all(genres & group for group in asked.genres)
+        and not genres & asked.without_genres
+        and (asked.year_min is None or (item.year is not None and item.year >= asked.year_min))
+        and (asked.year_max is None or (item.year is not None and item.year <= asked.year_max))
+        and (asked.rating_min is None or bool(catalogue.mean_rating[row] >= asked.rating_min))
+        and row not in asked.excluded
+    )
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        Constraints(),
+        Constraints(
+            genres=(frozenset({"Thriller"}),), without_genres=frozenset({"Action"}), year_min=1990, year_max=1999
+        ),
+        Constraints(genres=(frozenset({"Comedy", "Romance"}), frozenset({"War"}))),
+        Constraints(year_max=1979, without_genres=frozenset({"Horror", "Western"})),
+        Constraints(rating_min=4.0, excluded=frozenset({0, 49})),
+        Constraints(genres=(frozenset({"Jazz"}),)),
+        Constraints(without_genres=frozenset({"Jazz"})),
+    ],
+)
+def test_the_mask_means_what_the_constraints_say(catalogue: Catalogue, asked: Constraints) -> None:
+    mask = catalogue.mask(asked)
+    assert mask.dtype == np.bool_ and mask.shape == (1682,)
+    assert mask.tolist() == [passes(catalogue, row, asked) for row in range(1682)]
+
+
+def test_seen_items_are_masked(catalogue: Catalogue) -> None:
+    assert np.flatnonzero(~catalogue.mask(Constraints(), seen=[3, 5])).tolist() == [3, 5]
+    with pytest.raises(IndexError):
+        catalogue.mask(Constraints(), seen=[1682])
+
+
+def test_links_are_found_through_the_catalogue(catalogue: Catalogue) -> None:
+    (link,) = catalogue.link("something like Alien")
+    assert link.item is not None and catalogue[link.item].name == "Alien (1979)"
+    (link,) = catalogue.link("I loved Sabrina", Constraints(year_max=1960))
+    assert link.item is not None and catalogue[link.item].name == "Sabrina (1954)"
+
+
+def test_an_unrated_item_has_no_mean(dataset: Dataset) -> None:
+    from dataclasses import replace
+
+    fewer: Any = replace(dataset, ratings=dataset.ratings[dataset.ratings["item"] != "1"])
+    catalogue = Catalogue(fewer)
+    assert catalogue.rating_count[0] == 0 and np.isnan(catalogue.mean_rating[0])
+    assert not catalogue.mask(Constraints(rating_min=0.5))[0]
