@@ -18,7 +18,7 @@ import numpy.typing as npt
 from training.eras import Era, plain_era, soft_era
 from training.phrases import PhraseBank, vocabulary
 from training.sentences import Parts, sentence
-from training.wording import Dice, plural, typed
+from training.wording import Dice, plural, typed, with_article
 
 __all__ = ["ItemStats", "PhraseBank", "Request", "Style", "describe_items", "vocabulary", "write_request"]
 
@@ -215,7 +215,8 @@ def _choose_refusal(
         template, words = dice.one(bank.plain_refusals), bank.plain[genre]
         if "{n}" in template:
             return (genre,), template.format(n=plural(dice.one(words.noun)))
-        return (genre,), template.format(m=dice.one(words.mod))
+        mod = dice.one(words.mod)
+        return (genre,), template.format(m=mod, a=with_article(mod))
     template = dice.one(bank.refusals)
     form = "with" if "{w}" in template else "adj"
     texts = [text for own_form, text in bank.soft[genre] if own_form == form]
