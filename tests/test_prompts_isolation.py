@@ -15,6 +15,7 @@ import pytest
 
 import prompts
 from prompts import PromptError, isolation
+from prompts.escaping import MARKER
 
 ROOT = Path(__file__).resolve().parent.parent
 HEAD = """\
@@ -334,7 +335,7 @@ def fuzz(seeds: range) -> dict[str, int]:
             # The answer itself is judged: the source of the template holds no such words outside of expressions.
             assert not LEAKED.search(out), (seed, body, out)
             assert set(re.findall(r"<item_\w+>", out)) <= {"<item_1>"}, (seed, body, out)
-            assert "<|" not in out, (seed, body, out)
+            assert not MARKER.search(out), (seed, body, out)
             assert len(out) <= 256 * 1024
     return counts
 
