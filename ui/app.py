@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from typing import Any
 
 import gradio as gr
@@ -63,7 +63,8 @@ class SafeHeaders:
 def build_app(recommender: Recommender, log: FeedbackLog) -> gr.Blocks:
     """The whole page; the same app serves any number of people."""
     desk = Desk(log, recommender.catalogue)
-    with gr.Blocks(title=TITLE, analytics_enabled=False, fill_width=True) as app:
+    app = gr.Blocks(title=TITLE, analytics_enabled=False, fill_width=True)
+    with app:
         # The value is only kept in the visitor's own browser. The key is no secret (the page holds it): it is fixed so
         # that a restart of the server can still read what an earlier one stored.
         store = gr.BrowserState(None, storage_key="concierge", secret="concierge-browser-state")
@@ -90,12 +91,11 @@ def launch(
     host: str = "127.0.0.1",
     port: int | None = None,
     open_browser: bool = False,
-    auth: list[tuple[str, str]] | None = None,
-    block: bool = True,
+    accounts: Sequence[tuple[str, str]] = (),
 ) -> str:
-    """Serve the app and return its address; with ``block`` only when it has been stopped.
+    """Serve the app from a thread of its own and return its address.
 
-    ``port`` None means 7860 or the next free one.
+    ``port`` None means 7860 or the next free one. With ``accounts`` (user, password) a visitor has to log in.
 
     Raises:
         OSError: the port, or every port tried, is in use.
@@ -105,7 +105,7 @@ def launch(
         server_name=host,
         server_port=port,
         inbrowser=open_browser,
-        auth=auth or None,
+        auth=list(accounts) or None,
         share=False,
         quiet=True,
         show_error=True,
@@ -124,6 +124,4 @@ def launch(
         js=theme.SCRIPT,
         app_kwargs={"middleware": [Middleware(SafeHeaders)], "docs_url": None, "redoc_url": None},
     )
-    if block:
-        app.block_thread()
     return str(url)

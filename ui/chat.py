@@ -15,7 +15,7 @@ from agent.recommender import Recommender
 from ui.cards import SLOTS, card_updates, control_updates
 from ui.chat_page import MESSAGE_LIMIT, STARTERS, ChatPage, Updates
 from ui.session import Desk, Session
-from ui.transcript import WORD_SECONDS, pieces, transcript
+from ui.transcript import PIECE_SECONDS, pieces, transcript
 
 DOUBLE_CLICK_SECONDS = 0.6
 """The same button of a card pressed again so soon is a double click, and counts once."""
@@ -119,7 +119,7 @@ class ChatTab:
             return
         for piece in pieces(conversation.messages[-1].content):
             yield {self.page.chatbot: transcript(conversation, partial=piece)}
-            time.sleep(WORD_SECONDS)
+            time.sleep(PIECE_SECONDS)
         yield self.page.show(conversation, session)
 
     def on_choice(self, stored: Any, event: gr.EventData) -> Iterator[Updates]:
@@ -133,13 +133,14 @@ class ChatTab:
         return on_starter
 
     def on_retry(self, stored: Any) -> Iterator[Updates]:
-        """Other films for the last message."""
+        """The last message is answered again; the answer that it had is dropped."""
         session = Session.read(stored)
         conversation = self.desk.open(session)
         text = next((m.content for m in reversed(conversation.messages) if m.role == "user"), None)
         if text is not None:
             yield {
                 self.page.chatbot: transcript(conversation, partial="…"),
+                self.page.turn_actions: gr.update(visible=False),
                 **card_updates(self.page.cards, None, (), str),
             }
             yield from self._answer(session, text, again=True)
@@ -148,10 +149,8 @@ class ChatTab:
         """The last exchange is taken back; its text returns to the message box."""
         session = Session.read(stored)
         with explained(), self.desk.turn(session) as conversation:
-            text = next((m.content for m in reversed(conversation.messages) if m.role == "user"), "")
-            if conversation.messages:
-                self.recommender.undo(conversation)
-        return {**self.page.show(conversation, session), self.page.message: gr.update(value=text)}
+            text = self.recommender.undo(conversation)
+        return {**self.page.show(conversation, session), self.page.message: gr.update(value=text or "")}
 
     def on_new(self, stored: Any) -> Updates:
         """A new, empty chat; the current one stays in the list."""

@@ -71,7 +71,7 @@ class ChatPage:
                 with gr.Column(elem_classes=["cards"], elem_id="cards"):
                     self.cards = [build_card(place) for place in range(SLOTS)]
                 with gr.Row(visible=False, elem_classes=["turn-actions"]) as self.turn_actions:
-                    self.retry = gr.Button("Other films", size="sm", min_width=0, elem_id="retry")
+                    self.retry = gr.Button("Try again", size="sm", min_width=0, elem_id="retry")
                     self.undo = gr.Button("Undo", size="sm", min_width=0, elem_id="undo")
                     self.clear = gr.Button("New chat", size="sm", min_width=0, elem_id="clear")
                 with gr.Row(elem_classes=["composer"]):

@@ -8,10 +8,10 @@ from typing import Any
 
 from agent.conversation import Conversation
 
-WORD_SECONDS = 0.02
-"""Pause between two pieces of a streaming answer."""
-STREAM_SECONDS = 1.2
-"""A long answer comes in larger pieces, so that its stream takes about this long."""
+PIECES = 24
+"""A streaming answer comes in at most so many pieces: each sends the whole transcript again."""
+PIECE_SECONDS = 0.04
+"""Pause between two pieces."""
 
 
 def plain(text: str) -> str:
@@ -44,8 +44,8 @@ def transcript(conversation: Conversation, partial: str | None = None, pending: 
 
 
 def pieces(text: str) -> Iterator[str]:
-    """Growing beginnings of ``text``, word by word, a few words at a time where it is long."""
+    """Growing beginnings of ``text``, a word at a time, or a few words where it is long."""
     words = text.split(" ")
-    step = max(1, round(len(words) * WORD_SECONDS / STREAM_SECONDS))
+    step = -(-len(words) // PIECES)
     for end in range(step, len(words), step):
         yield " ".join(words[:end])
