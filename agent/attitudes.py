@@ -70,7 +70,7 @@ _BEFORE: tuple[tuple[str, str], ...] = (
         "liked",
         rf"(?:love[ds]?|loving|adore[ds]?|enjoy(?:ed|s|ing)?|liked|likes|(?:i|we|you|really|also|do|"
         rf"always|quite|particularly|absolutely|both|still|did|they|wife|husband|"
-        rf"kids|friends|girlfriend|boyfriend|son|daughter) like|fans? of|(?:favou?rites?|favs?|"
+        rf"kids|friends|girlfriend|boyfriend|son|daughter) like|prefer(?:red)?|fans? of|(?:favou?rites?|favs?|"
         rf"faves?)(?: (?:all[ -]time|ever|{FILM_NOUNS}|{any_of(GENRE_WORDS)}))*(?: of all time)?"
         r"(?: (?:is|are|was|were|include|includes|have to be|has to be|would be|must be))?|"
         r"best (?:film|movie|thing)(?: \w+){0,4}? (?:is|was)|obsessed with|crazy about|"
@@ -145,11 +145,18 @@ _LATER = (
     (
         "disliked",
         re.compile(
-            r"(?:,|\band|\bbut) (?:i )?(?:really )?(?:hated|disliked|did(?:n'?t| not) (?:like|"
+            r"(?:,|\band|\bbut) (?:i |we |(?:the |my )\w+ )?(?:really |absolutely |all )?(?:hated|disliked|"
+            r"did(?:n'?t| not) (?:like|"
             r"enjoy)) (?:it|them)\b"
         ),
     ),
-    ("liked", re.compile(r"(?:,|\band|\bbut) (?:i )?(?:really )?(?:loved|liked|enjoyed|adored) (?:it|them|every)\b")),
+    (
+        "liked",
+        re.compile(
+            r"(?:,|\band|\bbut) (?:i |we |(?:the |my )\w+ )?(?:really |absolutely |all )?(?:loved|liked|"
+            r"enjoyed|adored) (?:it|them|every)\b"
+        ),
+    ),
 )
 _FOUND_SO = (
     ("disliked", re.compile(rf"\W*{_QUALITY}{_BAD}\b")),

@@ -13,8 +13,8 @@ _NAME = (
     rf"and the)(?![\w]))*(?<! de)(?<! da)(?<! la)(?<! and the)"
 )
 _PERSON = re.compile(
-    rf"\b(?i:with|starring|featuring|directed by|written by|by|from director|from|director|stars?|"
-    rf"actors?|actress|of|about|like|to|without|no|not)\s+(?P<name>{_NAME})"
+    rf"\b(?P<cue>(?i:with|starring|featuring|directed by|written by|by|from director|from|director|stars?|"
+    rf"actors?|actress|of|about|like|to|without|no|not))\s+(?P<name>{_NAME})"
 )
 _RUN = re.compile(rf"(?P<name>{_CAPITALS}(?: {_CAPITALS})+)")
 _SINGLE = re.compile(rf"(?P<name>{_CAPITALS})(?=(?:['’]s)? (?:{FILM_NOUNS}|{'|'.join(sorted(GENRE_WORDS))})\b)")
@@ -26,7 +26,7 @@ _LOWER = re.compile(
     r"not|high|good ratings?|great ratings?|at|a rating|rating|ratings|over|\d|\w+ stars?|what|how|which|when)\b)"
     r"(?:(?:an?|the|some|lots? of|plenty of|more|any|much|too much|good|"
     r"great) ){0,2}[^\W\d_][\w'-]*(?: (?!(?:and|or|but|from|in|please|"
-    r"that|which|with|of|for|on|is|are|was|so|not|kind|sort|type|no|to|made|set|by|before|after|"
+    r"that|which|with|of|for|on|is|are|was|so|not|kind|sort|type|during|about|no|to|made|set|by|before|after|"
     r"since)\b)[^\W\d_][\w'-]*){0,3})"
 )
 _SMALL = word_set(
@@ -40,6 +40,7 @@ _SMALL = word_set(
 )
 _NOT_NAME = re.compile(r"\b(?:no|not|nothing|without|never)(?: (?:with|by|from|starring|more|any|anything with))? $")
 _NOT_SUBJECT = re.compile(r"\b(?:no|not|nothing|never)(?: \w+)? $")
+_LIKED = re.compile(r"\b(?:i|we|really|also|he|she|they) $")
 _QUANTITY = re.compile(r"^(?:(?:an?|the|some|lots? of|plenty of|more|any|much|too much|good|great)\b ?)+")
 _HEADS = word_set("film films movie movies flick flicks stuff one ones titles something anything")
 
@@ -70,8 +71,9 @@ def named(text: str, flat: str, taken: list[tuple[int, int]]) -> list[tuple[int,
                     continue
                 if _ordinary(words):
                     continue
-                cue = flat[match.start() : start].strip()
-                prefix = "like " if cue in ("like", "to") and pattern is _PERSON else ""
+                cue = match["cue"].casefold() if pattern is _PERSON else ""
+                wanted = cue == "to" or (cue == "like" and not _LIKED.search(flat[: match.start()]))
+                prefix = "like " if wanted else ""
                 if cue == "to" and not flat[: match.start()].rstrip().endswith(("similar", "close", "sequel")):
                     continue
                 negated = not words.endswith(("'s", "’s")) and _NOT_NAME.search(flat[:start][-32:])
@@ -90,15 +92,7 @@ def named(text: str, flat: str, taken: list[tuple[int, int]]) -> list[tuple[int,
             continue
         if not free.take(start, end):
             continue
-        keep = match["cue"] not in (
-            "starring",
-            "featuring",
-            "directed by",
-            "by director",
-            "with",
-            "written by",
-            "played by",
-        )
+        keep = match["cue"].startswith(("set", "take", "about"))
         lower_negated = match["cue"] == "without" or _NOT_SUBJECT.search(flat[: match.start()][-24:])
         phrase = f"{match['cue']} {words}" if keep else words
         found[start] = (start, ("no " if lower_negated else "") + phrase)

@@ -22,6 +22,7 @@ _PATTERNS = tuple(
         rf"minimum rating(?: of)? )*{_OVER} ?{_NUMBER}\s?{_SCALE}{_MORE}?",
         rf"(?:with )?(?:an? )?(?:average |mean )?(?:rat(?:ed|ing|ings)|scor(?:ed|e|es|ing))(?: (?:of|is|"
         rf"at))?:? {_OVER} ?{_NUMBER}{_SCALE}?{_MORE}?",
+        rf"{_OVER} (?P<n>[1-4][.,]\d)(?P<scale>)",
         rf"(?:minimum|min\.?) rating(?: of| is)?:? {_NUMBER}{_SCALE}?",
         rf"(?:rat(?:ed|ing|ings)(?: of| at)? )?{_NUMBER}{_SCALE}{_MORE}",
         rf"rat(?:ed|ing|ings)(?: of| at)? {_NUMBER}{_SCALE}?{_MORE}?",

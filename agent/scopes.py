@@ -36,7 +36,8 @@ _NEGATOR = re.compile(
     r"bored with|fed up with|enough(?: of)?|free of|leave out|rule out|exclud(?:e|es|ing)|too|less|fewer)(?![\w])"
     r"(?P<verb>(?:(?: really| even| want(?: to (?:watch|see))?| like| love| enjoy| need| care for|"
     r" into| stand| do| a| big| huge| fan of| fond of| "
-    r"keen on| in the mood for| interested in| watch| feel like| with| necessarily)(?!\w))*)"
+    r"keen on| in the mood for| interested in| watch| feel like| with| necessarily| suggest|"
+    r" recommend| show me| show| give me| include| pick)(?!\w))*)"
 )
 _NO_NEGATOR = re.compile(
     r"(?:not (?:only|just|sure|bad)|no (?:matter|idea|problem|worries|rush|preference|thanks?|"
@@ -65,7 +66,7 @@ _BACKGROUND = re.compile(r"\b(?:usually|normally|generally|typically|mostly|most
 SEPARATOR = re.compile(
     rf"\s*(?:{FILM_NOUNS})?\s*(?P<sign>,?\s*(?:and/or|or|and|nor|&)|,|/|\+|)\s*"
     rf"(?:(?:a|an|any|some|maybe|even|perhaps|either|also|no|not|good|great|very|too|overly|really|"
-    rf"the|is|it's|more|with|bit of|touch of|of|from|{FILM_NOUNS})\s+)*-?\s*"
+    rf"the|is|it's|more|with|bit of|touch of|of|from|anything|something|{FILM_NOUNS})\s+)*-?\s*"
 )
 
 

@@ -68,7 +68,8 @@ ERA = re.compile(
     r"mid-)?(?:'?\d0s|(?:18|19|20)\d\d|\w+ies\b)"
 )
 PLACE = re.compile(
-    r"\b(?:in|on|at|from|by|with|for|to|starring|featuring|director|my|until|near|around|every)\s+(?:\w+ (?:or|and) )?$"
+    r"\b(?:in|on|at|from|by|with|for|to|starring|featuring|director|my|until|near|around|"
+    r"every)\s+(?:\w+ (?:or|and) )?$"
 )
 LIST = re.compile(
     r"\s*[\"'”’]?\s*(?:\((?:18|19|20)\d\d\))?\s*(?:,|;|/|&|\band\b|\bor\b|\bnor\b|\n)+\s*(?:and |"

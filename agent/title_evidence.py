@@ -161,7 +161,7 @@ class _Judge:
             return True
         if self._inside_a_name(c) or all(part in NEVER_BY_CUE or part in SMALL for part in c.key):
             return False
-        if all(part.isdigit() for part in c.key) and max(map(len, c.key)) < 3:
+        if self.text[c.start : c.end].isdigit() and c.end - c.start < 3:
             return False
         if match and not NO_CUE.search(before) and not match["article"].startswith("a"):
             ends = END.match(after) is not None

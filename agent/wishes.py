@@ -76,6 +76,7 @@ _FORGET_RATING = re.compile(
     r"\b(?:any|whatever|forget(?: about)? the|drop the|ignore the|"
     r"don'?t care about (?:the )?) ?(?:ratings?|stars)\b"
 )
+_FORGETS = (_FORGET_YEARS, _DROP_YEARS, _FORGET_GENRES, _FORGET_RATING)
 
 
 def read_wishes(text: str, flat: str, genre_names: tuple[str, ...], newest: int | None, oldest: int | None) -> Wishes:
@@ -106,6 +107,8 @@ def read_wishes(text: str, flat: str, genre_names: tuple[str, ...], newest: int 
     judge(flat, hits)
     genres, without, dropped = _genres(flat, hits, unchecked, text)
     taken = [*((h.start, h.end) for h in years), *((h.start, h.end) for h in hits), *((a, b) for a, b, _ in ratings)]
+    forgets = [match for pattern in _FORGETS for match in pattern.finditer(flat)]
+    taken += [match.span() for match in forgets]
     unchecked += named(text, flat, taken)
     relative = next((hit.kind for hit in reversed(vague) if hit.kind in ("newer", "older")), None)
 
@@ -177,8 +180,10 @@ def _genres(
             continue
         if hit.kind == "mood" or not hit.known or hit.state == "less":
             if hit.state != "dropped":
-                prefix = "" if hit.state == "wanted" else None
-                unchecked.append((hit.start, words if prefix == "" else with_negation(flat, text, hit.start, hit.end)))
+                if hit.state != "wanted":
+                    negated = with_negation(flat, text, hit.start, hit.end)
+                    words = negated if negated != words else f"not {words}"
+                unchecked.append((hit.start, words))
         elif hit.state == "dropped":
             dropped.update(hit.genres)
         elif hit.state == "unwanted":

@@ -194,8 +194,8 @@ def test_odd_text_is_read(catalogue: Catalogue, text: str) -> None:
     merge(Constraints(), told)
 
 
-WORDS = """no not but or and , . like loved Alien alien Sabrina seven 1995 (1954) 90s older newer than horror comedies films
-with Tom Cruise at least 4 stars under two hours " ' < > ¤ the a II % actually drop any year"""
+WORDS = """no not but or and , . like loved Alien alien Sabrina seven 1995 (1954) 90s older newer than horror comedies
+films with Tom Cruise at least 4 stars under two hours " ' < > ¤ the a II % actually drop any year"""
 ALPHABET = st.one_of(st.text(max_size=60), st.lists(st.sampled_from(WORDS.split()), max_size=14).map(" ".join))
 
 
