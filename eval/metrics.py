@@ -1,0 +1,143 @@
+"""Metrics of ranked lists, and intervals that respect that one user's rows belong together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+
+from agent.state import Event
+
+Scorer = Callable[[Sequence[Sequence[Event]], Sequence[np.ndarray]], Sequence[np.ndarray]]
+"""Maps B histories and, for each, its candidates (catalogue indices) to as many scores per candidate, higher first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """A mean with its 95 % bootstrap interval."""
+
+    mean: float
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        """For tables: ``.0923 [.0789, .1061]``."""
+        return f"{self.mean:.4f} [{self.low:.4f}, {self.high:.4f}]"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One policy's figures by metric; ``differences`` to the reference policy are paired, on the same cases."""
+
+    policy: str
+    figures: Mapping[str, Interval]
+    differences: Mapping[str, Interval] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data, for ``--json``."""
+        return asdict(self)
+
+
+def target_ranks(scores: Sequence[np.ndarray], places: Sequence[int]) -> np.ndarray:
+    """How many candidates come before the one at ``places[i]``, (cases,) (ties count half)."""
+    ranks = np.empty(len(scores))
+    for case, (own, place) in enumerate(zip(scores, places, strict=True)):
+        ranks[case] = (own > own[place]).sum() + ((own == own[place]).sum() - 1) / 2
+    return ranks
+
+
+def hit(ranks: np.ndarray, k: int = 10) -> np.ndarray:
+    """1.0 where the target is among the first ``k``; the mean is the hit rate (recall for one target)."""
+    return (ranks < k).astype(np.float64)
+
+
+def ndcg(ranks: np.ndarray, k: int = 10) -> np.ndarray:
+    """``1 / log2(rank + 2)`` among the first ``k``, else 0 (Järvelin and Kekäläinen, 2002, with one target)."""
+    return np.where(ranks < k, 1.0 / np.log2(ranks + 2.0), 0.0)
+
+
+def reciprocal_rank(ranks: np.ndarray) -> np.ndarray:
+    """``1 / (rank + 1)``; the mean is the MRR."""
+    result: np.ndarray = 1.0 / (ranks + 1.0)
+    return result
+
+
+def first_pick(scores: np.ndarray, gains: np.ndarray) -> float:
+    """The gain of the highest score; the mean gain of those that share it."""
+    return float(gains[scores == scores.max()].mean())
+
+
+def precision(scores: np.ndarray, gains: np.ndarray, k: int = 5) -> float:
+    """The mean gain of the ``k`` highest scores (all, where there are fewer); ties in the given order."""
+    return float(gains[np.argsort(-scores, kind="stable")[:k]].mean())
+
+
+def graded_ndcg(scores: np.ndarray, gains: np.ndarray, k: int = 10) -> float:
+    """NDCG of a list with known ``gains`` (>= 0) for all its items; 1.0 where no gain can be had."""
+    discount = 1.0 / np.log2(np.arange(2, min(k, len(gains)) + 2))
+    best = float(np.sort(gains)[::-1][:k] @ discount)
+    return float(gains[np.argsort(-scores, kind="stable")[:k]] @ discount) / best if best > 0 else 1.0
+
+
+def cluster_bootstrap(
+    values: np.ndarray, clusters: Sequence[str], resamples: int = 2000, seed: int = 0, level: float = 0.95
+) -> Interval:
+    """Mean of ``values`` with a percentile interval from drawing whole clusters (users) with replacement.
+
+    The cluster bootstrap of Field and Welsh (2007): rows of one user are not independent, users are.
+
+    Raises:
+        ValueError: there are no values, or not one cluster name for each.
+    """
+    if not len(values) or len(values) != len(clusters):
+        raise ValueError(f"{len(values)} values with {len(clusters)} clusters: give one cluster for each, at least one")
+    names, group = np.unique(np.asarray(clusters), return_inverse=True)
+    total = np.bincount(group, weights=values)
+    size = np.bincount(group).astype(np.float64)
+    drawn = np.random.default_rng(seed).multinomial(len(names), np.full(len(names), 1 / len(names)), size=resamples)
+    means = (drawn @ total) / (drawn @ size)
+    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
+    return Interval(float(np.mean(values)), float(low), float(high))
+
+
+def rows_of(
+    cases: Mapping[str, Mapping[str, np.ndarray]], clusters: Sequence[str], reference: str | None = None, seed: int = 0
+) -> list[Row]:
+    """Rows from each policy's values per case; with ``reference`` also the paired differences to that policy.
+
+    Raises:
+        KeyError: the reference is none of the policies.
+    """
+    if reference is not None and reference not in cases:
+        raise KeyError(f"unknown reference {reference!r}: use one of {', '.join(cases)}")
+    rows = []
+    for policy, metrics in cases.items():
+        figures = {name: cluster_bootstrap(values, clusters, seed=seed) for name, values in metrics.items()}
+        differences = {}
+        if reference is not None and policy != reference:
+            differences = {
+                name: cluster_bootstrap(values - cases[reference][name], clusters, seed=seed)
+                for name, values in metrics.items()
+            }
+        rows.append(Row(policy, figures, differences))
+    return rows
+
+
+def run_scorer(
+    scorer: Scorer, histories: Sequence[Sequence[Event]], candidates: Sequence[np.ndarray], batch: int = 64
+) -> list[np.ndarray]:
+    """Scores of all cases, ``batch`` at a time.
+
+    Raises:
+        ValueError: the scorer gave another number of scores than candidates, or one that is not a number.
+    """
+    scores: list[np.ndarray] = []
+    for start in range(0, len(histories), batch):
+        part = slice(start, start + batch)
+        scores += [np.asarray(own, dtype=np.float64) for own in scorer(histories[part], candidates[part])]
+    for case, (own, wanted) in enumerate(zip(scores, candidates, strict=True)):
+        if own.shape != wanted.shape or np.isnan(own).any():
+            raise ValueError(f"case {case}: {own.shape} scores for {wanted.shape} candidates, or NaN: fix the scorer")
+    return scores
