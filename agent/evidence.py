@@ -83,7 +83,8 @@ class EvidenceModel:
         """Fit on rows of (user, item as catalogue index, rating, timestamp); see ``indexed_ratings``.
 
         Raises:
-            ValueError: there are fewer users than folds, or an index is outside ``info``.
+            ValueError: there are fewer users than folds.
+            IndexError: an item is outside ``info``.
         """
         config = config or EvidenceConfig()
         n_items = len(info.years)
@@ -273,6 +274,8 @@ def _under(arrays: Mapping[str, np.ndarray], prefix: str) -> dict[str, np.ndarra
 
 def _key(rows: pd.DataFrame, info: ItemInfo, seed: int, config: EvidenceConfig) -> str:
     content = hashlib.sha256(json.dumps([_FORMAT, seed, asdict(config)]).encode())
-    content.update(pd.util.hash_pandas_object(rows[["user", "item", "rating", "timestamp"]], index=False).to_numpy())
+    content.update(
+        pd.util.hash_pandas_object(rows[["user", "item", "rating", "timestamp"]], index=False).to_numpy().tobytes()
+    )
     content.update(np.ascontiguousarray(info.genres).tobytes() + np.ascontiguousarray(info.years).tobytes())
     return content.hexdigest()[:16]

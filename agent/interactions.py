@@ -62,6 +62,16 @@ def item_sequences(histories: Mapping[str, Sequence[Event]]) -> list[np.ndarray]
     return [np.fromiter((event.item for event in history), dtype=np.int64) for history in histories.values()]
 
 
+def check_items(histories: Sequence[Sequence[int]], n_items: int) -> None:
+    """Raise an IndexError that names the first item outside a catalogue of ``n_items``."""
+    for history in histories:
+        for item in history:
+            if not 0 <= item < n_items:
+                raise IndexError(
+                    f"item index {item} is outside the catalogue of {n_items}: map item ids to row numbers"
+                )
+
+
 def user_folds(users: Sequence[str], count: int, seed: int) -> list[tuple[str, ...]]:
     """The users dealt into ``count`` groups whose sizes differ by one at most, each in the given order.
 

@@ -20,6 +20,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import GPT2Config, GPT2Model
 
+from agent.interactions import check_items
+
 Progress = Callable[[int, int], None]
 """Called with (steps done, steps in all)."""
 
@@ -72,7 +74,8 @@ class SequenceRetriever:
             bos_token_id=None,
             eos_token_id=None,
         )
-        self._model = GPT2Model(blocks).eval()
+        self._model = GPT2Model(blocks)
+        self._model.train(False)
 
     @classmethod
     def fit(
@@ -122,6 +125,7 @@ class SequenceRetriever:
         Raises:
             IndexError: an index is outside the catalogue.
         """
+        check_items(histories, self.n_items)
         out = np.broadcast_to(self.log_popularity, (len(histories), self.n_items)).copy()
         rows = [row for row, history in enumerate(histories) if len(history)]
         # Histories of like length share a batch: less padding to compute.
@@ -198,7 +202,7 @@ class SequenceRetriever:
                 done += 1
                 if progress is not None:
                     progress(done, steps)
-        model.eval()
+        model.train(False)
 
     def _loss(self, hidden: Tensor, target: Tensor) -> Tensor:
         """Cross-entropy over all items, or over the batch's own items and a uniform sample in a large catalogue."""

@@ -16,6 +16,7 @@ from scipy import sparse
 
 from agent.cooccurrence import ItemNeighbours
 from agent.factorization import RatingFactors, history_matrix
+from agent.interactions import check_items
 from agent.state import Event
 
 LIKED = 4.0
@@ -81,8 +82,12 @@ class Taste:
         """Fit on rows of (user, item as catalogue index, rating).
 
         Means and like-rates are smoothed with ten ratings at the overall figure.
+
+        Raises:
+            IndexError: an item is outside ``info``.
         """
         n_items = len(info.years)
+        check_items([ratings["item"].unique().tolist()], n_items)
         rows = pd.factorize(ratings["user"])[0]
         shape = (int(rows.max()) + 1, n_items)
         matrix = sparse.csr_matrix((ratings["rating"].to_numpy(np.float64), (rows, ratings["item"])), shape=shape)

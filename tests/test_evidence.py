@@ -186,7 +186,7 @@ def test_factorisation_predicts_better_than_means(dataset: Dataset) -> None:
     users, names = parts.past["user"].factorize()
     matrix = sparse.csr_matrix((parts.past["rating"], (users, parts.past["item"])), shape=(943, len(dataset.items)))
     past = user_histories(parts.past)
-    rows = pd.Index(names).get_indexer(parts.future["user"])
+    rows = pd.Index(names).get_indexer(pd.Index(parts.future["user"]))
     stars = parts.future["rating"].to_numpy()
 
     def error(config: FactorizationConfig) -> float:
@@ -222,7 +222,7 @@ def test_tree_features_come_from_a_fit_without_the_user(
     def keep(features: np.ndarray, yes: np.ndarray, **_: object) -> None:
         seen.append(features)
 
-    monkeypatch.setattr(evidence.BoostedTrees, "fit", keep)
+    monkeypatch.setattr(BoostedTrees, "fit", keep)
     last = few.groupby("user").cumcount(ascending=False) < 3
     for frame in (few, few.assign(rating=few["rating"].where(~last | (few["user"] != few["user"][0]), 1.0))):
         evidence._fit_trees(frame, user_histories(frame), info, 0, replace(QUICK, cuts=(0.5,)), lambda done: None)
@@ -236,6 +236,13 @@ def test_tree_features_come_from_a_fit_without_the_user(
     own_fold = changed[:half] if users[0] else changed[half:]
     assert changed.any()
     assert not own_fold.any()
+
+
+def test_an_item_outside_the_catalogue_is_named(model: EvidenceModel, ratings: pd.DataFrame, info: ItemInfo) -> None:
+    with pytest.raises(IndexError, match="item index 1682 is outside the catalogue of 1682"):
+        model.features([(Event(1682, 4.0),)])
+    with pytest.raises(IndexError, match="item index 9999 is outside"):
+        Taste.fit(ratings.assign(item=9999), info)
 
 
 def test_taste_without_years_or_genres_works() -> None:

@@ -117,10 +117,10 @@ def test_metrics_by_hand() -> None:
 
 def test_the_bootstrap_draws_users_not_rows() -> None:
     rng = np.random.default_rng(0)
-    users = np.repeat(np.arange(100), 20).astype(str)
+    users = np.repeat(np.arange(100), 20).astype(str).tolist()
     effect = np.repeat(rng.normal(size=100), 20)
     clustered = cluster_bootstrap(effect, users)
-    alone = cluster_bootstrap(effect, np.arange(2000).astype(str))
+    alone = cluster_bootstrap(effect, np.arange(2000).astype(str).tolist())
     expected = 2 * 1.96 * effect.std() / 10
     assert clustered.high - clustered.low == pytest.approx(expected, rel=0.1)
     assert alone.high - alone.low == pytest.approx(expected / math.sqrt(20), rel=0.1)
@@ -133,7 +133,7 @@ def test_the_bootstrap_draws_users_not_rows() -> None:
 
 def test_the_interval_covers_the_truth_as_often_as_it_says() -> None:
     rng = np.random.default_rng(1)
-    users = np.repeat(np.arange(60), 5).astype(str)
+    users = np.repeat(np.arange(60), 5).astype(str).tolist()
     covered = 0
     for _ in range(200):
         values = np.repeat(rng.normal(size=60), 5) + rng.normal(size=300)
