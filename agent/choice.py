@@ -18,7 +18,7 @@ CANDIDATES = 100
 """The slate is chosen among so many items: those the policy finds most probable of all that the constraints allow."""
 
 EXPLORATION = 0.25
-"""Factor on the policy's temperature when slates are drawn: low enough to show good films, high enough to learn from."""
+"""Factor on the temperature when slates are drawn: low enough to show good films, high enough to learn from."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from agent.answer import Evidence
-from agent.lexicon import genre_words_in
+from agent.lexicon import genre_patterns
+from agent.text import flat
+from agent.wording import a_film_of, listed
 
 if TYPE_CHECKING:
     from agent.catalogue import Catalogue, Item
@@ -21,6 +23,9 @@ MOST_HISTORY = 10
 LEAST_WEIGHT = 0.02
 """A history item counts as evidence from this change of the log-probability on (2 %)."""
 
+LIKED = 4.0
+"""Stars from which a rating counts as a like."""
+
 CITED = 3
 """At most so many history items are kept as evidence of one choice."""
 
@@ -29,8 +34,8 @@ CITED = 3
 class Attribution:
     """What each part of a state does to the log-probability of the items shown.
 
-    ``history`` maps a position in the state's history to {item: change}; ``examples`` maps a film named as an example to
-    the same; ``request`` is {item: change} for the words of the request ({} where there are none).
+    ``history`` maps a position in the state's history to {item: change}; ``examples`` maps a film named as an example
+    to the same; ``request`` is {item: change} for the words of the request ({} where there are none).
     """
 
     history: dict[int, dict[int, float]]
@@ -76,7 +81,8 @@ def gather(state: State, item: Item, catalogue: Catalogue, attribution: Attribut
     carried = [
         Evidence("history", round(change[item.index], 4), catalogue[event.item].item_id, event.rating)
         for position, change in attribution.history.items()
-        if (event := state.history[position]) and change[item.index] >= LEAST_WEIGHT and (event.rating or 3.0) >= 3.0
+        for event in (state.history[position],)
+        if change[item.index] >= LEAST_WEIGHT and (event.rating or 3.0) >= 3.0
     ]
     carried.sort(key=lambda fact: -fact.weight)
     for example, change in attribution.examples.items():
@@ -124,9 +130,11 @@ def flaws(text: str, item: Item, facts: Sequence[Evidence], catalogue: Catalogue
     numbers = {format_number(fact.value) for fact in facts if isinstance(fact.value, int | float)}
     numbers |= {str(item.year)} if item.year else set()
     found += [f"number {number}" for number in re.findall(r"\d+(?:\.\d+)?", rest) if number not in numbers]
-    stated = genre_words_in(rest)
+    plain = flat(rest)
+    patterns = genre_patterns(catalogue.genre_names)
+    stated = {genre for pattern, genres, _ in patterns if pattern.search(plain) for genre in genres}
     allowed = set(item.genres) | {str(fact.value) for fact in facts if fact.kind == "genre"}
-    found += [f"genre {genre}" for genre in stated if genre not in allowed]
+    found += [f"genre {genre}" for genre in sorted(stated - allowed)]
     genre_names = {part for genre in catalogue.genre_names for part in re.findall(r"\w+", genre)}
     for match in re.finditer(r"(?<=[\w,;“”] )[A-Z]\w+", rest):
         if match.group() not in genre_names:
@@ -140,44 +148,32 @@ def format_number(value: float | int) -> str:
 
 
 def _sentences(item: Item, facts: Sequence[Evidence], catalogue: Catalogue) -> list[str]:
-    def title(item_id: str | None) -> str:
-        return f"“{catalogue[catalogue.index(str(item_id))].title}”"
+    def titles(chosen: Sequence[Evidence]) -> str:
+        return listed([f"“{catalogue[catalogue.index(str(fact.item_id))].title}”" for fact in chosen])
+
+    def value(kind: str) -> str | float | int | None:
+        return next((fact.value for fact in facts if fact.kind == kind), None)
 
     parts = []
     named = [fact for fact in facts if fact.kind == "like"]
     carried = [fact for fact in facts if fact.kind == "history"]
+    loved = [fact for fact in carried if isinstance(fact.value, float | int) and fact.value >= LIKED]
     if named:
-        parts.append(f"Close to {_listed([title(fact.item_id) for fact in named])}, which you named.")
-    loved = [fact for fact in carried if isinstance(fact.value, float | int) and fact.value >= 4]
-    others = [fact for fact in carried if fact not in loved]
+        parts.append(f"Close to {titles(named)}, which you named.")
     if loved:
-        parts.append(f"Picked because you liked {_listed([title(fact.item_id) for fact in loved])}.")
-    elif others:
-        parts.append(f"Picked because you watched {_listed([title(fact.item_id) for fact in others])}.")
-    asked = [str(fact.value) for fact in facts if fact.kind == "genre"]
-    year = next((fact.value for fact in facts if fact.kind == "year"), None)
-    if asked or year:
-        what = f"{_listed(asked)} as you asked" if asked else "in the years you asked for"
-        parts.append(f"It is {what}{f', from {year}' if year else ''}.")
-    elif any(fact.kind == "match" for fact in facts):
-        parts.append(
-            f"Your words speak for it: it is {_listed(list(item.genres))}."
-            if item.genres
-            else "Your words speak for it."
-        )
-    stars = next((fact.value for fact in facts if fact.kind == "rating"), None)
-    viewers = next((fact.value for fact in facts if fact.kind == "viewers"), None)
+        parts.append(f"Picked because you liked {titles(loved)}.")
+    elif carried:
+        parts.append(f"Picked because you watched {titles(carried)}.")
+    asked = [a_film_of(str(fact.value)) for fact in facts if fact.kind == "genre"]
+    year = value("year")
+    if asked:
+        parts.append(f"It is {listed(asked)}{f' from {year}' if year else ''}, as you asked.")
+    elif year:
+        parts.append(f"It is from {year}, as you asked.")
+    if not asked and value("match") and item.genres:
+        parts.append(f"Your words point to it: it is {listed([a_film_of(genre) for genre in item.genres])}.")
+    stars, viewers = value("rating"), value("viewers")
     if isinstance(stars, float | int) and isinstance(viewers, int):
-        people = "1 viewer" if viewers == 1 else f"{viewers} viewers"
-        verb = "gives" if viewers == 1 else "give"
-        parts.append(
-            f"{people} {verb} it {format_number(stars)} stars on average."
-            if viewers > 1
-            else f"{people} {verb} it {format_number(stars)} stars."
-        )
+        people = f"{viewers} viewers give" if viewers > 1 else "1 viewer gives"
+        parts.append(f"{people} it {format_number(stars)} stars{' on average' if viewers > 1 else ''}.")
     return parts or [plain_reason(item)]
-
-
-def _listed(words: Sequence[str]) -> str:
-    """``a``, ``a and b``, ``a, b and c``."""
-    return " and ".join(filter(None, (", ".join(words[:-1]), words[-1]))) if words else ""

@@ -14,8 +14,8 @@ from scipy.sparse import csr_matrix
 from torch import Tensor, nn
 
 ROW_NORM = 0.4
-"""Norm of a fresh row. The LM's last hidden state has a norm of about 56, so rows with the norm of ordinary tokens (3.2)
-would start with logits of +-8 and a loss of 15; this starts at logits of about +-1."""
+"""Norm of a fresh row. The LM's last hidden state has a norm of about 56, so rows with the norm of ordinary tokens
+(3.2) would start with logits of +-8 and a loss of 15; this starts at logits of about +-1."""
 
 YEAR_CENTRES = np.arange(1920, 2030, 5)
 YEAR_WIDTH = 5.0
@@ -27,13 +27,24 @@ class ItemLike(Protocol):
     """What a row is made from."""
 
     @property
-    def item_id(self) -> str: ...
+    def item_id(self) -> str:
+        """Its id in the data."""
+        ...
+
     @property
-    def title(self) -> str: ...
+    def title(self) -> str:
+        """Its title, without the year."""
+        ...
+
     @property
-    def year(self) -> int | None: ...
+    def year(self) -> int | None:
+        """The year it came out."""
+        ...
+
     @property
-    def genres(self) -> tuple[str, ...]: ...
+    def genres(self) -> tuple[str, ...]:
+        """Its genres."""
+        ...
 
 
 def item_token(item_id: str) -> str:
@@ -58,22 +69,22 @@ def item_keys(items: Sequence[ItemLike]) -> list[str]:
 def _bumps(values: np.ndarray, centres: np.ndarray, width: float) -> np.ndarray:
     """Gaussian bumps of ``values`` (n,) at ``centres`` (c,): (n, c); a missing value (NaN) gives zeros."""
     bumps = np.exp(-0.5 * ((values[:, None] - centres[None, :]) / width) ** 2)
-    return np.nan_to_num(bumps, nan=0.0)
+    return np.asarray(np.nan_to_num(bumps, nan=0.0))
 
 
 def _unit(block: np.ndarray) -> np.ndarray:
     """Rows centred over the catalogue and scaled to a mean norm of 1; an empty block stays zero."""
     centred = block - block.mean(axis=0, keepdims=True)
     norm = np.linalg.norm(centred, axis=1).mean()
-    return centred / norm if norm > 0 else centred
+    return np.asarray(centred / norm if norm > 0 else centred)
 
 
 @dataclass(frozen=True)
 class ItemFeatures:
     """What rows are made from, in a basis that every catalogue shares.
 
-    ``values`` is (n_items, width) float32: the LM's own embeddings of title words, of genre words, of the words of the items
-    that the same people choose, then bumps over the year, the popularity quantile and the mean rating.
+    ``values`` is (n_items, width) float32: the LM's own embeddings of title words, of genre words, of the words of the
+    items that the same people choose, then bumps over the year and the popularity quantile, and the mean rating.
     """
 
     values: np.ndarray
@@ -140,8 +151,8 @@ class ItemFeatures:
 class RowMaker(nn.Module):
     """Item rows from item features: ``rows = start + features @ change + own``.
 
-    ``start`` is the items' words at a norm that suits the output layer, ``change`` (width, hidden) is learned and serves items
-    that nobody trained on, ``own`` (n_items, hidden) is what training adds to a single item.
+    ``start`` is the items' words at a norm that suits the output layer, ``change`` (width, hidden) is learned and
+    serves items that nobody trained on, ``own`` (n_items, hidden) is what training adds to a single item.
     """
 
     features: Tensor

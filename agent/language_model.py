@@ -71,8 +71,8 @@ def load_base(
             model = AutoModelForCausalLM.from_pretrained(name, config=config, dtype=dtype or best_dtype(device))
     except (OSError, ValueError, KeyError) as error:
         raise AdapterError(
-            f"the language model {str(name)!r} cannot be loaded: {error}. Give the name of a Hugging Face causal LM, a folder "
-            "that holds one, or run `concierge data fetch` for the default one."
+            f"the language model {str(name)!r} cannot be loaded: {error}. Give the name of a Hugging Face causal LM, a "
+            "folder that holds one, or run `concierge data fetch` for the default one."
         ) from error
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
@@ -85,8 +85,8 @@ class PolicyCard:
     """``policy.json`` of an adapter folder: what goes with the weights.
 
     ``weights`` maps a goal to one weight per evidence feature (``features`` names them); ``layers`` is the number of
-    transformer layers that the adapter was trained on; ``items`` holds the ``item_keys`` of the trained row, in row order;
-    ``version`` names the policy in logs.
+    transformer layers that the adapter was trained on; ``items`` holds the ``item_keys`` of the trained rows, in their
+    order; ``version`` names the policy in logs.
     """
 
     version: str
@@ -167,8 +167,8 @@ class ItemLanguageModel:
         model, tokenizer = load_base(base, card.layers, dtype, device)
         if model.config.hidden_size != rows.shape[1]:
             raise AdapterError(
-                f"the adapter {folder.name!r} was trained on {card.base} (hidden size {rows.shape[1]}), not on {str(base)!r} "
-                f"({model.config.hidden_size}): train one for it with `concierge train sft --model`"
+                f"the adapter {folder.name!r} was trained on {card.base} (hidden size {rows.shape[1]}), not on "
+                f"{str(base)!r} ({model.config.hidden_size}): train one for it with `concierge train sft --model`"
             )
         token_ids = add_item_tokens(model, tokenizer, [item.item_id for item in items], rows.to(model.device))
         config = LoraConfig.from_pretrained(str(folder))
@@ -186,10 +186,11 @@ class ItemLanguageModel:
 
     @torch.inference_mode()
     def scores(self, prompts: Sequence[Sequence[int]], batch_tokens: int = 4096) -> np.ndarray:
-        """Logits of every item after each prompt, in as few forward passes as ``batch_tokens`` padded tokens allow.
+        """Logits of every item after each prompt.
 
         Args:
             prompts: B token id lists.
+            batch_tokens: at most so many padded tokens go through the model at once.
 
         Returns:
             (B, n_items) float32.
@@ -228,13 +229,13 @@ class ItemLanguageModel:
 def item_rows(
     folder: Path, card: PolicyCard, trained: Tensor, items: Sequence[ItemLike], features: ItemFeatures | None
 ) -> Tensor:
-    """Rows for a catalogue, (n_items, hidden): the trained ones where title and year are known, else from the row maker."""
+    """Rows for a catalogue, (n_items, hidden): trained where title and year are known, else from the row maker."""
     place = {key: row for row, key in enumerate(card.items)}
     known = [place.get(key, -1) for key in item_keys(items)]
     if all(row >= 0 for row in known):
         return trained[known]
     if features is None:
-        raise AdapterError(f"{known.count(-1)} items are new to the adapter {folder.name!r}: item features are needed")
+        raise AdapterError(f"{known.count(-1)} items are new to {folder.name!r}: give their features")
     maker = RowMaker(features)
     maker.change.data = load_file(folder / ROW_MAKER_FILE)["change"].float()
     with torch.no_grad():

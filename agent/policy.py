@@ -40,8 +40,8 @@ class Slate:
 class Ranking:
     """The policy's distribution over candidates.
 
-    ``candidates`` (C,) catalogue indices; ``lm`` and ``evidence`` (C,) the two parts of the logits; the probabilities are
-    ``softmax((lm + evidence) / temperature)``.
+    ``candidates`` (C,) catalogue indices; ``lm`` and ``evidence`` (C,) the two parts of the logits; the probabilities
+    are ``softmax((lm + evidence) / temperature)``.
     """
 
     candidates: np.ndarray
@@ -52,7 +52,7 @@ class Ranking:
     @property
     def logits(self) -> np.ndarray:
         """(C,) float64, divided by the temperature."""
-        return (self.lm.astype(np.float64) + self.evidence) / self.temperature
+        return np.asarray((self.lm.astype(np.float64) + self.evidence) / self.temperature)
 
     @property
     def log_probabilities(self) -> np.ndarray:
@@ -67,14 +67,14 @@ class Ranking:
     @property
     def probabilities(self) -> np.ndarray:
         """(C,) float64, sums to 1."""
-        return np.exp(self.log_probabilities)
+        return np.asarray(np.exp(self.log_probabilities))
 
     def slate(self, k: int, rng: np.random.Generator | None = None) -> Slate:
         """Choose ``k`` items (fewer where there are fewer candidates).
 
         With ``rng``, drawn without replacement from the Plackett-Luce model (Gumbel top-k: Kool et al., 2019,
-        arXiv:1903.06059); the propensity of each place is then its probability given the items above. Without, the k most
-        probable, each with propensity 1, because this policy then always shows them.
+        arXiv:1903.06059); the propensity of each place is then its probability given the items above. Without, the k
+        most probable, each with propensity 1, because this policy then always shows them.
 
         Raises:
             ValueError: ``k`` is not positive.

@@ -6,35 +6,32 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast, get_args
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
 from agent.answer import Answer, Recommendation
 from agent.catalogue import Catalogue
 from agent.choice import choose
-from agent.constraints import Constraints
-from agent.conversation import Attitude, Belief, Conversation, Message
-from agent.impression import Impression, Outcome
+from agent.conversation import Belief, Conversation, Message
+from agent.impression import Impression, Outcome, Reaction
+from agent.lookup import RequestError, attitude_of, find_item, impression_of, item_index, read_events
 from agent.state import Event
-from agent.turn import absorb, believe, forget, fresh_only, state_of
-from agent.understanding import Understanding, understand
-from agent.wording import RESET_REPLY, THANKS_REPLY, found_reply, greeting_reply, which_question
+from agent.turn import absorb, believe, forget, fresh_only, mentioned, rewind, state_of, take_back
+from agent.understanding import Ambiguity, Mention, Understanding, understand
+from agent.wording import RESET_REPLY, THANKS_REPLY, found_reply, greeting_reply, taken_note, which_question
 
 if TYPE_CHECKING:
     from agent.feedback import FeedbackLog
     from agent.policy import Policy
 
 
-class RequestError(ValueError):
-    """A request names something that is not there or out of range; the message names the value and the fix."""
-
-
 class Recommender:
     """Answers messages with films. Keeps no state of any user: a conversation is passed in and changed.
 
     ``histories`` maps the data set's users to their events. ``explore`` draws slates at random (Plackett-Luce, at the
-    temperature of :mod:`agent.choice`), so that the log can be evaluated off-policy; otherwise the most probable items are shown.
+    temperature of :mod:`agent.choice`), so that the log can be evaluated off-policy; otherwise the most probable items
+    are shown.
     """
 
     def __init__(
@@ -124,23 +121,29 @@ class Recommender:
             RequestError: an unknown user or item, a title that no film has, a rating out of range, an unknown role, or
                 ``k`` below 1.
         """
+        start = time.perf_counter()
         if k < 1:
             raise RequestError(f"{k} films asked for: ask for at least 1")
         conversation = Conversation(user=user)
-        past = (*self.history(user), *self._events(history or ()))
+        past = (*self.history(user), *read_events(history or (), self.catalogue))
         for attitude, titles in (("liked", likes), ("disliked", dislikes)):
             for title in titles:
-                believe(conversation, Belief(self.find(title), _attitude(attitude), source="panel"))
+                believe(conversation, Belief(find_item(title, self.catalogue), attitude_of(attitude), source="panel"))
         told: Understanding | None = None
+        notes: list[str] = []
         for message in [*messages, *([{"role": "user", "content": ask}] if ask else [])]:
             if message["role"] not in ("user", "assistant", "system"):
                 raise RequestError(f"unknown role {message['role']!r}: use user, assistant or system")
             if message["role"] == "user":
                 told = self._listen(conversation, message["content"])
-        return self._choose(conversation, past, told, k, time.perf_counter())[0]
+                notes = [self._take(conversation, ambiguity) for ambiguity in told.ambiguities]
+            else:
+                conversation.messages.append(Message("assistant", message["content"]))
+        answer = self._choose(conversation, past, told, k, start)[0]
+        return replace(answer, reply=" ".join([*notes, answer.reply]))
 
     def reply(self, conversation: Conversation, message: str, k: int = 5) -> Answer:
-        """Answer a message: updates the conversation and, where there is a log, writes both to disk before returning."""
+        """Answer a message: changes the conversation and, where there is a log, is on disk before it returns."""
         start = time.perf_counter()
         told = self._listen(conversation, message)
         impression = None
@@ -177,7 +180,7 @@ class Recommender:
             RequestError: no such item, or an unknown kind.
             ValueError: stars out of range.
         """
-        self._index(item_id)
+        item_index(item_id, self.catalogue)
         shown = next(
             (
                 m.answer
@@ -192,14 +195,14 @@ class Recommender:
             conversation_id=conversation.id,
             impression_id=impression,
             item_id=item_id,
-            kind=kind,
+            kind=cast(Reaction, kind),  # checked by the record itself
             value=value,
-            position=position,  # type: ignore[arg-type]
+            position=position,
         )
         if kind == "removed":
-            conversation.beliefs = [b for b in conversation.beliefs if b.item_id != item_id]
+            take_back(conversation, item_id, self.catalogue)
         elif kind != "clicked":
-            believe(conversation, Belief(item_id, _attitude(kind), value, "card", conversation.turn))
+            believe(conversation, Belief(item_id, attitude_of(kind), value, "card", conversation.turn))
         if self.log is not None:
             self.log.record_outcome(outcome, conversation)
 
@@ -216,52 +219,15 @@ class Recommender:
         if self.log is not None:
             self.log.save_conversation(conversation)
 
-    def find(self, title: str) -> str:
-        """The item id of a title (or of an id given as it is).
-
-        Raises:
-            RequestError: no film, or several films, go by this title (the message lists them).
-        """
-        if title in self.catalogue:
-            return title
-        links = self.catalogue.link(f"“{title}”")
-        if not links:
-            raise RequestError(
-                f"no film called {title!r} in {self.catalogue.name!r}: check the spelling, or add the year"
-            )
-        if len(links[0].options) > 1:
-            names = ", ".join(self.catalogue[i].name for i in links[0].options)
-            raise RequestError(f"{title!r} could be {names}: add the year")
-        return self.catalogue[links[0].options[0]].item_id
-
     def undo(self, conversation: Conversation) -> str | None:
         """Drop the last exchange and what it told; returns the user's message (None where there was none).
 
         What was logged stays logged: the impression was shown.
         """
-        users = [place for place, message in enumerate(conversation.messages) if message.role == "user"]
-        if not users:
-            return None
-        kept, dropped = conversation.messages[: users[-1]], conversation.messages[users[-1] :]
-        cards = [belief for belief in conversation.beliefs if belief.source != "message"]
-        conversation.messages = []
-        conversation.beliefs, conversation.constraints, conversation.request, conversation.shown = (
-            [],
-            Constraints(),
-            "",
-            [],
-        )
-        for message in kept:
-            conversation.messages.append(message)
-            if message.role == "user":
-                absorb(conversation, self._understand(conversation, message.content), self.catalogue)
-            elif message.answer:
-                conversation.shown += [item.item_id for item in message.answer.items]
-        for belief in cards:
-            believe(conversation, belief)
-        if self.log is not None:
+        message = rewind(conversation, lambda text: self._understand(conversation, text), self.catalogue)
+        if message is not None and self.log is not None:
             self.log.save_conversation(conversation)
-        return dropped[0].content
+        return message
 
     def _listen(self, conversation: Conversation, message: str) -> Understanding:
         """Understand a message in the light of the conversation, and take it in."""
@@ -270,24 +236,22 @@ class Recommender:
         absorb(conversation, told, self.catalogue)
         return told
 
-    def _index(self, item_id: str) -> int:
-        try:
-            return self.catalogue.index(item_id)
-        except KeyError as error:
-            raise RequestError(error.args[0]) from None
-
     def _understand(self, conversation: Conversation, message: str) -> Understanding:
-        return understand(message, self.catalogue, previous=conversation.constraints)
+        """Read a message in its context; the answer to "which one?" stands for the title that was asked about."""
+        last = conversation.messages[-1].answer if conversation.messages else None
+        if last and message in last.choices and len(conversation.messages) > 1:
+            before = conversation.messages[-2].content
+            asked = understand(before, self.catalogue, conversation.constraints).ambiguities
+            if asked:
+                message = before.replace(asked[0].text, message, 1)
+        shown = [self.catalogue.index(item.item_id) for item in last.items] if last else ()
+        return understand(message, self.catalogue, conversation.constraints, shown)
 
-    def _events(self, history: Iterable[Mapping[str, Any]]) -> list[Event]:
-        """A history given from outside as events; see :meth:`recommend`."""
-        events = []
-        for entry in history:
-            rating = entry.get("rating")
-            if rating is not None and not 0.5 <= float(rating) <= 5:
-                raise RequestError(f"rating {rating} of item {entry['item']!r}: give 0.5 to 5 stars, or leave it out")
-            events.append(Event(self._index(str(entry["item"])), None if rating is None else float(rating)))
-        return events
+    def _take(self, conversation: Conversation, ambiguity: Ambiguity) -> str:
+        """Take the best known of several films of one name, where nobody can be asked; says which."""
+        mention = Mention(ambiguity.options[0], ambiguity.text, 0, 0, ambiguity.attitude, ambiguity.rating)
+        mentioned(conversation, mention, self.catalogue)
+        return taken_note(ambiguity.text, self.catalogue[mention.item].name)
 
     def _choose(
         self, conversation: Conversation, past: Sequence[Event], told: Understanding | None, k: int, start: float
@@ -302,24 +266,7 @@ class Recommender:
         reply = found_reply(k, len(choice.items), state.constraints, examples, bool(state.history))
         timings = {"understanding": understood - start, **choice.seconds}
         answer = self._answer(conversation, reply, start, choice.items, timings=timings)
-        impression = Impression(
-            conversation_id=conversation.id,
-            turn=conversation.turn,
-            user=conversation.user,
-            request=state.request,
-            candidates=tuple(self.catalogue[int(index)].item_id for index in choice.ranking.candidates),
-            slate=tuple(item.item_id for item in answer.items),
-            propensities=tuple(item.propensity for item in answer.items),
-            scores=tuple(item.score for item in answer.items),
-            policy=answer.policy,
-            template_name=str(answer.template["name"]),
-            template_version=str(answer.template["version"]),
-            template_hash=str(answer.template["hash"]),
-            constraints=answer.constraints,
-            temperature=choice.ranking.temperature,
-            latency_ms=answer.latency_ms,
-        )
-        return answer, impression
+        return answer, impression_of(conversation, state.request, choice.ranking, answer, self.catalogue)
 
     def _answer(
         self,
@@ -342,9 +289,3 @@ class Recommender:
             timings_ms={part: round(1000 * seconds, 1) for part, seconds in (timings or {}).items()},
             choices=choices,
         )
-
-
-def _attitude(kind: str) -> Attitude:
-    if kind not in get_args(Attitude):
-        raise RequestError(f"unknown attitude {kind!r}: use one of {', '.join(get_args(Attitude))}")
-    return cast(Attitude, kind)

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from agent.catalogue import Catalogue
 from agent.constraints import Constraints
 from agent.conversation import Attitude, Belief, Conversation
 from agent.state import Event, State
-from agent.understanding import Understanding, merge
+from agent.understanding import Mention, Understanding, merge
 
 STARS: dict[Attitude, float | None] = {"liked": 5.0, "disliked": 1.0, "seen": None, "more": 5.0, "less": 1.0}
 """How an attitude reads in a history, in stars (None: watched, not rated); "rated" carries its own."""
+
+ATTITUDES: dict[str, Attitude] = {
+    "liked": "liked",
+    "disliked": "disliked",
+    "seen": "seen",
+    "like": "more",
+    "unlike": "less",
+}
+"""What an attitude in a message becomes as a belief."""
 
 REQUEST_LENGTH = 400
 """The wish that the LM reads keeps its latest characters, so that a long chat does not push out the history."""
@@ -20,29 +29,34 @@ REQUEST_LENGTH = 400
 
 def absorb(conversation: Conversation, understood: Understanding, catalogue: Catalogue) -> None:
     """Take a message's meaning into the conversation: attitudes, standing constraints and the wish in words."""
-    turn = conversation.turn
     if understood.intent == "reset":
         conversation.constraints = Constraints()
         conversation.request = ""
         conversation.shown = []
         conversation.beliefs = [b for b in conversation.beliefs if b.attitude not in ("more", "less")]
     conversation.constraints = merge(conversation.constraints, understood)
-    attitudes: dict[str, Attitude] = {
-        "liked": "liked", "disliked": "disliked", "seen": "seen", "like": "more", "unlike": "less",
-    }  # fmt: skip
     if understood.intent == "recommend":
-        # A new wish leaves the examples of the one before behind.
-        conversation.beliefs = [b for b in conversation.beliefs if b.attitude not in ("more", "less")]
+        # A new wish leaves the examples named in the one before behind; those of the cards stay until taken back.
+        conversation.beliefs = [
+            b for b in conversation.beliefs if b.attitude not in ("more", "less") or b.source != "message"
+        ]
     for mention in understood.mentions:
-        attitude = attitudes.get(mention.attitude)
-        if attitude:
-            believe(conversation, Belief(catalogue[mention.item].item_id, attitude, source="message", turn=turn))
+        mentioned(conversation, mention, catalogue)
     wish = understood.request.strip()
     if understood.intent == "recommend":
         conversation.request = wish
     elif understood.intent == "refine" and wish:
         conversation.request = f"{conversation.request}; {wish}" if conversation.request else wish
     conversation.request = conversation.request[-REQUEST_LENGTH:]
+
+
+def mentioned(conversation: Conversation, mention: Mention, catalogue: Catalogue) -> None:
+    """Take in what the message said about one film; one that is only talked about changes nothing."""
+    item_id = catalogue[mention.item].item_id
+    if mention.rating is not None:
+        believe(conversation, Belief(item_id, "rated", mention.rating, "message", conversation.turn))
+    elif mention.attitude in ATTITUDES:
+        believe(conversation, Belief(item_id, ATTITUDES[mention.attitude], None, "message", conversation.turn))
 
 
 def believe(conversation: Conversation, belief: Belief) -> None:
@@ -90,16 +104,46 @@ def fresh_only(conversation: Conversation, understood: Understanding | None, cat
     return frozenset(catalogue.index(item_id) for item_id in conversation.shown if item_id in catalogue)
 
 
-def forget(conversation: Conversation, what: str) -> None:
-    """Take back one belief (an item id) or one standing constraint (its field's name).
+def rewind(conversation: Conversation, listen: Callable[[str], Understanding], catalogue: Catalogue) -> str | None:
+    """Drop the last exchange and what its message told; what was clicked on cards stays.
+
+    ``listen`` understands a message in the light of the conversation as it stands. Returns the dropped message of the
+    user, None where there was none.
+    """
+    asked = [place for place, message in enumerate(conversation.messages) if message.role == "user"]
+    if not asked:
+        return None
+    kept, dropped = conversation.messages[: asked[-1]], conversation.messages[asked[-1]]
+    cards = [belief for belief in conversation.beliefs if belief.source != "message"]
+    conversation.messages, conversation.beliefs, conversation.shown = [], [], []
+    conversation.constraints, conversation.request = Constraints(), ""
+    for message in kept:
+        if message.role == "user":
+            understood = listen(message.content)
+            conversation.messages.append(message)
+            absorb(conversation, understood, catalogue)
+        else:
+            conversation.messages.append(message)
+            conversation.shown += [item.item_id for item in message.answer.items] if message.answer else []
+    for belief in cards:
+        believe(conversation, belief)
+    return dropped.content
+
+
+def take_back(conversation: Conversation, item_id: str, catalogue: Catalogue) -> None:
+    """Believe nothing of an item any more, and let it be recommended again."""
+    conversation.beliefs = [belief for belief in conversation.beliefs if belief.item_id != item_id]
+    excluded = conversation.constraints.excluded - {catalogue.index(item_id)}
+    conversation.constraints = replace(conversation.constraints, excluded=excluded)
+
+
+def forget(conversation: Conversation, constraint: str) -> None:
+    """Take back one standing constraint (by its field's name).
 
     Raises:
-        KeyError: neither is there.
+        KeyError: there is no such constraint.
     """
-    empty = Constraints()
-    if what in Constraints.__slots__:
-        conversation.constraints = replace(conversation.constraints, **{what: getattr(empty, what)})
-        return
-    if all(belief.item_id != what for belief in conversation.beliefs):
-        raise KeyError(f"nothing is believed about {what!r}: give an item id of a belief, or the name of a constraint")
-    conversation.beliefs = [belief for belief in conversation.beliefs if belief.item_id != what]
+    if constraint not in Constraints.__slots__:
+        known = ", ".join(Constraints.__slots__)
+        raise KeyError(f"nothing to forget by the name {constraint!r}: give an item id of a belief, or one of {known}")
+    conversation.constraints = replace(conversation.constraints, **{constraint: getattr(Constraints(), constraint)})

@@ -66,7 +66,7 @@ def small_rows(dataset: Dataset) -> tuple[Catalogue, SftRows]:
     plan = RowPlan(anchors=3, cold=0.2, alike=0.2)
     bank = PhraseBank.load("train")
     evidence = NoisyEvidence(len(catalogue))
-    return catalogue, build_rows(histories, [(evidence, users)], catalogue.items, neighbours, bank, plan)
+    return catalogue, build_rows(histories, [(evidence, users)], catalogue, neighbours, bank, plan)
 
 
 @pytest.fixture(scope="module")
@@ -106,7 +106,7 @@ def trained(small_rows: tuple[Catalogue, SftRows], tmp_path_factory: pytest.Temp
 
 
 def test_rows_only_read_the_past_and_are_true(small_rows: tuple[Catalogue, SftRows], dataset: Dataset) -> None:
-    catalogue, rows = small_rows
+    _, rows = small_rows
     future = past_and_future(indexed_ratings(dataset)).future
     held_out = set(zip(future["user"], future["item"], strict=True))
     kinds = {row.state.goal for row in rows.rows}
@@ -116,6 +116,7 @@ def test_rows_only_read_the_past_and_are_true(small_rows: tuple[Catalogue, SftRo
         assert row.target not in {event.item for event in row.state.history}
         told = {row.target, *(event.item for event in row.state.history), *(row.slate or ())}
         assert not any((row.user, item) in held_out for item in told)
+        assert rows.fitting(row)[row.target]
         if row.slate is not None:
             assert row.target in row.slate and len(row.slate) >= 10
 

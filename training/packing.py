@@ -30,10 +30,10 @@ def allowed_mask(row: SftRow, n_items: int) -> np.ndarray:
 class PolicyCollator:
     """Makes a batch of G groups of rows whose prompts begin alike (R rows in all).
 
-    A group is one sequence: the common beginning once, then each row's own rest. ``attention_mask`` (G, 1, T, T) lets a
-    rest see the beginning and itself only and ``position_ids`` (G, T) count on from the beginning, so each row reads exactly
-    its own prompt, at less than half the cost. ``ends`` (R, 2) says where each row's prompt ends. Beside them: ``evidence``
-    (R, n_items, F), ``allowed`` (R, n_items), ``targets`` and ``goals`` (R,).
+    A group is one sequence: the common beginning once, then each row's own rest. ``attention_mask`` (G, 1, T, T) lets
+    a rest see the beginning and itself only and ``position_ids`` (G, T) count on from the beginning, so each row reads
+    exactly its own prompt, at less than half the cost. ``ends`` (R, 2) says where each row's prompt ends. Beside them:
+    ``evidence`` (R, n_items, F), ``allowed`` and ``fitting`` (R, n_items), ``targets`` and ``goals`` (R,).
     """
 
     def __init__(self, data: SftRows, pad_token_id: int) -> None:
@@ -41,6 +41,7 @@ class PolicyCollator:
         self.pad_token_id = pad_token_id
 
     def __call__(self, examples: list[dict[str, Any]]) -> dict[str, Tensor]:
+        """Pack the groups ``examples`` of :func:`encode_rows`."""
         rows = [self.data.rows[row] for example in examples for row in example["rows"]]
         length = max(example["length"] for example in examples)
         ids = torch.full((len(examples), length), self.pad_token_id)
@@ -72,6 +73,7 @@ class PolicyCollator:
             "ends": torch.tensor(ends),
             "evidence": torch.from_numpy(self.data.evidence[[row.place for row in rows]].astype(np.float32)),
             "allowed": torch.from_numpy(np.stack([allowed_mask(row, n_items) for row in rows])),
+            "fitting": torch.from_numpy(np.stack([self.data.fitting(row) for row in rows])),
             "targets": torch.tensor([row.target for row in rows]),
             "goals": torch.tensor([GOALS.index(row.state.goal) for row in rows]),
         }
@@ -88,8 +90,10 @@ def common_start(prompts: Sequence[Sequence[int]]) -> int:
 
 
 def encode_rows(data: SftRows, prompt: StatePrompt, most: int = 6) -> Any:
-    """The rows as a `datasets.Dataset` of groups that share a state: ``rows`` (indices into ``data.rows``), their prompts
-    ``input_ids``, and the packed ``length``."""
+    """The rows as a `datasets.Dataset` of groups that share a state.
+
+    Columns: ``rows`` (indices into ``data.rows``), ``input_ids`` (one prompt a row) and the packed ``length``.
+    """
     from datasets import Dataset
 
     ids = prompt.encode([row.state for row in data.rows])

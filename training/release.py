@@ -14,7 +14,8 @@ from safetensors.torch import save_file
 
 from agent.item_tokens import ItemLike, item_keys
 from agent.language_model import ADAPTER_FILE, ROW_MAKER_FILE, PolicyCard
-from training.sft import GOALS, PolicyHead
+from training.packing import GOALS
+from training.sft import PolicyHead
 
 LARGEST = 16 * 2**20
 """An adapter file may be at most 16 MiB, so that it can live in the repository."""
@@ -39,7 +40,7 @@ def write_adapter(
 ) -> PolicyCard:
     """Write LoRA and item rows (float16), the row maker and the policy card.
 
-    The folder is a PEFT adapter: `PeftModel.from_pretrained(base with the item tokens added, folder)` gives the same model.
+    The folder is a PEFT adapter: `PeftModel.from_pretrained`, on the base with the item tokens added, gives this model.
 
     Raises:
         ValueError: the adapter is larger than 16 MiB (lower the LoRA rank, or train fewer layers).

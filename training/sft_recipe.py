@@ -53,7 +53,7 @@ def make_rows(dataset: Dataset, plan: RowPlan, folds: int, report: Report) -> Sf
     return build_rows(
         user_histories(indexed_ratings(past)),
         fold_evidence,
-        catalogue.items,
+        catalogue,
         neighbours,
         PhraseBank.load("train"),
         plan,
@@ -76,7 +76,7 @@ def train_sft(
 ) -> SftResult:
     """Train the policy's first adapter from a data set's past and write it to ``output / "adapter"``.
 
-    Nothing of the last fifth of each user's ratings is read, so the rated slates and the leave-one-out items stay unseen.
+    Nothing of the last fifth of each user's ratings is read: the rated slates and leave-one-out items stay unseen.
 
     Raises:
         AssetError, ValueError: the data set or the model is missing or does not fit; the message says what to do.

@@ -1,4 +1,4 @@
-"""SFT rows: what people did next, what they liked, and what a request describes, with evidence that has not seen them."""
+"""SFT rows: what people did next, liked, and asked for, with evidence that has not seen them."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from typing import Protocol
 import numpy as np
 from scipy.sparse import csr_matrix
 
-from agent.catalogue import Item
+from agent.catalogue import Catalogue, Item
 from agent.state import Event, State
-from training.requests import PhraseBank, write_request
+from training.phrases import PhraseBank
+from training.requests import STYLES, Request, write_request
 
 LIKED = 4.0
 """Stars from which a rating counts as a like, as in the rated-slate environment."""
@@ -29,8 +30,8 @@ class Features(Protocol):
 class SftRow:
     """One demonstration by ``user``: in ``state`` the right choice was ``target``.
 
-    ``place`` is the row of the evidence array that belongs to the state. ``slate`` limits the candidates (None: every item that
-    the state has not seen).
+    ``place`` is the row of the evidence array that belongs to the state. ``slate`` limits the candidates (None: every
+    item that the state has not seen). ``request`` is what the state's wish was written from.
     """
 
     user: str
@@ -38,22 +39,50 @@ class SftRow:
     target: int
     place: int
     slate: tuple[int, ...] | None = None
+    request: Request | None = None
 
 
 @dataclass(frozen=True)
 class SftRows:
-    """Rows and the evidence they share: (n_states, n_items, n_features) float16."""
+    """Rows and what they share.
+
+    ``evidence`` is (n_states, n_items, n_features) float16; ``genres`` (n_items, n_genres) bool with the columns
+    ``genre_names``, ``years`` (n_items,) with 0 where unknown.
+    """
 
     rows: list[SftRow]
     evidence: np.ndarray
+    genres: np.ndarray
+    years: np.ndarray
+    genre_names: tuple[str, ...]
+
+    def fitting(self, row: SftRow) -> np.ndarray:
+        """Which items meet what the row's request was written from, (n_items,) bool; all where there is no request."""
+        fits = np.ones(len(self.years), bool)
+        if row.request is None:
+            return fits
+        column = {name: place for place, name in enumerate(self.genre_names)}
+        for genre in row.request.genres:
+            fits &= self.genres[:, column[genre]]
+        for genre in row.request.without:
+            fits &= ~self.genres[:, column[genre]]
+        if row.request.year_min is not None:
+            fits &= self.years >= row.request.year_min
+        if row.request.year_max is not None:
+            fits &= (self.years > 0) & (self.years <= row.request.year_max)
+        return fits
 
 
 @dataclass(frozen=True, slots=True)
 class RowPlan:
-    """How many rows are made. ``anchors`` moments a user; at each one a next-film row, a slate row where at least ``least``
-    rated films follow, and ``requests`` request rows whose target is a film liked within the next ``ahead``.
+    """How many rows are made.
+
+    ``anchors`` moments a user; at each one a next-film row, a slate row where at least ``least`` rated films follow,
+    and ``requests`` request rows whose target is a film liked within the next ``ahead``.
 
     ``cold`` of the request rows hide the history, and ``alike`` of them name an example film ("something like ...").
+    ``styles`` are the shares of plain, soft and mixed requests: the grammar decides plain ones as well, soft ones it
+    cannot.
     """
 
     anchors: int = 6
@@ -62,13 +91,14 @@ class RowPlan:
     least: int = 10
     cold: float = 0.15
     alike: float = 0.08
+    styles: tuple[float, float, float] = (0.25, 0.5, 0.25)
     seed: int = 0
 
 
 def build_rows(
     histories: dict[str, tuple[Event, ...]],
     fold_evidence: Sequence[tuple[Features, Sequence[str]]],
-    items: Sequence[Item],
+    catalogue: Catalogue,
     neighbours: csr_matrix,
     bank: PhraseBank,
     plan: RowPlan,
@@ -79,7 +109,7 @@ def build_rows(
     Args:
         histories: each user's past, oldest first; nothing later than it is read.
         fold_evidence: pairs of (evidence fitted without these users, the users).
-        items: the catalogue.
+        catalogue: the items.
         neighbours: (n_items, n_items) item-item co-occurrence, to pick an example film near the target.
         bank: the training phrases.
         plan: how many rows, and the seed.
@@ -97,7 +127,7 @@ def build_rows(
         places += 1
         for user in users:
             past = histories[user]
-            made, states = _user_rows(user, past, items, neighbours, bank, plan, rng)
+            made, states = _user_rows(user, past, catalogue.items, neighbours, bank, plan, rng)
             if states:
                 blocks.append(evidence.features(states).astype(np.float16))
             rows += [replace(row, place=cold_place if row.place < 0 else places + row.place) for row in made]
@@ -105,7 +135,7 @@ def build_rows(
             done += 1
             if progress:
                 progress(done, total)
-    return SftRows(rows, np.concatenate(blocks))
+    return SftRows(rows, np.concatenate(blocks), catalogue.genre_matrix, catalogue.years, catalogue.genre_names)
 
 
 def _user_rows(
@@ -137,24 +167,24 @@ def _user_rows(
             rows.append(SftRow(user, State(history, goal="like"), target, place, tuple(event.item for event in ahead)))
         for _ in range(plan.requests):
             target = int(rng.choice(liked))
-            request = write_request(items[target], rng, bank).text
             fate = rng.random()
-            if fate < plan.cold:
-                rows.append(SftRow(user, State((), request, goal="request"), target, -1))
-            elif fate < plan.cold + plan.alike:
-                example = _example(target, history, neighbours)
-                if example is None:
-                    continue
-                state = State(history, request, like=(example,), goal="request")
-                rows.append(SftRow(user, state, target, len(states)))
+            example = _example(target, history, neighbours) if fate < plan.alike else None
+            style = STYLES[int(rng.choice(len(STYLES), p=plan.styles))]
+            request = write_request(items[target], rng, bank, style, like=example is not None)
+            if example is not None:
+                state = State(history, request.text, like=(example,), goal="request")
+                rows.append(SftRow(user, state, target, len(states), request=request))
                 states.append((*history, Event(example, 5.0)))
+            elif fate < plan.alike + plan.cold:
+                rows.append(SftRow(user, State((), request.text, goal="request"), target, -1, request=request))
             else:
-                rows.append(SftRow(user, State(history, request, goal="request"), target, place))
+                state = State(history, request.text, goal="request")
+                rows.append(SftRow(user, state, target, place, request=request))
     return rows, states
 
 
 def _example(target: int, history: tuple[Event, ...], neighbours: csr_matrix) -> int | None:
-    """The film most often liked together with the target that the user has not seen: what one would name as an example."""
+    """The unseen film that goes most often with the target: what one would name as an example."""
     row = neighbours[target]
     seen = {event.item for event in history} | {target}
     ranked = row.indices[np.argsort(-row.data)]

@@ -53,7 +53,8 @@ def recommend(
     as_json: JsonOption = False,
 ) -> None:
     """Recommend films for a user, for films you like, or for a wish in words."""
-    from agent.recommender import Recommender, RequestError
+    from agent.lookup import RequestError
+    from agent.recommender import Recommender
 
     if input is not None and (user or likes or dislikes or ask):
         raise InputError("--input stands alone: put the user, the history and the messages into its lines")
