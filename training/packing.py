@@ -10,21 +10,10 @@ import torch
 from torch import Tensor
 
 from agent.state_prompt import StatePrompt
-from training.sft_rows import SftRow, SftRows
+from training.sft_rows import SftRows
 
 GOALS = ("next", "like", "request")
 """The order of the rows of the evidence weights."""
-
-
-def allowed_mask(row: SftRow, n_items: int) -> np.ndarray:
-    """Which items may be chosen in a row: its slate, or everything unseen. (n_items,) bool."""
-    if row.slate is not None:
-        mask = np.zeros(n_items, bool)
-        mask[list(row.slate)] = True
-        return mask
-    mask = np.ones(n_items, bool)
-    mask[[item for item in row.state.seen if item != row.target]] = False
-    return mask
 
 
 class PolicyCollator:
@@ -65,14 +54,13 @@ class PolicyCollator:
                 mask[place, 0, start:stop, start:stop] = causal[: stop - start, : stop - start]
                 ends.append((place, stop - 1))
                 start = stop
-        n_items = self.data.evidence.shape[1]
         return {
             "input_ids": ids,
             "position_ids": positions,
             "attention_mask": mask,
             "ends": torch.tensor(ends),
             "evidence": torch.from_numpy(self.data.evidence[[row.place for row in rows]].astype(np.float32)),
-            "allowed": torch.from_numpy(np.stack([allowed_mask(row, n_items) for row in rows])),
+            "allowed": torch.from_numpy(np.stack([self.data.allowed(row) for row in rows])),
             "fitting": torch.from_numpy(np.stack([self.data.fitting(row) for row in rows])),
             "targets": torch.tensor([row.target for row in rows]),
             "goals": torch.tensor([GOALS.index(row.state.goal) for row in rows]),

@@ -17,7 +17,7 @@ from trl import SFTConfig, SFTTrainer
 
 from agent.item_tokens import RowMaker
 from agent.state_prompt import StatePrompt
-from training.packing import GOALS, PolicyCollator, allowed_mask, encode_rows
+from training.packing import GOALS, PolicyCollator, encode_rows
 from training.sft_rows import SftRows
 
 TARGET_MODULES = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
@@ -76,7 +76,7 @@ def fit_evidence_weights(data: SftRows, n_goals: int = len(GOALS), steps: int = 
         if len(rows) > 2000:
             rows = [rows[i] for i in rng.choice(len(rows), 2000, replace=False)]
         features = torch.from_numpy(data.evidence[[row.place for row in rows]].astype(np.float32))
-        allowed = torch.from_numpy(np.stack([allowed_mask(row, data.evidence.shape[1]) for row in rows]))
+        allowed = torch.from_numpy(np.stack([data.allowed(row) for row in rows]))
         targets = torch.tensor([row.target for row in rows])
         w = torch.zeros(data.evidence.shape[2], requires_grad=True)
         optimizer = torch.optim.LBFGS([w], max_iter=steps, line_search_fn="strong_wolfe")

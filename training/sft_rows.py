@@ -9,8 +9,10 @@ from typing import Protocol
 import numpy as np
 from scipy.sparse import csr_matrix
 
-from agent.catalogue import Catalogue, Item
+from agent.catalogue import Catalogue
+from agent.constraints import Constraints
 from agent.state import Event, State
+from agent.understanding import understand
 from training.phrases import PhraseBank
 from training.requests import STYLES, Request, write_request
 
@@ -31,7 +33,8 @@ class SftRow:
     """One demonstration by ``user``: in ``state`` the right choice was ``target``.
 
     ``place`` is the row of the evidence array that belongs to the state. ``slate`` limits the candidates (None: every
-    item that the state has not seen). ``request`` is what the state's wish was written from.
+    item that the state has not seen). ``request`` is what the state's wish was written from; ``filters`` are the
+    conditions that the grammar reads in it, where they are applied as in a chat.
     """
 
     user: str
@@ -40,37 +43,40 @@ class SftRow:
     place: int
     slate: tuple[int, ...] | None = None
     request: Request | None = None
+    filters: Constraints | None = None
 
 
 @dataclass(frozen=True)
 class SftRows:
     """Rows and what they share.
 
-    ``evidence`` is (n_states, n_items, n_features) float16; ``genres`` (n_items, n_genres) bool with the columns
-    ``genre_names``, ``years`` (n_items,) with 0 where unknown.
+    ``evidence`` is (n_states, n_items, n_features) float16.
     """
 
     rows: list[SftRow]
     evidence: np.ndarray
-    genres: np.ndarray
-    years: np.ndarray
-    genre_names: tuple[str, ...]
+    catalogue: Catalogue
+
+    def allowed(self, row: SftRow) -> np.ndarray:
+        """Which items may be chosen in a row: its slate, or everything unseen that its filters let through."""
+        if row.slate is not None:
+            mask = np.zeros(len(self.catalogue), bool)
+            mask[list(row.slate)] = True
+            return mask
+        mask = self.catalogue.mask(row.filters or Constraints(), seen=row.state.seen - {row.target})
+        return np.asarray(mask)
 
     def fitting(self, row: SftRow) -> np.ndarray:
         """Which items meet what the row's request was written from, (n_items,) bool; all where there is no request."""
-        fits = np.ones(len(self.years), bool)
         if row.request is None:
-            return fits
-        column = {name: place for place, name in enumerate(self.genre_names)}
-        for genre in row.request.genres:
-            fits &= self.genres[:, column[genre]]
-        for genre in row.request.without:
-            fits &= ~self.genres[:, column[genre]]
-        if row.request.year_min is not None:
-            fits &= self.years >= row.request.year_min
-        if row.request.year_max is not None:
-            fits &= (self.years > 0) & (self.years <= row.request.year_max)
-        return fits
+            return np.ones(len(self.catalogue), bool)
+        wish = Constraints(
+            genres=tuple(frozenset({genre}) for genre in row.request.genres),
+            without_genres=frozenset(row.request.without),
+            year_min=row.request.year_min,
+            year_max=row.request.year_max,
+        )
+        return np.asarray(self.catalogue.mask(wish))
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +88,8 @@ class RowPlan:
 
     ``cold`` of the request rows hide the history, and ``alike`` of them name an example film ("something like ...").
     ``styles`` are the shares of plain, soft and mixed requests: the grammar decides plain ones as well, soft ones it
-    cannot.
+    cannot. On ``filtered`` of the request rows the candidates are filtered by what the grammar reads, as in a chat, so
+    that the LM learns what to add where the filters have done their part.
     """
 
     anchors: int = 6
@@ -92,6 +99,7 @@ class RowPlan:
     cold: float = 0.15
     alike: float = 0.08
     styles: tuple[float, float, float] = (0.25, 0.5, 0.25)
+    filtered: float = 0.5
     seed: int = 0
 
 
@@ -127,7 +135,7 @@ def build_rows(
         places += 1
         for user in users:
             past = histories[user]
-            made, states = _user_rows(user, past, catalogue.items, neighbours, bank, plan, rng)
+            made, states = _user_rows(user, past, catalogue, neighbours, bank, plan, rng)
             if states:
                 blocks.append(evidence.features(states).astype(np.float16))
             rows += [replace(row, place=cold_place if row.place < 0 else places + row.place) for row in made]
@@ -135,13 +143,13 @@ def build_rows(
             done += 1
             if progress:
                 progress(done, total)
-    return SftRows(rows, np.concatenate(blocks), catalogue.genre_matrix, catalogue.years, catalogue.genre_names)
+    return SftRows(rows, np.concatenate(blocks), catalogue)
 
 
 def _user_rows(
     user: str,
     past: tuple[Event, ...],
-    items: Sequence[Item],
+    catalogue: Catalogue,
     neighbours: csr_matrix,
     bank: PhraseBank,
     plan: RowPlan,
@@ -170,17 +178,24 @@ def _user_rows(
             fate = rng.random()
             example = _example(target, history, neighbours) if fate < plan.alike else None
             style = STYLES[int(rng.choice(len(STYLES), p=plan.styles))]
-            request = write_request(items[target], rng, bank, style, like=example is not None)
+            request = write_request(catalogue[target], rng, bank, style, like=example is not None)
+            filters = _filters(request.text, target, catalogue) if rng.random() < plan.filtered else None
             if example is not None:
                 state = State(history, request.text, like=(example,), goal="request")
-                rows.append(SftRow(user, state, target, len(states), request=request))
+                rows.append(SftRow(user, state, target, len(states), None, request, filters))
                 states.append((*history, Event(example, 5.0)))
             elif fate < plan.alike + plan.cold:
-                rows.append(SftRow(user, State((), request.text, goal="request"), target, -1, request=request))
+                rows.append(SftRow(user, State((), request.text, goal="request"), target, -1, None, request, filters))
             else:
                 state = State(history, request.text, goal="request")
-                rows.append(SftRow(user, state, target, place, request=request))
+                rows.append(SftRow(user, state, target, place, None, request, filters))
     return rows, states
+
+
+def _filters(text: str, target: int, catalogue: Catalogue) -> Constraints | None:
+    """What the grammar reads in a request; None where it reads nothing, or misreads so that the target is gone."""
+    constraints = understand(text, catalogue).constraints
+    return constraints if constraints and catalogue.mask(constraints)[target] else None
 
 
 def _example(target: int, history: tuple[Event, ...], neighbours: csr_matrix) -> int | None:
