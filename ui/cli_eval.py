@@ -1,0 +1,72 @@
+"""The verbs ``concierge eval ...``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.table import Table as Grid
+
+from ui.options import AdapterOption, DataOption, ModelOption
+from ui.terminal import JsonOption, out, print_json, sub_app, working
+
+if TYPE_CHECKING:
+    from eval.ranking import Table
+
+app = sub_app("Measure the policy beside baselines.")
+
+
+class ProtocolError(ValueError):
+    """An unknown protocol; the message lists the known ones."""
+
+
+@app.command(epilog="Example: concierge eval ranking --protocol leave-one-out --protocol rated-slate")
+def ranking(
+    protocol: Annotated[
+        list[str] | None,
+        typer.Option(help="leave-one-out, rated-slate or requests; may be repeated (default: all)."),
+    ] = None,
+    data: DataOption = "ml-100k",
+    model: ModelOption = None,
+    adapter: AdapterOption = None,
+    part: Annotated[str, typer.Option(help="test for reports, valid for choices.")] = "test",
+    as_json: JsonOption = False,
+) -> None:
+    """Rank with baselines and the policy on the same cases; figures with 95 % intervals over users."""
+    from agent.dataset import load_dataset
+    from agent.loading import assemble
+    from eval.protocols.requests import PARTS
+    from eval.ranking import PROTOCOLS, evaluate
+
+    chosen = [p for p in PROTOCOLS if protocol is None or p in protocol]
+    unknown = sorted(set(protocol or ()) - set(PROTOCOLS))
+    if unknown:
+        raise ProtocolError(f"unknown protocol {unknown[0]!r}: use one of {', '.join(PROTOCOLS)}")
+    halves = [half for half in PARTS if half == part]
+    if not halves:
+        raise ProtocolError(f"unknown part {part!r}: use one of {', '.join(PARTS)}")
+    dataset = load_dataset(data)
+    tables = []
+    for name in chosen:
+        with working(f"Ranking: {name}"):
+            tables += evaluate(dataset, name, lambda c, e: assemble(c, e, model, adapter), halves[0])
+        if not as_json:
+            _show(tables[-1:] if name != "requests" else [t for t in tables if t.protocol == name])
+    if as_json:
+        print_json({"data": data, "rows": [row for table in tables for row in table.to_json()]})
+
+
+def _show(tables: list[Table]) -> None:
+    for table in tables:
+        metrics = list(table.rows[0].figures)
+        grid = Grid(title=f"{table.protocol}: {table.about} ({table.cases:,} cases)", title_justify="left")
+        grid.add_column("policy")
+        for metric in metrics:
+            grid.add_column(metric, justify="right")
+        grid.add_column(f"{metrics[0]} less {table.reference}", justify="right")
+        for row in table.rows:
+            difference = row.differences.get(metrics[0])
+            grid.add_row(
+                row.policy, *(str(row.figures[metric]) for metric in metrics), str(difference) if difference else ""
+            )
+        out().print(grid)
