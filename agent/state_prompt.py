@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from agent.item_tokens import item_token
+from agent.item_tokens import ItemLike, item_token
 
 if TYPE_CHECKING:
-    from agent.catalogue import Item
     from agent.state import State
     from prompts import Template
 
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
 class StatePrompt:
     """Renders states. ``max_history`` is how many of the latest items the LM reads."""
 
-    def __init__(self, template: Template, tokenizer: Any, items: Sequence[Item], max_history: int = 15) -> None:
+    def __init__(self, template: Template, tokenizer: Any, items: Sequence[ItemLike], max_history: int = 15) -> None:
         self.template = template
         self.tokenizer = tokenizer
         self.items = items

@@ -42,7 +42,7 @@ class Table:
     rows: Sequence[Row]
 
     def to_json(self) -> list[dict[str, Any]]:
-        """One object a row: ``protocol``, ``set``, ``policy``, each metric's mean, and ``ci`` and ``paired`` by metric."""
+        """One object a row: protocol, set, policy, each metric's mean, and ``ci`` and ``paired`` by metric."""
         return [
             {
                 "protocol": self.protocol,

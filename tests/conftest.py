@@ -11,6 +11,7 @@ import pytest
 
 if TYPE_CHECKING:
     from agent.dataset import Dataset
+    from agent.recommender import Recommender
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -48,3 +49,14 @@ def shared() -> Path:
     if not path.is_dir():
         pytest.skip(f"needs the data sets of the maintainers in {path}")
     return path
+
+
+@pytest.fixture(scope="session")
+def recommender(dataset: Dataset) -> Recommender:
+    """What `concierge recommend` uses: the released adapter over evidence that is fitted once and cached."""
+    from agent.assets import base_model_path, fetch
+    from agent.recommender import Recommender
+
+    fetch(progress=False)
+    base_model_path(progress=False)
+    return Recommender.load(dataset.name)

@@ -16,13 +16,13 @@ from agent.assets import base_model_path
 from agent.catalogue import Catalogue
 from agent.dataset import Dataset
 from agent.interactions import indexed_ratings, user_histories
-from agent.item_tokens import ItemFeatures, RowMaker, item_token
+from agent.item_tokens import ItemFeatures, ItemLike, RowMaker, item_token
 from agent.language_model import ItemLanguageModel, PolicyCard, load_base
 from agent.state import State
 from agent.state_prompt import StatePrompt
+from training.adapter import write_adapter
 from training.packing import PolicyCollator, encode_rows
 from training.phrases import PhraseBank
-from training.release import write_adapter
 from training.sft import PolicyTrainer, SftSettings, fit_evidence_weights, policy_logits, train_policy
 from training.sft_rows import RowPlan, SftRows, build_rows
 from training.splits import past_and_future
@@ -160,7 +160,7 @@ def test_packed_logits_equal_single_prompts_and_plain_peft(trained: Trained) -> 
 
 
 def test_a_new_catalogue_gets_rows_from_its_text(trained: Trained) -> None:
-    items = [*trained.catalogue.items[:50], _Film("new", "A Brand New Film", 2031, ("Comedy",))]
+    items: list[ItemLike] = [*trained.catalogue.items[:50], _Film("new", "A Brand New Film", 2031, ("Comedy",))]
     features = ItemFeatures(trained.features.values[: len(items)], trained.features.text_width)
     lm = ItemLanguageModel.from_adapter(trained.folder, trained.base, items, features, dtype=torch.float32)
     scores = lm.scores(StatePrompt(prompts.load("state"), lm.tokenizer, items).encode([State(request="a comedy")]))

@@ -1,91 +1,95 @@
-"""Release: a trained policy as an adapter folder that plain PEFT can load."""
+"""Release: an adapter where it is shipped from, with its model card: how it was made and what was measured with it."""
 
 from __future__ import annotations
 
-import hashlib
 import json
-from collections.abc import Sequence
+import shutil
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
-from peft import LoraConfig, get_peft_model_state_dict
-from safetensors.torch import save_file
+from agent.language_model import ADAPTER_FILE, POLICY_FILE, ROW_MAKER_FILE, AdapterError, PolicyCard
 
-from agent.item_tokens import ItemLike, item_keys
-from agent.language_model import ADAPTER_FILE, ROW_MAKER_FILE, PolicyCard
-from training.packing import GOALS
-from training.sft import PolicyHead
-
-LARGEST = 16 * 2**20
-"""An adapter file may be at most 16 MiB, so that it can live in the repository."""
-
-TOKEN_ROWS = "base_model.model.model.embed_tokens.token_adapter.trainable_tokens_delta"
+TRAINING_FILE = "training.json"
+FILES = (ADAPTER_FILE, "adapter_config.json", ROW_MAKER_FILE, POLICY_FILE, TRAINING_FILE)
 
 
-def write_adapter(
-    folder: Path,
-    model: Any,
-    head: PolicyHead,
-    items: Sequence[ItemLike],
-    first_item: int,
-    base: str,
-    base_folder: Path,
-    layers: int | None,
-    features: Sequence[str],
-    template: str,
-    version: str,
-    temperature: float,
-    max_history: int,
-) -> PolicyCard:
-    """Write LoRA and item rows (float16), the row maker and the policy card.
+def release(adapter: Path, target: Path, rows: Sequence[Mapping[str, Any]], command: str) -> Path:
+    """Copy a trained adapter to ``target`` and write its model card.
 
-    The folder is a PEFT adapter: `PeftModel.from_pretrained`, on the base with the item tokens added, gives this model.
+    Args:
+        adapter: the folder that `concierge train sft` wrote.
+        target: the folder to fill; what it held is replaced.
+        rows: the figures, as `concierge eval ranking --json` prints them under ``rows``.
+        command: the command that trained it.
 
     Raises:
-        ValueError: the adapter is larger than 16 MiB (lower the LoRA rank, or train fewer layers).
+        AdapterError: the adapter is incomplete (the message names the missing file).
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    state = {
-        name: tensor.detach().cpu().to(torch.float16).contiguous()
-        for name, tensor in get_peft_model_state_dict(model).items()
-        if "lora_" in name
-    }
-    with torch.no_grad():
-        state[TOKEN_ROWS] = head.rows().cpu().to(torch.float16).contiguous()
-    save_file(state, folder / ADAPTER_FILE, metadata={"format": "pt"})
-    save_file({"change": head.rows.change.detach().cpu().to(torch.float16)}, folder / ROW_MAKER_FILE)
-    config = model.peft_config["default"].to_dict()
-    config.update(
-        base_model_name_or_path=base,
-        inference_mode=True,
-        trainable_token_indices={"embed_tokens": list(range(first_item, first_item + len(items)))},
-        target_modules=sorted(config["target_modules"]),
-    )
-    (folder / "adapter_config.json").write_text(json.dumps(config, indent=1, default=str) + "\n", encoding="utf-8")
-    LoraConfig.from_pretrained(str(folder))
-    card = PolicyCard(
-        version=version,
-        base=base,
-        base_sha256=sha256(base_folder / "model.safetensors"),
-        layers=layers,
-        template=template,
-        features=tuple(features),
-        weights={goal: tuple(round(w, 6) for w in head.weights[index].tolist()) for index, goal in enumerate(GOALS)},
-        temperature=temperature,
-        items=tuple(item_keys(items)),
-        max_history=max_history,
-    )
-    card.write(folder)
-    size = sum(path.stat().st_size for path in folder.glob("*.safetensors"))
-    if size > LARGEST:
-        raise ValueError(
-            f"the adapter takes {size / 2**20:.1f} MiB, more than 16: lower --lora-rank or train fewer --layers"
-        )
-    return card
+    for name in FILES:
+        if not (adapter / name).is_file():
+            raise AdapterError(
+                f"{adapter / name} is missing: give the adapter folder of a finished `concierge train sft`"
+            )
+    text = write_card(PolicyCard.read(adapter), json.loads((adapter / TRAINING_FILE).read_text("utf-8")), rows, command)
+    target.mkdir(parents=True, exist_ok=True)
+    for name in FILES:
+        shutil.copyfile(adapter / name, target / name)
+    (target / "README.md").write_text(text, encoding="utf-8")
+    return target
 
 
-def sha256(path: Path) -> str:
-    """SHA-256 of a file, as hex digits."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def write_card(card: PolicyCard, training: Mapping[str, Any], rows: Sequence[Mapping[str, Any]], command: str) -> str:
+    """The model card as Markdown with the front matter that the Hugging Face hub reads."""
+    settings, plan = training["settings"], training["plan"]
+    parts = [
+        "---",
+        f"base_model: {card.base}",
+        "library_name: peft",
+        "license: apache-2.0",
+        "tags: [recommender, lora, item-tokens]",
+        "---",
+        f"# {card.version}: a film policy for {card.base}",
+        "",
+        "A LoRA adapter with one token a film. After the prompt, the logits of the film tokens, plus the weighted",
+        "evidence of the ratings (`policy.json`), are the policy's distribution over the candidates. The row of a film",
+        "that was not trained is made by `row_maker.safetensors` from its text and from what the same people watch.",
+        "",
+        "| | |",
+        "|---|---|",
+        f"| base model | {card.base}, first {card.layers or 'all'} layers, SHA-256 `{card.base_sha256}` |",
+        f"| data | {training['data']}, the first 80 % of each user's ratings |",
+        f"| fingerprint of the data | `{training['data_fingerprint']}` |",
+        f"| rows | {training['rows']:,} made, {training['samples_seen']:,} seen; evidence cross-fitted over users |",
+        f"| command | `{command}` |",
+        f"| seed | {settings['seed']} (rows: {plan['seed']}) |",
+        f"| LoRA | rank {settings['lora_rank']} on all linear layers, rate {settings['lora_rate']} |",
+        f"| training time | {training['seconds_training']:,.0f} s, {training['samples_per_second']} rows a second |",
+        f"| template | {card.template} |",
+        "",
+        "The data are GroupLens' and are not part of this folder; films are known by a digest of title and year.",
+        "",
+        "## Figures",
+        "",
+        "Printed by `concierge eval ranking`; 95 % bootstrap intervals over users.",
+        "",
+        *figure_tables(rows),
+    ]
+    return "\n".join(parts).rstrip() + "\n"
+
+
+def figure_tables(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The rows of `concierge eval ranking --json` as Markdown tables, one a protocol and set."""
+    lines: list[str] = []
+    seen: list[tuple[str, str]] = []
+    for row in rows:
+        key = (row["protocol"], row["set"])
+        metrics = list(row["ci"])
+        if key not in seen:
+            seen.append(key)
+            lines += [""] if lines else []
+            lines += [f"**{key[0]}**: {key[1]} ({row['cases']:,} cases)", ""]
+            lines += ["| policy | " + " | ".join(metrics) + " |", "|---" * (len(metrics) + 1) + "|"]
+        cells = [f"{row[m]:.4f} [{row['ci'][m][0]:.4f}, {row['ci'][m][1]:.4f}]" for m in metrics]
+        lines.append(f"| {row['policy']} | " + " | ".join(cells) + " |")
+    return lines

@@ -18,8 +18,8 @@ from agent.interactions import indexed_ratings, user_histories
 from agent.item_tokens import ItemFeatures, RowMaker, item_token
 from agent.language_model import PolicyCard, load_base
 from agent.state_prompt import StatePrompt
+from training.adapter import write_adapter
 from training.phrases import PhraseBank
-from training.release import write_adapter
 from training.sft import SftSettings, train_policy
 from training.sft_rows import RowPlan, SftRows, build_rows
 from training.splits import past_and_future

@@ -12,10 +12,10 @@ import gradio as gr
 
 from agent.conversation import Conversation
 from agent.recommender import Recommender
-from ui.cards import SLOTS, card_updates, control_updates
+from ui.cards import SLOTS, control_updates
 from ui.chat_page import MESSAGE_LIMIT, STARTERS, ChatPage, Updates
 from ui.session import Desk, Session
-from ui.transcript import PIECE_SECONDS, pieces, transcript
+from ui.transcript import PIECE_SECONDS, STREAM_SECONDS, pieces, transcript
 
 DOUBLE_CLICK_SECONDS = 0.6
 """The same button of a card pressed again so soon is a double click, and counts once."""
@@ -54,16 +54,22 @@ class ChatTab:
 
     def _connect(self) -> None:
         page = self.page
-        turn: dict[str, Any] = {
-            "outputs": page.components, "concurrency_limit": 8, "concurrency_id": "turn", "show_progress": "hidden",
+        quick: dict[str, Any] = {
+            "outputs": page.components, "concurrency_limit": 16, "concurrency_id": "quick", "show_progress": "hidden",
             "api_visibility": "private",
         }  # fmt: skip
-        quick = turn | {"concurrency_limit": 16, "concurrency_id": "quick"}
-        page.message.submit(self.on_message, [page.message, page.store], **turn).then(fn=None, js=SCROLL)
-        page.choices.click(self.on_choice, [page.store], **turn).then(fn=None, js=SCROLL)
-        for text, starter in zip(STARTERS, page.starters, strict=True):
-            starter.click(self._starter(text), [page.store], **turn)
-        page.retry.click(self.on_retry, [page.store], **turn).then(fn=None, js=SCROLL)
+        turn = quick | {"outputs": page.talking, "concurrency_limit": 8, "concurrency_id": "turn"}
+        turns = [
+            page.message.submit(self.on_message, [page.message, page.store], **turn),
+            page.choices.click(self.on_choice, [page.store], **turn),
+            page.retry.click(self.on_retry, [page.store], **turn),
+            *(
+                starter.click(self._starter(text), [page.store], **turn)
+                for text, starter in zip(STARTERS, page.starters, strict=True)
+            ),
+        ]
+        for event in turns:
+            event.then(self.on_load, [page.store], **quick).then(fn=None, js=SCROLL)
         page.undo.click(self.on_undo, [page.store], **quick)
         for fresh in (page.clear, page.new):
             fresh.click(self.on_new, [page.store], **quick).then(
@@ -71,7 +77,8 @@ class ChatTab:
             )
         page.beliefs.click(self.on_forget, [page.store], **quick)
         page.chats.click(self.on_chat, [page.store], **quick)
-        page.user.input(self.on_user, [page.user, page.store], **quick)
+        panel_only = quick | {"outputs": [page.history, page.beliefs, page.chats]}
+        page.user.input(self.on_user, [page.user, page.store], **panel_only)
         for place, card in enumerate(page.cards):
             reaction = quick | {"outputs": [*card.controls, page.beliefs, page.chats, page.last_click]}
             for kind, button in card.buttons.items():
@@ -80,7 +87,7 @@ class ChatTab:
                 star.click(self._reaction(place, "rated", float(value)), [page.store, page.last_click], **reaction)
 
     def on_load(self, stored: Any) -> Updates:
-        """A page was opened or reloaded."""
+        """A page was opened or reloaded, or an answer has been streamed: show the conversation as it is kept."""
         session = Session.read(stored)
         try:
             conversation = self.desk.open(session)
@@ -92,19 +99,13 @@ class ChatTab:
     # What a person does
 
     def on_message(self, message: str, stored: Any) -> Iterator[Updates]:
-        """A message was sent: show it, answer it, keep both, then stream the words and show the films."""
+        """A message was sent: show it, answer it, keep both, stream the words; the films come with the reload after."""
         text = message.strip()[:MESSAGE_LIMIT]
         if not text:
             return
         session = Session.read(stored)
-        yield {
-            self.page.message: gr.update(value="", interactive=True),
-            self.page.welcome: gr.update(visible=False),
-            self.page.chatbot: gr.update(value=transcript(self.desk.open(session), pending=text), visible=True),
-            self.page.choices: "",
-            self.page.turn_actions: gr.update(visible=False),
-            **card_updates(self.page.cards, None, (), self.desk.name),
-        }
+        rows = transcript(self.desk.open(session), pending=text)
+        yield {self.page.message: gr.update(value=""), **self.page.listening(rows, session)}
         yield from self._answer(session, text)
 
     def _answer(self, session: Session, text: str, again: bool = False) -> Iterator[Updates]:
@@ -115,12 +116,14 @@ class ChatTab:
                 self.recommender.reply(conversation, text, k=SLOTS)
         except Exception as error:
             gr.Warning(trouble(error), duration=12)
-            yield {**self.page.show(self.desk.open(session), session), self.page.message: gr.update(value=text)}
+            yield {self.page.message: gr.update(value=text)}
             return
+        end = time.monotonic() + STREAM_SECONDS
         for piece in pieces(conversation.messages[-1].content):
             yield {self.page.chatbot: transcript(conversation, partial=piece)}
             time.sleep(PIECE_SECONDS)
-        yield self.page.show(conversation, session)
+            if time.monotonic() > end:
+                break
 
     def on_choice(self, stored: Any, event: gr.EventData) -> Iterator[Updates]:
         """A quick reply was pressed."""
@@ -138,11 +141,7 @@ class ChatTab:
         conversation = self.desk.open(session)
         text = next((m.content for m in reversed(conversation.messages) if m.role == "user"), None)
         if text is not None:
-            yield {
-                self.page.chatbot: transcript(conversation, partial="…"),
-                self.page.turn_actions: gr.update(visible=False),
-                **card_updates(self.page.cards, None, (), str),
-            }
+            yield self.page.listening(transcript(conversation, partial="…"), session)
             yield from self._answer(session, text, again=True)
 
     def on_undo(self, stored: Any) -> Updates:

@@ -68,7 +68,7 @@ class ChatPage:
                     layout="bubble",
                 )
                 self.choices = gr.HTML("", js_on_load=panel.ON_LOAD, elem_id="choices")
-                with gr.Column(elem_classes=["cards"], elem_id="cards"):
+                with gr.Column(elem_classes=["cards"], elem_id="cards") as self.slate:
                     self.cards = [build_card(place) for place in range(SLOTS)]
                 with gr.Row(visible=False, elem_classes=["turn-actions"]) as self.turn_actions:
                     self.retry = gr.Button("Try again", size="sm", min_width=0, elem_id="retry")
@@ -111,22 +111,40 @@ class ChatPage:
         """Every component that a change of conversation touches."""
         cards = [part for card in self.cards for part in (card.box, card.html, *card.controls)]
         return [
-            self.store, self.welcome, self.chatbot, self.choices, self.turn_actions, self.message,
-            self.beliefs, self.user, self.history, self.chats, *cards,
+            *self.talking, self.beliefs, self.user, self.history, self.chats, *cards,
         ]  # fmt: skip
 
-    def show(self, conversation: Conversation, session: Session, partial: str | None = None) -> Updates:
-        """Every component's update for a conversation; with ``partial`` its last answer is still streaming."""
+    @property
+    def talking(self) -> list[Any]:
+        """The few components that a streaming answer touches: the browser looks at each of them for every piece."""
+        return [
+            self.store, self.message, self.welcome, self.chatbot, self.choices, self.slate, self.turn_actions,
+        ]  # fmt: skip
+
+    def listening(self, rows: list[Any], session: Session) -> Updates:
+        """A message is being answered: the transcript is ``rows``, and there is nothing to press."""
+        return {
+            self.store: session.write(),
+            self.welcome: gr.update(visible=False),
+            self.chatbot: gr.update(value=rows, visible=True),
+            self.choices: "",
+            self.slate: gr.update(visible=False),
+            self.turn_actions: gr.update(visible=False),
+        }
+
+    def show(self, conversation: Conversation, session: Session) -> Updates:
+        """Every component's update for a conversation."""
         answer = conversation.messages[-1].answer if conversation.messages else None
-        started, done = bool(conversation.messages), partial is None
+        started = bool(conversation.messages)
         seen = session.showing(conversation)
         return {
             self.store: seen.write(),
             self.welcome: gr.update(visible=not started),
-            self.chatbot: gr.update(value=transcript(conversation, partial), visible=started),
-            self.choices: panel.choices_html(answer.choices if answer and done else ()),
-            self.turn_actions: gr.update(visible=started and done),
-            **card_updates(self.cards, answer if done else None, conversation.beliefs, self.desk.name),
+            self.chatbot: gr.update(value=transcript(conversation), visible=started),
+            self.choices: panel.choices_html(answer.choices if answer else ()),
+            self.turn_actions: gr.update(visible=started),
+            self.slate: gr.update(visible=bool(answer and answer.items)),
+            **card_updates(self.cards, answer, conversation.beliefs, self.desk.name),
             **self.side(conversation, seen),
             self.user: gr.update(value=conversation.user or ""),
             self.history: self.past(conversation.user),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -70,3 +71,29 @@ def _show(tables: list[Table]) -> None:
                 row.policy, *(str(row.figures[metric]) for metric in metrics), str(difference) if difference else ""
             )
         out().print(grid)
+
+
+@app.command(epilog="Example: concierge eval latency --turns 50")
+def latency(
+    turns: Annotated[int, typer.Option(help="Turns of each kind.", min=1)] = 20,
+    data: DataOption = "ml-100k",
+    model: ModelOption = None,
+    adapter: AdapterOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Time a turn on this machine, and say where the time goes."""
+    from agent.recommender import Recommender
+    from eval.latency import measure
+
+    with working("Timing turns"):
+        timings = measure(Recommender.load(data, model, adapter), turns)
+    if as_json:
+        print_json({"rows": [asdict(timing) for timing in timings]})
+        return
+    for timing in timings:
+        parts = ", ".join(f"{part} {value:.0f}" for part, value in timing.parts.items())
+        out().print(
+            f"{timing.about}: {timing.median:.0f} ms a turn (90th percentile {timing.p90:.0f}) over {timing.turns} "
+            f"turns; medians of the parts: {parts}",
+            soft_wrap=True,
+        )

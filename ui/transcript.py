@@ -12,6 +12,8 @@ PIECES = 24
 """A streaming answer comes in at most so many pieces: each sends the whole transcript again."""
 PIECE_SECONDS = 0.04
 """Pause between two pieces."""
+STREAM_SECONDS = 2.0
+"""A stream that takes longer, on a slow machine, goes to its end at once."""
 
 
 def plain(text: str) -> str:

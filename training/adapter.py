@@ -1,0 +1,91 @@
+"""Adapter: a trained policy as a folder that plain PEFT can load."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from peft import LoraConfig, get_peft_model_state_dict
+from safetensors.torch import save_file
+
+from agent.item_tokens import ItemLike, item_keys
+from agent.language_model import ADAPTER_FILE, ROW_MAKER_FILE, PolicyCard
+from training.packing import GOALS
+from training.sft import PolicyHead
+
+LARGEST = 16 * 2**20
+"""An adapter file may be at most 16 MiB, so that it can live in the repository."""
+
+TOKEN_ROWS = "base_model.model.model.embed_tokens.token_adapter.trainable_tokens_delta"
+
+
+def write_adapter(
+    folder: Path,
+    model: Any,
+    head: PolicyHead,
+    items: Sequence[ItemLike],
+    first_item: int,
+    base: str,
+    base_folder: Path,
+    layers: int | None,
+    features: Sequence[str],
+    template: str,
+    version: str,
+    temperature: float,
+    max_history: int,
+) -> PolicyCard:
+    """Write LoRA and item rows (float16), the row maker and the policy card.
+
+    The folder is a PEFT adapter: `PeftModel.from_pretrained`, on the base with the item tokens added, gives this model.
+
+    Raises:
+        ValueError: the adapter is larger than 16 MiB (lower the LoRA rank, or train fewer layers).
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    state = {
+        name: tensor.detach().cpu().to(torch.float16).contiguous()
+        for name, tensor in get_peft_model_state_dict(model).items()
+        if "lora_" in name
+    }
+    with torch.no_grad():
+        state[TOKEN_ROWS] = head.rows().cpu().to(torch.float16).contiguous()
+    save_file(state, folder / ADAPTER_FILE, metadata={"format": "pt"})
+    save_file({"change": head.rows.change.detach().cpu().to(torch.float16)}, folder / ROW_MAKER_FILE)
+    config = model.peft_config["default"].to_dict()
+    config.update(
+        base_model_name_or_path=base,
+        inference_mode=True,
+        trainable_token_indices={"embed_tokens": list(range(first_item, first_item + len(items)))},
+        target_modules=sorted(config["target_modules"]),
+    )
+    (folder / "adapter_config.json").write_text(json.dumps(config, indent=1, default=str) + "\n", encoding="utf-8")
+    LoraConfig.from_pretrained(str(folder))
+    card = PolicyCard(
+        version=version,
+        base=base,
+        base_sha256=sha256(base_folder / "model.safetensors"),
+        layers=layers,
+        template=template,
+        features=tuple(features),
+        weights={goal: tuple(round(w, 6) for w in head.weights[index].tolist()) for index, goal in enumerate(GOALS)},
+        temperature=temperature,
+        items=tuple(item_keys(items)),
+        max_history=max_history,
+    )
+    card.write(folder)
+    size = sum(path.stat().st_size for path in folder.glob("*.safetensors"))
+    if size > LARGEST:
+        raise ValueError(
+            f"the adapter takes {size / 2**20:.1f} MiB, more than 16: lower --lora-rank or train fewer --layers"
+        )
+    return card
+
+
+def sha256(path: Path) -> str:
+    """SHA-256 of a file, as hex digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

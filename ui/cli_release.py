@@ -1,0 +1,44 @@
+"""The verb ``concierge release``: a trained adapter with its model card, ready to be shipped."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ui.terminal import JsonOption, out, print_json
+
+
+class FiguresError(ValueError):
+    """The file of figures cannot be used; the message says why."""
+
+
+def add_to(app: typer.Typer) -> None:
+    """Mount the verb on the root command."""
+    app.command(
+        epilog="Example: concierge eval ranking --adapter runs/sft/adapter --json > figures.json && "
+        "concierge release runs/sft/adapter agent/adapters/ml-100k-sft --figures figures.json"
+    )(release)
+
+
+def release(
+    adapter: Annotated[Path, typer.Argument(help="The adapter folder that `concierge train sft` wrote.")],
+    target: Annotated[Path, typer.Argument(help="The folder to fill; what it held is replaced.")],
+    figures: Annotated[Path, typer.Option(help="What `concierge eval ranking --json` printed for this adapter.")],
+    command: Annotated[str, typer.Option(help="The command that trained it, for the card.")] = "concierge train sft",
+    as_json: JsonOption = False,
+) -> None:
+    """Copy an adapter to where it is shipped from and write its model card."""
+    from training.release import release as write
+
+    try:
+        rows = json.loads(figures.read_text(encoding="utf-8"))["rows"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise FiguresError(f"{figures} is not what `concierge eval ranking --json` prints: {error}") from None
+    folder = write(adapter, target, rows, command)
+    if as_json:
+        print_json({"folder": str(folder)})
+    else:
+        out().print(f"{folder}: adapter and model card", soft_wrap=True)
