@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -69,9 +70,7 @@ def small_rows(dataset: Dataset) -> tuple[Catalogue, SftRows]:
     return catalogue, build_rows(histories, [(evidence, users)], catalogue, neighbours, bank, plan)
 
 
-@pytest.fixture(scope="module")
-def trained(small_rows: tuple[Catalogue, SftRows], tmp_path_factory: pytest.TempPathFactory) -> Trained:
-    catalogue, rows = small_rows
+def _train(catalogue: Catalogue, rows: SftRows, folder: Path, resume: bool = False) -> Trained:
     base = base_model_path()
     model, tokenizer = load_base(base, layers=2, dtype=torch.float32)
     embedding = model.get_input_embeddings().weight.detach().numpy()
@@ -82,19 +81,33 @@ def trained(small_rows: tuple[Catalogue, SftRows], tmp_path_factory: pytest.Temp
     first_item = len(tokenizer)
     tokenizer.add_tokens([item_token(item.item_id) for item in catalogue.items])
     prompt = StatePrompt(prompts.load("state"), tokenizer, catalogue.items)
-    folder = tmp_path_factory.mktemp("sft")
-    settings = SftSettings(layers=2, lora_rank=4, batch=2, max_steps=4)
+    settings = SftSettings(layers=2, lora_rank=4, batch=2, max_steps=4, save_steps=2)
     trainer = train_policy(
-        model, tokenizer, RowMaker(features), rows, prompt, first_item, settings, folder / "run", lambda *_: None
-    )
-    write_adapter(
-        folder / "adapter",
-        trainer.model,
-        trainer.model.policy_head,
-        catalogue.items,
+        model,
+        tokenizer,
+        RowMaker(features),
+        rows,
+        prompt,
         first_item,
-        base=base.name,
-        base_folder=base,
+        settings,
+        folder / "run",
+        lambda *_: None,
+        resume,
+    )
+    return Trained(trainer, rows, prompt, features, first_item, folder / "adapter", base, catalogue)
+
+
+@pytest.fixture(scope="module")
+def trained(small_rows: tuple[Catalogue, SftRows], tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    run = _train(*small_rows, tmp_path_factory.mktemp("sft"))
+    write_adapter(
+        run.folder,
+        run.trainer.model,
+        run.trainer.model.policy_head,
+        run.catalogue.items,
+        run.first_item,
+        base=run.base.name,
+        base_folder=run.base,
         layers=2,
         features=FEATURES,
         template="state@1",
@@ -102,7 +115,7 @@ def trained(small_rows: tuple[Catalogue, SftRows], tmp_path_factory: pytest.Temp
         temperature=1.0,
         max_history=15,
     )
-    return Trained(trainer, rows, prompt, features, first_item, folder / "adapter", base, catalogue)
+    return run
 
 
 def test_rows_only_read_the_past_and_are_true(small_rows: tuple[Catalogue, SftRows], dataset: Dataset) -> None:
@@ -128,6 +141,19 @@ def test_training_lowers_the_loss_and_moves_every_part(trained: Trained) -> None
     assert not torch.equal(start, head.weights.detach())
     lora = {n: p for n, p in trained.trainer.model.named_parameters() if "lora_B" in n}
     assert lora and all(p.abs().max() > 0 for p in lora.values())
+
+
+def test_a_resumed_run_ends_where_an_unbroken_one_does(
+    trained: Trained, small_rows: tuple[Catalogue, SftRows], tmp_path: Path
+) -> None:
+    checkpoint = trained.folder.parent / "run" / "checkpoint-4"
+    assert checkpoint.is_dir()
+    broken = tmp_path / "run" / "checkpoint-2"
+    unbroken = _train(*small_rows, tmp_path / "first")
+    shutil.copytree(tmp_path / "first" / "run" / "checkpoint-2", broken)
+    resumed = _train(*small_rows, tmp_path, resume=True)
+    for one, two in zip(unbroken.trainer.model.parameters(), resumed.trainer.model.parameters(), strict=True):
+        torch.testing.assert_close(one, two, rtol=1e-4, atol=1e-6)
 
 
 def test_packed_logits_equal_single_prompts_and_plain_peft(trained: Trained) -> None:

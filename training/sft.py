@@ -32,7 +32,8 @@ class SftSettings:
     """How the policy is fine-tuned.
 
     ``layers`` keeps the first layers of the base model (None: all of them); ``batch`` counts groups of rows that share
-    a state, about five rows each; ``teacher`` is explained at :func:`row_targets`.
+    a state, about five rows each; ``teacher`` is explained at :func:`row_targets`; a checkpoint is written every
+    ``save_steps`` steps.
     """
 
     layers: int | None = 18
@@ -47,6 +48,7 @@ class SftSettings:
     warmup: float = 0.03
     teacher: float = 0.7
     max_history: int = 15
+    save_steps: int = 200
     seed: int = 0
 
 
@@ -228,8 +230,8 @@ def train_policy(
         warmup_steps=settings.warmup,
         max_grad_norm=1.0,
         logging_steps=20,
-        save_steps=200,
-        save_total_limit=1,
+        save_steps=settings.save_steps,
+        save_total_limit=2,
         seed=settings.seed,
         report_to=[],
         remove_unused_columns=False,
