@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from ui import cli_data, cli_doctor, cli_eval, cli_prompts, cli_recommend, cli_release, cli_train
+from ui import cli_chat, cli_data, cli_doctor, cli_eval, cli_prompts, cli_recommend, cli_release, cli_train
 from ui.terminal import Group
 
 app = typer.Typer(
@@ -27,6 +27,7 @@ app.add_typer(cli_data.app, name="data")
 app.add_typer(cli_prompts.app, name="prompts")
 app.add_typer(cli_train.app, name="train")
 app.add_typer(cli_eval.app, name="eval")
+cli_chat.add_to(app)
 cli_recommend.add_to(app)
 cli_release.add_to(app)
 cli_doctor.add_to(app)

@@ -10,16 +10,12 @@ from typing import Annotated
 
 import typer
 
+from ui.options import AdapterOption, DataOption, ModelOption
 from ui.terminal import out
 
 AUTH_VARIABLE = "CONCIERGE_AUTH"
 """Environment variable with accounts for ``concierge serve``, one ``user:password`` a line."""
 
-Data = Annotated[str, typer.Option(help="A data set: ml-100k, or the name that `concierge data import` gave it.")]
-Model = Annotated[
-    str | None, typer.Option(help="A Hugging Face causal LM by name or folder (default: the fetched one).")
-]
-Adapter = Annotated[Path | None, typer.Option(help="A trained adapter's folder (default: the released one).")]
 Port = Annotated[
     int | None,
     typer.Option(min=1, max=65535, help="Port (default: 7860, or the next free one).", show_default=False),
@@ -37,9 +33,9 @@ def add_to(app: typer.Typer) -> None:
 
 
 def chat(
-    data: Data = "ml-100k",
-    model: Model = None,
-    adapter: Adapter = None,
+    data: DataOption = "ml-100k",
+    model: ModelOption = None,
+    adapter: AdapterOption = None,
     host: Annotated[str, typer.Option(help="An address of this machine alone.")] = "127.0.0.1",
     port: Port = None,
     browser: Annotated[
@@ -56,9 +52,9 @@ def chat(
 
 
 def serve(
-    data: Data = "ml-100k",
-    model: Model = None,
-    adapter: Adapter = None,
+    data: DataOption = "ml-100k",
+    model: ModelOption = None,
+    adapter: AdapterOption = None,
     host: Annotated[str, typer.Option(help="The address to listen on; 0.0.0.0 is every one.")] = "127.0.0.1",
     port: Port = None,
     auth: Annotated[

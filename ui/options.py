@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-DataOption = Annotated[str, typer.Option(help="A data set: ml-100k, or the name of an imported one.")]
+DataOption = Annotated[str, typer.Option(help="A data set: ml-100k, or the name that `concierge data import` gave it.")]
 ModelOption = Annotated[
-    str | None, typer.Option(help="A Hugging Face causal LM by name or folder (default: SmolLM2-135M-Instruct).")
+    str | None,
+    typer.Option(help="A Hugging Face causal LM by name or folder (default: the fetched SmolLM2-135M-Instruct)."),
 ]
-AdapterOption = Annotated[str | None, typer.Option(help="An adapter folder (default: the released one).")]
+AdapterOption = Annotated[Path | None, typer.Option(help="An adapter folder (default: the released one).")]
