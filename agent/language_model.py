@@ -129,6 +129,12 @@ class PolicyCard:
         (folder / POLICY_FILE).write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
 
 
+def backbone(model: Any) -> Any:
+    """The network under the output layer, of a causal LM or of a PEFT model around one."""
+    causal = model.get_base_model() if hasattr(model, "get_base_model") else model
+    return causal.base_model
+
+
 class ItemLanguageModel:
     """A causal LM whose vocabulary holds the catalogue's items.
 
@@ -214,8 +220,7 @@ class ItemLanguageModel:
         inputs = self.tokenizer.pad({"input_ids": [list(p) for p in prompts]}, return_tensors="pt").to(
             self.model.device
         )
-        backbone = self.model.get_base_model() if hasattr(self.model, "get_base_model") else self.model
-        hidden: Tensor = backbone.model(**inputs, use_cache=False).last_hidden_state[:, -1]
+        hidden: Tensor = backbone(self.model)(**inputs, use_cache=False).last_hidden_state[:, -1]
         return hidden
 
     def _tied(self) -> bool:

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from scipy.sparse import csr_matrix
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
 import prompts
 from agent.assets import base_model_path
@@ -70,9 +71,16 @@ def small_rows(dataset: Dataset) -> tuple[Catalogue, SftRows]:
     return catalogue, build_rows(histories, [(evidence, users)], catalogue, neighbours, bank, plan)
 
 
-def _train(catalogue: Catalogue, rows: SftRows, folder: Path, resume: bool = False) -> Trained:
-    base = base_model_path()
-    model, tokenizer = load_base(base, layers=2, dtype=torch.float32)
+def _train(
+    catalogue: Catalogue,
+    rows: SftRows,
+    folder: Path,
+    resume: bool = False,
+    base: Path | None = None,
+    layers: int | None = 2,
+) -> Trained:
+    base = base or base_model_path()
+    model, tokenizer = load_base(base, layers=layers, dtype=torch.float32)
     embedding = model.get_input_embeddings().weight.detach().numpy()
     neighbours = csr_matrix(np.roll(np.eye(len(catalogue)), 1, axis=1))
     features = ItemFeatures.build(
@@ -81,7 +89,7 @@ def _train(catalogue: Catalogue, rows: SftRows, folder: Path, resume: bool = Fal
     first_item = len(tokenizer)
     tokenizer.add_tokens([item_token(item.item_id) for item in catalogue.items])
     prompt = StatePrompt(prompts.load("state"), tokenizer, catalogue.items)
-    settings = SftSettings(layers=2, lora_rank=4, batch=2, max_steps=4, save_steps=2)
+    settings = SftSettings(layers=layers, lora_rank=4, batch=2, max_steps=4, save_steps=2)
     trainer = train_policy(
         model,
         tokenizer,
@@ -100,6 +108,11 @@ def _train(catalogue: Catalogue, rows: SftRows, folder: Path, resume: bool = Fal
 @pytest.fixture(scope="module")
 def trained(small_rows: tuple[Catalogue, SftRows], tmp_path_factory: pytest.TempPathFactory) -> Trained:
     run = _train(*small_rows, tmp_path_factory.mktemp("sft"))
+    _write(run, 2)
+    return run
+
+
+def _write(run: Trained, layers: int | None) -> None:
     write_adapter(
         run.folder,
         run.trainer.model,
@@ -108,14 +121,13 @@ def trained(small_rows: tuple[Catalogue, SftRows], tmp_path_factory: pytest.Temp
         run.first_item,
         base=run.base.name,
         base_folder=run.base,
-        layers=2,
+        layers=layers,
         features=FEATURES,
         template="state@1",
         version="test",
         temperature=1.0,
         max_history=15,
     )
-    return run
 
 
 def test_rows_only_read_the_past_and_are_true(small_rows: tuple[Catalogue, SftRows], dataset: Dataset) -> None:
@@ -183,6 +195,26 @@ def test_packed_logits_equal_single_prompts_and_plain_peft(trained: Trained) -> 
     with torch.no_grad():
         logits = peft(input_ids=torch.tensor(ids)).logits[0, -1, trained.first_item :].float().numpy()
     np.testing.assert_allclose(logits, alone[0], atol=1e-3)
+
+
+@pytest.mark.parametrize("kind", ["qwen2", "gpt2"])
+def test_any_causal_lm_can_be_tuned(small_rows: tuple[Catalogue, SftRows], tmp_path: Path, kind: str) -> None:
+    base = tmp_path / kind
+    tokenizer = AutoTokenizer.from_pretrained(base_model_path())
+    sizes = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2}
+    if kind == "gpt2":
+        sizes = {"n_embd": 32, "n_layer": 2, "n_head": 2}
+    else:
+        sizes["num_key_value_heads"] = 2
+    config = AutoConfig.for_model(kind, vocab_size=len(tokenizer), **sizes)
+    AutoModelForCausalLM.from_config(config).save_pretrained(base)
+    tokenizer.save_pretrained(base)
+    run = _train(*small_rows, tmp_path, base=base, layers=None)
+    _write(run, None)
+    lm = ItemLanguageModel.from_adapter(run.folder, base, run.catalogue.items, None, dtype=torch.float32)
+    prompt = StatePrompt(prompts.load("state"), lm.tokenizer, run.catalogue.items)
+    scores = lm.scores(prompt.encode([State(request="a comedy"), State(request="a war film")]))
+    assert scores.shape == (2, len(run.catalogue)) and np.isfinite(scores).all() and (scores[0] != scores[1]).any()
 
 
 def test_a_new_catalogue_gets_rows_from_its_text(trained: Trained) -> None:

@@ -20,8 +20,6 @@ from training.sft import PolicyHead
 LARGEST = 16 * 2**20
 """An adapter file may be at most 16 MiB, so that it can live in the repository."""
 
-TOKEN_ROWS = "base_model.model.model.embed_tokens.token_adapter.trainable_tokens_delta"
-
 
 def write_adapter(
     folder: Path,
@@ -51,15 +49,19 @@ def write_adapter(
         for name, tensor in get_peft_model_state_dict(model).items()
         if "lora_" in name
     }
+    causal = model.get_base_model()
+    embedding = next(name for name, module in causal.named_modules() if module is causal.get_input_embeddings())
     with torch.no_grad():
-        state[TOKEN_ROWS] = head.rows().cpu().to(torch.float16).contiguous()
+        state[f"base_model.model.{embedding}.token_adapter.trainable_tokens_delta"] = (
+            head.rows().cpu().to(torch.float16).contiguous()
+        )
     save_file(state, folder / ADAPTER_FILE, metadata={"format": "pt"})
     save_file({"change": head.rows.change.detach().cpu().to(torch.float16)}, folder / ROW_MAKER_FILE)
     config = model.peft_config["default"].to_dict()
     config.update(
         base_model_name_or_path=base,
         inference_mode=True,
-        trainable_token_indices={"embed_tokens": list(range(first_item, first_item + len(items)))},
+        trainable_token_indices={embedding.rpartition(".")[2]: list(range(first_item, first_item + len(items)))},
         target_modules=sorted(config["target_modules"]),
     )
     (folder / "adapter_config.json").write_text(json.dumps(config, indent=1, default=str) + "\n", encoding="utf-8")

@@ -16,11 +16,11 @@ from transformers import TrainerCallback
 from trl import SFTConfig, SFTTrainer
 
 from agent.item_tokens import RowMaker
+from agent.language_model import backbone
 from agent.state_prompt import StatePrompt
 from training.packing import GOALS, PolicyCollator, encode_rows
 from training.sft_rows import SftRows
 
-TARGET_MODULES = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
 NOT_ALLOWED = -1e9
 """Logit of an item that may not be chosen: as good as minus infinity, but zero times it is zero."""
 
@@ -178,13 +178,12 @@ def policy_logits(model: Any, head: PolicyHead, inputs: dict[str, Tensor], first
     ``first_item`` is the token id of item 0; item tokens in the prompt read their row from ``head``.
     """
     rows = head.rows()
-    backbone = model.get_base_model().model
     ids = inputs["input_ids"]
     is_item = ids >= first_item
-    words = backbone.embed_tokens(ids.clamp(max=first_item - 1))
+    words = model.get_input_embeddings()(ids.clamp(max=first_item - 1))
     items = rows[(ids - first_item).clamp(min=0)].to(words.dtype)
     embedded = torch.where(is_item[..., None], items, words)
-    hidden = backbone(
+    hidden = backbone(model)(
         inputs_embeds=embedded,
         attention_mask=inputs["attention_mask"],
         position_ids=inputs["position_ids"],
@@ -217,7 +216,7 @@ def train_policy(
 
     torch.manual_seed(settings.seed)
     wrapped = get_peft_model(
-        model, LoraConfig(r=settings.lora_rank, lora_alpha=2 * settings.lora_rank, target_modules=TARGET_MODULES)
+        model, LoraConfig(r=settings.lora_rank, lora_alpha=2 * settings.lora_rank, target_modules="all-linear")
     )
     wrapped.policy_head = PolicyHead(rows, fit_evidence_weights(data))
     args = SFTConfig(
