@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import os
@@ -49,6 +50,11 @@ class Dataset:
     users: pd.DataFrame | None
     tags: pd.DataFrame | None
     fingerprint: str
+
+    def only(self, ratings: pd.DataFrame) -> Dataset:
+        """The data set with these ratings alone; their ``item`` is the catalogue index, as a split gives them."""
+        ids = self.items["item"].to_numpy()
+        return dataclasses.replace(self, ratings=ratings.assign(item=ids[ratings["item"].to_numpy()]))
 
 
 def load_dataset(name: str = DEFAULT) -> Dataset:

@@ -84,9 +84,9 @@ def load_base(
 class PolicyCard:
     """``policy.json`` of an adapter folder: what goes with the weights.
 
-    ``weights`` maps a goal to one weight per evidence feature (``features`` names them); ``layers`` is the number of
-    transformer layers that the adapter was trained on; ``items`` holds the ``item_keys`` of the trained rows, in their
-    order; ``version`` names the policy in logs.
+    ``weights`` maps a goal to one weight per evidence feature (``features`` names them), ``lm_weights`` to the weight
+    of the LM's logits; ``layers`` is the number of transformer layers that the adapter was trained on; ``items`` holds
+    the ``item_keys`` of the trained rows, in their order; ``version`` names the policy in logs.
     """
 
     version: str
@@ -96,6 +96,7 @@ class PolicyCard:
     template: str
     features: tuple[str, ...]
     weights: dict[str, tuple[float, ...]]
+    lm_weights: dict[str, float]
     temperature: float
     items: tuple[str, ...]
     max_history: int = 15

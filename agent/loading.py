@@ -65,7 +65,7 @@ def assemble(
     lm = ItemLanguageModel.from_adapter(folder, base, catalogue.items, features)
     prompt = StatePrompt(prompts.load(card.template), lm.tokenizer, catalogue.items, card.max_history)
     weights = {goal: np.asarray(values, dtype=np.float32) for goal, values in card.weights.items()}
-    return Policy(evidence, weights, lm, prompt, card.temperature, card.version)
+    return Policy(evidence, weights, lm, prompt, card.temperature, card.version, card.lm_weights)
 
 
 def catalogue_features(

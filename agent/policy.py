@@ -96,9 +96,11 @@ class Ranking:
 
 
 class Policy:
-    """``logits = LM item logits + w[goal] . evidence(history, item)``, softmax over the candidates.
+    """``logits = v[goal] * LM item logits + w[goal] . evidence(history, item)``, softmax over the candidates.
 
-    ``weights`` maps a goal to (n_features,). Without an LM the policy is the classical ranker that it starts from.
+    ``weights`` maps a goal to w (n_features,), ``lm_weights`` to v (1 where it is not named). For the goal ``request``
+    the LM speaks only where there is a wish to read. Without an LM the policy is the classical ranker that it starts
+    from.
     """
 
     def __init__(
@@ -109,6 +111,7 @@ class Policy:
         prompt: StatePrompt | None = None,
         temperature: float = 1.0,
         version: str = "evidence",
+        lm_weights: dict[str, float] | None = None,
     ) -> None:
         if (lm is None) != (prompt is None):
             raise ValueError("a policy needs the LM and its state prompt together, or neither")
@@ -118,6 +121,7 @@ class Policy:
         self.prompt = prompt
         self.temperature = temperature
         self.version = version
+        self.lm_weights = lm_weights or {}
 
     @property
     def template(self) -> dict[str, object]:
@@ -156,7 +160,16 @@ class Policy:
         evidence = np.einsum("bnf,bf->bn", features, weights)
         if self.lm is None or self.prompt is None:
             return evidence, np.zeros_like(evidence)
-        return evidence, self.lm.scores(self.prompt.encode(states))
+        lm = np.zeros_like(evidence)
+        asked = [row for row, state in enumerate(states) if self._lm_weight(state)]
+        if asked:
+            scores = self.lm.scores(self.prompt.encode([states[row] for row in asked]))
+            lm[asked] = scores * np.array([[self._lm_weight(states[row])] for row in asked], dtype=np.float32)
+        return evidence, lm
+
+    def _lm_weight(self, state: State) -> float:
+        has_wish = bool(state.request or state.like or state.unlike)
+        return self.lm_weights.get(state.goal, 1.0) if has_wish or state.goal != "request" else 0.0
 
 
 def evidence_history(state: State) -> tuple[Event, ...]:

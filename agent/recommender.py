@@ -263,7 +263,7 @@ class Recommender:
         rng = np.random.default_rng(self._seeds.spawn(1)[0]) if self.explore else None
         choice = choose(self.policy, self.catalogue, state, left_out, k, rng)
         examples = [self.catalogue[index].title for index in state.like]
-        reply = found_reply(k, len(choice.items), state.constraints, examples, bool(state.history))
+        reply = found_reply(k, len(choice.items), state.constraints, examples, bool(state.request), bool(state.history))
         timings = {"understanding": understood - start, **choice.seconds}
         answer = self._answer(conversation, reply, start, choice.items, timings=timings)
         return answer, impression_of(conversation, state.request, choice.ranking, answer, self.catalogue)

@@ -45,7 +45,7 @@ def absorb(conversation: Conversation, understood: Understanding, catalogue: Cat
     wish = understood.request.strip()
     if understood.intent == "recommend":
         conversation.request = wish
-    elif understood.intent == "refine" and wish:
+    elif wish:
         conversation.request = f"{conversation.request}; {wish}" if conversation.request else wish
     conversation.request = conversation.request[-REQUEST_LENGTH:]
 
@@ -89,7 +89,7 @@ def state_of(conversation: Conversation, past: Sequence[Event], catalogue: Catal
         request=request,
         like=tuple(like),
         unlike=tuple(unlike),
-        goal="request" if request or like or constraints else "like",
+        goal="request",
         constraints=constraints,
     )
 

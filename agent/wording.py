@@ -77,7 +77,13 @@ def wish_in_words(constraints: Constraints, count: int, noun: str = "film") -> s
 
 
 def found_reply(
-    asked: int, found: int, constraints: Constraints, examples: Sequence[str], has_taste: bool, noun: str = "film"
+    asked: int,
+    found: int,
+    constraints: Constraints,
+    examples: Sequence[str],
+    has_words: bool,
+    has_taste: bool,
+    noun: str = "film",
 ) -> str:
     """What was found, under which conditions, and which wish could not be checked."""
     wish = wish_in_words(constraints, found if found else 2, noun)
@@ -85,13 +91,12 @@ def found_reply(
         text = f"I know no {wish} that you have not seen. Take one of your conditions back and I will look again."
     else:
         like = f", close to {listed([f'“{title}”' for title in examples])}" if examples else ""
-        taste = (
-            ""
-            if replace(constraints, excluded=frozenset()) or examples
-            else " for your taste"
-            if has_taste
-            else " that many people like"
-        )
+        if replace(constraints, excluded=frozenset()) or examples:
+            taste = ""
+        elif has_words:
+            taste = " that your words point to"
+        else:
+            taste = " for your taste" if has_taste else " that many people like"
         start = (
             f"I know only {number(found)}" if found < asked else f"Here {'is' if found == 1 else 'are'} {number(found)}"
         )

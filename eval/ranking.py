@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
@@ -111,7 +111,7 @@ def _rated_slate(dataset: Dataset, make_policy: PolicyMaker, part: requests.Part
 def _requests(dataset: Dataset, make_policy: PolicyMaker, part: requests.Part) -> list[Table]:
     past = splits.past_and_future(indexed_ratings(dataset)).past
     _, policy = _fitted(dataset, past, make_policy)
-    catalogue = Catalogue(_only(dataset, past))
+    catalogue = Catalogue(dataset.only(past))
     tables = []
     sets: dict[str, list[requests.RequestRow]] = {
         which: requests.load_requests(dataset, which, part, catalogue) for which in requests.SETS
@@ -137,15 +137,9 @@ def _requests(dataset: Dataset, make_policy: PolicyMaker, part: requests.Part) -
 
 
 def _fitted(dataset: Dataset, past: pd.DataFrame, make_policy: PolicyMaker) -> tuple[EvidenceModel, Policy]:
-    only = _only(dataset, past)
+    only = dataset.only(past)
     model = EvidenceModel.cached(only)
     return model, make_policy(Catalogue(only), model)
-
-
-def _only(dataset: Dataset, ratings: pd.DataFrame) -> Dataset:
-    """The data set with these ratings (catalogue indices) alone."""
-    ids = dataset.items["item"].to_numpy()
-    return replace(dataset, ratings=ratings.assign(item=ids[ratings["item"].to_numpy()]))
 
 
 def _baselines(ratings: pd.DataFrame, n_items: int) -> dict[str, Scorer]:

@@ -230,15 +230,21 @@ def test_hostile_titles_stay_text(visit: Any, server: ChatServer) -> None:
     text = ""
     for ask in ("a comedy", "a drama", "a thriller"):
         me.say(ask)
+        assert len(me.titles()) == FILMS
         for place in range(FILMS):
             card = me.page.locator(f"#card-{place}")
             card.locator("summary").click()
             card.locator(".act-liked").click()
             expect(card.locator(".act-liked")).to_have_class(re.compile("pressed"))
         text += me.page.locator("#cards").inner_text() + me.page.locator("#beliefs").inner_text()
-    assert "onerror" in text and "<script>" in text and "{{7*7}}" in text and "![x](http" in text
-    for area in ("#cards", "#beliefs", ".history", "#transcript"):
-        assert me.page.locator(f"{area} :is(img, script, iframe, svg[onload], .katex, a)").count() == 0
+        for area in ("#cards", "#beliefs", ".history", "#transcript"):
+            assert me.page.locator(f"{area} :is(img, script, iframe, svg[onload], .katex, a)").count() == 0
+        me.page.locator("#clear").click()
+        expect(me.page.locator(".welcome")).to_be_visible()
+    assert "onerror" in text
+    assert "<script>" in text
+    assert "{{7*7}}" in text
+    assert "![x](http" in text
 
 
 def test_usable_on_a_phone(visit: Any) -> None:

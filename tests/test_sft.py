@@ -197,6 +197,7 @@ def test_packed_logits_equal_single_prompts_and_plain_peft(trained: Trained) -> 
     np.testing.assert_allclose(logits, alone[0], atol=1e-3)
 
 
+@pytest.mark.filterwarnings("ignore:fan_in_fan_out is set to False")  # peft says that it adapts to GPT-2's layers
 @pytest.mark.parametrize("kind", ["qwen2", "gpt2"])
 def test_any_causal_lm_can_be_tuned(small_rows: tuple[Catalogue, SftRows], tmp_path: Path, kind: str) -> None:
     base = tmp_path / kind
@@ -206,7 +207,7 @@ def test_any_causal_lm_can_be_tuned(small_rows: tuple[Catalogue, SftRows], tmp_p
         sizes = {"n_embd": 32, "n_layer": 2, "n_head": 2}
     else:
         sizes["num_key_value_heads"] = 2
-    config = AutoConfig.for_model(kind, vocab_size=len(tokenizer), **sizes)
+    config = AutoConfig.for_model(kind, vocab_size=len(tokenizer), bos_token_id=1, eos_token_id=2, **sizes)
     AutoModelForCausalLM.from_config(config).save_pretrained(base)
     tokenizer.save_pretrained(base)
     run = _train(*small_rows, tmp_path, base=base, layers=None)

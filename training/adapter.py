@@ -74,6 +74,7 @@ def write_adapter(
         template=template,
         features=tuple(features),
         weights={goal: tuple(round(w, 6) for w in head.weights[index].tolist()) for index, goal in enumerate(GOALS)},
+        lm_weights=dict.fromkeys(GOALS, 1.0),
         temperature=temperature,
         items=tuple(item_keys(items)),
         max_history=max_history,

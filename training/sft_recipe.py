@@ -9,6 +9,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 import prompts
 from agent.assets import resolve_model
 from agent.catalogue import Catalogue
@@ -16,11 +18,14 @@ from agent.dataset import Dataset, load_dataset
 from agent.evidence import FEATURES, EvidenceModel, cross_fit
 from agent.interactions import indexed_ratings, user_histories
 from agent.item_tokens import ItemFeatures, RowMaker, item_token
-from agent.language_model import PolicyCard, load_base
+from agent.language_model import ItemLanguageModel, PolicyCard, load_base
+from agent.state import Goal
 from agent.state_prompt import StatePrompt
 from training.adapter import write_adapter
+from training.calibration import calibrate
+from training.packing import GOALS
 from training.phrases import PhraseBank
-from training.sft import SftSettings, train_policy
+from training.sft import SftSettings, fit_evidence_weights, train_policy
 from training.sft_rows import RowPlan, SftRows, build_rows
 from training.splits import past_and_future
 
@@ -39,9 +44,7 @@ class SftResult:
 
 def past_only(dataset: Dataset) -> Dataset:
     """The data set as it stood before the held-out last fifth of each user's ratings."""
-    past = past_and_future(indexed_ratings(dataset)).past
-    items = dataset.items["item"].to_numpy()
-    return replace(dataset, ratings=past.assign(item=items[past["item"].to_numpy()]))
+    return dataset.only(past_and_future(indexed_ratings(dataset)).past)
 
 
 def make_rows(dataset: Dataset, plan: RowPlan, folds: int, report: Report) -> SftRows:
@@ -103,7 +106,7 @@ def train_sft(
         network, tokenizer, RowMaker(features), rows, prompt, first_item, settings, output / "run", report, resume
     )
     trained = time.perf_counter()
-    card = write_adapter(
+    write_adapter(
         output / "adapter",
         trainer.model,
         trainer.model.policy_head,
@@ -118,6 +121,7 @@ def train_sft(
         temperature=1.0,
         max_history=settings.max_history,
     )
+    card, tried = calibrate_adapter(output / "adapter", dataset, base, rows, report)
     seen = round(len(rows.rows) * (trainer.state.epoch or 0.0))
     figures = {
         "data": data,
@@ -129,7 +133,29 @@ def train_sft(
         "seconds_preparing": round(prepared - started, 1),
         "seconds_training": round(trained - prepared, 1),
         "samples_per_second": round(seen / (trained - prepared), 2),
+        "calibration": tried,
         "loss": [entry for entry in trainer.state.log_history if "loss" in entry],
     }
     (output / "adapter" / "training.json").write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
     return SftResult(output / "adapter", card, figures)
+
+
+def calibrate_adapter(
+    folder: Path, dataset: Dataset, base: str | Path, rows: SftRows, report: Report
+) -> tuple[PolicyCard, dict[str, dict[float, float]]]:
+    """Decide what a tuned LM may say where there are no words, and write it into the adapter's card.
+
+    For the goals without words the evidence weights are those fitted without any LM; see :mod:`training.calibration`.
+    Returns the card and the log-likelihoods tried.
+    """
+    card = PolicyCard.read(folder)
+    alone = dict(zip(GOALS, fit_evidence_weights(rows).tolist(), strict=True))
+    weights = {**card.weights, **{goal: tuple(round(w, 6) for w in alone[goal]) for goal in ("next", "like")}}
+    items = Catalogue(dataset).items
+    lm = ItemLanguageModel.from_adapter(folder, base, items, None)
+    prompt = StatePrompt(prompts.load(card.template), lm.tokenizer, items, card.max_history)
+    vectors: dict[Goal, np.ndarray] = {"next": np.array(weights["next"]), "like": np.array(weights["like"])}
+    lm_weights, tried = calibrate(dataset, lm, prompt, vectors, report)
+    card = replace(card, weights=weights, lm_weights=lm_weights)
+    card.write(folder)
+    return card, tried

@@ -90,10 +90,10 @@ class ChatPage:
             with gr.Column(scale=3, min_width=300, elem_classes=["side-column"]):
                 with gr.Accordion("What I believe about you", open=True, elem_id="beliefs"):
                     self.beliefs = gr.HTML("", js_on_load=panel.ON_LOAD)
-                with gr.Accordion("Look over a viewer's shoulder", open=False, elem_id="shoulder"):
+                with gr.Accordion("Look over a viewer's shoulder", open=False, elem_id="shoulder") as self.shoulder:
                     self.user = gr.Dropdown(
                         [("Nobody", ""), *((f"User {user}", user) for user in users)],
-                        value="",
+                        value=None,  # and not "Nobody": a name typed here would be appended to it
                         label="Viewer from the data set",
                         info="Recommend as if you had this viewer's past.",
                         filterable=True,
@@ -111,7 +111,7 @@ class ChatPage:
         """Every component that a change of conversation touches."""
         cards = [part for card in self.cards for part in (card.box, card.html, *card.controls)]
         return [
-            *self.talking, self.beliefs, self.user, self.history, self.chats, *cards,
+            *self.talking, self.beliefs, self.shoulder, self.user, self.history, self.chats, *cards,
         ]  # fmt: skip
 
     @property
@@ -146,7 +146,9 @@ class ChatPage:
             self.slate: gr.update(visible=bool(answer and answer.items)),
             **card_updates(self.cards, answer, conversation.beliefs, self.desk.name),
             **self.side(conversation, seen),
-            self.user: gr.update(value=conversation.user or ""),
+            # A borrowed past is never at work unseen.
+            self.shoulder: gr.update(open=True) if conversation.user else gr.skip(),
+            self.user: gr.update(value=conversation.user),
             self.history: self.past(conversation.user),
         }
 
