@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -23,7 +23,7 @@ EXPLORATION = 0.25
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What was chosen, from which distribution, and how many seconds each step took."""
+    """What was chosen, the distribution that it was drawn from, and how many seconds each step took."""
 
     items: tuple[Recommendation, ...]
     ranking: Ranking
@@ -47,9 +47,9 @@ def choose(
     allowed = np.flatnonzero(catalogue.mask(state.constraints, seen=left_out))
     whole = policy.rank(state, allowed)
     best = np.sort(np.argsort(-whole.logits, kind="stable")[:CANDIDATES])
-    temperature = policy.temperature * (EXPLORATION if rng is not None else 1.0)
-    ranking = Ranking(allowed[best], whole.lm[best], whole.evidence[best], temperature)
-    slate = ranking.slate(k, rng)
+    ranking = Ranking(allowed[best], whole.lm[best], whole.evidence[best], policy.temperature)
+    shown_by = ranking if rng is None else replace(ranking, temperature=policy.temperature * EXPLORATION)
+    slate = shown_by.slate(k, rng)
     ranked = time.perf_counter()
     attribution = attribute(policy, state, ranking, slate.items)
     probability = dict(zip(ranking.candidates.tolist(), ranking.probabilities.tolist(), strict=True))
@@ -70,4 +70,4 @@ def choose(
             )
         )
     explained = time.perf_counter()
-    return Choice(tuple(items), ranking, {"ranking": ranked - start, "explanation": explained - ranked})
+    return Choice(tuple(items), shown_by, {"ranking": ranked - start, "explanation": explained - ranked})

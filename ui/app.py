@@ -81,7 +81,7 @@ def build_app(recommender: Recommender, log: FeedbackLog) -> gr.Blocks:
             concurrency_id="quick",
             show_progress="hidden",
             api_visibility="private",
-        )
+        ).then(fn=None, js=theme.NAME_SEND)
     return app
 
 

@@ -22,6 +22,10 @@ TOGGLE = """() => {
 }"""
 
 
+NAME_SEND = "() => document.querySelector('#message .submit-button')?.setAttribute('aria-label', 'Send')"
+"""Gradio's send button is a picture without a name; screen readers need one."""
+
+
 def theme() -> gr.themes.Base:
     """A calm theme: warm grey surfaces, one deep green for what can be pressed, amber for stars."""
     sans = [Font(name) for name in ("system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif")]
