@@ -86,13 +86,12 @@ class Ranking:
             order = np.argsort(-logits, kind="stable")[:k]
             return Slate(tuple(int(i) for i in self.candidates[order]), (1.0,) * len(order))
         order = np.argsort(-(logits + rng.gumbel(size=len(logits))), kind="stable")[:k]
-        weights = np.exp(logits - logits.max()) if len(logits) else logits
-        left = weights.sum()
-        propensities = []
-        for place in order:
-            propensities.append(float(min(1.0, weights[place] / left)))
-            left = max(left - weights[place], weights[place])
-        return Slate(tuple(int(i) for i in self.candidates[order]), tuple(propensities))
+        chosen = logits[order]
+        # What is left at each place is summed from the last one up, in logarithms: nothing cancels or underflows.
+        unchosen = np.logaddexp.reduce(np.delete(logits, order), initial=-np.inf)
+        left = np.logaddexp.accumulate(np.concatenate([[unchosen], chosen[::-1]]))[1:][::-1]
+        propensities = np.minimum(1.0, np.exp(chosen - left))
+        return Slate(tuple(int(i) for i in self.candidates[order]), tuple(propensities.tolist()))
 
 
 class Policy:

@@ -58,6 +58,12 @@ def test_all_slates_together_have_probability_one() -> None:
     assert abs(sum(seen.values()) - 1) < 1e-9
 
 
+def test_far_apart_logits_keep_a_propensity() -> None:
+    steep = Ranking(np.arange(4), np.array([0.0, -900.0, -1800.0, -2700.0]), np.zeros(4))
+    slate = steep.slate(4, np.random.default_rng(0))
+    assert slate.items == (0, 1, 2, 3) and slate.propensities == (1.0, 1.0, 1.0, 1.0)
+
+
 def test_no_candidates_give_an_empty_slate() -> None:
     nothing = Ranking(np.array([], dtype=np.int64), np.array([]), np.array([]))
     assert nothing.slate(5).items == () and nothing.slate(5, np.random.default_rng(0)).items == ()
