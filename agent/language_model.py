@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -182,7 +183,10 @@ class ItemLanguageModel:
         config.trainable_token_indices = None
         config.inference_mode = True
         config.base_model_name_or_path = None
-        wrapped = get_peft_model(model, config, adapter_name="policy")
+        with warnings.catch_warnings():
+            # peft reads an old alias of transformers; nobody who starts a chat can do anything about it.
+            warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)
+            wrapped = get_peft_model(model, config, adapter_name="policy")
         lora = {name: tensor for name, tensor in state.items() if "lora_" in name}
         outcome = set_peft_model_state_dict(wrapped, lora, adapter_name="policy")
         if outcome.unexpected_keys:
