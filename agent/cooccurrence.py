@@ -10,7 +10,7 @@ import numpy as np
 from scipy import sparse
 
 _CHUNK = 20_000_000
-"""Numbers of the dense block held at once while neighbours are picked."""
+"""Similarities held at once, at most, while neighbours are picked."""
 
 
 @dataclass(frozen=True)
@@ -45,12 +45,14 @@ class ItemNeighbours:
         step = max(1, _CHUNK // n_items)
         blocks = []
         for start in range(0, n_items, step):
-            block = (columns[start : start + step] @ columns.T).toarray()
+            block = sparse.csr_matrix(columns[start : start + step] @ columns.T)
+            block.sort_indices()
             if shrinkage > 0:
-                common = (present[start : start + step] @ present.T).toarray()
-                block *= common / (common + shrinkage)
-            block[np.arange(len(block)), np.arange(start, start + len(block))] = 0.0
-            blocks.append(_largest(block, min(k, n_items)))
+                # The same places are filled as in the block: both are the items with a user in common.
+                common = sparse.csr_matrix(present[start : start + step] @ present.T)
+                common.sort_indices()
+                block.data *= common.data / (common.data + shrinkage)
+            blocks.append(_largest(block, start, k))
         return cls(sparse.csr_matrix(sparse.vstack(blocks, format="csr")))
 
     @cached_property
@@ -85,10 +87,12 @@ class ItemNeighbours:
         return cls(sparse.csr_matrix(parts, shape=(n_items, n_items)))
 
 
-def _largest(block: np.ndarray, k: int) -> sparse.csr_matrix:
-    """The ``k`` largest positive numbers of each row."""
-    columns = np.argpartition(-block, k - 1, axis=1)[:, :k]
-    columns.sort(axis=1)
-    values = np.take_along_axis(block, columns, axis=1)
-    rows, places = np.nonzero(values > 0)
-    return sparse.csr_matrix((values[rows, places], (rows, columns[rows, places])), shape=block.shape)
+def _largest(block: sparse.csr_matrix, first: int, k: int) -> sparse.csr_matrix:
+    """The ``k`` largest positive numbers of each row; row r is item ``first + r``, which is not its own neighbour."""
+    row = np.repeat(np.arange(block.shape[0]), np.diff(block.indptr))
+    usable = (block.data > 0) & (block.indices != row + first)
+    row, column, value = row[usable], block.indices[usable], block.data[usable]
+    order = np.lexsort((column, -value, row))
+    start = np.searchsorted(row, np.arange(block.shape[0]))
+    kept = order[np.arange(len(order)) - start[row] < k]
+    return sparse.csr_matrix((value[kept], (row[kept], column[kept])), shape=block.shape)
