@@ -46,12 +46,10 @@ class ItemNeighbours:
         blocks = []
         for start in range(0, n_items, step):
             block = sparse.csr_matrix(columns[start : start + step] @ columns.T)
-            block.sort_indices()
             if shrinkage > 0:
-                # The same places are filled as in the block: both are the items with a user in common.
                 common = sparse.csr_matrix(present[start : start + step] @ present.T)
-                common.sort_indices()
-                block.data *= common.data / (common.data + shrinkage)
+                common.data /= common.data + shrinkage
+                block = sparse.csr_matrix(block.multiply(common))
             blocks.append(_largest(block, start, k))
         return cls(sparse.csr_matrix(sparse.vstack(blocks, format="csr")))
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 import torch
+from scipy import sparse
 
 from agent.cooccurrence import ItemNeighbours
 from agent.interactions import indexed_ratings, item_sequences, user_histories
@@ -108,8 +109,6 @@ def test_errors_name_the_value() -> None:
 
 def test_neighbours_are_the_nearest_by_cosine() -> None:
     watched = np.array([[1, 1, 0, 0], [1, 1, 1, 0], [0, 1, 0, 1], [0, 0, 1, 0]], dtype=np.float64)
-    from scipy import sparse
-
     model = ItemNeighbours.fit(sparse.csr_matrix(watched), k=2)
     unit = watched / np.linalg.norm(watched, axis=0)
     cosine = unit.T @ unit - np.eye(4)
@@ -121,9 +120,14 @@ def test_neighbours_are_the_nearest_by_cosine() -> None:
         model.similar(4)
 
 
-def test_star_wars_is_near_its_sequels(dataset: Dataset) -> None:
-    from scipy import sparse
+def test_shrinkage_discounts_neighbours_with_few_common_users() -> None:
+    # Items 0 and 1 cancel out exactly; 0 and 2 share one user, 0 and 3 share two.
+    centred = np.array([[1.0, 1.0, 1.0, 1.0], [1.0, -1.0, 0.0, 1.0]])
+    nearest = dict(ItemNeighbours.fit(sparse.csr_matrix(centred), shrinkage=2.0).similar(0))
+    assert nearest == pytest.approx({3: 2 / (2 + 2), 2: 1 / np.sqrt(2) / (1 + 2)})
 
+
+def test_star_wars_is_near_its_sequels(dataset: Dataset) -> None:
     ratings = indexed_ratings(dataset)
     users = ratings["user"].factorize()[0]
     matrix = sparse.csr_matrix((np.ones(len(users)), (users, ratings["item"])), shape=(943, len(dataset.items)))
