@@ -17,6 +17,7 @@ from agent.interactions import indexed_ratings, user_histories
 from agent.item_tokens import ItemFeatures, item_keys
 from agent.language_model import AdapterError, ItemLanguageModel, PolicyCard, load_base
 from agent.policy import Policy
+from agent.serving import ActivePolicy, FixedPolicy, PolicySource
 from agent.state import Event
 from agent.state_prompt import StatePrompt
 
@@ -24,23 +25,28 @@ if TYPE_CHECKING:
     from agent.catalogue import Item
 
 ADAPTERS = Path(__file__).parent / "adapters"
-"""The released adapters; the newest role stands last in ``ROLES``."""
+"""The adapters that this version ships."""
 
 RELEASED = ADAPTERS / "ml-100k-sft"
+"""The one that is in use where nothing was promoted."""
 
 
 def load_policy(
     data: str, model: str | Path | None, adapter: str | Path | None, progress: bool = False
-) -> tuple[Catalogue, Policy, Mapping[str, tuple[Event, ...]]]:
-    """The catalogue, the LM policy over it, and the users' histories of a data set.
+) -> tuple[Catalogue, PolicySource, Mapping[str, tuple[Event, ...]]]:
+    """The catalogue, the source of the LM policy over it, and the users' histories of a data set.
 
     See :meth:`agent.recommender.Recommender.load` for the arguments and errors.
     """
     dataset = load_dataset(data)
     catalogue = Catalogue(dataset)
     evidence = EvidenceModel.cached(dataset, progress=progress)
-    policy = assemble(catalogue, evidence, model, adapter)
-    return catalogue, policy, user_histories(indexed_ratings(dataset))
+    source: PolicySource
+    if adapter is not None:
+        source = FixedPolicy(assemble(catalogue, evidence, model, adapter))
+    else:
+        source = ActivePolicy(lambda: RELEASED, lambda folder: assemble(catalogue, evidence, model, folder))
+    return catalogue, source, user_histories(indexed_ratings(dataset))
 
 
 def assemble(

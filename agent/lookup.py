@@ -8,7 +8,7 @@ from typing import Any, cast, get_args
 from agent.answer import Answer
 from agent.catalogue import Catalogue
 from agent.conversation import Attitude, Conversation
-from agent.impression import Impression
+from agent.impression import Impression, Outcome, Reaction
 from agent.policy import Ranking
 from agent.state import Event
 
@@ -70,6 +70,29 @@ def attitude_of(kind: str) -> Attitude:
     if kind not in get_args(Attitude):
         raise RequestError(f"unknown attitude {kind!r}: use one of {', '.join(get_args(Attitude))}")
     return cast(Attitude, kind)
+
+
+def outcome_of(
+    conversation: Conversation, item_id: str, kind: str, value: float | None, catalogue: Catalogue
+) -> Outcome:
+    """A reaction to an item, tied to the latest logged slate of the conversation that showed it.
+
+    Raises:
+        RequestError: no such item.
+        ValueError: an unknown kind, or stars out of range.
+    """
+    item_index(item_id, catalogue)
+    answers = (message.answer for message in reversed(conversation.messages) if message.answer)
+    shown = next((a for a in answers if item_id in [item.item_id for item in a.items]), None)
+    impression = shown.impression_id if shown else None
+    return Outcome(
+        conversation_id=conversation.id,
+        impression_id=impression,
+        item_id=item_id,
+        kind=cast(Reaction, kind),  # checked by the record itself
+        value=value,
+        position=[item.item_id for item in shown.items].index(item_id) if shown and impression else None,
+    )
 
 
 def impression_of(

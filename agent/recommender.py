@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,8 +14,10 @@ from agent.answer import Answer, Recommendation
 from agent.catalogue import Catalogue
 from agent.choice import choose
 from agent.conversation import Belief, Conversation, Message
-from agent.impression import Impression, Outcome, Reaction
-from agent.lookup import RequestError, attitude_of, find_item, impression_of, item_index, read_events
+from agent.impression import Impression
+from agent.lookup import RequestError, attitude_of, find_item, impression_of, outcome_of, read_events
+from agent.policy import Policy
+from agent.serving import FixedPolicy, PolicySource
 from agent.state import Event
 from agent.turn import absorb, believe, forget, fresh_only, mentioned, rewind, state_of, take_back
 from agent.understanding import Ambiguity, Mention, Understanding, understand
@@ -23,13 +25,13 @@ from agent.wording import RESET_REPLY, THANKS_REPLY, found_reply, greeting_reply
 
 if TYPE_CHECKING:
     from agent.feedback import FeedbackLog
-    from agent.policy import Policy
 
 
 class Recommender:
     """Answers messages with films. Keeps no state of any user: a conversation is passed in and changed.
 
-    ``histories`` maps the data set's users to their events. ``explore`` draws slates at random (Plackett-Luce, at the
+    ``policy`` is a policy, or the source that every turn gets its own from (:mod:`agent.serving`). ``histories`` maps
+    the data set's users to their events. ``explore`` draws slates at random (Plackett-Luce, at the
     temperature of :mod:`agent.choice`), so that the log can be evaluated off-policy; otherwise the most probable items
     are shown.
     """
@@ -37,16 +39,16 @@ class Recommender:
     def __init__(
         self,
         catalogue: Catalogue,
-        policy: Policy,
+        policy: Policy | PolicySource,
         histories: Mapping[str, tuple[Event, ...]],
         log: FeedbackLog | None = None,
         explore: bool = False,
         seed: int | None = None,
     ) -> None:
         self.catalogue = catalogue
-        self.policy = policy
         self.log = log
         self.explore = explore
+        self._source = FixedPolicy(policy) if isinstance(policy, Policy) else policy
         self._histories = histories
         self._seeds = np.random.SeedSequence(seed)
 
@@ -65,7 +67,7 @@ class Recommender:
         Args:
             data: name of a fetched or imported data set.
             model: a Hugging Face causal LM by name or folder (None: the fetched default).
-            adapter: an adapter folder (None: the released one).
+            adapter: an adapter folder (None: the active one of the data set, also when that changes later on).
             log: where impressions and outcomes go (None: nowhere).
             explore: draw slates instead of taking the most probable items.
             progress: show progress bars.
@@ -75,8 +77,13 @@ class Recommender:
         """
         from agent.loading import load_policy
 
-        catalogue, policy, histories = load_policy(data, model, adapter, progress)
-        return cls(catalogue, policy, histories, log, explore)
+        catalogue, source, histories = load_policy(data, model, adapter, progress)
+        return cls(catalogue, source, histories, log, explore)
+
+    @property
+    def policy(self) -> Policy:
+        """The policy in service now."""
+        return self._source.current()
 
     def users(self) -> list[str]:
         """The data set's users, whose past can be looked at."""
@@ -180,25 +187,7 @@ class Recommender:
             RequestError: no such item, or an unknown kind.
             ValueError: stars out of range.
         """
-        item_index(item_id, self.catalogue)
-        shown = next(
-            (
-                m.answer
-                for m in reversed(conversation.messages)
-                if m.answer and item_id in [i.item_id for i in m.answer.items]
-            ),
-            None,
-        )
-        impression = shown.impression_id if shown else None
-        position = [i.item_id for i in shown.items].index(item_id) if shown and impression else None
-        outcome = Outcome(
-            conversation_id=conversation.id,
-            impression_id=impression,
-            item_id=item_id,
-            kind=cast(Reaction, kind),  # checked by the record itself
-            value=value,
-            position=position,
-        )
+        outcome = outcome_of(conversation, item_id, kind, value, self.catalogue)
         if kind == "removed":
             take_back(conversation, item_id, self.catalogue)
         elif kind != "clicked":
@@ -228,6 +217,10 @@ class Recommender:
         if message is not None and self.log is not None:
             self.log.save_conversation(conversation)
         return message
+
+    def _policy_for(self, conversation: Conversation) -> Policy:
+        """The policy that answers this conversation's turn; asked for once a turn."""
+        return self._source.current()
 
     def _listen(self, conversation: Conversation, message: str) -> Understanding:
         """Understand a message in the light of the conversation, and take it in."""
@@ -261,11 +254,12 @@ class Recommender:
         state = state_of(conversation, past, self.catalogue)
         left_out = state.seen | fresh_only(conversation, told, self.catalogue)
         rng = np.random.default_rng(self._seeds.spawn(1)[0]) if self.explore else None
-        choice = choose(self.policy, self.catalogue, state, left_out, k, rng)
+        policy = self._policy_for(conversation)
+        choice = choose(policy, self.catalogue, state, left_out, k, rng)
         examples = [self.catalogue[index].title for index in state.like]
         reply = found_reply(k, len(choice.items), state.constraints, examples, bool(state.request), bool(state.history))
         timings = {"understanding": understood - start, **choice.seconds}
-        answer = self._answer(conversation, reply, start, choice.items, timings=timings)
+        answer = self._answer(conversation, reply, start, choice.items, timings=timings, policy=policy)
         return answer, impression_of(conversation, state.request, choice.ranking, answer, self.catalogue)
 
     def _answer(
@@ -276,15 +270,17 @@ class Recommender:
         items: tuple[Recommendation, ...] = (),
         choices: tuple[str, ...] = (),
         timings: Mapping[str, float] | None = None,
+        policy: Policy | None = None,
     ) -> Answer:
+        policy = policy or self._policy_for(conversation)
         constraints = conversation.constraints.to_json()
         constraints["excluded"] = [self.catalogue[index].item_id for index in constraints["excluded"]]
         return Answer(
             reply=reply,
             items=items,
             constraints=constraints,
-            policy=self.policy.version,
-            template=self.policy.template,
+            policy=policy.version,
+            template=policy.template,
             latency_ms=round(1000 * (time.perf_counter() - start), 1),
             timings_ms={part: round(1000 * seconds, 1) for part, seconds in (timings or {}).items()},
             choices=choices,
