@@ -173,7 +173,7 @@ class RowMaker(nn.Module):
 
 
 def add_item_tokens(model: Any, tokenizer: Any, item_ids: Sequence[str], rows: Tensor) -> np.ndarray:
-    """Append one token an item to the vocabulary and write its row; the model stays a plain causal LM.
+    """Append one token an item to the vocabulary and write its row; the model stays what it was to transformers.
 
     Returns:
         (n_items,) int64 token ids, in the order of ``item_ids``.
@@ -188,9 +188,9 @@ def add_item_tokens(model: Any, tokenizer: Any, item_ids: Sequence[str], rows: T
         raise ValueError(f"{len(tokens) - added} item tokens are already in the vocabulary: load a fresh tokenizer")
     model.resize_token_embeddings(before + added, mean_resizing=False)
     weight = model.get_input_embeddings().weight
-    head = model.get_output_embeddings().weight
+    output = model.get_output_embeddings()  # None in a classifier
     with torch.no_grad():
         weight[before : before + added] = rows.to(weight.dtype)
-        if head is not weight:
-            head[before : before + added] = rows.to(head.dtype)
+        if output is not None and output.weight is not weight:
+            output.weight[before : before + added] = rows.to(output.weight.dtype)
     return np.arange(before, before + added, dtype=np.int64)

@@ -50,17 +50,23 @@ def quiet_transformers() -> Iterator[None]:
 
 
 def load_base(
-    name: str | Path, layers: int | None = None, dtype: torch.dtype | None = None, device: str = "cpu"
+    name: str | Path,
+    layers: int | None = None,
+    dtype: torch.dtype | None = None,
+    device: str = "cpu",
+    scalar: bool = False,
 ) -> tuple[Any, Any]:
     """Load any Hugging Face causal LM and its tokenizer by name or folder.
 
-    ``layers`` keeps only the first so many transformer layers (None: all), which the policy's adapter may ask for.
+    ``layers`` keeps only the first so many transformer layers (None: all), which an adapter may ask for. ``scalar``
+    puts a sequence classifier's head of one number (fresh, for reward models) in the place of the output layer.
 
     Raises:
         AdapterError: the model cannot be loaded (the message names it and the reason).
     """
-    from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+    from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSequenceClassification, AutoTokenizer
 
+    kind = AutoModelForSequenceClassification if scalar else AutoModelForCausalLM
     try:
         with quiet_transformers():
             tokenizer = AutoTokenizer.from_pretrained(name)
@@ -69,7 +75,9 @@ def load_base(
                 config.num_hidden_layers = layers
                 if getattr(config, "layer_types", None):
                     config.layer_types = config.layer_types[:layers]
-            model = AutoModelForCausalLM.from_pretrained(name, config=config, dtype=dtype or best_dtype(device))
+            if scalar:
+                config.num_labels = 1
+            model = kind.from_pretrained(name, config=config, dtype=dtype or best_dtype(device))
     except (OSError, ValueError, KeyError) as error:
         raise AdapterError(
             f"the language model {str(name)!r} cannot be loaded: {error}. Give the name of a Hugging Face causal LM, a "
@@ -171,7 +179,7 @@ class ItemLanguageModel:
         card = PolicyCard.read(folder)
         state = load_file(folder / ADAPTER_FILE)
         trained = next(tensor for name, tensor in state.items() if "trainable_tokens_delta" in name).float()
-        rows = item_rows(folder, card, trained, items, features)
+        rows = item_rows(folder, card.items, trained, items, features)
         model, tokenizer = load_base(base, card.layers, dtype, device)
         if model.config.hidden_size != rows.shape[1]:
             raise AdapterError(
@@ -237,10 +245,13 @@ class ItemLanguageModel:
 
 
 def item_rows(
-    folder: Path, card: PolicyCard, trained: Tensor, items: Sequence[ItemLike], features: ItemFeatures | None
+    folder: Path, keys: Sequence[str], trained: Tensor, items: Sequence[ItemLike], features: ItemFeatures | None
 ) -> Tensor:
-    """Rows for a catalogue, (n_items, hidden): trained where title and year are known, else from the row maker."""
-    place = {key: row for row, key in enumerate(card.items)}
+    """Rows for a catalogue, (n_items, hidden): trained where title and year are known, else from the row maker.
+
+    ``keys`` are the ``item_keys`` of the ``trained`` rows, in their order.
+    """
+    place = {key: row for row, key in enumerate(keys)}
     known = [place.get(key, -1) for key in item_keys(items)]
     if all(row >= 0 for row in known):
         return trained[known]

@@ -19,7 +19,8 @@ ROLES: Final[dict[str, tuple[str, ...]]] = {
     "request-parsing": (),
     "explanation": (),
     "reply": (),
-    "reward": (),
+    "reward": ("history", "like", "unlike", "request"),
+    "reward-text": ("history", "item"),
 }
 """The roles, and the inputs that a template of that role is always given (so it must declare them)."""
 
