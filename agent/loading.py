@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 import prompts
-from agent.assets import resolve_model
+from agent.assets import data_dir, resolve_model
 from agent.catalogue import Catalogue
 from agent.dataset import load_dataset
 from agent.evidence import FEATURES, EvidenceModel
 from agent.interactions import indexed_ratings, user_histories
 from agent.item_tokens import ItemFeatures, item_keys
-from agent.language_model import AdapterError, ItemLanguageModel, PolicyCard, load_base
+from agent.language_model import POLICY_FILE, AdapterError, ItemLanguageModel, PolicyCard, load_base
 from agent.policy import Policy
+from agent.registry import AdapterRegistry
 from agent.serving import ActivePolicy, FixedPolicy, PolicySource
 from agent.state import Event
 from agent.state_prompt import StatePrompt
@@ -45,8 +46,23 @@ def load_policy(
     if adapter is not None:
         source = FixedPolicy(assemble(catalogue, evidence, model, adapter))
     else:
-        source = ActivePolicy(lambda: RELEASED, lambda folder: assemble(catalogue, evidence, model, folder))
+        known = registry(data)
+
+        def load(version: str) -> Policy:
+            try:
+                return assemble(catalogue, evidence, model, known.verified(version).folder)
+            except ValueError as error:
+                back = "; `concierge adapters rollback` returns to the one before it" if known.steps() else ""
+                raise AdapterError(f"the adapter {version!r} cannot be used: {error}{back}") from error
+
+        source = ActivePolicy(known.active, load)
     return catalogue, source, user_histories(indexed_ratings(dataset))
+
+
+def registry(data: str) -> AdapterRegistry:
+    """The adapters for a data set: those in the user's own folder, and the shipped ones."""
+    shipped = sorted(path.parent for path in ADAPTERS.glob(f"*/{POLICY_FILE}"))
+    return AdapterRegistry(data_dir() / "adapters" / data, shipped, RELEASED)
 
 
 def assemble(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Callable
-from pathlib import Path
 from typing import Protocol
 
 from agent.policy import Policy
@@ -31,20 +30,21 @@ class FixedPolicy:
 
 
 class ActivePolicy:
-    """The policy of the adapter folder that ``pointer`` names now, loaded again by ``load`` when that changes.
+    """The policy of the adapter version that ``pointer`` names now, made anew by ``load`` when that changes.
 
     The turn that notices a change loads the new policy; turns beside it go on with the old one until it is whole, and a
-    turn keeps the policy that it began with. A folder that cannot be loaded leaves the old policy in service: ``error``
-    says what was wrong with it (None: nothing), and ``report`` is told once. It is tried again when the pointer moves.
+    turn keeps the policy that it began with. A version that cannot be loaded leaves the old policy in service:
+    ``error`` says what was wrong with it (None: nothing), and ``report`` is told once. It is tried again when the
+    pointer moves.
 
     Raises:
-        AdapterError, OSError: there is no old policy yet: the first folder cannot be loaded.
+        ValueError, OSError: there is no old policy yet: the first version cannot be loaded.
     """
 
     def __init__(
         self,
-        pointer: Callable[[], Path],
-        load: Callable[[Path], Policy],
+        pointer: Callable[[], str],
+        load: Callable[[str], Policy],
         report: Callable[[str], None] = lambda text: print(text, file=sys.stderr),
     ) -> None:
         self.error: str | None = None
@@ -52,8 +52,9 @@ class ActivePolicy:
         self._load = load
         self._report = report
         self._loading = threading.Lock()
-        self._wanted: Path | str = pointer()
-        self._policy = load(self._wanted)
+        self._version = pointer()
+        self._refused: str | None = None
+        self._policy = load(self._version)
 
     def current(self) -> Policy:
         """The policy of the turn that starts now."""
@@ -65,14 +66,16 @@ class ActivePolicy:
         return self._policy
 
     def _follow(self) -> None:
-        wanted: Path | str = ""
         try:
-            wanted = folder = self._pointer()
-            if wanted != self._wanted:
-                self._policy, self.error = self._load(folder), None
+            wanted = self._pointer()
+            if wanted == self._version:
+                self._refused = self.error = None
+            elif wanted != self._refused:
+                self._refused = wanted
+                self._policy = self._load(wanted)
+                self._version, self._refused, self.error = wanted, None, None
         except Exception as error:  # whatever is wrong with the new one, the old one still answers
             text = f"the adapter in use stays {self._policy.version!r}: {error}"
             if text != self.error:
                 self._report(text)
             self.error = text
-        self._wanted = wanted
