@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from filelock import FileLock
-from sqlalchemy import Connection, Row, Table, delete, insert, select
+from sqlalchemy import Connection, Engine, Row, Table, delete, insert, select
 from sqlalchemy.dialects.sqlite import insert as upsert
 from sqlalchemy.exc import DatabaseError
 
@@ -80,6 +80,11 @@ class FeedbackLog:
     def close(self) -> None:
         """Give the file back. Everything recorded is on disk already."""
         self._engine.dispose()
+
+    @property
+    def engine(self) -> Engine:
+        """The database's connections, for the other tables in it."""
+        return self._engine
 
     def record_impression(self, impression: Impression, conversation: Conversation | None = None) -> str:
         """Append an impression, and save the conversation in the same transaction; returns the impression's id.

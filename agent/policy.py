@@ -13,6 +13,7 @@ from agent.state_prompt import StatePrompt
 
 if TYPE_CHECKING:
     from agent.language_model import ItemLanguageModel
+    from prompts import Template
 
 
 class EvidenceSource(Protocol):
@@ -132,6 +133,13 @@ class Policy:
     def without_lm(self) -> Policy:
         """The same policy with the LM's part set to zero."""
         return Policy(self.evidence, self.weights, None, None, self.temperature, f"{self.version}-without-lm")
+
+    def with_template(self, template: Template) -> Policy:
+        """The same policy, LM and all, that reads the state through another template; itself where it has no LM."""
+        if self.prompt is None:
+            return self
+        prompt = self.prompt.with_template(template)
+        return Policy(self.evidence, self.weights, self.lm, prompt, self.temperature, self.version, self.lm_weights)
 
     def rank(self, state: State, candidates: Sequence[int] | np.ndarray) -> Ranking:
         """The distribution over ``candidates`` (catalogue indices) in one forward pass."""

@@ -8,15 +8,18 @@ See ``prompts/README.md`` for how to write a template.
 """
 
 from prompts.errors import PromptError
-from prompts.isolation import check_isolated, render_isolated
-from prompts.library import FOLDER, load, names, packs, read, shelf
+from prompts.isolation import IsolatedTemplate, check_isolated, render_isolated
+from prompts.library import FOLDER, TemplateSource, attach, load, names, packs, read, renumbered, shelf
 from prompts.template import Rendered, Template, parse
 
 __all__ = [
     "FOLDER",
+    "IsolatedTemplate",
     "PromptError",
     "Rendered",
     "Template",
+    "TemplateSource",
+    "attach",
     "check_isolated",
     "load",
     "names",
@@ -24,5 +27,6 @@ __all__ = [
     "parse",
     "read",
     "render_isolated",
+    "renumbered",
     "shelf",
 ]

@@ -17,7 +17,7 @@ from typing import Any
 
 from prompts.errors import PromptError
 from prompts.inputs import plain
-from prompts.template import MAX_SOURCE, Rendered
+from prompts.template import MAX_SOURCE, Rendered, Template
 
 SECONDS = 0.9
 """Most processor time for one template; a machine that is busy elsewhere does not count against it."""
@@ -123,6 +123,27 @@ def check_isolated(source: str, file: str = "<draft>") -> tuple[str, int]:
     """
     answer = _ask({"do": "check", "source": source, "file": file})
     return str(answer["name"]), int(answer["version"])
+
+
+class IsolatedTemplate(Template):
+    """A template that is not trusted: used like any other, and rendered by :func:`render_isolated`.
+
+    Raises:
+        PromptError: from ``render``, ``fit`` and ``check``, also when a limit is passed.
+    """
+
+    @classmethod
+    def of(cls, template: Template) -> IsolatedTemplate:
+        """The same template, no longer trusted."""
+        return cls(template.header, template.source, template.file, template.body_line)
+
+    def render(self, **inputs: Any) -> Rendered:
+        """Fill the template in the other process."""
+        return render_isolated(self.source, inputs, self.file)
+
+    def check(self) -> None:
+        """Compile and render every example in the other process."""
+        check_isolated(self.source, self.file)
 
 
 def _hash(source: str) -> str:

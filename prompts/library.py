@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 from pathlib import Path
+from typing import Protocol
 
 from prompts.errors import PromptError
 from prompts.header import suggest
@@ -13,7 +14,24 @@ from prompts.template import Template, parse
 FOLDER = Path(__file__).parent / "templates"
 """The packs that ship with the product, one folder each; ``base`` is what the others fall back on."""
 
+_VERSION = re.compile(r"^version:[ \t]*[0-9]+", re.MULTILINE)
 _FILE = re.compile(r"([a-z][a-z0-9-]*)(?:@([1-9][0-9]*))?\.j2")
+
+
+class TemplateSource(Protocol):
+    """Where versions are kept that people saved, for :func:`attach`."""
+
+    def find(self, name: str, version: int, pack: str) -> Template | None:
+        """The version of that name, or None where there is none."""
+        ...
+
+
+_attached: list[TemplateSource] = []
+
+
+def attach(source: TemplateSource | None) -> None:
+    """Let :func:`load` find saved versions (``state@3``) in ``source`` too; None detaches it. One for the process."""
+    _attached[:] = [] if source is None else [source]
 
 
 def packs(folder: Path = FOLDER) -> tuple[str, ...]:
@@ -25,12 +43,31 @@ def load(name: str, pack: str = "movies", folder: Path = FOLDER) -> Template:
     """The newest template of that name, or with ``name@3`` version 3 of it.
 
     A pack's own files come first; a name that it does not have is taken from ``base``. ``folder`` holds the packs;
-    the shipped base stands behind a folder of one's own.
+    the shipped base stands behind a folder of one's own. A version that is asked for by its number is looked for in
+    the :func:`attach`-ed source first, which knows the shipped ones too; a bare name is always a file.
 
     Raises:
         PromptError: there is no such pack, name or version (the message lists those there are), or the file is wrong.
     """
+    word, _, wanted = name.partition("@")
+    if folder == FOLDER and _attached and wanted.isdecimal():
+        saved = _attached[0].find(word, int(wanted), pack)
+        if saved is not None:
+            return saved
     return _shipped(name, pack) if folder == FOLDER else _load(name, pack, folder)
+
+
+def renumbered(source: str, version: int) -> str:
+    """A template file's text with another ``version`` in its front matter, and otherwise unchanged.
+
+    Raises:
+        PromptError: the front matter has no line ``version: N``.
+    """
+    head, fence, body = source.partition("\n---")
+    changed, count = _VERSION.subn(f"version: {version}", head, count=1)
+    if not count:
+        raise PromptError("the front matter has no line `version: N` of its own: write one", "<draft>")
+    return changed + fence + body
 
 
 @lru_cache(maxsize=256)  # files that come with the product do not change while it runs; one's own may

@@ -247,7 +247,7 @@ def parse(source: str, file: str = "<template>") -> Template:
     """
     if len(source) > MAX_SOURCE:
         raise PromptError(f"is {len(source):,} characters long: the limit is {MAX_SOURCE:,}", file)
-    source = source.removeprefix("\ufeff").replace("\r\n", "\n")
+    source = source.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
     lines = source.split("\n")
     if lines[0].rstrip() != "---":
         raise PromptError("must start with a line `---`, the front matter, and another line `---`", file, 1)
