@@ -87,12 +87,28 @@ class Ranking:
             order = np.argsort(-logits, kind="stable")[:k]
             return Slate(tuple(int(i) for i in self.candidates[order]), (1.0,) * len(order))
         order = np.argsort(-(logits + rng.gumbel(size=len(logits))), kind="stable")[:k]
-        chosen = logits[order]
-        # What is left at each place is summed from the last one up, in logarithms: nothing cancels or underflows.
-        unchosen = np.logaddexp.reduce(np.delete(logits, order), initial=-np.inf)
-        left = np.logaddexp.accumulate(np.concatenate([[unchosen], chosen[::-1]]))[1:][::-1]
-        propensities = np.minimum(1.0, np.exp(chosen - left))
-        return Slate(tuple(int(i) for i in self.candidates[order]), tuple(propensities.tolist()))
+        return Slate(tuple(int(i) for i in self.candidates[order]), tuple(_drawn(logits, order).tolist()))
+
+    def propensities(self, items: Sequence[int]) -> np.ndarray:
+        """With which probability each of ``items`` is drawn for its place given those above it, (len(items),).
+
+        Raises:
+            ValueError: one of them is no candidate, or is named twice.
+        """
+        place = {int(item): row for row, item in enumerate(self.candidates)}
+        unknown = [item for item in items if item not in place]
+        if unknown or len(set(items)) < len(items):
+            raise ValueError(f"items {list(items)}: name candidates, each once ({unknown} are none)")
+        return _drawn(self.logits, np.array([place[item] for item in items], dtype=np.int64))
+
+
+def _drawn(logits: np.ndarray, order: np.ndarray) -> np.ndarray:
+    """Plackett-Luce: the probability of each place of ``order`` given those above it."""
+    chosen = logits[order]
+    # What is left at each place is summed from the last one up, in logarithms: nothing cancels or underflows.
+    unchosen = np.logaddexp.reduce(np.delete(logits, order), initial=-np.inf)
+    left = np.logaddexp.accumulate(np.concatenate([[unchosen], chosen[::-1]]))[1:][::-1]
+    return np.minimum(1.0, np.exp(chosen - left))
 
 
 class Policy:
