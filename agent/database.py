@@ -50,6 +50,8 @@ impression_table = Table(
     Column("constraints", JSON),
     Column("temperature", Float),
     Column("latency_ms", Float),
+    Column("state", JSON(none_as_null=True)),
+    Column("candidate_propensities", JSON(none_as_null=True)),
 )
 outcome_table = Table(
     "outcome",

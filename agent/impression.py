@@ -16,6 +16,9 @@ REACTIONS: tuple[Reaction, ...] = get_args(Reaction)
 ROUNDING = 1e-6
 """How far above 1 a float32 softmax may put a propensity; it is stored as 1."""
 
+DISTRIBUTION_ROUNDING = 1e-4
+"""How far from 1 the sum of a logged distribution may be."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Impression:
@@ -25,7 +28,9 @@ class Impression:
     item ids; ``propensities`` and ``scores`` run parallel to the slate. A propensity is the probability with which the
     item came to its place given those above it, in (0, 1]; a score is the policy's probability over the candidates.
     ``user`` is a user of the data set whose past the policy saw, ``constraints`` plain data (``Constraints.to_json``),
-    ``timestamp`` in seconds since 1970.
+    ``timestamp`` in seconds since 1970. ``state`` is the rest of what the choice depended on
+    (:func:`agent.logged_state.state_document`), ``candidate_propensities`` the probability of each candidate to come
+    first, parallel to ``candidates`` (sums to 1; None where nothing was drawn). Rows of older versions have neither.
 
     Raises:
         ValueError: a field breaks one of these rules; the message names the value.
@@ -48,6 +53,8 @@ class Impression:
     constraints: dict[str, Any] = field(default_factory=dict)
     temperature: float
     latency_ms: float
+    state: dict[str, Any] | None = None
+    candidate_propensities: tuple[float, ...] | None = None
 
     def __post_init__(self) -> None:
         """Bring the fields into the form that they are stored in, and check them."""
@@ -56,8 +63,8 @@ class Impression:
         _set(self, "propensities", tuple(1.0 if 1 < p <= 1 + ROUNDING else float(p) for p in self.propensities))
         _set(self, "scores", tuple(float(s) for s in self.scores))
         _set(self, "request", storable(self.request))
-        constraints = json.dumps(self.constraints, allow_nan=False, ensure_ascii=False)
-        _set(self, "constraints", json.loads(storable(constraints)))
+        _set(self, "constraints", _plain(self.constraints))
+        _set(self, "state", None if self.state is None else _plain(self.state))
         _check_names(self, "id", "conversation_id", "policy", "template_name", "template_version", "template_hash")
         _check_numbers(self, "timestamp", "temperature", "latency_ms")
         if self.turn < 0:
@@ -80,6 +87,9 @@ class Impression:
         for item, score in zip(self.slate, self.scores, strict=True):
             if not math.isfinite(score):
                 raise ValueError(f"score {score} of item {item!r} is not a finite number")
+        if self.candidate_propensities is not None:
+            _set(self, "candidate_propensities", tuple(float(p) for p in self.candidate_propensities))
+            _check_distribution(self.candidate_propensities, self.candidates)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,6 +156,23 @@ def storable(text: str) -> str:
 
 def _set(record: object, name: str, value: object) -> None:
     object.__setattr__(record, name, value)  # the records are frozen for everybody else
+
+
+def _plain(document: dict[str, Any]) -> Any:
+    return json.loads(storable(json.dumps(document, allow_nan=False, ensure_ascii=False)))
+
+
+def _check_distribution(propensities: tuple[float, ...], candidates: tuple[str, ...]) -> None:
+    if len(propensities) != len(candidates):
+        raise ValueError(f"{len(propensities)} candidate_propensities for {len(candidates)} candidates: one for each")
+    for item, propensity in zip(candidates, propensities, strict=True):
+        if not 0 <= propensity <= 1 + ROUNDING:
+            raise ValueError(f"candidate_propensities hold {propensity} for item {item!r}: give a probability")
+    total = math.fsum(propensities)
+    if candidates and abs(total - 1) > DISTRIBUTION_ROUNDING:
+        raise ValueError(
+            f"candidate_propensities sum to {total}: give the probabilities of coming first, which sum to 1"
+        )
 
 
 def _check_names(record: object, *names: str) -> None:

@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, cast, get_args
 
-from agent.answer import Answer
 from agent.catalogue import Catalogue
 from agent.conversation import Attitude, Conversation
-from agent.impression import Impression, Outcome, Reaction
-from agent.policy import Ranking
+from agent.impression import Outcome, Reaction
 from agent.state import Event
 
 
@@ -92,27 +90,4 @@ def outcome_of(
         kind=cast(Reaction, kind),  # checked by the record itself
         value=value,
         position=[item.item_id for item in shown.items].index(item_id) if shown and impression else None,
-    )
-
-
-def impression_of(
-    conversation: Conversation, request: str, ranking: Ranking, answer: Answer, catalogue: Catalogue
-) -> Impression:
-    """What the log keeps of an answer: the slate with its propensities, and all that it was chosen from."""
-    return Impression(
-        conversation_id=conversation.id,
-        turn=conversation.turn,
-        user=conversation.user,
-        request=request,
-        candidates=tuple(catalogue[int(index)].item_id for index in ranking.candidates),
-        slate=tuple(item.item_id for item in answer.items),
-        propensities=tuple(item.propensity for item in answer.items),
-        scores=tuple(item.score for item in answer.items),
-        policy=answer.policy,
-        template_name=str(answer.template["name"]),
-        template_version=str(answer.template["version"]),
-        template_hash=str(answer.template["hash"]),
-        constraints=answer.constraints,
-        temperature=ranking.temperature,
-        latency_ms=answer.latency_ms,
     )

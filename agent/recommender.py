@@ -15,7 +15,8 @@ from agent.catalogue import Catalogue
 from agent.choice import choose
 from agent.conversation import Belief, Conversation, Message
 from agent.impression import Impression
-from agent.lookup import RequestError, attitude_of, find_item, impression_of, outcome_of, read_events
+from agent.logged_state import impression_of
+from agent.lookup import RequestError, attitude_of, find_item, outcome_of, read_events
 from agent.policy import Policy
 from agent.serving import FixedPolicy, PolicySource
 from agent.state import Event
@@ -260,7 +261,9 @@ class Recommender:
         reply = found_reply(k, len(choice.items), state.constraints, examples, bool(state.request), bool(state.history))
         timings = {"understanding": understood - start, **choice.seconds}
         answer = self._answer(conversation, reply, start, choice.items, timings=timings, policy=policy)
-        return answer, impression_of(conversation, state.request, choice.ranking, answer, self.catalogue)
+        return answer, impression_of(
+            conversation, state, left_out, choice.ranking, self.explore, answer, self.catalogue
+        )
 
     def _answer(
         self,
