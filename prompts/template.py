@@ -125,6 +125,8 @@ class Template:
     def _check_names(self, tree: nodes.Template, first_line: int) -> None:
         undeclared = meta.find_undeclared_variables(tree) - set(self.header.inputs) - {"range"}
         for node in tree.find_all(nodes.Name):
+            if node.name == "self":  # Jinja's own handle on the template, which has no business in a prompt
+                raise self._error("'self' is not available: a template stands alone", node.lineno, first_line)
             if node.name in undeclared:
                 hint = suggest(node.name, self.header.inputs)
                 raise self._error(f"{node.name!r} is not declared under inputs: {hint}", node.lineno, first_line)

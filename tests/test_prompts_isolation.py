@@ -77,6 +77,8 @@ ESCAPES = [
     "{{ lipsum.__globals__['os'].popen('id').read() }}",
     "{{ dict(a=1) }}",
     "{{ self }}",
+    "{{ self|trim }}",
+    "{{ [self]|join }}",
     "{{ self.__init__.__globals__ }}",
     "{{ self._TemplateReference__context }}",
     "{{ config }}",
