@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from peft import LoraConfig, get_peft_model_state_dict
 from safetensors.torch import save_file
+from torch import Tensor
 
 from agent.item_tokens import ItemLike, item_keys
 from agent.language_model import ADAPTER_FILE, ROW_MAKER_FILE, PolicyCard
@@ -44,28 +45,8 @@ def write_adapter(
         ValueError: the adapter is larger than 16 MiB (lower the LoRA rank, or train fewer layers).
     """
     folder.mkdir(parents=True, exist_ok=True)
-    state = {
-        name: tensor.detach().cpu().to(torch.float16).contiguous()
-        for name, tensor in get_peft_model_state_dict(model).items()
-        if "lora_" in name
-    }
-    causal = model.get_base_model()
-    embedding = next(name for name, module in causal.named_modules() if module is causal.get_input_embeddings())
-    with torch.no_grad():
-        state[f"base_model.model.{embedding}.token_adapter.trainable_tokens_delta"] = (
-            head.rows().cpu().to(torch.float16).contiguous()
-        )
-    save_file(state, folder / ADAPTER_FILE, metadata={"format": "pt"})
+    write_peft_files(folder, model, head.rows(), first_item, base)
     save_file({"change": head.rows.change.detach().cpu().to(torch.float16)}, folder / ROW_MAKER_FILE)
-    config = model.peft_config["default"].to_dict()
-    config.update(
-        base_model_name_or_path=base,
-        inference_mode=True,
-        trainable_token_indices={embedding.rpartition(".")[2]: list(range(first_item, first_item + len(items)))},
-        target_modules=sorted(config["target_modules"]),
-    )
-    (folder / "adapter_config.json").write_text(json.dumps(config, indent=1, default=str) + "\n", encoding="utf-8")
-    LoraConfig.from_pretrained(str(folder))
     card = PolicyCard(
         version=version,
         base=base,
@@ -80,12 +61,49 @@ def write_adapter(
         max_history=max_history,
     )
     card.write(folder)
+    check_size(folder)
+    return card
+
+
+def write_peft_files(folder: Path, model: Any, rows: Tensor, first_item: int, base: str) -> None:
+    """Write what PEFT reads: LoRA, a classifier's head where there is one, and the item rows, all as float16.
+
+    Args:
+        folder: an existing folder.
+        model: a PEFT model around a causal LM or a sequence classifier.
+        rows: (n_items, hidden) rows of the item tokens.
+        first_item: the token id of item 0.
+        base: the base model's name, for the configuration.
+    """
+    state = {
+        name: tensor.detach().cpu().to(torch.float16).contiguous()
+        for name, tensor in get_peft_model_state_dict(model).items()
+        if "lora_" in name or name.endswith(".score.weight")
+    }
+    inner = model.get_base_model()
+    embedding = next(name for name, module in inner.named_modules() if module is inner.get_input_embeddings())
+    state[f"base_model.model.{embedding}.token_adapter.trainable_tokens_delta"] = (
+        rows.detach().cpu().to(torch.float16).contiguous()
+    )
+    save_file(state, folder / ADAPTER_FILE, metadata={"format": "pt"})
+    config = model.peft_config["default"].to_dict()
+    config.update(
+        base_model_name_or_path=base,
+        inference_mode=True,
+        trainable_token_indices={embedding.rpartition(".")[2]: list(range(first_item, first_item + len(rows)))},
+        target_modules=sorted(config["target_modules"]),
+    )
+    (folder / "adapter_config.json").write_text(json.dumps(config, indent=1, default=str) + "\n", encoding="utf-8")
+    LoraConfig.from_pretrained(str(folder))
+
+
+def check_size(folder: Path) -> None:
+    """Raise a ValueError if the weights in a folder take more than 16 MiB."""
     size = sum(path.stat().st_size for path in folder.glob("*.safetensors"))
     if size > LARGEST:
         raise ValueError(
             f"the adapter takes {size / 2**20:.1f} MiB, more than 16: lower --lora-rank or train fewer --layers"
         )
-    return card
 
 
 def sha256(path: Path) -> str:
