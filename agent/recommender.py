@@ -20,9 +20,12 @@ from agent.lookup import RequestError, attitude_of, find_item, outcome_of, read_
 from agent.policy import Policy
 from agent.serving import FixedPolicy, PolicySource
 from agent.state import Event
+from agent.template_serving import ServedTemplates
+from agent.template_versions import TemplateStore
 from agent.turn import absorb, believe, forget, fresh_only, mentioned, rewind, state_of, take_back
 from agent.understanding import Ambiguity, Mention, Understanding, understand
 from agent.wording import RESET_REPLY, THANKS_REPLY, found_reply, greeting_reply, taken_note, which_question
+from prompts import PromptError
 
 if TYPE_CHECKING:
     from agent.feedback import FeedbackLog
@@ -34,7 +37,7 @@ class Recommender:
     ``policy`` is a policy, or the source that every turn gets its own from (:mod:`agent.serving`). ``histories`` maps
     the data set's users to their events. ``explore`` draws slates at random (Plackett-Luce, at the
     temperature of :mod:`agent.choice`), so that the log can be evaluated off-policy; otherwise the most probable items
-    are shown.
+    are shown. With a ``log``, the prompt templates that are active in its database serve (``templates``).
     """
 
     def __init__(
@@ -49,6 +52,7 @@ class Recommender:
         self.catalogue = catalogue
         self.log = log
         self.explore = explore
+        self.templates = ServedTemplates(TemplateStore(log)) if log is not None else None
         self._source = FixedPolicy(policy) if isinstance(policy, Policy) else policy
         self._histories = histories
         self._seeds = np.random.SeedSequence(seed)
@@ -221,7 +225,8 @@ class Recommender:
 
     def _policy_for(self, conversation: Conversation) -> Policy:
         """The policy that answers this conversation's turn; asked for once a turn."""
-        return self._source.current()
+        policy = self._source.current()
+        return policy if self.templates is None else self.templates.policy(policy, conversation.id)
 
     def _listen(self, conversation: Conversation, message: str) -> Understanding:
         """Understand a message in the light of the conversation, and take it in."""
@@ -256,7 +261,11 @@ class Recommender:
         left_out = state.seen | fresh_only(conversation, told, self.catalogue)
         rng = np.random.default_rng(self._seeds.spawn(1)[0]) if self.explore else None
         policy = self._policy_for(conversation)
-        choice = choose(policy, self.catalogue, state, left_out, k, rng)
+        try:
+            choice = choose(policy, self.catalogue, state, left_out, k, rng)
+        except PromptError:  # an edited template fails on this state: the adapter's own serves the turn
+            policy = self._source.current()
+            choice = choose(policy, self.catalogue, state, left_out, k, rng)
         examples = [self.catalogue[index].title for index in state.like]
         reply = found_reply(k, len(choice.items), state.constraints, examples, bool(state.request), bool(state.history))
         timings = {"understanding": understood - start, **choice.seconds}
