@@ -7,7 +7,7 @@ timestamp within a user; ties keep the order of the rows, so a split is the same
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -81,6 +81,22 @@ def past_and_future(ratings: pd.DataFrame, share: float = 0.8) -> PastAndFuture:
     # The small number keeps 0.8 * 5 at 4 whatever the rounding of the product.
     past = place < np.floor(size * share + 1e-9)
     return PastAndFuture(ordered[past].reset_index(drop=True), ordered[~past].reset_index(drop=True))
+
+
+def held_out_users(users: Sequence[str], share: float = 0.1, seed: int = 0) -> frozenset[str]:
+    """Users whom nothing is fitted on: ``share`` of them, at least one, drawn by the seed from their sorted names.
+
+    Raises:
+        ValueError: ``share`` is not between 0 and 1, or nobody would be left.
+    """
+    if not 0.0 < share < 1.0:
+        raise ValueError(f"share {share} is out of range: give the part that is held out, between 0 and 1")
+    names = sorted(set(users))
+    count = max(1, round(share * len(names)))
+    if count >= len(names):
+        raise ValueError(f"{count} of {len(names)} users held out: that leaves nobody to fit on")
+    drawn = np.random.default_rng(seed).permutation(len(names))[:count]
+    return frozenset(names[row] for row in drawn)
 
 
 def rated_slates(parts: PastAndFuture, most: int = 20, least: int = 10) -> list[Slate]:
