@@ -31,18 +31,33 @@ from agent.trees import BoostedTrees
 if TYPE_CHECKING:
     from agent.dataset import Dataset
 
-FEATURES = ("next_film", "predicted_rating", "like_rate", "like_probability", "neighbours", "popularity")
+FEATURES = (
+    "next_film",
+    "predicted_rating",
+    "like_rate",
+    "like_probability",
+    "neighbours",
+    "popularity",
+    "item_mean",
+    "genre_affinity",
+    "genre_share",
+    "neighbour_residual",
+    "rated_alike",
+)
 """The retriever's log-probability, stars by matrix factorisation, the item's share of likes, log-odds of a like, how
-near the item is to the recent history, and the logarithm of its number of ratings; each standardised."""
+near the item is to the recent history, the logarithm of its number of ratings, its mean stars; how the user's ratings
+of its genres differ from expectation and the share of those among the user's likes; and the same for its neighbours,
+by who watched both and by who rated both alike. Each is standardised."""
 
 Progress = Callable[[int, int], None]
 """Called with (steps done, steps in all)."""
 
 # Raised when the features change: a cached model of another format is fitted anew.
-_FORMAT = 1
+_FORMAT = 2
 _PREDICTED, _LIKE_RATE, _COUNT, _NEIGHBOURS = (
     TASTE_FEATURES.index(name) for name in ("predicted_rating", "item_like_rate", "item_count", "recent_neighbours")
 )
+_SAME_NAME = tuple(TASTE_FEATURES.index(name) for name in FEATURES[6:])
 _NUMBERS_AT_ONCE = 40_000_000
 
 
@@ -171,6 +186,7 @@ class EvidenceModel:
             like,
             taste[:, :, _NEIGHBOURS],
             taste[:, :, _COUNT],
+            *(taste[:, :, place] for place in _SAME_NAME),
         )
         standard: np.ndarray = (np.stack(columns, axis=-1) - self.centre) / self.scale
         return standard.astype(np.float32)
