@@ -30,6 +30,12 @@ class Choice:
     seconds: dict[str, float]
 
 
+def shortlist(ranking: Ranking) -> Ranking:
+    """The distribution over the ``CANDIDATES`` most probable items of one over all that are allowed."""
+    best = np.sort(np.argsort(-ranking.logits, kind="stable")[:CANDIDATES])
+    return Ranking(ranking.candidates[best], ranking.lm[best], ranking.evidence[best], ranking.temperature)
+
+
 def choose(
     policy: Policy,
     catalogue: Catalogue,
@@ -45,9 +51,7 @@ def choose(
     """
     start = time.perf_counter()
     allowed = np.flatnonzero(catalogue.mask(state.constraints, seen=left_out))
-    whole = policy.rank(state, allowed)
-    best = np.sort(np.argsort(-whole.logits, kind="stable")[:CANDIDATES])
-    ranking = Ranking(allowed[best], whole.lm[best], whole.evidence[best], policy.temperature)
+    ranking = shortlist(policy.rank(state, allowed))
     shown_by = ranking if rng is None else replace(ranking, temperature=policy.temperature * EXPLORATION)
     slate = shown_by.slate(k, rng)
     ranked = time.perf_counter()
