@@ -11,7 +11,17 @@ from typing import Annotated
 
 import typer
 
-from ui import cli_chat, cli_data, cli_doctor, cli_eval, cli_prompts, cli_recommend, cli_release, cli_train
+from ui import (
+    cli_adapters,
+    cli_chat,
+    cli_data,
+    cli_doctor,
+    cli_eval,
+    cli_prompts,
+    cli_recommend,
+    cli_release,
+    cli_train,
+)
 from ui.terminal import Group
 
 app = typer.Typer(
@@ -27,6 +37,7 @@ app.add_typer(cli_data.app, name="data")
 app.add_typer(cli_prompts.app, name="prompts")
 app.add_typer(cli_train.app, name="train")
 app.add_typer(cli_eval.app, name="eval")
+app.add_typer(cli_adapters.app, name="adapters")
 cli_chat.add_to(app)
 cli_recommend.add_to(app)
 cli_release.add_to(app)
