@@ -1,17 +1,16 @@
-"""Logged slate: an impression with what came of it, read from the feedback log or from its export."""
+"""Logged impression: one with what came of it, read from the feedback log or from its export."""
 
 from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
 
 from agent.feedback import EXPORT_FORMAT, FeedbackLog
 from agent.impression import Impression, Outcome
-from agent.taste import LIKED
-from agent.turn import STARS
+from agent.verdict import Verdict, verdict
 
 
 class LogError(ValueError):
@@ -19,58 +18,23 @@ class LogError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
-    """What a person made of one item shown.
-
-    ``clicked`` says whether they took it up; ``rating`` is in stars (None: not said); ``told`` is False where nothing
-    was done with the item at all.
-    """
-
-    clicked: bool = False
-    rating: float | None = None
-    told: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class LoggedSlate:
+class LoggedImpression:
     """An impression with its outcomes in the order of recording."""
 
     impression: Impression
     outcomes: tuple[Outcome, ...]
 
-    def verdicts(self, liked: float = LIKED) -> tuple[Verdict, ...]:
-        """One for each item of the slate; a rating of at least ``liked`` stars counts as a click, one below as none."""
-        return tuple(
-            verdict([o for o in self.outcomes if o.item_id == item], liked=liked) for item in self.impression.slate
-        )
+    def verdicts(self) -> tuple[Verdict, ...]:
+        """What the person made of each item of the slate."""
+        return tuple(verdict(o for o in self.outcomes if o.item_id == item) for item in self.impression.slate)
+
+    @property
+    def told(self) -> int:
+        """How many items of the slate somebody did something with."""
+        return len({outcome.item_id for outcome in self.outcomes})
 
 
-def verdict(outcomes: Sequence[Outcome], liked: float = LIKED) -> Verdict:
-    """What the outcomes of one item, in their order, come to; the latest word stands.
-
-    "liked" and "more" count as a click and 5 stars, "disliked" and "less" as no click and 1 star; "seen" says nothing
-    of the film's worth; "removed" takes back what was said before it.
-    """
-    found = Verdict()
-    for outcome in outcomes:
-        match outcome.kind:
-            case "removed":
-                found = Verdict()
-            case "clicked":
-                # Opening the card of a film that was called bad does not make it good.
-                found = Verdict(found.clicked or found.rating is None, found.rating, told=True)
-            case "seen":
-                found = Verdict(found.clicked, found.rating, told=True)
-            case "rated":
-                stars = outcome.value
-                found = Verdict(stars is not None and stars >= liked, stars, told=True)
-            case _:
-                stars = STARS[outcome.kind]
-                found = Verdict(stars is not None and stars >= liked, stars, told=True)
-    return found
-
-
-def read_slates(log: FeedbackLog | Path, since: float | None = None) -> Iterator[LoggedSlate]:
+def read_impressions(log: FeedbackLog | Path, since: float | None = None) -> Iterator[LoggedImpression]:
     """The impressions with their outcomes, in the order of recording.
 
     Args:
@@ -89,10 +53,10 @@ def read_slates(log: FeedbackLog | Path, since: float | None = None) -> Iterator
         if outcome.impression_id is not None:
             outcomes[outcome.impression_id].append(outcome)
     for impression in log.impressions(since):
-        yield LoggedSlate(impression, tuple(outcomes.get(impression.id, ())))
+        yield LoggedImpression(impression, tuple(outcomes.get(impression.id, ())))
 
 
-def _read_export(path: Path, since: float | None) -> Iterator[LoggedSlate]:
+def _read_export(path: Path, since: float | None) -> Iterator[LoggedImpression]:
     known = {field.name for field in fields(Impression)}
     with path.open(encoding="utf-8") as file:
         for number, line in enumerate(file, 1):
@@ -108,4 +72,4 @@ def _read_export(path: Path, since: float | None) -> Iterator[LoggedSlate]:
             except (ValueError, TypeError, KeyError) as error:
                 raise LogError(f"{path}, line {number}: {error}; give a file that the log's export wrote") from error
             if since is None or impression.timestamp >= since:
-                yield LoggedSlate(impression, outcomes)
+                yield LoggedImpression(impression, outcomes)
