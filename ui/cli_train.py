@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from ui import cli_train_reward
 from ui.options import DataOption, ModelOption
-from ui.terminal import JsonOption, out, print_json, sub_app
+from ui.terminal import JsonOption, out, print_json, steps, sub_app
 
-app = sub_app("Train the policy: supervised fine-tuning.")
-
-
-@app.callback()
-def group() -> None:
-    """Keeps ``sft`` a verb of its own while it is the only one."""
+app = sub_app("Train the policy and its reward model.")
+cli_train_reward.add_to(app)
 
 
 @app.command(epilog="Example: concierge train sft --data ml-100k --output runs/sft")
@@ -42,18 +36,7 @@ def sft(
     from training.sft_recipe import train_sft
     from training.sft_rows import RowPlan
 
-    console = Console(file=sys.stderr)
-    columns = (
-        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn(),
-    )  # fmt: skip
-    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
-        tasks: dict[str, int] = {}
-
-        def report(what: str, done: int, total: int) -> None:
-            if what not in tasks:
-                tasks[what] = progress.add_task(what.capitalize(), total=total)
-            progress.update(tasks[what], completed=done, total=total)  # type: ignore[arg-type]
-
+    with steps() as report:
         result = train_sft(
             output,
             data,

@@ -1,0 +1,88 @@
+"""Reward calibration: from a reward model's logits to probabilities that are true on users it was not trained on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, get_args
+
+import numpy as np
+from scipy.special import expit
+from sklearn.isotonic import IsotonicRegression
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import log_loss
+from sklearn.model_selection import GroupKFold
+
+Kind = Literal["temperature", "platt", "isotonic"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+_FOLDS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """A monotone map from logits to probabilities.
+
+    ``temperature`` and ``platt``: ``sigmoid(slope * logit + intercept)`` (Guo et al., 2017; Platt, 1999); the former
+    without intercept. ``isotonic``: linear between the ``knots`` (logit, probability) (Zadrozny and Elkan, 2002).
+    """
+
+    kind: Kind = "temperature"
+    slope: float = 1.0
+    intercept: float = 0.0
+    knots: tuple[tuple[float, float], ...] = ()
+
+    @classmethod
+    def fit(cls, kind: Kind, logits: np.ndarray, likes: np.ndarray) -> Calibration:
+        """Fit one kind on ``logits`` and ``likes`` (n,).
+
+        Raises:
+            ValueError: the kind is unknown, or all ``likes`` are the same.
+        """
+        if kind not in KINDS:
+            raise ValueError(f"unknown calibration {kind!r}: use one of {', '.join(KINDS)}")
+        if likes.all() or not likes.any():
+            raise ValueError(f"all {len(likes)} rows have the same answer: calibration needs some of both")
+        if kind == "isotonic":
+            edge = 1.0 / (len(likes) + 2)  # never quite 0 or 1, or the log-loss of one surprise has no bound
+            fitted = IsotonicRegression(y_min=edge, y_max=1 - edge, out_of_bounds="clip").fit(logits, likes)
+            return cls(
+                kind, knots=tuple(zip(fitted.X_thresholds_.tolist(), fitted.y_thresholds_.tolist(), strict=True))
+            )
+        model = LogisticRegression(C=1e6, fit_intercept=kind == "platt").fit(logits[:, None], likes)
+        return cls(kind, float(model.coef_[0, 0]), float(model.intercept_[0]) if kind == "platt" else 0.0)
+
+    def __call__(self, logits: np.ndarray) -> np.ndarray:
+        """Probabilities of ``logits``, in their shape, float64."""
+        if self.kind == "isotonic":
+            x, y = np.array(self.knots).T
+            return np.asarray(np.interp(logits, x, y))
+        return np.asarray(expit(self.slope * np.asarray(logits, np.float64) + self.intercept))
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data, as the reward card holds it."""
+        return asdict(self)
+
+    @classmethod
+    def of(cls, data: dict[str, Any]) -> Calibration:
+        """Read what :meth:`to_json` gave.
+
+        Raises:
+            TypeError: a key is unknown.
+        """
+        return cls(**{**data, "knots": tuple((float(x), float(y)) for x, y in data.get("knots", ()))})
+
+
+def out_of_fold(kind: Kind, logits: np.ndarray, likes: np.ndarray, users: Sequence[str]) -> np.ndarray:
+    """Probabilities (n,) of each row by a calibration fitted on other users (five groups of users)."""
+    probabilities = np.empty(len(likes))
+    for fit, held in GroupKFold(_FOLDS).split(logits, likes, np.asarray(users)):
+        probabilities[held] = Calibration.fit(kind, logits[fit], likes[fit])(logits[held])
+    return probabilities
+
+
+def choose_calibration(
+    logits: np.ndarray, likes: np.ndarray, users: Sequence[str]
+) -> tuple[Calibration, dict[Kind, float]]:
+    """The kind with the lowest out-of-fold log-loss, fitted on all rows; and the log-loss of each kind."""
+    tried = {kind: float(log_loss(likes, out_of_fold(kind, logits, likes, users))) for kind in KINDS}
+    return Calibration.fit(min(KINDS, key=tried.__getitem__), logits, likes), tried
