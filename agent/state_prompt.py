@@ -17,6 +17,39 @@ MAX_TOKENS = 1024
 """Longest prompt: a template that writes much (titles, say) must not make a turn slow, whatever the model can read."""
 
 
+def state_inputs(state: State, items: Sequence[ItemLike], max_history: int = 15) -> dict[str, Any]:
+    """A state as inputs that templates declare, plain data only; of the history the latest ``max_history`` items."""
+
+    def named(index: int, rating: float | None = None) -> dict[str, Any]:
+        item = items[index]
+        return {
+            "token": item_token(item.item_id),
+            "title": item.title,
+            "year": item.year,
+            "genres": list(item.genres),
+            "rating": rating,
+        }
+
+    return {
+        "history": [named(event.item, event.rating) for event in state.history[-max_history:]],
+        "like": [named(index) for index in state.like],
+        "unlike": [named(index) for index in state.unlike],
+        "request": state.request,
+        "goal": state.goal,
+    }
+
+
+def item_inputs(item: ItemLike, rating: float | None = None) -> dict[str, Any]:
+    """An item as templates see it: plain data only."""
+    return {
+        "token": item_token(item.item_id),
+        "title": item.title,
+        "year": item.year,
+        "genres": list(item.genres),
+        "rating": rating,
+    }
+
+
 class StatePrompt:
     """Renders states. ``max_history`` is how many of the latest items the LM reads.
 
@@ -33,24 +66,7 @@ class StatePrompt:
 
     def inputs(self, state: State) -> dict[str, Any]:
         """The state as the template's declared inputs: plain data only."""
-
-        def named(index: int, rating: float | None = None) -> dict[str, Any]:
-            item = self.items[index]
-            return {
-                "token": item_token(item.item_id),
-                "title": item.title,
-                "year": item.year,
-                "genres": list(item.genres),
-                "rating": rating,
-            }
-
-        return {
-            "history": [named(event.item, event.rating) for event in state.history[-self.max_history :]],
-            "like": [named(index) for index in state.like],
-            "unlike": [named(index) for index in state.unlike],
-            "request": state.request,
-            "goal": state.goal,
-        }
+        return state_inputs(state, self.items, self.max_history)
 
     def text(self, state: State) -> str:
         """What the LM reads, with the chat template's own marks."""
