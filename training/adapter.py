@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from peft import LoraConfig, get_peft_model_state_dict
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from agent.item_tokens import ItemLike, item_keys
@@ -65,6 +68,52 @@ def write_adapter(
     return card
 
 
+def write_tuned_adapter(
+    folder: Path,
+    source: Path,
+    model: Any,
+    version: str,
+    weights: Mapping[str, Sequence[float]],
+    lm_weights: Mapping[str, float],
+    temperature: float,
+) -> PolicyCard:
+    """Write an adapter whose LoRA and weights were trained further; the rest is that of ``source``.
+
+    The folder appears whole or not at all; one of that name is replaced.
+
+    Args:
+        folder: the new adapter.
+        source: the adapter that ``model`` was loaded from; its item rows and row maker are kept.
+        model: the PEFT model of :meth:`agent.language_model.ItemLanguageModel.from_adapter`, trained further.
+        version: of the new policy.
+        weights: the evidence weights by goal, (n_features,) each.
+        lm_weights: the weight of the LM's logits by goal.
+        temperature: of the policy's softmax.
+    """
+    state = load_file(source / ADAPTER_FILE)
+    trained = get_peft_model_state_dict(model, adapter_name="policy", save_embedding_layers=False)
+    lora = {name: tensor for name, tensor in trained.items() if "lora_" in name}
+    state |= {name: tensor.detach().cpu().to(torch.float16).contiguous() for name, tensor in lora.items()}
+    card = PolicyCard.read(source)
+    card = replace(
+        card,
+        version=version,
+        weights={goal: tuple(round(w, 6) for w in own) for goal, own in weights.items()},
+        lm_weights={goal: round(w, 6) for goal, w in lm_weights.items()},
+        temperature=temperature,
+    )
+    temporary = folder.with_name(f".{folder.name}.tmp")
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir(parents=True)
+    save_file(state, temporary / ADAPTER_FILE, metadata={"format": "pt"})
+    for name in (ROW_MAKER_FILE, "adapter_config.json"):
+        shutil.copyfile(source / name, temporary / name)
+    card.write(temporary)
+    shutil.rmtree(folder, ignore_errors=True)
+    os.replace(temporary, folder)
+    return card
+
+
 def write_peft_files(folder: Path, model: Any, rows: Tensor, first_item: int, base: str) -> None:
     """Write what PEFT reads: LoRA, a classifier's head where there is one, and the item rows, all as float16.
 
@@ -77,7 +126,7 @@ def write_peft_files(folder: Path, model: Any, rows: Tensor, first_item: int, ba
     """
     state = {
         name: tensor.detach().cpu().to(torch.float16).contiguous()
-        for name, tensor in get_peft_model_state_dict(model).items()
+        for name, tensor in get_peft_model_state_dict(model, save_embedding_layers=False).items()
         if "lora_" in name or name.endswith(".score.weight")
     }
     inner = model.get_base_model()
