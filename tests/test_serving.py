@@ -124,10 +124,13 @@ def test_a_running_chat_takes_up_an_adapter_that_another_process_promotes(
         conversation = Conversation(user="7")
         before = running.reply(conversation, "a comedy")
         script = (
-            "import sys; from pathlib import Path; from agent.loading import registry\n"
-            "known = registry('ml-100k'); known.add(Path(sys.argv[1]), 'other'); known.promote('other')"
+            "import sys; from pathlib import Path; from agent.registry import AdapterRegistry\n"
+            "source, home, released = map(Path, sys.argv[1:])\n"
+            "known = AdapterRegistry(home, [released], released)\n"
+            "known.add(source, 'other'); known.promote('other')"
         )
-        subprocess.run([sys.executable, "-c", script, str(altered(tmp_path / "other"))], check=True, timeout=120)
+        folders = [str(folder) for folder in (altered(tmp_path / "other"), known.home, RELEASED)]
+        subprocess.run([sys.executable, "-c", script, *folders], check=True, timeout=120)
         try:
             during = running.reply(conversation, "a thriller")
         finally:
