@@ -60,6 +60,8 @@ class RewardCard:
         try:
             data = json.loads(path.read_text(encoding="utf-8"))
             lists = {name: tuple(data[name]) for name in ("features", "weights", "items")}
+            if len(lists["features"]) != len(lists["weights"]):
+                raise ValueError(f"{len(lists['weights'])} weights for {len(lists['features'])} features")
             return cls(**{**data, **lists, "calibration": Calibration.of(data["calibration"])})
         except (OSError, ValueError, TypeError, KeyError) as error:
             raise AdapterError(

@@ -78,6 +78,8 @@ def train_reward(
         rows = build_reward_rows(
             indexed_ratings(past), fold_evidence, settings.share, report=lambda done, of: report("rows", done, of)
         )
+    if len(rows) and rows.evidence[0].shape[1] != len(FEATURES):
+        raise ValueError(f"rows with {rows.evidence[0].shape[1]} evidence features, this version has {len(FEATURES)}")
     if not settings.evidence:
         rows = replace(rows, evidence=tuple(own[:, :0] for own in rows.evidence))
     train, valid = rows.split(settings.valid_share, settings.seed)

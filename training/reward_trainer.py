@@ -36,7 +36,7 @@ class RewardSettings:
     users who are held out for validation and calibration.
     """
 
-    layers: int | None = 12
+    layers: int | None = 8
     batch: int = 8
     epochs: float = 1.0
     max_steps: int = -1
@@ -49,7 +49,7 @@ class RewardSettings:
     max_history: int = 15
     share: float = 0.3
     valid_share: float = 0.15
-    evaluations: int = 5
+    evaluations: int = 4
     patience: int = 2
     seed: int = 0
 
@@ -199,7 +199,7 @@ def train_network(
         length_column_name="length",
         max_length=None,
         bf16=False,
-        gradient_checkpointing=False,
+        activation_checkpointing=False,
         use_cpu=not torch.cuda.is_available(),
         dataloader_pin_memory=False,
         disable_tqdm=True,

@@ -8,13 +8,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table as Grid
 
+from ui import cli_eval_reward
+from ui import cli_eval_policy
 from ui.options import AdapterOption, DataOption, ModelOption
 from ui.terminal import JsonOption, out, print_json, sub_app, working
 
 if TYPE_CHECKING:
     from eval.ranking import Table
 
-app = sub_app("Measure the policy beside baselines.")
+app = sub_app("Measure the policy beside baselines, and reward models.")
+cli_eval_reward.add_to(app)
 
 
 class ProtocolError(ValueError):

@@ -25,7 +25,7 @@ def reward(
     start: Annotated[
         Path | None, typer.Option("--from", help="The policy adapter to start from (default: the released one).")
     ] = None,
-    layers: Annotated[int, typer.Option(help="Use the first so many layers (0: as the policy adapter).", min=0)] = 12,
+    layers: Annotated[int, typer.Option(help="Use the first so many layers (0: as the policy adapter).", min=0)] = 8,
     batch: Annotated[int, typer.Option(help="Slates per step, of up to 20 rated items each.", min=1)] = 8,
     epochs: Annotated[float, typer.Option(help="Passes over the slates.")] = 1.0,
     max_steps: Annotated[int, typer.Option(help="Stop after so many steps (-1: by --epochs).")] = -1,

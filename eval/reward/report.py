@@ -1,0 +1,150 @@
+"""Reward-model report: figures, slices, reliability and best-of-n of one model, or of two with their differences."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from agent.catalogue import Catalogue
+from eval.metrics import Interval
+from eval.resampling import UserBootstrap
+from eval.reward.best_of_n import best_of_n, curve_json, step_statistics
+from eval.reward.figures import BINS, predicted_stars, probabilities_of, statistics
+from eval.reward.pairs import RatedPairs, ScoreError, Scores
+from eval.reward.slices import LEAST, slices
+from training.reward_figures import reliability
+
+SLICE_RESAMPLES = 500
+"""Draws of users in slices, of which there are many."""
+
+
+@dataclass(frozen=True)
+class RewardReport:
+    """What was measured: one entry a model in ``rows``, and ``paired`` (first less second) where there are two.
+
+    ``missing`` counts, by model, the pairs without a score that were left out for all.
+    """
+
+    pairs: int
+    slates: int
+    users: int
+    missing: dict[str, int]
+    rows: list[dict[str, Any]]
+    paired: dict[str, Any] | None
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data, for ``--json``."""
+        return asdict(self)
+
+
+def evaluate_reward(
+    models: Sequence[Scores],
+    pairs: RatedPairs,
+    catalogue: Catalogue,
+    allow_missing: bool = False,
+    resamples: int = 2000,
+    seed: int = 0,
+) -> RewardReport:
+    """Judge one model, or two side by side, on the same pairs.
+
+    Args:
+        models: the scores; with two, the second is what the first is compared with.
+        pairs: what they are scores of.
+        catalogue: the items, with the statistics of the past alone.
+        allow_missing: leave out the pairs that a model does not score (counted), instead of refusing.
+        resamples: draws of users for intervals.
+        seed: of the draws.
+
+    Raises:
+        ScoreError: a pair has no score and ``allow_missing`` is not set, or there is nothing left to judge; a model
+            gives another number of scores than there are pairs, or a probability outside [0, 1].
+        ValueError: there are not one or two models.
+    """
+    if len(models) not in (1, 2):
+        raise ValueError(f"{len(models)} models: give one, or two to compare")
+    missing = {}
+    for scores in models:
+        if len(scores.values) != len(pairs):
+            raise ScoreError(f"{scores.model}: {len(scores.values)} scores for {len(pairs)} pairs: give one for each")
+        if scores.missing and not allow_missing:
+            first = int(np.flatnonzero(np.isnan(scores.values))[0])
+            item = catalogue[int(pairs.items[first])].item_id
+            raise ScoreError(
+                f"{scores.model}: {scores.missing:,} of {len(pairs):,} pairs have no score, the first is user "
+                f"{str(pairs.users[first])!r}, item {item!r}: add them, or leave them out for all with --allow-missing"
+            )
+        missing[scores.model] = scores.missing
+    kept = ~np.any([np.isnan(scores.values) for scores in models], axis=0)
+    if not kept.all():
+        models, pairs = [scores.only(kept) for scores in models], pairs.only(kept)
+    if not len(pairs) or pairs.likes.all() or not pairs.likes.any():
+        raise ScoreError(f"{len(pairs)} pairs are left, all on one side of four stars or none: nothing can be judged")
+    users = UserBootstrap(pairs.users.tolist(), resamples, seed)
+    judged = [_Judged(scores, pairs, users) for scores in models]
+    paired = _paired(judged[0], judged[1], pairs, users) if len(judged) == 2 else None
+    rows = [own.row(catalogue, seed) for own in judged]
+    return RewardReport(len(pairs), len(pairs.rows_of_slates()), len(users.names), missing, rows, paired)
+
+
+class _Judged:
+    """One model's scores with what follows from them."""
+
+    def __init__(self, scores: Scores, pairs: RatedPairs, users: UserBootstrap) -> None:
+        self.scores, self.pairs, self.users = scores, pairs, users
+        self.probabilities, self.whose = probabilities_of(scores, pairs)
+        self.stars = predicted_stars(self.probabilities, pairs)
+        self.statistics = statistics(scores.values, self.probabilities, self.stars, pairs, users)
+        self.curve = best_of_n(scores.values, self.probabilities, pairs)
+
+    def row(self, catalogue: Catalogue, seed: int) -> dict[str, Any]:
+        """The model's entry in the report."""
+        figures = {name: self.users.interval(statistic) for name, statistic in self.statistics.items()}
+        curve = reliability(self.probabilities, self.pairs.likes, BINS)
+        return {
+            "model": self.scores.model,
+            "probabilities": self.whose,
+            "notes": list(self.scores.notes),
+            **_flat(figures),
+            "reliability": [bin_._asdict() for bin_ in curve],
+            "best_of_n": curve_json(self.curve, self.pairs, self.users),
+            "slices": [self._slice(own.kind, own.name, own.rows, seed) for own in slices(self.pairs, catalogue)],
+        }
+
+    def _slice(self, kind: str, name: str, rows: np.ndarray, seed: int) -> dict[str, Any]:
+        pairs = self.pairs.only(rows)
+        head = {"slice": kind, "group": name, "pairs": len(pairs), "users": len(np.unique(pairs.users))}
+        if len(pairs) < LEAST or pairs.likes.all() or not pairs.likes.any():
+            return {**head, "note": f"under {LEAST} pairs, or all on one side of four stars: no figures"}
+        users = UserBootstrap(pairs.users.tolist(), SLICE_RESAMPLES, seed)
+        found = statistics(self.scores.values[rows], self.probabilities[rows], self.stars[rows], pairs, users)
+        return {**head, **_flat({metric: users.interval(statistic) for metric, statistic in found.items()})}
+
+
+def _flat(figures: dict[str, Interval]) -> dict[str, Any]:
+    """Each figure under its name, None where it is not defined, and the intervals under ``ci``."""
+    return {
+        **{name: _number(figure.mean) for name, figure in figures.items()},
+        "ci": {name: [_number(figure.low), _number(figure.high)] for name, figure in figures.items()},
+    }
+
+
+def _number(value: float) -> float | None:
+    return value if np.isfinite(value) else None
+
+
+def _paired(first: _Judged, second: _Judged, pairs: RatedPairs, users: UserBootstrap) -> dict[str, Any]:
+    """Differences, first less second, on the same draws of users: ``mean``, ``ci`` and ``p`` by figure."""
+
+    def difference(one: Any, two: Any) -> dict[str, Any]:
+        found = users.difference(one, two)
+        return {"mean": _number(found.mean), "ci": [_number(found.low), _number(found.high)], "p": _number(found.p)}
+
+    figures = {name: difference(one, second.statistics[name]) for name, one in first.statistics.items()}
+    steps = []
+    for one, two in zip(first.curve, second.curve, strict=True):
+        ours, theirs = step_statistics(one, pairs, users), step_statistics(two, pairs, users)
+        steps.append({"n": one.n, **{name: difference(ours[name], theirs[name]) for name in ours}})
+    return {"first": first.scores.model, "second": second.scores.model, **figures, "best_of_n": steps}
