@@ -29,7 +29,7 @@ _FORMAT = 1
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 _TABLES = ("ratings", "items", "users", "tags")
 
-__all__ = ["DEFAULT", "Dataset", "DatasetError", "describe", "import_dataset", "load_dataset", "names"]
+__all__ = ["DEFAULT", "Dataset", "DatasetError", "describe", "import_dataset", "import_report", "load_dataset", "names"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,8 +69,9 @@ def load_dataset(name: str = DEFAULT) -> Dataset:
         return stored
     source = asset_path(MOVIELENS_100K) if name == DEFAULT else None
     if source is not None:
-        dataset = _dataset(name, read_movielens(source))
-        _store(dataset)
+        parsed = read_movielens(source)
+        dataset = _dataset(name, parsed)
+        _store(dataset, parsed.report)
         return dataset
     if meta is not None:
         raise DatasetError(
@@ -92,8 +93,19 @@ def import_dataset(path: str | Path, name: str, replace: bool = False) -> tuple[
         raise DatasetError(f"a data set {name!r} exists already: choose another --name, or give --replace")
     parsed = read_movielens(path)
     dataset = _dataset(name, parsed)
-    _store(dataset)
+    _store(dataset, parsed.report)
     return dataset, parsed.report
+
+
+def import_report(name: str = DEFAULT) -> ImportReport | None:
+    """What was left out when the data set ``name`` was read; None for a copy that was kept without its report."""
+    _check_name(name)
+    known = (_read_meta(name) or {}).get("report")
+    if known is not None:
+        examples = {rule: tuple(own) for rule, own in known["examples"].items()}
+        return ImportReport(**{**known, "examples": examples})
+    source = asset_path(MOVIELENS_100K) if name == DEFAULT else None
+    return None if source is None else read_movielens(source).report
 
 
 def names() -> list[str]:
@@ -157,7 +169,7 @@ def _dataset(name: str, parsed: Parsed) -> Dataset:
     items = _natural(parsed.items, "item")
     known = parsed.users
     if known is not None:
-        known = _natural(known[known["user"].isin(users)].drop_duplicates("user"), "user")
+        known = _natural(known, "user")
     return Dataset(name, ratings, items, known, parsed.tags, _fingerprint(ratings, items))
 
 
@@ -216,7 +228,7 @@ def _read_meta(name: str) -> dict[str, Any] | None:
     return meta if isinstance(meta, dict) and {"format", "folder", "tables", "fingerprint"} <= set(meta) else None
 
 
-def _store(dataset: Dataset) -> None:
+def _store(dataset: Dataset, report: ImportReport) -> None:
     root = _root()
     root.mkdir(parents=True, exist_ok=True)
     with FileLock(root / ".lock"):
@@ -231,6 +243,7 @@ def _store(dataset: Dataset) -> None:
                     stored.append(table)
             folder = f"{dataset.name}-{dataset.fingerprint[:16]}-{temporary.name.rpartition('-')[2]}"
             meta = {"format": _FORMAT, "folder": folder, "tables": stored, "fingerprint": dataset.fingerprint}
+            meta["report"] = dataclasses.asdict(report)
             temporary.rename(root / folder)
             pointer = root / f".{folder}.json"
             pointer.write_text(json.dumps(meta, indent=1), encoding="utf-8")

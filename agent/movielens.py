@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,7 +37,8 @@ class ImportReport:
 
     Every rating row is in exactly one of ``kept``, ``malformed``, ``out_of_range`` (not 0.5 to 5 stars),
     ``unknown_items`` (rates an item that the item file does not have) and ``duplicates`` (the user rated the item
-    again later). ``examples`` shows the first rows left out, with file and line.
+    again later). ``lost_tags`` are empty or of unknown items, ``lost_users`` are repeated or have no ratings that were
+    kept. ``examples`` shows the first rows left out by each of these rules, with file and line.
     """
 
     layout: str
@@ -49,7 +50,9 @@ class ImportReport:
     duplicates: int
     malformed_items: int
     malformed_others: int
-    examples: tuple[str, ...]
+    lost_tags: int
+    lost_users: int
+    examples: Mapping[str, tuple[str, ...]]
 
     @property
     def left_out(self) -> int:
@@ -213,6 +216,9 @@ def _checked(
     """Apply the row checks, counting what they leave out."""
     empty_item = (items["item"] == "") | (items["title"] == "")
     double_item = items["item"].duplicated()
+    for row in np.flatnonzero(empty_item | double_item):
+        why = "no id or title" if empty_item[row] else "repeated item"
+        problems.example("malformed_items", f"item {items['item'][row]!r}, {items['title'][row]!r}: {why}")
     items = items[~empty_item & ~double_item].reset_index(drop=True)
 
     frame = table.frame
@@ -227,14 +233,20 @@ def _checked(
     bad = (ratings["user"] == "") | (ratings["item"] == "") | ratings["rating"].isna() | ~np.isfinite(times)
     off = ~bad & ~ratings["rating"].between(RATING_MIN, RATING_MAX)
     lost = ~bad & ~off & ~ratings["item"].isin(items["item"])
-    for mask, why in ((bad, "malformed"), (off, "rating out of range"), (lost, "unknown item")):
-        for row in np.flatnonzero(mask)[:2]:
-            problems.example(
-                f"{table.name}, about line {table.first_line + int(row)}: {why}: {frame.iloc[row].tolist()}"
-            )
+    rules = {"malformed": (bad, "malformed"), "out_of_range": (off, "rating out of range")}
+    rules["unknown_items"] = (lost, "unknown item")
+
+    def show(rule: str, rows: np.ndarray, why: str) -> None:
+        for row in rows[:3]:
+            line = table.first_line + int(row)
+            problems.example(rule, f"{table.name}, about line {line}: {why}: {frame.iloc[row].tolist()}")
+
+    for rule, (mask, why) in rules.items():
+        show(rule, np.flatnonzero(mask), why)
     keep = ~(bad | off | lost)
     if 2 * int(bad.sum()) > len(frame) or not keep.any():
-        shown = problems.examples[0] if problems.examples else f"{table.name}, line {table.first_line}: no row follows"
+        shown = next((own[0] for own in problems.examples.values()), None)
+        shown = shown or f"{table.name}, line {table.first_line}: no row follows"
         raise DatasetError(
             f"{table.name} holds no readable ratings ({int(bad.sum())} of {len(frame)} malformed): {shown}"
         )
@@ -242,13 +254,29 @@ def _checked(
     # The later rating of an item stands; equal times leave it to the order of the file.
     order = np.argsort(ratings["timestamp"].to_numpy(), kind="stable")
     again = ratings.iloc[order].duplicated(["user", "item"], keep="last").sort_index()
+    show("duplicates", ratings.index[again].to_numpy(), "rated again later")
     ratings = ratings[~again].reset_index(drop=True)
 
+    lost_tags = lost_users = 0
     if tags is not None:
-        tags = tags[tags["item"].isin(items["item"]) & (tags["tag"].str.strip() != "")]
-        tags = tags[["item", "tag", "user"]].reset_index(drop=True)
+        fits = tags["item"].isin(items["item"]) & (tags["tag"].str.strip() != "")
+        lost_tags = int((~fits).sum())
+        for item, tag in tags.loc[~fits, ["item", "tag"]].head(3).itertuples(index=False):
+            problems.example("lost_tags", f"tag {tag!r} of item {item!r}: empty, or the item is unknown")
+        tags = tags.loc[fits, ["item", "tag", "user"]].reset_index(drop=True)
+    if users is not None:
+        fits = users["user"].isin(ratings["user"]) & ~users["user"].duplicated()
+        lost_users = int((~fits).sum())
+        for user in users.loc[~fits, "user"].head(3):
+            problems.example("lost_users", f"user {user!r}: repeated, or without ratings")
+        users = users[fits].reset_index(drop=True)
     malformed = problems.skipped.pop(table.name, 0)
     item_name = next((name for name in problems.skipped if re.search(r"\.item$|^movies\.", name)), "")
+    names = {table.name: "malformed", item_name: "malformed_items"}
+    examples: dict[str, tuple[str, ...]] = {}
+    for source, own in problems.examples.items():
+        rule = names.get(source, source if source in ImportReport.__slots__ else "malformed_others")
+        examples[rule] = (*examples.get(rule, ()), *own)
     report = ImportReport(
         layout=layout,
         rows=len(frame) + malformed,
@@ -259,6 +287,8 @@ def _checked(
         duplicates=int(again.sum()),
         malformed_items=problems.skipped.pop(item_name, 0) + int((empty_item | double_item).sum()),
         malformed_others=sum(problems.skipped.values()),
-        examples=tuple(problems.examples),
+        lost_tags=lost_tags,
+        lost_users=lost_users,
+        examples=examples,
     )
     return Parsed(ratings, items, users, tags, report)

@@ -11,7 +11,7 @@ import pandas as pd
 import pyarrow as pa
 from pyarrow import csv as arrow_csv
 
-_MAX_EXAMPLES = 8
+_MAX_EXAMPLES = 3
 
 
 class DatasetError(Exception):
@@ -24,20 +24,21 @@ class DatasetNotFoundError(DatasetError, FileNotFoundError):
 
 @dataclass
 class Problems:
-    """What was skipped, by file name, and the first few rows of it."""
+    """What was skipped, by file name, and the first few rows of it by file name or rule."""
 
     skipped: dict[str, int] = field(default_factory=dict)
-    examples: list[str] = field(default_factory=list)
+    examples: dict[str, list[str]] = field(default_factory=dict)
 
     def skip(self, name: str, rows: int) -> None:
         """Count ``rows`` rows of file ``name`` as skipped."""
         if rows:
             self.skipped[name] = self.skipped.get(name, 0) + rows
 
-    def example(self, text: str) -> None:
-        """Keep ``text`` if there are not enough examples yet."""
-        if len(self.examples) < _MAX_EXAMPLES:
-            self.examples.append(text)
+    def example(self, rule: str, text: str) -> None:
+        """Keep ``text`` for ``rule`` if there are not enough examples of it yet."""
+        own = self.examples.setdefault(rule, [])
+        if len(own) < _MAX_EXAMPLES:
+            own.append(text)
 
 
 @dataclass(frozen=True)
@@ -106,7 +107,9 @@ def _parse(
     def skip(row: arrow_csv.InvalidRow) -> str:
         nonlocal skipped
         skipped += 1
-        problems.example(f"{name}: {row.actual_columns} columns instead of {row.expected_columns}: {row.text[:120]!r}")
+        problems.example(
+            name, f"{name}: {row.actual_columns} columns instead of {row.expected_columns}: {row.text[:120]!r}"
+        )
         return "skip"
 
     try:

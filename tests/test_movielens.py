@@ -226,7 +226,7 @@ def test_every_row_left_out_is_counted_once(csv_folder: Path, cache: Path) -> No
     assert report.malformed_items == 3
     assert imported.ratings.query("user == '3'")["rating"].tolist() == [4.0]
     assert imported.items["title"].tolist() == ["Jumanji", "The Godfather", "Paterson"]
-    text = "\n".join(report.examples)
+    text = "\n".join(example for own in report.examples.values() for example in own)
     for part in ("ratings.csv, about line 8", "'four'", "777", "movies.csv: 4 columns instead of 3"):
         assert part in text
 

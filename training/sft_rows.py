@@ -135,7 +135,7 @@ def build_rows(
         places += 1
         for user in users:
             past = histories[user]
-            made, states = _user_rows(user, past, catalogue, neighbours, bank, plan, rng)
+            made, states = user_rows(user, past, catalogue, neighbours, bank, plan, rng)
             if states:
                 blocks.append(evidence.features(states).astype(np.float16))
             rows += [replace(row, place=cold_place if row.place < 0 else places + row.place) for row in made]
@@ -146,7 +146,7 @@ def build_rows(
     return SftRows(rows, np.concatenate(blocks), catalogue)
 
 
-def _user_rows(
+def user_rows(
     user: str,
     past: tuple[Event, ...],
     catalogue: Catalogue,
@@ -154,11 +154,16 @@ def _user_rows(
     bank: PhraseBank,
     plan: RowPlan,
     rng: np.random.Generator,
+    start: int = 3,
 ) -> tuple[list[SftRow], list[tuple[Event, ...]]]:
-    """One user's rows; ``place`` counts the returned histories, -1 stands for the empty one."""
-    if len(past) < 5:
+    """One user's rows; ``place`` counts the returned histories, -1 stands for the empty one.
+
+    What is chosen stands at ``start`` of ``past`` or later, and never before its fourth event.
+    """
+    start = max(3, start)
+    if len(past) < 5 or start >= len(past):
         return [], []
-    moments = rng.choice(np.arange(3, len(past)), size=min(plan.anchors, len(past) - 3), replace=False)
+    moments = rng.choice(np.arange(start, len(past)), size=min(plan.anchors, len(past) - start), replace=False)
     rows: list[SftRow] = []
     states: list[tuple[Event, ...]] = []
     for moment in sorted(int(m) for m in moments):

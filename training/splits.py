@@ -111,7 +111,7 @@ def rated_slates(parts: PastAndFuture, most: int = 20, least: int = 10) -> list[
     past = user_histories(parts.past)
     slates = []
     for user, events in user_histories(parts.future).items():
-        slates += _cut(user, past.get(user, ()), events, most, least)
+        slates += cut_slates(user, past.get(user, ()), events, most, least)
     return slates
 
 
@@ -131,7 +131,7 @@ def past_slates(
     slates = []
     for user, events in user_histories(past).items():
         start = math.floor(len(events) * share + 1e-9)
-        own = _cut(user, events[:start], events[start:], most, least, grow=True)
+        own = cut_slates(user, events[:start], events[start:], most, least, grow=True)
         if per_user is not None and len(own) > per_user:
             kept = np.linspace(0, len(own) - 1, per_user).round().astype(int)
             own = [own[k] for k in kept]
@@ -150,9 +150,16 @@ def held_out_targets(
     return [histories.get(user, ()) for user in users], held["item"].to_numpy(np.int64), users
 
 
-def _cut(
+def cut_slates(
     user: str, past: tuple[Event, ...], events: tuple[Event, ...], most: int, least: int, grow: bool = False
 ) -> list[Slate]:
+    """Slates of ``events``, in order; each one's history is ``past`` and, where it may ``grow``, all that came before.
+
+    A rest of fewer than ``least`` rated items is dropped.
+
+    Raises:
+        ValueError: ``least`` is not between 1 and ``most``.
+    """
     if not 1 <= least <= most:
         raise ValueError(f"slates of {least} to {most} items: the smallest must be between 1 and the largest")
     slates = []

@@ -1,4 +1,4 @@
-"""The verbs ``concierge data fetch | import | describe``."""
+"""The verbs ``concierge data fetch | import | describe | rows``."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from rich.table import Table
 
 from agent.assets import ASSETS, SMOLLM2, asset_path, base_model_path
 from agent.assets import fetch as fetch_assets
-from ui.terminal import JsonOption, out, print_json, sub_app, working
+from ui.options import DataOption
+from ui.terminal import JsonOption, out, print_json, steps, sub_app, working
 
-app = sub_app("Bring data and the base model, import MovieLens sets, describe them.")
+app = sub_app("Bring data and the base model, import MovieLens sets, describe them, make rows to train on.")
 
 
 @app.command(epilog="Example: concierge data fetch --from ~/Downloads")
@@ -60,6 +61,7 @@ def import_(
 ) -> None:
     """Read a MovieLens set of any layout (100K, 1M, 10M, 20M, 25M, 32M, latest) and keep it under a name."""
     from agent.dataset import describe, import_dataset
+    from training.cleaning import CleaningReport
 
     if name is None:
         name = re.sub(r"[^A-Za-z0-9_-]+", "-", path.resolve().name.removesuffix(".zip")).strip("-_")
@@ -70,19 +72,8 @@ def import_(
         print_json({"name": name, "report": dataclasses.asdict(report), "dataset": facts})
         return
     out().print(f"{report.layout}: {report.kept:,} of {report.rows:,} ratings kept as {name!r}", soft_wrap=True)
-    reasons = {
-        "malformed rows": report.malformed,
-        "ratings that are not 0.5 to 5 stars": report.out_of_range,
-        "ratings of items that the item file does not have": report.unknown_items,
-        "earlier ratings of an item that the same user rated again": report.duplicates,
-        "malformed or repeated items": report.malformed_items,
-        "malformed rows of users or tags": report.malformed_others,
-    }
-    for reason, count in reasons.items():
-        if count:
-            out().print(f"  left out: {count:,} {reason}", soft_wrap=True)
-    for example in report.examples:
-        out().print(f"    {example}", soft_wrap=True)
+    for line in CleaningReport.of_import(report).lines():
+        out().print(line, soft_wrap=True)
     out().print(f"{facts['users']:,} users, {facts['items']:,} items. See: concierge data describe {name}")
 
 
@@ -90,15 +81,84 @@ def import_(
 def describe(
     name: Annotated[str, typer.Argument(help="The name of a data set.")] = "ml-100k", as_json: JsonOption = False
 ) -> None:
-    """Say what is in a data set: users, items, interactions, spans, how the ratings are spread."""
+    """Say what is in a data set: users, items, interactions, spans, how the ratings are spread, what was left out."""
     from agent import dataset as datasets
+    from training.cleaning import CleaningReport
 
     with working(f"Reading {name}"):
         facts = datasets.describe(datasets.load_dataset(name))
+        report = datasets.import_report(name)
+    cleaning = None if report is None else CleaningReport.of_import(report)
     if as_json:
-        print_json(facts)
-    else:
-        _show(facts)
+        print_json({**facts, "cleaning": None if cleaning is None else cleaning.to_json()})
+        return
+    _show(facts)
+    if cleaning is None:
+        out().print("what its import left out was not recorded: import it again with --replace to see it")
+        return
+    out().print(f"import: {cleaning.kept:,} of {cleaning.rows:,} ratings kept{', nothing left out' * cleaning.clean}")
+    for line in cleaning.lines():
+        out().print(line, soft_wrap=True)
+
+
+@app.command(epilog="Example: concierge data rows --kind preferences --data ml-100k --output rows/")
+def rows(
+    kind: Annotated[
+        str, typer.Option(help="sft (demonstrations), preferences (liked over disliked) or prompts (slates for PPO).")
+    ] = "sft",
+    data: DataOption = "ml-100k",
+    output: Annotated[
+        Path | None,
+        typer.Option(help="Also write a Parquet file a split into this folder.", show_default=False),
+    ] = None,
+    template: Annotated[str, typer.Option(help="The state template that renders the prompts.")] = "state",
+    held_users: Annotated[float, typer.Option(help="Share of users whom only the split new_users has.")] = 0.1,
+    seed: Annotated[int, typer.Option(help="Seed of the held-out users and of the rows.")] = 0,
+    as_json: JsonOption = False,
+) -> None:
+    """Make rows to train on from a data set's past: without held-out users, slates and films; kept in the cache."""
+    from agent.dataset import load_dataset
+    from training.datasets import build_rows, check_kind
+    from training.row_splits import SPLITS, RowSettings
+
+    wanted = check_kind(kind)
+    settings = RowSettings(template=template, held_users=held_users, seed=seed)
+    with steps() as report:
+        built = build_rows(load_dataset(data), wanted, settings, lambda done, of: report("rows", done, of))
+    files = {} if output is None else built.write(output)
+    first = built.load()[0] if built.counts["train"] else None
+    if as_json:
+        print_json(
+            {
+                "data": data,
+                "kind": kind,
+                "splits": {split: {"rows": built.counts[split], "users": built.users[split]} for split in SPLITS},
+                "template": dict(built.template),
+                "cleaning": built.cleaning.to_json(),
+                "folder": str(built.folder),
+                "files": {split: str(path) for split, path in files.items()},
+                "example": first,
+            }
+        )
+        return
+    out().print(f"{kind}: {sum(built.counts.values()):,} rows in {built.folder}", soft_wrap=True)
+    for split in SPLITS:
+        out().print(f"  {split:<10} {built.counts[split]:>9,} rows of {built.users[split]:,} users")
+    out().print(f"cleaning: {built.cleaning.kept:,} of {built.cleaning.rows:,} ratings used")
+    for line in built.cleaning.lines():
+        out().print(line, soft_wrap=True)
+    for path in files.values():
+        out().print(f"written: {path}", soft_wrap=True)
+    if first is not None:
+        out().print("the first row:")
+        for message in first["prompt"]:
+            out().print(f"  {message['role']}: {message['content']}", soft_wrap=True)
+        for column in ("completion", "chosen", "rejected"):
+            if column in first:
+                out().print(f"  {column}: {first[column][0]['content']}")
+        if "tokens" in first:
+            stars = zip(first["tokens"], first["stars"], strict=True)
+            out().print(f"  slate: {', '.join(f'{token} {own:g}' for token, own in stars)}", soft_wrap=True)
 
 
 def _show(facts: dict[str, Any]) -> None:
