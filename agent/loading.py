@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -21,9 +20,6 @@ from agent.registry import AdapterRegistry
 from agent.serving import ActivePolicy, FixedPolicy, PolicySource
 from agent.state import Event
 from agent.state_prompt import StatePrompt
-
-if TYPE_CHECKING:
-    from agent.catalogue import Item
 
 ADAPTERS = Path(__file__).parent / "adapters"
 """The adapters that this version ships."""
@@ -81,13 +77,20 @@ def assemble(
             f"{', '.join(FEATURES)}: train it again with `concierge train sft`"
         )
     base = resolve_model(str(model) if model is not None else None)
-    features = (
-        None if _all_trained(card, catalogue.items) else catalogue_features(catalogue, evidence, base, card.layers)
-    )
+    features = new_item_features(card, catalogue, evidence, base)
     lm = ItemLanguageModel.from_adapter(folder, base, catalogue.items, features)
     prompt = StatePrompt(prompts.load(card.template), lm.tokenizer, catalogue.items, card.max_history)
     weights = {goal: np.asarray(values, dtype=np.float32) for goal, values in card.weights.items()}
     return Policy(evidence, weights, lm, prompt, card.temperature, card.version, card.lm_weights)
+
+
+def new_item_features(
+    card: PolicyCard, catalogue: Catalogue, evidence: EvidenceModel, base: str | Path
+) -> ItemFeatures | None:
+    """What the rows of items are made from that an adapter was not trained on; None where it knows them all."""
+    if set(item_keys(catalogue.items)) <= set(card.items):
+        return None
+    return catalogue_features(catalogue, evidence, base, card.layers)
 
 
 def catalogue_features(
@@ -104,8 +107,3 @@ def catalogue_features(
         catalogue.rating_count,
         catalogue.mean_rating,
     )
-
-
-def _all_trained(card: PolicyCard, items: tuple[Item, ...]) -> bool:
-    known = set(card.items)
-    return all(key in known for key in item_keys(items))

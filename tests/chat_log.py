@@ -6,18 +6,26 @@ from agent.conversation import Conversation
 from agent.dataset import Dataset
 from agent.feedback import FeedbackLog
 from agent.interactions import indexed_ratings, user_histories
+from agent.policy import Policy
 from agent.recommender import Recommender
 from training.splits import past_and_future
 
 WISHES = ("a comedy", "something exciting from the 90s", "what should I watch?")
 
 
-def chat(recommender: Recommender, dataset: Dataset, log: FeedbackLog, turns: int, explore: bool = True) -> Recommender:
+def chat(
+    recommender: Recommender,
+    dataset: Dataset,
+    log: FeedbackLog,
+    turns: int,
+    explore: bool = True,
+    policy: Policy | None = None,
+) -> None:
     """``turns`` turns of as many people, each of whom answers as their later ratings say; where there is none, as the
-    mean rating of the film says. Returns the recommender that the log was written by."""
+    mean rating of the film says. ``policy`` serves instead of the recommender's own."""
     parts = past_and_future(indexed_ratings(dataset))
     past, future = user_histories(parts.past), user_histories(parts.future)
-    writer = Recommender(recommender.catalogue, recommender.policy, past, log, explore=explore, seed=0)
+    writer = Recommender(recommender.catalogue, policy or recommender.policy, past, log, explore=explore, seed=0)
     for turn, user in enumerate(list(past)[:turns]):
         conversation = Conversation(user=user)
         if turn % 4 == 3:
@@ -31,4 +39,3 @@ def chat(recommender: Recommender, dataset: Dataset, log: FeedbackLog, turns: in
                 writer.react(conversation, item.item_id, "liked" if index not in known else "rated", known.get(index))
             elif stars < 3:
                 writer.react(conversation, item.item_id, "disliked")
-    return writer

@@ -114,6 +114,7 @@ def replay_rows(
     reward: Reward | str = REWARD,
     clip: float = CLIP,
     since: float | None = None,
+    until: float | None = None,
     traits: ItemTraits | None = None,
     report: Callable[[str, int, int], None] = lambda what, done, of: None,
 ) -> ReplayRows:
@@ -127,6 +128,7 @@ def replay_rows(
             and dislikes read as 5 stars and 1 star.
         clip: importance weights are cut here.
         since: only impressions from this time on, in seconds since 1970.
+        until: only impressions before this time.
         traits: what the rewards "diversity" and "novelty" need.
         report: called with (what is being done, steps done, steps in all).
 
@@ -139,6 +141,8 @@ def replay_rows(
     left_out: Counter[str] = Counter()
     kept: list[tuple[LoggedImpression, State, tuple[int, ...], tuple[int, ...]]] = []
     for slate in read_impressions(log, since):
+        if until is not None and slate.impression.timestamp >= until:
+            continue
         found = _usable(slate, catalogue)
         if isinstance(found, str):
             left_out[found] += 1
