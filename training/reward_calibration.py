@@ -73,9 +73,16 @@ class Calibration:
 
 
 def out_of_fold(kind: Kind, logits: np.ndarray, likes: np.ndarray, users: Sequence[str]) -> np.ndarray:
-    """Probabilities (n,) of each row by a calibration fitted on other users (five groups of users)."""
+    """Probabilities (n,) of each row by a calibration fitted on other users (five groups, fewer for fewer users).
+
+    Raises:
+        ValueError: there is one user only.
+    """
+    folds = min(_FOLDS, len(set(users)))
+    if folds < 2:
+        raise ValueError(f"calibration is checked on other users, and there are only {folds}: give at least two")
     probabilities = np.empty(len(likes))
-    for fit, held in GroupKFold(_FOLDS).split(logits, likes, np.asarray(users)):
+    for fit, held in GroupKFold(folds).split(logits, likes, np.asarray(users)):
         probabilities[held] = Calibration.fit(kind, logits[fit], likes[fit])(logits[held])
     return probabilities
 
