@@ -108,7 +108,8 @@ def _drawn(logits: np.ndarray, order: np.ndarray) -> np.ndarray:
     # What is left at each place is summed from the last one up, in logarithms: nothing cancels or underflows.
     unchosen = np.logaddexp.reduce(np.delete(logits, order), initial=-np.inf)
     left = np.logaddexp.accumulate(np.concatenate([[unchosen], chosen[::-1]]))[1:][::-1]
-    return np.minimum(1.0, np.exp(chosen - left))
+    propensities: np.ndarray = np.minimum(1.0, np.exp(chosen - left))
+    return propensities
 
 
 class Policy:
