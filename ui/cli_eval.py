@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table as Grid
 
-from ui import cli_eval_log, cli_eval_reward
+from ui import cli_eval_log, cli_eval_reward, cli_eval_sessions
 from ui import cli_eval_policy
 from ui.options import AdapterOption, DataOption, ModelOption
 from ui.terminal import JsonOption, out, print_json, sub_app, working
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 app = sub_app("Measure the policy beside baselines, and reward models.")
 cli_eval_reward.add_to(app)
 cli_eval_log.add_to(app)
+cli_eval_sessions.add_to(app)
 
 
 class ProtocolError(ValueError):
