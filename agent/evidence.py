@@ -22,10 +22,12 @@ from safetensors.numpy import load_file, save_file
 
 from agent.assets import cache_dir
 from agent.folder import building
-from agent.interactions import indexed_ratings, item_sequences, user_folds, user_histories
+from agent.interactions import indexed_ratings, item_sequences, rating_matrix, user_folds, user_histories
+from agent.like_trees import NUMBERS_AT_ONCE, fit_like_trees
 from agent.retriever import RetrieverConfig, SequenceRetriever
+from agent.similar_users import SimilarUsers
 from agent.state import Event
-from agent.taste import LIKED, TASTE_FEATURES, ItemInfo, Taste
+from agent.taste import TASTE_FEATURES, ItemInfo, Taste, all_rated
 from agent.trees import BoostedTrees
 
 if TYPE_CHECKING:
@@ -43,22 +45,24 @@ FEATURES = (
     "genre_share",
     "neighbour_residual",
     "rated_alike",
+    "similar_users",
+    "watched_effect",
 )
 """The retriever's log-probability, stars by matrix factorisation, the item's share of likes, log-odds of a like, how
 near the item is to the recent history, the logarithm of its number of ratings, its mean stars; how the user's ratings
-of its genres differ from expectation and the share of those among the user's likes; and the same for its neighbours,
-by who watched both and by who rated both alike. Each is standardised."""
+of its genres differ from expectation and the share of those among the user's likes; how the ratings of its neighbours
+differ, by who watched both and by who rated both alike; what similar raters gave it, and what having watched the
+history tells of it whatever the stars. Each is standardised."""
 
 Progress = Callable[[int, int], None]
 """Called with (steps done, steps in all)."""
 
 # Raised when the features change: a cached model of another format is fitted anew.
-_FORMAT = 2
+_FORMAT = 3
 _PREDICTED, _LIKE_RATE, _COUNT, _NEIGHBOURS = (
     TASTE_FEATURES.index(name) for name in ("predicted_rating", "item_like_rate", "item_count", "recent_neighbours")
 )
-_SAME_NAME = tuple(TASTE_FEATURES.index(name) for name in FEATURES[6:])
-_NUMBERS_AT_ONCE = 40_000_000
+_SAME_NAME = tuple(TASTE_FEATURES.index(name) for name in FEATURES[6:11])
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +87,7 @@ class EvidenceModel:
     retriever: SequenceRetriever
     taste: Taste
     trees: BoostedTrees
+    users: SimilarUsers
     centre: np.ndarray
     scale: np.ndarray
 
@@ -106,8 +111,12 @@ class EvidenceModel:
         histories = user_histories(ratings)
         # In the progress one fold counts as much as a fiftieth of the retriever, roughly what it costs.
         shares = config.folds + 1
-        trees = _fit_trees(ratings, histories, info, seed, config, lambda k: progress and progress(k, shares + 50))
+        trees = fit_like_trees(
+            ratings, histories, info, seed, config.folds, config.cuts, config.span, config.trees,
+            lambda k: progress and progress(k, shares + 50),
+        )  # fmt: skip
         taste = Taste.fit(ratings, info, seed)
+        users = SimilarUsers.fit(rating_matrix(ratings, n_items), seed)
 
         def retriever_progress(done: int, total: int) -> None:
             if progress is not None:
@@ -116,7 +125,7 @@ class EvidenceModel:
         retriever = SequenceRetriever.fit(
             item_sequences(histories), n_items, seed, retriever_progress, config.retriever
         )
-        model = cls(retriever, taste, trees, np.zeros(len(FEATURES)), np.ones(len(FEATURES)))
+        model = cls(retriever, taste, trees, users, np.zeros(len(FEATURES)), np.ones(len(FEATURES)))
         # Standardised over the catalogue, for a sample of users at the end of their history.
         sample = np.random.default_rng(seed).permutation(len(histories))[:64]
         every = list(histories.values())
@@ -161,7 +170,7 @@ class EvidenceModel:
             IndexError: an item index is outside the catalogue.
         """
         n_items = len(self.taste.mean)
-        step = max(1, _NUMBERS_AT_ONCE // (n_items * len(TASTE_FEATURES)))
+        step = max(1, NUMBERS_AT_ONCE // (n_items * len(TASTE_FEATURES)))
         chosen = None
         if candidates is not None:
             chosen = np.broadcast_to(candidates, (len(histories), np.shape(candidates)[-1]))
@@ -175,9 +184,11 @@ class EvidenceModel:
     def _features(self, histories: Sequence[Sequence[Event]], chosen: np.ndarray | None) -> np.ndarray:
         next_film = self.retriever.scores([[event.item for event in history] for history in histories])
         taste = self.taste.features(histories)
+        users = self.users.features([all_rated(history, self.taste.factors.mean) for history in histories])
         if chosen is not None:
             next_film = np.take_along_axis(next_film, chosen, axis=1)
             taste = np.take_along_axis(taste, chosen[:, :, None], axis=1)
+            users = np.take_along_axis(users, chosen[:, :, None], axis=1)
         like = self.trees.logits(taste.reshape(-1, taste.shape[-1])).reshape(taste.shape[:2])
         columns = (
             next_film,
@@ -187,6 +198,7 @@ class EvidenceModel:
             taste[:, :, _NEIGHBOURS],
             taste[:, :, _COUNT],
             *(taste[:, :, place] for place in _SAME_NAME),
+            *(users[:, :, place] for place in range(2)),
         )
         standard: np.ndarray = (np.stack(columns, axis=-1) - self.centre) / self.scale
         return standard.astype(np.float32)
@@ -208,6 +220,7 @@ class EvidenceModel:
         self.retriever.save(folder)
         arrays = {f"taste.{name}": array for name, array in self.taste.arrays().items()}
         arrays |= {f"trees.{name}": array for name, array in self.trees.arrays().items()}
+        arrays |= {f"users.{name}": array for name, array in self.users.arrays().items()}
         arrays |= {"centre": self.centre, "scale": self.scale}
         save_file(
             {name: np.ascontiguousarray(array) for name, array in arrays.items()}, folder / "evidence.safetensors"
@@ -227,6 +240,7 @@ class EvidenceModel:
             SequenceRetriever.load(folder),
             Taste.of(_under(arrays, "taste.")),
             BoostedTrees.of(_under(arrays, "trees.")),
+            SimilarUsers.of(_under(arrays, "users.")),
             arrays["centre"],
             arrays["scale"],
         )
@@ -252,36 +266,6 @@ def cross_fit(
         (EvidenceModel.cached(dataset, rows[~rows["user"].isin(unseen)], seed, progress, config), unseen)
         for unseen in user_folds(rows["user"].unique().tolist(), folds, seed)
     ]
-
-
-def _fit_trees(
-    ratings: pd.DataFrame,
-    histories: Mapping[str, tuple[Event, ...]],
-    info: ItemInfo,
-    seed: int,
-    config: EvidenceConfig,
-    done: Callable[[int], object],
-) -> BoostedTrees:
-    """Like or not, learned on what came after each cut, with features by a fit that has not seen the user."""
-    features, likes = [], []
-    for fold, users in enumerate(user_folds(list(histories), config.folds, seed)):
-        taste = Taste.fit(ratings[~ratings["user"].isin(users)], info, seed)
-        states = [state for user in users for state in _cut(histories[user], config)]
-        step = max(1, _NUMBERS_AT_ONCE // (len(info.years) * len(TASTE_FEATURES)))
-        for start in range(0, len(states), step):
-            part = states[start : start + step]
-            every = taste.features([history for history, _ in part])
-            for row, (_, targets) in enumerate(part):
-                features.append(every[row, [event.item for event in targets]])
-                likes.append([event.rating is not None and event.rating >= LIKED for event in targets])
-        done(fold + 1)
-    return BoostedTrees.fit(np.concatenate(features), np.concatenate(likes), seed=seed, trees=config.trees)
-
-
-def _cut(history: tuple[Event, ...], config: EvidenceConfig) -> list[tuple[tuple[Event, ...], tuple[Event, ...]]]:
-    places = sorted({int(cut if cut >= 1 else cut * len(history)) for cut in config.cuts})
-    pairs = ((history[:place], history[place : place + config.span]) for place in places)
-    return [(past, rated) for past, next_ in pairs if (rated := tuple(e for e in next_ if e.rating is not None))]
 
 
 def _under(arrays: Mapping[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+from scipy import sparse
 
 from agent.state import Event
 
@@ -60,6 +61,13 @@ def user_histories(ratings: pd.DataFrame) -> dict[str, tuple[Event, ...]]:
 def item_sequences(histories: Mapping[str, Sequence[Event]]) -> list[np.ndarray]:
     """Each user's catalogue indices (int64), oldest first, in the mapping's order."""
     return [np.fromiter((event.item for event in history), dtype=np.int64) for history in histories.values()]
+
+
+def rating_matrix(ratings: pd.DataFrame, n_items: int) -> sparse.csr_matrix:
+    """Stars by (user in order of first appearance, item as catalogue index), float64."""
+    rows = pd.factorize(ratings["user"])[0]
+    entries = (ratings["rating"].to_numpy(np.float64), (rows, ratings["item"].to_numpy()))
+    return sparse.csr_matrix(entries, shape=(int(rows.max()) + 1, n_items))
 
 
 def check_items(histories: Sequence[Sequence[int]], n_items: int) -> None:

@@ -16,7 +16,7 @@ from scipy import sparse
 
 from agent.cooccurrence import ItemNeighbours
 from agent.factorization import RatingFactors, history_matrix
-from agent.interactions import check_items
+from agent.interactions import check_items, rating_matrix
 from agent.state import Event
 
 LIKED = 4.0
@@ -88,9 +88,7 @@ class Taste:
         """
         n_items = len(info.years)
         check_items([ratings["item"].unique().tolist()], n_items)
-        rows = pd.factorize(ratings["user"])[0]
-        shape = (int(rows.max()) + 1, n_items)
-        matrix = sparse.csr_matrix((ratings["rating"].to_numpy(np.float64), (rows, ratings["item"])), shape=shape)
+        matrix = rating_matrix(ratings, n_items)
         factors = RatingFactors.fit(matrix, seed=seed)
         item, stars = ratings["item"].to_numpy(np.int64), ratings["rating"].to_numpy(np.float64)
         count = np.bincount(item, minlength=n_items).astype(np.float64)
@@ -118,7 +116,7 @@ class Taste:
         """All of TASTE_FEATURES for every item, (len(histories), n_items, features) float32."""
         n_items = len(self.mean)
         mean = self.factors.mean
-        histories = [_all_rated(history, mean) for history in histories]
+        histories = [all_rated(history, mean) for history in histories]
         rated = history_matrix(histories, n_items)
         n_rated = np.diff(rated.indptr)
         # The user alone: shrunk towards the overall figures, so that an empty history is an average user.
@@ -204,7 +202,7 @@ class Taste:
         return _symmetric(self.rated_with.similarity)
 
 
-def _all_rated(history: Sequence[Event], mean: float) -> Sequence[Event]:
+def all_rated(history: Sequence[Event], mean: float) -> Sequence[Event]:
     """Give watched but unrated events the mean of the rated ones (``mean`` where there are none)."""
     stars = [event.rating for event in history if event.rating is not None]
     if len(stars) == len(history):

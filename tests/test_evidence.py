@@ -17,6 +17,7 @@ from agent import evidence
 from agent.evidence import FEATURES, EvidenceConfig, EvidenceModel, cross_fit
 from agent.factorization import FactorizationConfig, RatingFactors
 from agent.interactions import indexed_ratings, user_folds, user_histories
+from agent.like_trees import fit_like_trees
 from agent.retriever import RetrieverConfig
 from agent.state import Event
 from agent.taste import TASTE_FEATURES, ItemInfo, Taste
@@ -81,7 +82,7 @@ def test_a_batch_gives_what_single_calls_give(
 ) -> None:
     together = model.features(histories[:7])
     np.testing.assert_allclose(together[3], model.features(histories[3:4])[0], atol=1e-4)
-    monkeypatch.setattr(evidence, "_NUMBERS_AT_ONCE", 1682 * len(TASTE_FEATURES) * 3)
+    monkeypatch.setattr(evidence, "NUMBERS_AT_ONCE", 1682 * len(TASTE_FEATURES) * 3)
     np.testing.assert_allclose(model.features(histories[:7]), together, atol=1e-4)
 
 
@@ -225,7 +226,7 @@ def test_tree_features_come_from_a_fit_without_the_user(
     monkeypatch.setattr(BoostedTrees, "fit", keep)
     last = few.groupby("user").cumcount(ascending=False) < 3
     for frame in (few, few.assign(rating=few["rating"].where(~last | (few["user"] != few["user"][0]), 1.0))):
-        evidence._fit_trees(frame, user_histories(frame), info, 0, replace(QUICK, cuts=(0.5,)), lambda done: None)
+        fit_like_trees(frame, user_histories(frame), info, 0, 2, (0.5,), 40, 10, lambda done: None)
     changed = (~np.isclose(seen[0], seen[1])).any(axis=1)
     users = [few["user"][0] in group for group in user_folds(few["user"].unique().tolist(), 2, 0)]
     half = sum(
