@@ -33,7 +33,7 @@ class SimilarUsers:
     """U training users over the catalogue.
 
     ``mean`` of all stars, ``bias`` (n_items,) of items in stars; ``residual`` (U, n_items) sparse: stars less mean,
-    item and user bias; ``effect`` (U, n_items) float32: the dual coefficients of the regression of residuals on watching.
+    item and user bias; ``effect`` (U, n_items) float32: the dual coefficients of the regression on watching.
     """
 
     mean: float
@@ -54,7 +54,7 @@ class SimilarUsers:
             matrix = sparse.csr_matrix(matrix[kept])
         residual = _residual(matrix, mean, bias)
         watched = _watched(residual)
-        # Ridge regression of the residuals on watching (implicit feedback as in Koren, 2008, doi:10.1145/1401890.1401944)
+        # Ridge regression of the residuals on watching (implicit feedback: Koren, 2008, doi:10.1145/1401890.1401944)
         # in its dual form, which solves a square of users instead of items.
         gram = (watched @ watched.T).toarray()
         gram[np.diag_indices(len(gram))] += RIDGE
