@@ -57,13 +57,16 @@ def out() -> Console:
 
 
 @contextmanager
-def working(what: str) -> Iterator[None]:
-    """A moving line on standard error, with the time, while the block runs (on a terminal only)."""
+def working(what: str) -> Iterator[Callable[[str], None]]:
+    """A moving line on standard error, with the time, while the block runs (on a terminal only).
+
+    The block may call what it is given to say which part of the work it is at.
+    """
     console = Console(file=sys.stderr)
     columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-        progress.add_task(what, total=None)
-        yield
+        task = progress.add_task(what, total=None)
+        yield lambda part: progress.update(task, description=f"{what}: {part}")
 
 
 @contextmanager
