@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
@@ -155,8 +156,9 @@ class Policy:
         """The same policy, LM and all, that reads the state through another template; itself where it has no LM."""
         if self.prompt is None:
             return self
-        prompt = self.prompt.with_template(template)
-        return Policy(self.evidence, self.weights, self.lm, prompt, self.temperature, self.version, self.lm_weights)
+        other = copy.copy(self)
+        other.prompt = self.prompt.with_template(template)
+        return other
 
     def rank(self, state: State, candidates: Sequence[int] | np.ndarray) -> Ranking:
         """The distribution over ``candidates`` (catalogue indices) in one forward pass."""

@@ -91,15 +91,42 @@ def cluster_bootstrap(
     Raises:
         ValueError: there are no values, or not one cluster name for each.
     """
+    return _interval(np.mean(values), _resampled(values, clusters, resamples, seed), level)
+
+
+def cluster_difference(
+    values: np.ndarray,
+    clusters: Sequence[str],
+    other: np.ndarray,
+    other_clusters: Sequence[str],
+    resamples: int = 2000,
+    seed: int = 0,
+    level: float = 0.95,
+) -> Interval:
+    """Mean of ``values`` less mean of ``other``, two groups that share no cluster, each drawn on its own.
+
+    Raises:
+        ValueError: a group has no values, or not one cluster name for each.
+    """
+    drawn = _resampled(values, clusters, resamples, seed) - _resampled(other, other_clusters, resamples, seed + 1)
+    return _interval(np.mean(values) - np.mean(other), drawn, level)
+
+
+def _resampled(values: np.ndarray, clusters: Sequence[str], resamples: int, seed: int) -> np.ndarray:
+    """(resamples,) means of ``values`` when clusters are drawn with replacement."""
     if not len(values) or len(values) != len(clusters):
         raise ValueError(f"{len(values)} values with {len(clusters)} clusters: give one cluster for each, at least one")
     names, group = np.unique(np.asarray(clusters), return_inverse=True)
     total = np.bincount(group, weights=values)
     size = np.bincount(group).astype(np.float64)
     drawn = np.random.default_rng(seed).multinomial(len(names), np.full(len(names), 1 / len(names)), size=resamples)
-    means = (drawn @ total) / (drawn @ size)
+    means: np.ndarray = (drawn @ total) / (drawn @ size)
+    return means
+
+
+def _interval(mean: float | np.floating[Any], means: np.ndarray, level: float) -> Interval:
     low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
-    return Interval(float(np.mean(values)), float(low), float(high))
+    return Interval(float(mean), float(low), float(high))
 
 
 def rows_of(

@@ -59,6 +59,13 @@ class _Method:
         raise SecurityError("a method is no text: call it with ()")
 
 
+class _Strict(StrictUndefined):
+    """A missing value that cannot become text in a list either."""
+
+    __slots__ = ()
+    __repr__ = Undefined._fail_with_undefined_error
+
+
 def _listed(function: Callable[..., Any]) -> Callable[..., Any]:
     """A filter with a list for a result instead of a generator, for the same reason."""
 
@@ -79,7 +86,7 @@ class Sandbox(ImmutableSandboxedEnvironment):
         """Set the options that every template shares; undefined names are errors."""
         # Not optimized: constants are not computed while compiling, where a failure would have no line.
         super().__init__(
-            undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, optimized=False, finalize=_finalize
+            undefined=_Strict, trim_blocks=True, lstrip_blocks=True, optimized=False, finalize=_finalize
         )
         self.globals.clear()
         self.globals["range"] = _Method(safe_range)

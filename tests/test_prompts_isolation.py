@@ -79,6 +79,8 @@ ESCAPES = [
     "{{ self }}",
     "{{ self|trim }}",
     "{{ [self]|join }}",
+    "{{ [text.nothing] ~ '' }}",
+    "{{ ['ab'|map('map', attribute='a')]|upper }}",
     "{{ self.__init__.__globals__ }}",
     "{{ self._TemplateReference__context }}",
     "{{ config }}",

@@ -11,9 +11,13 @@ from rich.table import Table as Grid
 from ui import cli_eval_log, cli_eval_reward, cli_eval_sessions
 from ui import cli_eval_policy
 from ui.options import AdapterOption, DataOption, ModelOption
+from ui.template_lookup import find_template
 from ui.terminal import JsonOption, out, print_json, sub_app, working
 
 if TYPE_CHECKING:
+    from agent.catalogue import Catalogue
+    from agent.evidence import EvidenceModel
+    from agent.policy import Policy
     from eval.ranking import Table
 
 app = sub_app("Measure the policy beside baselines, and reward models.")
@@ -36,6 +40,10 @@ def ranking(
     model: ModelOption = None,
     adapter: AdapterOption = None,
     part: Annotated[str, typer.Option(help="test for reports, valid for choices.")] = "test",
+    template: Annotated[
+        str | None,
+        typer.Option(help="A state template for the policy: NAME@VERSION or a file (default: the adapter's)."),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Rank with baselines and the policy on the same cases; figures with 95 % intervals over users."""
@@ -52,10 +60,16 @@ def ranking(
     if not halves:
         raise ProtocolError(f"unknown part {part!r}: use one of {', '.join(PARTS)}")
     dataset = load_dataset(data)
+    own = None if template is None else find_template(template)
+
+    def make_policy(catalogue: Catalogue, evidence: EvidenceModel) -> Policy:
+        policy = assemble(catalogue, evidence, model, adapter)
+        return policy if own is None else policy.with_template(own)
+
     tables = []
     for name in chosen:
         with working(f"Ranking: {name}"):
-            tables += evaluate(dataset, name, lambda c, e: assemble(c, e, model, adapter), halves[0])
+            tables += evaluate(dataset, name, make_policy, halves[0])
         if not as_json:
             _show(tables[-1:] if name != "requests" else [t for t in tables if t.protocol == name])
     if as_json:

@@ -15,18 +15,20 @@ from rich.text import Text
 
 import prompts
 from prompts import PromptError, Rendered, Template
+from ui import cli_template_test, cli_template_versions
+from ui.template_lookup import find_template
 from ui.terminal import JsonOption, out, print_json, sub_app
 
-app = sub_app("List, show, render, check and compare the templates that the language model reads.")
+app = sub_app("List, show, check, compare, test and activate the templates that the language model reads.")
+cli_template_versions.add_to(app)
+cli_template_test.add_to(app)
 Pack = Annotated[str, typer.Option(help="Domain pack: movies, music, books, shop, base.")]
 Which = Annotated[
     str,
-    typer.Argument(metavar="TEMPLATE", help="A name (state), a version of it (state@1) or a file (my/state.j2)."),
+    typer.Argument(
+        metavar="TEMPLATE", help="A name (state), a version (state@1, state@active) or a file (my/state.j2)."
+    ),
 ]
-
-
-def _find(which: str, pack: str) -> Template:
-    return prompts.read(Path(which)) if which.endswith(".j2") else prompts.load(which, pack=pack)
 
 
 def _print_code(text: str, language: str) -> None:
@@ -68,7 +70,7 @@ def list_templates(
 @app.command(epilog="Example: concierge prompts show state@1 --pack books")
 def show(which: Which, pack: Pack = "movies", as_json: JsonOption = False) -> None:
     """Show a template's file."""
-    template = _find(which, pack)
+    template = find_template(which, pack)
     if as_json:
         header = template.header
         print_json(
@@ -110,7 +112,7 @@ def render(
     as_json: JsonOption = False,
 ) -> None:
     """Render a template with one of its examples (the first, if none is named) or with inputs from a file."""
-    template = _find(which, pack)
+    template = find_template(which, pack)
     values = _read_inputs(inputs) if inputs is not None else _sample(template, sample)
     rendered = prompts.render_isolated(template.source, values, template.file)
     text, count = _tokenized(rendered, model) if model is not None else (None, None)
@@ -210,7 +212,7 @@ def diff(
     as_json: JsonOption = False,
 ) -> None:
     """Compare two templates: their files, and what each makes of the first one's examples."""
-    old, new = _find(first, pack), _find(second, second_pack or pack)
+    old, new = find_template(first, pack), find_template(second, second_pack or pack)
     texts = _unified(old.source, new.source, old.file, new.file)
     examples = {
         example.name: _unified(_body(old, example.inputs), _body(new, example.inputs), old.file, new.file)
