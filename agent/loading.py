@@ -24,7 +24,10 @@ from agent.state_prompt import StatePrompt
 ADAPTERS = Path(__file__).parent / "adapters"
 """The adapters that this version ships."""
 
-RELEASED = ADAPTERS / "ml-100k-sft"
+BEFORE_PPO = ADAPTERS / "ml-100k-sft"
+"""The fine-tuned policy that PPO starts from."""
+
+RELEASED = BEFORE_PPO
 """The one that is in use where nothing was promoted."""
 
 

@@ -17,9 +17,9 @@ from agent.catalogue import Catalogue
 from agent.dataset import Dataset, load_dataset
 from agent.evidence import FEATURES, EvidenceModel, cross_fit
 from agent.interactions import indexed_ratings
-from agent.item_tokens import ItemFeatures, item_keys, item_token
+from agent.item_tokens import item_token
 from agent.language_model import AdapterError, PolicyCard
-from agent.loading import RELEASED, catalogue_features
+from agent.loading import BEFORE_PPO, new_item_features
 from agent.state import State
 from agent.state_prompt import StatePrompt
 from training.item_traits import ItemTraits
@@ -82,14 +82,14 @@ def train_ppo(
             to do.
     """
     started = time.perf_counter()
-    settings, adapter = settings or PpoSettings(), adapter or RELEASED
+    settings, adapter = settings or PpoSettings(), adapter or BEFORE_PPO
     dataset, base = load_dataset(data), resolve_model(model)
     card = PolicyCard.read(adapter)
     if card.features != FEATURES:
         raise AdapterError(f"{adapter} weighs other evidence ({', '.join(card.features)}): train it again")
     past = past_only(dataset)
     catalogue = Catalogue(past)
-    features = new_item_features(card, past, catalogue, base)
+    features = new_item_features(card, catalogue, EvidenceModel.cached(past), base)
     prompt = state_prompt(card, catalogue, base)
     train, probe = split_probe(past_slates(indexed_ratings(past), START), PROBE, settings.seed)
     sources = (
@@ -157,10 +157,3 @@ def state_prompt(card: PolicyCard, catalogue: Catalogue, base: str | Path) -> St
     tokenizer = AutoTokenizer.from_pretrained(base)
     tokenizer.add_tokens([item_token(item.item_id) for item in catalogue.items])
     return StatePrompt(prompts.load(card.template), tokenizer, catalogue.items, card.max_history)
-
-
-def new_item_features(card: PolicyCard, past: Dataset, catalogue: Catalogue, base: str | Path) -> ItemFeatures | None:
-    """What rows of items are made from that the adapter was not trained on; None where it knows them all."""
-    if set(item_keys(catalogue.items)) <= set(card.items):
-        return None
-    return catalogue_features(catalogue, EvidenceModel.cached(past), base, card.layers)
