@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -158,7 +159,10 @@ def train_ppo_policy(
     )
     checkpoint = last_checkpoint(run) if resume else None
     try:
-        trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+        with warnings.catch_warnings():
+            # TRL asks transformers by an old name at each step.
+            warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)
+            trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     except NonFinite as error:
         trainer.guards.stop = Stop("non_finite", trainer.state.global_step + 1, str(error))
     stop, kept = trainer.guards.stop, trainer.state.global_step
