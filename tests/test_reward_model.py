@@ -21,7 +21,7 @@ from agent.catalogue import Catalogue
 from agent.dataset import Dataset
 from agent.evidence import FEATURES
 from agent.interactions import indexed_ratings
-from agent.item_tokens import item_token
+from agent.item_tokens import ItemLike, item_token
 from agent.language_model import ADAPTER_FILE, AdapterError, PolicyCard, load_base
 from agent.loading import RELEASED
 from agent.state import Event, State
@@ -208,7 +208,7 @@ def test_a_resumed_run_ends_where_an_unbroken_one_does(trained: RewardResult, ro
         torch.testing.assert_close(first, second, rtol=1e-4, atol=1e-6)
 
 
-def _items() -> Sequence[object]:
+def _items() -> Sequence[ItemLike]:
     from agent.dataset import load_dataset
 
     return Catalogue(load_dataset("ml-100k")).items
@@ -259,7 +259,7 @@ def test_figures_agree_with_their_definitions() -> None:
     assert roc_auc_score(likes, scores) == pytest.approx(auc_by_group(scores, likes, ["u"] * 6)[0][0])
     probabilities, seen = np.array([0.1, 0.1, 0.8, 0.85]), np.array([False, True, True, True])
     assert calibration_error(probabilities, seen) == pytest.approx((2 * 0.4 + 2 * 0.175) / 4)
-    assert [bin_.count for bin_ in reliability(probabilities, seen)] == [2, 2]
+    assert [bin_.pairs for bin_ in reliability(probabilities, seen)] == [2, 2]
 
 
 def test_cards_and_folders_name_their_flaws(

@@ -57,14 +57,19 @@ def predicted_stars(probabilities: np.ndarray, pairs: RatedPairs) -> np.ndarray:
 
 
 def statistics(
-    scores: np.ndarray, probabilities: np.ndarray, stars: np.ndarray, pairs: RatedPairs, users: UserBootstrap
+    scores: np.ndarray,
+    probabilities: np.ndarray,
+    stars: np.ndarray,
+    pairs: RatedPairs,
+    users: UserBootstrap,
+    agreement: bool = True,
 ) -> Mapping[str, Statistic]:
     """The figures by name; each maps weights of users to values.
 
     ``auc`` over all pairs and ``auc_within_user`` (mean over users); ``pairwise_accuracy`` of pairs in a slate with
     different stars (ties count half); ``ece``, ``brier`` and ``log_loss`` of the probabilities; ``rating_rmse`` of the
     predicted ``stars``; ``click_agreement`` and ``rating_agreement``, Kendall's tau-b of scores and rewards within
-    slates (mean; slates where all rewards are the same are left out).
+    slates (mean; slates where all rewards are the same are left out), unless ``agreement`` is False: it takes long.
     """
     likes = pairs.likes
     ones = np.ones(len(pairs))
@@ -86,7 +91,7 @@ def statistics(
         "log_loss": ratio(sums[:, 2], sums[:, 0]),
         "rating_rmse": lambda weights: np.sqrt(squared(weights)),
     }
-    for name in AGREEMENTS:
+    for name in AGREEMENTS if agreement else ():
         found[f"{name}_agreement"] = ratio(*_agreement(scores, pairs, name, users).T)
     return found
 

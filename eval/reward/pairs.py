@@ -73,7 +73,7 @@ class RatedPairs:
     @cached_property
     def history_length(self) -> np.ndarray:
         """Events in the past of each pair's user, (R,) int64."""
-        return np.array([len(slate.history) for slate in self.slates], dtype=np.int64)[self.slate]
+        return np.asarray(np.array([len(slate.history) for slate in self.slates], dtype=np.int64)[self.slate])
 
     @cached_property
     def history_age(self) -> np.ndarray:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
+from functools import cache
 
-from agent.assets import resolve_model
 from agent.catalogue import Catalogue
 from agent.dataset import load_dataset
 from agent.evidence import EvidenceModel
@@ -19,7 +18,7 @@ from training.splits import past_and_future, rated_slates
 def judge(
     models: Sequence[str],
     data: str = "ml-100k",
-    base: str | Path | None = None,
+    base: str | None = None,
     template: str = "reward-text",
     max_history: int = 10,
     allow_missing: bool = False,
@@ -50,7 +49,6 @@ def judge(
         raise ScoreError(f"{data!r} has no user with ten ratings in the last fifth: there are no slates to judge on")
     past = dataset.only(parts.past)
     catalogue = Catalogue(past)
-    evidence = EvidenceModel.cached(past)
-    network = resolve_model(None if base is None else str(base))
-    scores = [score_model(name, pairs, catalogue, evidence, network, template, max_history, report) for name in models]
+    evidence = cache(lambda: EvidenceModel.cached(past))
+    scores = [score_model(name, pairs, catalogue, evidence, base, template, max_history, report) for name in models]
     return evaluate_reward(scores, pairs, catalogue, allow_missing, resamples, seed)

@@ -119,7 +119,8 @@ class _Judged:
         if len(pairs) < LEAST or pairs.likes.all() or not pairs.likes.any():
             return {**head, "note": f"under {LEAST} pairs, or all on one side of four stars: no figures"}
         users = UserBootstrap(pairs.users.tolist(), SLICE_RESAMPLES, seed)
-        found = statistics(self.scores.values[rows], self.probabilities[rows], self.stars[rows], pairs, users)
+        chosen = (self.scores.values[rows], self.probabilities[rows], self.stars[rows])
+        found = statistics(*chosen, pairs, users, agreement=False)
         return {**head, **_flat({metric: users.interval(statistic) for metric, statistic in found.items()})}
 
 

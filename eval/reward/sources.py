@@ -11,6 +11,7 @@ import torch
 from scipy.special import expit
 
 import prompts
+from agent.assets import resolve_model
 from agent.catalogue import Catalogue
 from agent.evidence import FEATURES, EvidenceModel
 from agent.item_tokens import item_keys
@@ -37,8 +38,8 @@ def score_model(
     name: str,
     pairs: RatedPairs,
     catalogue: Catalogue,
-    evidence: EvidenceModel,
-    base: str | Path,
+    evidence: Callable[[], EvidenceModel],
+    base: str | None = None,
     template: str = "reward-text",
     max_history: int = 10,
     report: Report = lambda what, done, of: None,
@@ -50,8 +51,8 @@ def score_model(
             classification model with one output or two labels (other, like), by name or folder.
         pairs: what is judged.
         catalogue: the items, with the statistics of the past alone.
-        evidence: fitted on the past alone.
-        base: the base LM of our reward models.
+        evidence: gives what was fitted on the past alone; asked only where it is needed.
+        base: the base LM of our reward models (None: the fetched default one).
         template: of role ``reward-text``, for text classifiers.
         max_history: how many of the latest items a text classifier reads.
         report: called as the scoring goes on.
@@ -62,11 +63,11 @@ def score_model(
     """
     path = Path(name)
     if (path / REWARD_FILE).is_file():
-        return _ours(path, pairs, catalogue, evidence, base, report)
+        return _ours(path, pairs, catalogue, evidence(), base, report)
     if path.suffix in SUFFIXES:
         return read_scores(path, pairs, {item.item_id: item.index for item in catalogue.items})
     if name == EVIDENCE:
-        return _evidence(pairs, evidence)
+        return _evidence(pairs, evidence())
     return _classifier(name, pairs, catalogue, template, max_history, report)
 
 
@@ -75,14 +76,15 @@ def _ours(
     pairs: RatedPairs,
     catalogue: Catalogue,
     evidence: EvidenceModel,
-    base: str | Path,
+    base: str | None,
     report: Report,
 ) -> Scores:
     card = RewardCard.read(folder)
     known = set(card.items)
     new = not all(key in known for key in item_keys(catalogue.items))
-    features = catalogue_features(catalogue, evidence, base, card.layers) if new else None
-    model = RewardModel.load(folder, base, catalogue.items, evidence, features)
+    network = resolve_model(base)
+    features = catalogue_features(catalogue, evidence, network, card.layers) if new else None
+    model = RewardModel.load(folder, network, catalogue.items, evidence, features)
     logits = np.empty(len(pairs))
     rows = pairs.rows_of_slates()
     for start in range(0, len(rows), _SLATES_AT_ONCE):
