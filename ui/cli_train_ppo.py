@@ -32,9 +32,10 @@ def with_setting_flags(command: Callable[..., None]) -> Callable[..., None]:
     for each in fields(PpoSettings):
         hint = str(hints[each.name])
         kind: Any = float if "float" in hint else int if "int" in hint else str
+        text = each.metadata["help"]
         option = typer.Option(
             f"--{each.name.replace('_', '-')}",
-            help=f"{each.metadata['help'].capitalize()}. [default: {each.default}]",
+            help=f"{text[0].upper()}{text[1:]}. [default: {each.default}]",
             show_default=False,
             rich_help_panel="PPO settings",
         )
