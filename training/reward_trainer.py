@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 from sklearn.linear_model import LogisticRegression
 from torch import Tensor, nn
 from torch.nn import functional as F
-from transformers import EarlyStoppingCallback
+from transformers import EarlyStoppingCallback, PrinterCallback
 from trl import RewardConfig, RewardTrainer
 
 from agent.taste import LIKED
@@ -214,5 +214,6 @@ def train_network(
         callbacks=[ProgressReport(report), EarlyStoppingCallback(settings.patience)],
         settings=settings,
     )
+    trainer.remove_callback(PrinterCallback)  # standard output belongs to --json
     trainer.train(resume_from_checkpoint=resume)
     return trainer

@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
-from transformers import TrainerCallback
+from transformers import PrinterCallback, TrainerCallback
 from trl import SFTConfig, SFTTrainer
 
 from agent.item_tokens import RowMaker
@@ -254,5 +254,6 @@ def train_policy(
         first_item=first_item,
         settings=settings,
     )
+    trainer.remove_callback(PrinterCallback)  # standard output belongs to --json
     trainer.train(resume_from_checkpoint=resume)
     return trainer
