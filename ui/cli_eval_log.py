@@ -16,7 +16,6 @@ from ui.options import AdapterOption, DataOption, ModelOption
 from ui.terminal import JsonOption, out, print_json, working
 
 if TYPE_CHECKING:
-    from eval.live import Figures
     from eval.off_policy import OffPolicyResult, PairedResult, PolicyTarget, Settings
     from eval.off_policy.diagnostics import Diagnostics
     from eval.off_policy.self_check import SelfCheck
@@ -140,21 +139,25 @@ def live(
     if found.total is None:
         out().print("Nothing was shown yet.")
         return
-    grid = Grid(title=f"Live figures by {by} (UTC)", title_justify="left")
-    for heading in (by, "conversations", "slates", *METRICS):
-        grid.add_column(heading.replace("_", " "), justify="left" if heading == by else "right")
-    for figures in found.periods:
-        grid.add_row(figures.start[:16] if by == "hour" else figures.start[:10], *_cells(figures))
-    grid.add_section()
-    grid.add_row("all", *_cells(found.total))
-    out().print(grid)
+    whole = Grid(title=f"{found.total.conversations:,} conversations, 95 % intervals", title_justify="left")
+    for heading in ("figure", "value", "what it is"):
+        whole.add_column(heading)
     for name, text in METRICS.items():
-        out().print(f"{name.replace('_', ' ')}: {text}", soft_wrap=True)
+        whole.add_row(name.replace("_", " "), _or_dash(found.total.metrics[name]), text)
+    out().print(whole)
+    grid = Grid(title=f"By {by} (UTC)", title_justify="left")
+    grid.add_column(by, no_wrap=True)
+    for heading in ("chats", *METRICS):
+        grid.add_column(heading.replace("_", " "), justify="right")
+    for figures in found.periods:
+        start = figures.start[:16] if by == "hour" else figures.start[:10]
+        means = (None if value is None else f"{value.mean:.3f}" for value in figures.metrics.values())
+        grid.add_row(start, f"{figures.conversations:,}", *(_or_dash(mean) for mean in means))
+    out().print(grid)
 
 
-def _cells(figures: Figures) -> list[str]:
-    metrics = ("–" if metric is None else str(metric) for metric in figures.metrics.values())
-    return [f"{figures.conversations:,}", f"{figures.slates:,}", *metrics]
+def _or_dash(value: object) -> str:
+    return "–" if value is None else str(value)
 
 
 def _settings(names: tuple[str, ...], cluster: str, clip: float, threshold: float, seed: int) -> Settings:
@@ -265,9 +268,11 @@ def _show_check(found: SelfCheck) -> None:
     grid = Grid(title="Bandits of known value: what the 95 % intervals cover", title_justify="left")
     for heading in ("bandit", "estimator", "true value", "mean estimate", "covered", ""):
         grid.add_column(heading)
+    before = ""
     for row in found.coverage:
         figures = (f"{row.truth:.4f}", f"{row.mean:.4f}", f"{row.covered:.1%}", "ok" if row.passed else "FAILED")
-        grid.add_row(row.case, row.estimator, *figures)
+        grid.add_row("" if row.case == before else row.case, row.estimator, *figures)
+        before = row.case
     out().print(grid)
     for alarm in found.alarms:
         state = "ok" if alarm.passed else "FAILED"

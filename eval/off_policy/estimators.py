@@ -28,13 +28,15 @@ class Terms:
     """The estimate is ``sum_p sum_n num[n, p] / sum_n den[n, p]``.
 
     ``weights`` (N, P) are those that the estimate leans on (None: it has none), ``kept`` the share of their mass that
-    was not cut away.
+    was not cut away. ``deviations`` (R,): how far estimates from resampled logs, with everything fitted anew, lie from
+    this one (None: nothing was fitted that matters).
     """
 
     num: np.ndarray
     den: np.ndarray
     weights: np.ndarray | None = None
     kept: float = 1.0
+    deviations: np.ndarray | None = None
 
     @property
     def value(self) -> float:
@@ -44,12 +46,17 @@ class Terms:
 
 @dataclass(frozen=True)
 class Problem:
-    """Samples with what the estimators share; ``q`` (N, K, C) is the reward model's guess at every place."""
+    """Samples with what the estimators share.
+
+    ``q`` (N, K, C) is the reward model's guess at every place, ``deviations`` (R,) what the direct method's value
+    varies by when the model is fitted to resampled logs (None: the model is taken as given).
+    """
 
     samples: Samples
     q: np.ndarray | Unsupported
     clip: float = CLIP
     threshold: float = THRESHOLD
+    deviations: np.ndarray | None = None
 
     @cached_property
     def direct(self) -> np.ndarray | Unsupported:
@@ -74,9 +81,14 @@ def _mean(values: np.ndarray, weights: np.ndarray | None = None, kept: float = 1
 
 
 def dm(problem: Problem) -> Terms | Unsupported:
-    """Direct method (Dudik et al., 2011): ``mean_n sum_k sum_a P(a at k | x_n) q(x_n, a, k)``."""
+    """Direct method (Dudik et al., 2011): ``mean_n sum_k sum_a P(a at k | x_n) q(x_n, a, k)``.
+
+    As good as the reward model: nothing corrects it where it is wrong.
+    """
     direct = problem.direct
-    return direct if isinstance(direct, Unsupported) else _mean(direct)
+    if isinstance(direct, Unsupported):
+        return direct
+    return Terms(direct[:, None], np.ones((len(direct), 1)), deviations=problem.deviations)
 
 
 def ips(problem: Problem) -> Terms:

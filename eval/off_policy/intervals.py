@@ -38,8 +38,14 @@ class Resampling:
     ) -> Interval:
         """The interval of an estimate, or of its difference to another on the same rows.
 
-        ``bca`` is corrected for bias and skewness (Efron, 1987), the acceleration from leaving out each cluster.
+        ``bca`` is corrected for bias and skewness (Efron, 1987), the acceleration from leaving out each cluster. With
+        ``deviations`` their spread makes a normal interval, because refits are too dear to count tails.
         """
+        if terms.deviations is not None and (less is None or less.deviations is not None):
+            own = terms.deviations if less is None or less.deviations is None else terms.deviations - less.deviations
+            middle = terms.value - (0.0 if less is None else less.value)
+            half = float(stats.norm.ppf((1 + level) / 2) * own.std(ddof=1))
+            return Interval(middle, middle - half, middle + half)
         parts = [(terms, 1.0)] if less is None else [(terms, 1.0), (less, -1.0)]
         value = sum(sign * own.value for own, sign in parts)
         drawn = np.zeros(len(self.counts))

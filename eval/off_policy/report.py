@@ -16,14 +16,18 @@ from eval.off_policy.estimators import CLIP, ESTIMATORS, THRESHOLD, Problem, Ter
 from eval.off_policy.fields import LogError
 from eval.off_policy.intervals import RESAMPLES, Method, Resampling
 from eval.off_policy.log import LoggedSlate, read_log
-from eval.off_policy.reward_models import ItemMeanReward, RewardModel, RidgeReward, cross_fitted
+from eval.off_policy.reward_models import REFITS, ItemMeanReward, RewardModel, RidgeReward, cross_fitted, refitted
 from eval.off_policy.samples import Cluster, Samples, Unsupported, assemble
 from eval.off_policy.target import Target, evidence_features, probabilities
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """How a log is evaluated; ``model`` guesses rewards for DM and DR (None: ridge, or item means without features)."""
+    """How a log is evaluated.
+
+    ``model`` guesses rewards for DM and DR (None: ridge regression, or item means where there are no features). For
+    the interval of DM it is fitted anew to ``refits`` resampled logs; 0 takes the model as given.
+    """
 
     estimators: tuple[str, ...] = tuple(ESTIMATORS)
     cluster: Cluster = "conversation"
@@ -34,11 +38,14 @@ class Settings:
     level: float = 0.95
     seed: int = 0
     model: RewardModel | None = None
+    refits: int = REFITS
     limits: Limits = field(default_factory=Limits)
 
     def __post_init__(self) -> None:
         """Check the names."""
         unknown = [name for name in self.estimators if name not in ESTIMATORS]
+        if self.refits < 0 or self.refits == 1:
+            raise ValueError(f"{self.refits} refits: give at least 2, or 0 for a model that is taken as given")
         if unknown:
             raise LogError(f"unknown estimator {unknown[0]!r}: use one of {', '.join(ESTIMATORS)}")
 
@@ -211,11 +218,14 @@ def _result(
 
 def _terms(samples: Samples, settings: Settings) -> dict[str, Terms | Unsupported]:
     q: np.ndarray | Unsupported = Unsupported("cross-fitting the reward model needs at least two clusters")
+    deviations: np.ndarray | None = None
     places = samples.target_places if {"dm", "dr", "switch-dr"} & set(settings.estimators) else Unsupported("not asked")
     if not isinstance(places, Unsupported) and samples.clusters.max() > 0:
         model = settings.model or (ItemMeanReward() if samples.features is None else RidgeReward())
         q = cross_fitted(model, samples, seed=settings.seed)
-    problem = Problem(samples, q, settings.clip, settings.threshold)
+        if "dm" in settings.estimators and settings.refits:
+            deviations = refitted(model, samples, places, settings.refits, settings.seed)
+    problem = Problem(samples, q, settings.clip, settings.threshold, deviations)
     return {name: ESTIMATORS[name](problem) for name in settings.estimators}
 
 

@@ -10,6 +10,8 @@ from sklearn.linear_model import Ridge
 from eval.off_policy.samples import Samples
 
 FOLDS = 5
+REFITS = 200
+"""How often the reward model is fitted anew for the direct method's interval."""
 
 
 class RewardModel(Protocol):
@@ -75,6 +77,33 @@ class ItemMeanReward:
         shown = samples.shown[known]
         total: np.ndarray = np.asarray((samples.rewards[known] * shown).sum(axis=0)) / np.maximum(shown.sum(axis=0), 1)
         return total
+
+
+def refitted(model: RewardModel, samples: Samples, places: np.ndarray, refits: int, seed: int = 0) -> np.ndarray:
+    """How the direct method's value varies with the log that the model is fitted to, (refits,).
+
+    Whole clusters are drawn with replacement, the model is fitted to what was drawn and the value read off it; what is
+    returned is less the value from the whole log. Rows that are only averaged over a given model say nothing about the
+    model's own error, which is most of the direct method's.
+
+    Args:
+        model: the reward model.
+        samples: the log.
+        places: (N, K, C) the target's probabilities at each place.
+        refits: how many logs are drawn.
+        seed: of the draws; the same for two targets that are compared.
+    """
+    everything = np.arange(len(samples.clusters))
+    members = np.split(np.argsort(samples.clusters, kind="stable"), np.cumsum(np.bincount(samples.clusters))[:-1])
+    rng = np.random.default_rng(seed)
+
+    def value(known: np.ndarray) -> float:
+        direct = np.einsum("nkc,nkc->n", places, model.fit_predict(samples, known, everything))
+        return float(direct[known].mean())
+
+    whole = value(everything)
+    drawn = (rng.integers(0, len(members), len(members)) for _ in range(refits))
+    return np.array([value(np.concatenate([members[group] for group in groups])) for groups in drawn]) - whole
 
 
 def cross_fitted(model: RewardModel, samples: Samples, folds: int = FOLDS, seed: int = 0) -> np.ndarray:

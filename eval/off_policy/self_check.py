@@ -81,7 +81,7 @@ class SelfCheck:
 
 
 class _TrueRewards:
-    """The reward model that knows the bandit: what the direct method's interval takes for granted."""
+    """A reward model that knows the bandit: the direct method assumes that its model is right."""
 
     def __init__(self, rewards: np.ndarray) -> None:
         self.rewards = rewards
@@ -93,10 +93,12 @@ class _TrueRewards:
 def self_check(
     replications: int = 1000,
     seed: int = 0,
-    margin: float = 0.0,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> SelfCheck:
-    """Draw logs of every bandit and count; ``margin`` widens the band of coverage, for fewer replications."""
+    """Draw logs of every bandit and count.
+
+    With fewer than 1,000 replications the band of coverage is wider, by what three standard errors grow.
+    """
     total = replications * (len(CASES) + len(FAULTS))
     coverage: list[Coverage] = []
     alarms = []
@@ -108,7 +110,7 @@ def self_check(
         progress(done, total)
 
     for case, (bandit, names) in CASES.items():
-        coverage += _coverage(case, bandit, names, replications, seed, margin, step)
+        coverage += _coverage(case, bandit, names, replications, seed, step)
     for case, bandit in FAULTS.items():
         alarms.append(_alarm(case, bandit, replications, seed, step))
     return SelfCheck(tuple(coverage), tuple(alarms))
@@ -120,7 +122,6 @@ def _coverage(
     names: tuple[str, ...],
     replications: int,
     seed: int,
-    margin: float,
     step: Callable[[], None],
 ) -> list[Coverage]:
     rng = np.random.default_rng([seed, 1])
@@ -133,13 +134,14 @@ def _coverage(
         rest = tuple(name for name in names if name != "dm")
         results = [evaluate_samples(samples, Settings(rest), "click", 0, resampling)]
         if "dm" in names:
-            known = Settings(("dm",), model=_TrueRewards(bandit.true_rewards(states)))
+            known = Settings(("dm",), model=_TrueRewards(bandit.true_rewards(states)), refits=0)
             results.append(evaluate_samples(samples, known, "click", 0, resampling))
         for result in results:
             for row in result.rows:
                 values[row.estimator].append(row.value if isinstance(row.value, Interval) else None)
         step()
     rows = []
+    margin = max(0.0, 3 * (0.05 * 0.95) ** 0.5 * (replications**-0.5 - 1000**-0.5))
     for name, found in values.items():
         given = [value for value in found if value is not None]
         covered = sum(value.low <= bandit.value <= value.high for value in given) / replications
