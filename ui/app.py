@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, MutableMapping, Sequence
 from typing import Any
 
 import gradio as gr
@@ -10,7 +10,9 @@ from starlette.middleware import Middleware
 
 from agent.feedback import FeedbackLog
 from agent.recommender import Recommender
-from ui import chat, theme
+from agent.template_serving import ServedTemplates
+from agent.template_versions import TemplateStore
+from ui import chat, studio, theme
 from ui.session import Desk
 
 TITLE = "Concierge"
@@ -60,9 +62,13 @@ class SafeHeaders:
         await self.app(scope, receive, send_safely if scope["type"] == "http" else send)
 
 
-def build_app(recommender: Recommender, log: FeedbackLog) -> gr.Blocks:
-    """The whole page; the same app serves any number of people."""
+def build_app(recommender: Recommender, log: FeedbackLog, authors: Collection[str] | None = None) -> gr.Blocks:
+    """The whole page; the same app serves any number of people.
+
+    ``authors`` are the accounts that see and use the prompts tab; None where there are no accounts: everybody does.
+    """
     desk = Desk(log, recommender.catalogue)
+    served = recommender.templates or ServedTemplates(TemplateStore(log))
     app = gr.Blocks(title=TITLE, analytics_enabled=False, fill_width=True)
     with app:
         # The value is only kept in the visitor's own browser. The key is no secret (the page holds it): it is fixed so
@@ -72,7 +78,15 @@ def build_app(recommender: Recommender, log: FeedbackLog) -> gr.Blocks:
             gr.HTML("<h1>Concierge</h1><p>Films for you, and why</p>", elem_classes=["brand"])
             toggle = gr.Button("Light / dark", size="sm", min_width=0, scale=0, elem_id="theme-toggle")
         toggle.click(fn=None, js=theme.TOGGLE)
-        tab = chat.ChatTab(recommender, desk, store)
+        with gr.Tabs(elem_classes=["pages"]):
+            with gr.Tab("Chat", id="chat"):
+                tab = chat.ChatTab(recommender, desk, store)
+            if authors is None or authors:
+                with gr.Tab("Prompts", id="prompts", visible=authors is None) as prompts_tab:
+                    author_desk = studio.StudioTab(recommender, served, store, authors)
+                author_desk.open_with(prompts_tab, store)
+                if authors is not None:
+                    app.load(author_desk.on_visit, None, [prompts_tab], api_visibility="private")
         app.load(
             tab.on_load,
             [store],
@@ -120,7 +134,7 @@ def launch(
         strict_cors=True,
         prevent_thread_lock=True,
         theme=theme.theme(),
-        css_paths=[theme.STYLE],
+        css_paths=[theme.STYLE, theme.STUDIO_STYLE],
         js=theme.SCRIPT,
         app_kwargs={"middleware": [Middleware(SafeHeaders)], "docs_url": None, "redoc_url": None},
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -63,15 +64,22 @@ def serve(
             help=f"A file with one user:password a line (or the same in ${AUTH_VARIABLE}).", show_default=False
         ),
     ] = None,
+    author: Annotated[
+        list[str] | None,
+        typer.Option(help="An account that may edit the prompts; may be repeated (default: none).", show_default=False),
+    ] = None,
 ) -> None:
     """Serve the chat to other machines; whoever comes in needs an account."""
     accounts = read_accounts(auth, os.environ.get(AUTH_VARIABLE))
+    strangers = sorted(set(author or ()) - {name for name, _ in accounts})
+    if strangers:
+        raise ServeError(f"--author {strangers[0]} has no account: add it to --auth, or leave it out")
     if not accounts and not is_loopback(host):
         raise ServeError(
             f"--host {host} lets other machines in, and nobody has an account: give --auth FILE or set {AUTH_VARIABLE},"
             " with one user:password a line"
         )
-    _run(data, model, adapter, host, port, False, accounts)
+    _run(data, model, adapter, host, port, False, accounts, author or ())
 
 
 def is_loopback(host: str) -> bool:
@@ -126,6 +134,7 @@ def _run(
     port: int | None,
     browser: bool,
     accounts: list[tuple[str, str]],
+    authors: Sequence[str] = (),
 ) -> None:
     out().print("Starting Concierge …")
     from agent.assets import data_dir
@@ -135,7 +144,7 @@ def _run(
 
     with FeedbackLog(data_dir() / "feedback.db") as log:
         recommender = Recommender.load(data=data, model=model, adapter=adapter, log=log, explore=True, progress=True)
-        app = build_app(recommender, log)
+        app = build_app(recommender, log, authors if accounts else None)
         try:
             url = launch(app, host=host, port=port, open_browser=browser, accounts=accounts)
         except OSError as error:

@@ -8,6 +8,7 @@ import gradio as gr
 from gradio.themes.utils.fonts import Font
 
 STYLE = Path(__file__).with_name("style.css")
+STUDIO_STYLE = Path(__file__).with_name("studio.css")
 
 SCRIPT = """() => {
   const kept = localStorage.getItem('concierge-theme');
