@@ -30,6 +30,7 @@ from training.reward_calibration import KINDS, Calibration, Kind, choose_calibra
 from training.reward_figures import auc_by_group, calibration_error, reliability
 from training.reward_model import RewardCard, RewardModel, adapted_classifier, lm_logits
 from training.reward_recipe import RewardResult, train_reward
+from training.reward_release import release_reward
 from training.reward_rows import RewardRows, build_reward_rows, candidate_evidence, pack_candidates
 from training.reward_trainer import RewardSettings, fit_evidence, reward_loss
 from training.splits import PastAndFuture, past_and_future
@@ -260,6 +261,20 @@ def test_figures_agree_with_their_definitions() -> None:
     probabilities, seen = np.array([0.1, 0.1, 0.8, 0.85]), np.array([False, True, True, True])
     assert calibration_error(probabilities, seen) == pytest.approx((2 * 0.4 + 2 * 0.175) / 4)
     assert [bin_.pairs for bin_ in reliability(probabilities, seen)] == [2, 2]
+
+
+def test_a_release_has_a_card_with_both_kinds_of_figures(trained: RewardResult, tmp_path: Path) -> None:
+    figure = {"auc": 0.75, "ci": {"auc": [0.7, 0.8]}}
+    step = {"n": 5, "click_rate": 0.66, "ci": {"click_rate": [0.6, 0.7]}}
+    report = {"pairs": 90, "users": 9, "rows": [{"model": "/somewhere/adapter", **figure, "best_of_n": [step]}]}
+    folder = release_reward(trained.folder, tmp_path / "released", report, "concierge train reward --max-steps 4")
+    text = (folder / "README.md").read_text("utf-8")
+    assert "| auc | 0.7500 [0.7000, 0.8000] |" in text and "| click rate, best of 5 | 0.6600 [0.6000, 0.7000] |" in text
+    assert "concierge train reward --max-steps 4" in text and "/somewhere" not in text
+    assert RewardCard.read(folder) == trained.card
+    (folder / ADAPTER_FILE).unlink()
+    with pytest.raises(AdapterError, match=r"adapter_model\.safetensors is missing"):
+        release_reward(folder, tmp_path / "again", report, "")
 
 
 def test_cards_and_folders_name_their_flaws(

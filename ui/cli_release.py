@@ -24,20 +24,35 @@ def add_to(app: typer.Typer) -> None:
 
 
 def release(
-    adapter: Annotated[Path, typer.Argument(help="The adapter folder that `concierge train sft` wrote.")],
+    adapter: Annotated[Path, typer.Argument(help="The folder that `concierge train sft` or `train reward` wrote.")],
     target: Annotated[Path, typer.Argument(help="The folder to fill; what it held is replaced.")],
-    figures: Annotated[Path, typer.Option(help="What `concierge eval ranking --json` printed for this adapter.")],
-    command: Annotated[str, typer.Option(help="The command that trained it, for the card.")] = "concierge train sft",
+    figures: Annotated[
+        Path,
+        typer.Option(
+            help="What `concierge eval ranking --json` printed for it (for a reward model: `eval reward --json`)."
+        ),
+    ],
+    command: Annotated[
+        str | None, typer.Option(help="The command that trained it, for the card (default: the plain one).")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Copy an adapter to where it is shipped from and write its model card."""
     from training.release import release as write
+    from training.reward_model import REWARD_FILE
+    from training.reward_release import release_reward
 
+    judged = (adapter / REWARD_FILE).is_file()
+    verb = "eval reward" if judged else "eval ranking"
     try:
-        rows = json.loads(figures.read_text(encoding="utf-8"))["rows"]
+        report = json.loads(figures.read_text(encoding="utf-8"))
+        rows = report["rows"]
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise FiguresError(f"{figures} is not what `concierge eval ranking --json` prints: {error}") from None
-    folder = write(adapter, target, rows, command)
+        raise FiguresError(f"{figures} is not what `concierge {verb} --json` prints: {error}") from None
+    if judged:
+        folder = release_reward(adapter, target, report, command or "concierge train reward")
+    else:
+        folder = write(adapter, target, rows, command or "concierge train sft")
     if as_json:
         print_json({"folder": str(folder)})
     else:
