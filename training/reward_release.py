@@ -41,7 +41,7 @@ def release_reward(folder: Path, target: Path, report: Mapping[str, Any], comman
 
 def write_reward_card(card: RewardCard, training: Mapping[str, Any], report: Mapping[str, Any], command: str) -> str:
     """The model card as Markdown with the front matter that the Hugging Face hub reads."""
-    settings, valid = training["settings"], training["validation"]
+    settings, valid, held = training["settings"], training["validation"], training["slates_validation"]
     evidence = f"{len(card.features)} pieces of evidence" if card.features else "no evidence: the LM stands alone"
     parts = [
         "---",
@@ -64,7 +64,7 @@ def write_reward_card(card: RewardCard, training: Mapping[str, Any], report: Map
         f"| calibration | {card.calibration.kind}, on users held out of this training |",
         f"| data | {training['data']}, slates within the first 80 % of each user's ratings |",
         f"| fingerprint of the data | `{training['data_fingerprint']}` |",
-        f"| slates | {training['slates']:,}, {training['pairs']:,} films; held out: {training['slates_validation']:,} |",
+        f"| slates | {training['slates']:,} of {training['pairs']:,} films; {held:,} held out |",
         f"| command | `{command}`, seed {settings['seed']} |",
         f"| training time | {training['seconds_training']:,.0f} s, {training['samples_per_second']:.0f} films/s |",
         f"| template | {card.template} |",
