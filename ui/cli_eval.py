@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table as Grid
 
-from ui import cli_eval_log, cli_eval_reward, cli_eval_sessions
-from ui import cli_eval_policy
+from ui import cli_eval_log, cli_eval_policy, cli_eval_reward, cli_eval_sessions
 from ui.options import AdapterOption, DataOption, ModelOption
 from ui.template_lookup import find_template
 from ui.terminal import JsonOption, out, print_json, sub_app, working
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     from eval.ranking import Table
 
 app = sub_app("Measure the policy beside baselines, and reward models.")
+cli_eval_policy.add_to(app)
 cli_eval_reward.add_to(app)
 cli_eval_log.add_to(app)
 cli_eval_sessions.add_to(app)
