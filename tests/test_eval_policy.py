@@ -86,7 +86,7 @@ def test_every_row_has_what_is_documented(table: PolicyTable) -> None:
 def test_rare_items_are_ranked_among_rare_items(few: Dataset) -> None:
     parts = past_and_future(indexed_ratings(few))
     count = np.bincount(parts.past["item"], minlength=len(few.items))
-    seen = []
+    seen: list[np.ndarray] = []
 
     def constant(histories: object, candidates: Sequence[np.ndarray]) -> list[np.ndarray]:
         seen.extend(candidates)
