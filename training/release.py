@@ -14,14 +14,21 @@ TRAINING_FILE = "training.json"
 FILES = (ADAPTER_FILE, "adapter_config.json", ROW_MAKER_FILE, POLICY_FILE, TRAINING_FILE)
 
 
-def release(adapter: Path, target: Path, rows: Sequence[Mapping[str, Any]], command: str) -> Path:
+def release(
+    adapter: Path,
+    target: Path,
+    rows: Sequence[Mapping[str, Any]],
+    command: str,
+    slates: Mapping[str, Any] | None = None,
+) -> Path:
     """Copy a trained adapter to ``target`` and write its model card.
 
     Args:
-        adapter: the folder that `concierge train sft` wrote.
+        adapter: the folder that `concierge train sft` or `train ppo` wrote.
         target: the folder to fill; what it held is replaced.
         rows: the figures, as `concierge eval ranking --json` prints them under ``rows``.
         command: the command that trained it.
+        slates: what `concierge eval policy --json` prints, where it was measured.
 
     Raises:
         AdapterError: the adapter is incomplete (the message names the missing file).
@@ -29,9 +36,10 @@ def release(adapter: Path, target: Path, rows: Sequence[Mapping[str, Any]], comm
     for name in FILES:
         if not (adapter / name).is_file():
             raise AdapterError(
-                f"{adapter / name} is missing: give the adapter folder of a finished `concierge train sft`"
+                f"{adapter / name} is missing: give the folder of a finished `concierge train sft` or `train ppo`"
             )
-    text = write_card(PolicyCard.read(adapter), json.loads((adapter / TRAINING_FILE).read_text("utf-8")), rows, command)
+    training = json.loads((adapter / TRAINING_FILE).read_text("utf-8"))
+    text = write_card(PolicyCard.read(adapter), training, rows, command, slates)
     target.mkdir(parents=True, exist_ok=True)
     for name in FILES:
         shutil.copyfile(adapter / name, target / name)
@@ -39,9 +47,15 @@ def release(adapter: Path, target: Path, rows: Sequence[Mapping[str, Any]], comm
     return target
 
 
-def write_card(card: PolicyCard, training: Mapping[str, Any], rows: Sequence[Mapping[str, Any]], command: str) -> str:
-    """The model card as Markdown with the front matter that the Hugging Face hub reads."""
-    settings, plan = training["settings"], training["plan"]
+def write_card(
+    card: PolicyCard,
+    training: Mapping[str, Any],
+    rows: Sequence[Mapping[str, Any]],
+    command: str,
+    slates: Mapping[str, Any] | None = None,
+) -> str:
+    """The model card as Markdown with the front matter that the Hugging Face hub reads; see :func:`release`."""
+    settings, plan, ppo = training["settings"], training["plan"], training.get("ppo")
     parts = [
         "---",
         f"base_model: {card.base}",
@@ -61,11 +75,12 @@ def write_card(card: PolicyCard, training: Mapping[str, Any], rows: Sequence[Map
         f"| data | {training['data']}, the first 80 % of each user's ratings |",
         f"| fingerprint of the data | `{training['data_fingerprint']}` |",
         f"| rows | {training['rows']:,} made, {training['samples_seen']:,} seen; evidence cross-fitted over users |",
-        f"| command | `{command}` |",
+        *([] if ppo else [f"| command | `{command}` |"]),
         f"| seed | {settings['seed']} (rows: {plan['seed']}) |",
         f"| LoRA | rank {settings['lora_rank']} on all linear layers, rate {settings['lora_rate']} |",
         f"| training time | {training['seconds_training']:,.0f} s, {training['samples_per_second']} rows a second |",
         f"| template | {card.template} |",
+        *([] if ppo is None else ppo_lines(ppo, command)),
         "",
         "The data are GroupLens' and are not part of this folder; films are known by a digest of title and year.",
         "",
@@ -74,8 +89,53 @@ def write_card(card: PolicyCard, training: Mapping[str, Any], rows: Sequence[Map
         "Printed by `concierge eval ranking`; 95 % bootstrap intervals over users.",
         "",
         *figure_tables(rows),
+        *([] if slates is None else slate_lines(slates)),
     ]
     return "\n".join(parts).rstrip() + "\n"
+
+
+def ppo_lines(ppo: Mapping[str, Any], command: str) -> list[str]:
+    """Rows of the card's first table that say how PPO went; the rows above them are about the policy it began with."""
+    settings, last = ppo["settings"], ppo["history"][-1]
+    probes = [entry for entry in ppo["history"] if "probe" in entry]
+    lines = [
+        f"| then | {'PPO' if settings['estimator'] == 'ppo' else 'the exact policy gradient'} from {ppo['from']} |",
+        f"| command | `{command}` |",
+        f"| reward | {ppo['reward']} |",
+        f"| slates | {ppo['slates']:,} of the training users' past; {ppo['probe_slates']:,} of other users to probe |",
+        f"| steps | {ppo['steps']:,} of {settings['slates']} slates with {settings['generations']} picks each |",
+        f"| seed of PPO | {settings['seed']} |",
+        f"| time of PPO | {ppo['seconds_training']:,.0f} s, {ppo['samples_per_second']:.0f} picks a second |",
+        f"| at the end | KL to the start {last['kl']:.2f} nats, entropy {last['entropy']:.2f} nats |",
+    ]
+    if probes:
+        first, final = probes[0], probes[-1]
+        lines.append(f"| probe's click rate | {first['probe']:.3f} before, {final['probe']:.3f} after |")
+    if ppo["stopped"]:
+        lines.append(f"| stopped | {ppo['stopped']}; the weights of step {ppo['kept']} were kept |")
+    return lines
+
+
+def slate_lines(report: Mapping[str, Any]) -> list[str]:
+    """What `concierge eval policy --json` printed, as Markdown."""
+    metrics = ("click_rate", "sampled_click_rate", "mean_rating", "precision@5")
+    lines = [
+        "",
+        "## Rated slates",
+        "",
+        f"Printed by `concierge eval policy`: {report['slates']:,} slates of {report['users']:,} users.",
+        "",
+        "| policy | " + " | ".join(name.replace("_", " ") for name in metrics) + " |",
+        "|---" * (len(metrics) + 1) + "|",
+    ]
+    for row in report["rows"]:
+        cells = [f"{row[m]:.4f} [{row['cis'][m][0]:.4f}, {row['cis'][m][1]:.4f}]" if m in row else "" for m in metrics]
+        lines.append(f"| {row['policy']} | " + " | ".join(cells) + " |")
+    lines += ["", "| difference of click rates | mean | 95 % interval |", "|---|---|---|"]
+    for pair in report["paired"].values():
+        one, other = pair["of"]
+        lines.append(f"| {one} less {other} | {pair['mean']:+.4f} | [{pair['ci'][0]:+.4f}, {pair['ci'][1]:+.4f}] |")
+    return lines
 
 
 def figure_tables(rows: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -32,6 +32,9 @@ def release(
             help="What `concierge eval ranking --json` printed for it (for a reward model: `eval reward --json`)."
         ),
     ],
+    slates: Annotated[
+        Path | None, typer.Option(help="What `concierge eval policy --json` printed, for a policy's card.")
+    ] = None,
     command: Annotated[
         str | None, typer.Option(help="The command that trained it, for the card (default: the plain one).")
     ] = None,
@@ -44,16 +47,27 @@ def release(
 
     judged = (adapter / REWARD_FILE).is_file()
     verb = "eval reward" if judged else "eval ranking"
-    try:
-        report = json.loads(figures.read_text(encoding="utf-8"))
-        rows = report["rows"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise FiguresError(f"{figures} is not what `concierge {verb} --json` prints: {error}") from None
+    report = _read(figures, verb)
     if judged:
         folder = release_reward(adapter, target, report, command or "concierge train reward")
     else:
-        folder = write(adapter, target, rows, command or "concierge train sft")
+        folder = write(
+            adapter,
+            target,
+            report["rows"],
+            command or "concierge train sft",
+            _read(slates, "eval policy") if slates else None,
+        )
     if as_json:
         print_json({"folder": str(folder)})
     else:
         out().print(f"{folder}: adapter and model card", soft_wrap=True)
+
+
+def _read(path: Path, verb: str) -> dict[str, Any]:
+    try:
+        report: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        report["rows"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise FiguresError(f"{path} is not what `concierge {verb} --json` prints: {error}") from None
+    return report
