@@ -12,4 +12,7 @@ ModelOption = Annotated[
     str | None,
     typer.Option(help="A Hugging Face causal LM by name or folder (default: the fetched SmolLM2-135M-Instruct)."),
 ]
-AdapterOption = Annotated[Path | None, typer.Option(help="An adapter folder (default: the released one).")]
+AdapterOption = Annotated[
+    Path | None,
+    typer.Option(help="An adapter folder (default: the one in use; to train or evaluate, the released one)."),
+]
