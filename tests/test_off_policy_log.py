@@ -23,6 +23,7 @@ from agent.verdict import Verdict, verdict
 from eval.metrics import Interval
 from eval.off_policy import LogError, PolicyTarget, Settings, Unsupported, evaluate_log, paired, read_log
 from eval.off_policy.report import OffPolicyResult
+from eval.off_policy.target import probabilities
 from tests.feedback_writer import feedback_event
 from ui.cli import app
 
@@ -258,6 +259,16 @@ def test_the_policy_that_wrote_the_log_gets_what_it_got(
             assert row.value.mean == pytest.approx(result.logged.mean, abs=1e-4)
             assert row.weights.mean == pytest.approx(1.0, abs=1e-4)
             assert row.weights.effective == pytest.approx(2 * CONVERSATIONS, rel=1e-4)
+
+
+def test_the_lm_asked_again_gives_the_logged_propensities(recommender: Recommender, tmp_path: Path) -> None:
+    with FeedbackLog(tmp_path / "feedback.db") as log:
+        chat = Recommender(recommender.catalogue, recommender.policy, recommender._histories, log, explore=True, seed=2)
+        for wish in ("something like Alien but funny", "gunslingers and dusty saloons", "a thriller from the 90s"):
+            chat.reply(Conversation(user=recommender.users()[0]), wish)
+        rows = read_log(log)
+    again = probabilities(_target(recommender, recommender.policy), rows)
+    assert again.slate == pytest.approx(np.array([row.propensities for row in rows]), rel=1e-6)
 
 
 def test_the_export_and_the_database_say_the_same(

@@ -48,6 +48,9 @@ def test_the_kl_weight_follows_the_divergence() -> None:
     assert kl.weight == pytest.approx(0.102)
     kl.update(0.0)
     assert kl.weight == pytest.approx(0.102 * 0.98)
+    fast = AdaptiveKl(0.1, target=0.5, speed=0.5)
+    fast.update(100.0)
+    assert fast.weight == pytest.approx(0.11)
     constant = AdaptiveKl(0.1, target=None)
     constant.update(100.0)
     assert constant.weight == 0.1

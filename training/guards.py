@@ -49,17 +49,18 @@ class Probe:
 class AdaptiveKl:
     """The weight of the KL divergence, adapted so that the divergence stays near ``target`` (None: constant).
 
-    ``weight *= 1 + 0.1 clip(kl / target - 1, -0.2, 0.2)`` after each step (Ziegler et al., 2019, arXiv:1909.08593,
-    section 2.2).
+    ``weight *= 1 + speed clip(kl / target - 1, -0.2, 0.2)`` after each step (Ziegler et al., 2019, arXiv:1909.08593,
+    section 2.2, where the speed is 0.1).
     """
 
     weight: float
     target: float | None
+    speed: float = 0.1
 
     def update(self, kl: float) -> None:
         """After a step whose batch had this divergence, in nats."""
         if self.target is not None:
-            self.weight *= 1.0 + 0.1 * min(max(kl / self.target - 1.0, -0.2), 0.2)
+            self.weight *= 1.0 + self.speed * min(max(kl / self.target - 1.0, -0.2), 0.2)
 
 
 @dataclass

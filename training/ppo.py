@@ -54,7 +54,7 @@ class PPOTrainer(WholeCheckpoints, GRPOTrainer):
         callbacks: Sequence[TrainerCallback] = (),
     ) -> None:
         self.rows, self.probe, self.settings, self.reference = rows, probe, settings, reference
-        self.kl = AdaptiveKl(settings.kl_weight, settings.kl_target)
+        self.kl = AdaptiveKl(settings.kl_weight, settings.kl_target, settings.kl_speed)
         self.guards = Guards(settings, probe.users if probe else ())
         self.best: dict[str, Tensor] = {}
         self.seconds_before = 0.0

@@ -17,7 +17,7 @@ from torch import Tensor
 from transformers import TrainerCallback
 
 from agent.item_tokens import ItemFeatures, ItemLike
-from agent.language_model import ItemLanguageModel, PolicyCard
+from agent.language_model import ADAPTER_FILE, POLICY_FILE, ItemLanguageModel, PolicyCard
 from training.adapter import write_tuned_adapter
 from training.exact_gradient import ExactGradientTrainer
 from training.guards import NonFinite, Stop
@@ -192,12 +192,15 @@ def reference_logits(
 
     They are kept in the run's folder, so that a resumed run measures the KL divergence to the same policy.
     """
-    key = hashlib.sha256(json.dumps([settings.plain(), rows.prompts, rows.candidates.tolist()]).encode())
-    key.update(hashlib.sha256((adapter / "adapter_model.safetensors").read_bytes()).digest())
+    visited = sorted({row for batch in run_sampler(settings, len(rows)).batches() for row in batch})
+    parts = [visited, settings.temperature, rows.prompts, rows.candidates.tolist(), str(lm.model.dtype)]
+    key = hashlib.sha256(json.dumps(parts).encode())
+    key.update(rows.evidence.numpy().tobytes())
+    for name in (ADAPTER_FILE, POLICY_FILE):
+        key.update((adapter / name).read_bytes())
     path = run / f"reference-{key.hexdigest()[:16]}.safetensors"
     if path.is_file():
         return load_file(path)["logits"]
-    visited = sorted({row for batch in run_sampler(settings, len(rows)).batches() for row in batch})
     logits = torch.full(rows.candidates.shape, torch.nan)
     for start in range(0, len(visited), 256):
         report("the policy before training", start, len(visited))

@@ -64,6 +64,9 @@ class PpoSettings:
     kl_target: float | None = field(
         default=0.3, metadata={"help": "KL (nats) that the weight is adapted to (none: the weight stays)"}
     )
+    kl_speed: float = field(
+        default=0.1, metadata={"help": "how fast the weight follows: a step changes it by at most a fifth of this"}
+    )
     kl_limit: float = field(default=1.5, metadata={"help": "training stops where the KL (nats) goes above this"})
     weight_cap: float = field(
         default=10.0, metadata={"help": "importance weights of rows replayed from a log are cut here"}
@@ -97,7 +100,7 @@ class PpoSettings:
             self._check(name, getattr(self, name) >= 1, "1 or more")
         for name in ("lora_rate", "weights_rate", "lm_weight_rate", "critic_rate", "value_weight", "kl_weight"):
             self._check(name, getattr(self, name) >= 0, "0 or more")
-        for name in ("entropy_weight", "probe_every", "probe_tolerance", "probe_errors"):
+        for name in ("kl_speed", "entropy_weight", "probe_every", "probe_tolerance", "probe_errors"):
             self._check(name, getattr(self, name) >= 0, "0 or more")
         for name in ("gamma", "gae_lambda", "warmup", "entropy_floor", "distinct_floor"):
             self._check(name, 0 <= getattr(self, name) <= 1, "a number from 0 to 1")
