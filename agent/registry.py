@@ -26,6 +26,8 @@ POINTER_FILE = "active.json"
 POLICY_FILE = "policy.json"
 REQUIRED = (POLICY_FILE, "adapter_config.json", "adapter_model.safetensors", "row_maker.safetensors")
 OPTIONAL = ("training.json", "README.md")
+_TRAININGS = {"feedback": "concierge train ppo --from-feedback", "ppo": "concierge train ppo"}
+"""Sections of an adapter's ``training.json``, the latest training first, and the command that writes each."""
 _VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
@@ -121,8 +123,8 @@ class AdapterRegistry:
         Args:
             source: the folder that `concierge train` wrote.
             version: its name from now on, in the log too (None: the one in its card).
-            parent: the version it was trained from.
-            how: the command or recipe that trained it.
+            parent: the version it was trained from (None: what its record of the training says).
+            how: the command or recipe that trained it ("": likewise).
             figures: what was measured with it, as plain data.
 
         Raises:
@@ -145,11 +147,12 @@ class AdapterRegistry:
                     shutil.copyfile(source / name, folder / name)
             card = {**json.loads((folder / POLICY_FILE).read_text(encoding="utf-8")), "version": version}
             (folder / POLICY_FILE).write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
+            told = _told(folder)
             data = {
                 "sha256": digest(folder),
-                "parent": parent,
+                "parent": parent or told["parent"],
                 "created": _now(),
-                "how": how,
+                "how": how or told["how"],
                 "figures": dict(figures or {}),
             }
             (folder / ENTRY_FILE).write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
@@ -257,10 +260,13 @@ def _card_version(folder: Path) -> str:
 
 
 def _told(folder: Path) -> dict[str, Any]:
-    """What a shipped adapter's own record of its training says of it."""
+    """What an adapter's own record of its training says of it: ``parent`` and ``how``."""
     path = folder / "training.json"
     data = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    return {"how": str(data.get("command", "")), "parent": data.get("parent")}
+    for section, how in _TRAININGS.items():
+        if section in data:
+            return {"parent": data[section].get("from"), "how": how}
+    return {"parent": None, "how": "concierge train sft" if data else ""}
 
 
 def _is_version(name: str) -> bool:

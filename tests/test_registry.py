@@ -24,7 +24,7 @@ def make(folder: Path, version: str, content: str = "weights") -> Path:
 @pytest.fixture
 def known(tmp_path: Path) -> AdapterRegistry:
     shipped = [make(tmp_path / "shipped" / name, name) for name in ("sft", "ppo")]
-    (shipped[1] / "training.json").write_text(json.dumps({"command": "concierge train ppo"}), encoding="utf-8")
+    (shipped[1] / "training.json").write_text(json.dumps({"rows": 9, "ppo": {"from": "sft"}}), encoding="utf-8")
     return AdapterRegistry(tmp_path / "home", shipped, shipped[0])
 
 
@@ -35,7 +35,12 @@ def test_shipped_and_trained_adapters_are_listed_with_what_is_known_of_them(
     (source / "optimizer.pt").write_text("state of the training", encoding="utf-8")
     entry = known.add(source, "mine", parent="sft", how="by hand", figures={"click_rate": 0.7})
     assert [e.version for e in known.entries()] == ["sft", "ppo", "mine"]
-    assert known.entry("ppo").how == "concierge train ppo" and known.entry("sft").origin == "shipped"
+    assert (known.entry("ppo").parent, known.entry("ppo").how) == ("sft", "concierge train ppo")
+    assert known.entry("sft").origin == "shipped"
+    record = json.dumps({"ppo": {"from": "sft"}, "feedback": {"from": "ppo"}})
+    (source / "training.json").write_text(record, encoding="utf-8")
+    again = known.add(source, "again")
+    assert (again.parent, again.how) == ("ppo", "concierge train ppo --from-feedback")
     assert (entry.parent, entry.how, entry.figures, entry.origin) == ("sft", "by hand", {"click_rate": 0.7}, "trained")
     assert json.loads((entry.folder / "policy.json").read_text("utf-8")) == {"version": "mine", "weights": "weights"}
     assert not (entry.folder / "optimizer.pt").exists()
