@@ -31,8 +31,8 @@ class PpoSettings:
         default="pick", metadata={"help": "pick: one item a slate is the action; slate: an order of k items is"}
     )
     k: int = field(default=5, metadata={"help": "items drawn without replacement, where the mode is slate"})
-    steps: int = field(default=300, metadata={"help": "optimiser steps"})
-    slates: int = field(default=16, metadata={"help": "slates (prompts) per step, over all processes"})
+    steps: int = field(default=140, metadata={"help": "optimiser steps"})
+    slates: int = field(default=32, metadata={"help": "slates (prompts) per step, over all processes"})
     generations: int = field(
         default=8, metadata={"help": "picks drawn for each slate; they share one pass through the LM"}
     )
@@ -43,9 +43,9 @@ class PpoSettings:
     temperature: float | None = field(
         default=None, metadata={"help": "temperature of the policy's softmax (none: the adapter's own)"}
     )
-    lora_rate: float = field(default=1e-4, metadata={"help": "learning rate of LoRA"})
-    weights_rate: float = field(default=1e-2, metadata={"help": "learning rate of the evidence weights"})
-    lm_weight_rate: float = field(default=5e-3, metadata={"help": "learning rate of the weight of the LM's logits"})
+    lora_rate: float = field(default=5e-5, metadata={"help": "learning rate of LoRA"})
+    weights_rate: float = field(default=3e-2, metadata={"help": "learning rate of the evidence weights"})
+    lm_weight_rate: float = field(default=0.0, metadata={"help": "learning rate of the weight of the LM's logits"})
     critic_rate: float = field(default=1e-3, metadata={"help": "learning rate of the critic"})
     schedule: Literal["constant", "linear", "cosine"] = field(
         default="linear", metadata={"help": "how the rates fall towards the last step"}
@@ -59,15 +59,15 @@ class PpoSettings:
     gamma: float = field(default=1.0, metadata={"help": "discount from one place of a slate to the next"})
     gae_lambda: float = field(default=0.95, metadata={"help": "lambda of generalised advantage estimation"})
     kl_weight: float = field(
-        default=0.05, metadata={"help": "weight of the KL divergence to the policy before PPO, at the start"}
+        default=0.1, metadata={"help": "weight of the KL divergence to the policy before PPO, at the start"}
     )
     kl_target: float | None = field(
-        default=0.3, metadata={"help": "KL (nats) that the weight is adapted to (none: the weight stays)"}
+        default=1.2, metadata={"help": "KL (nats) that the weight is adapted to (none: the weight stays)"}
     )
     kl_speed: float = field(
         default=0.1, metadata={"help": "how fast the weight follows: a step changes it by at most a fifth of this"}
     )
-    kl_limit: float = field(default=1.5, metadata={"help": "training stops where the KL (nats) goes above this"})
+    kl_limit: float = field(default=3.0, metadata={"help": "training stops where the KL (nats) goes above this"})
     weight_cap: float = field(
         default=10.0, metadata={"help": "importance weights of rows replayed from a log are cut here"}
     )
@@ -80,7 +80,7 @@ class PpoSettings:
     )
     distinct_window: int = field(default=256, metadata={"help": "prompts over which distinct top picks are counted"})
     probe_every: int = field(
-        default=20, metadata={"help": "steps between probes of the real click rate (0: no probes)"}
+        default=35, metadata={"help": "steps between probes of the real click rate (0: no probes)"}
     )
     probe_tolerance: float = field(
         default=0.01, metadata={"help": "how far the probed click rate may fall while the reward rises"}
@@ -92,7 +92,7 @@ class PpoSettings:
         default="last",
         metadata={"help": "what a whole run keeps; after a guard's stop it is always the best probed policy"},
     )
-    save_steps: int = field(default=50, metadata={"help": "steps between checkpoints"})
+    save_steps: int = field(default=35, metadata={"help": "steps between checkpoints"})
     seed: int = field(default=0, metadata={"help": "seed of the order of the slates, of the picks and of the critic"})
 
     def __post_init__(self) -> None:
