@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,6 +14,9 @@ from agent.catalogue import Catalogue
 from agent.explanation import attribute, gather, reason
 from agent.policy import Policy, Ranking
 from agent.state import State
+
+if TYPE_CHECKING:
+    from prompts import Template
 
 CANDIDATES = 100
 """The slate is chosen among so many items: those the policy finds most probable of all that the constraints allow."""
@@ -43,11 +47,12 @@ def choose(
     left_out: Iterable[int],
     k: int,
     rng: np.random.Generator | None = None,
+    explanation: Template | None = None,
 ) -> Choice:
     """Choose ``k`` films for a state among those that its constraints allow and that are not in ``left_out``.
 
     With ``rng`` the slate is drawn (Plackett-Luce), else the most probable items are taken. Fewer than ``k`` come back
-    where fewer are allowed.
+    where fewer are allowed. ``explanation`` is the edited template that words the reasons, if one serves.
     """
     start = time.perf_counter()
     allowed = np.flatnonzero(catalogue.mask(state.constraints, seen=left_out))
@@ -69,7 +74,7 @@ def choose(
                 genres=item.genres,
                 score=probability[index],
                 propensity=propensity,
-                reason=reason(item, facts, catalogue),
+                reason=reason(item, facts, catalogue, explanation),
                 evidence=facts,
             )
         )

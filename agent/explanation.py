@@ -5,17 +5,22 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import prompts
 from agent.answer import Evidence
 from agent.lexicon import genre_patterns
 from agent.text import flat
-from agent.wording import a_film_of, listed
+from agent.voice import say
+from agent.wording import a_film_of
+from prompts import PromptError
+from prompts.escaping import neutralise
 
 if TYPE_CHECKING:
     from agent.catalogue import Catalogue, Item
     from agent.policy import Policy, Ranking
     from agent.state import State
+    from prompts import Template
 
 MOST_HISTORY = 10
 """At most so many of the latest events are left out, one at a time, to find which carried a choice."""
@@ -102,10 +107,22 @@ def gather(state: State, item: Item, catalogue: Catalogue, attribution: Attribut
     return tuple(facts)
 
 
-def reason(item: Item, facts: Sequence[Evidence], catalogue: Catalogue) -> str:
-    """One or two sentences that state ``facts``; falls back to the plain wording where the check finds a flaw."""
-    sentences = " ".join(_sentences(item, facts, catalogue))
-    return sentences if not flaws(sentences, item, facts, catalogue) else plain_reason(item)
+def reason(item: Item, facts: Sequence[Evidence], catalogue: Catalogue, edited: Template | None = None) -> str:
+    """One or two sentences that state ``facts``, in the words of an ``edited`` template or of the product's own.
+
+    Where a template fails or the check finds a flaw, the next plainer wording is taken.
+    """
+    inputs = _facts(item, facts, catalogue)
+    for template in (edited, prompts.load("explanation")):
+        if template is None:
+            continue
+        try:
+            sentences = say(template, inputs)
+        except PromptError:
+            continue
+        if sentences and not flaws(sentences, item, facts, catalogue):
+            return sentences
+    return plain_reason(item)
 
 
 def plain_reason(item: Item) -> str:
@@ -123,6 +140,7 @@ def flaws(text: str, item: Item, facts: Sequence[Evidence], catalogue: Catalogue
     """
     found = []
     titles = {catalogue[catalogue.index(fact.item_id)].title for fact in facts if fact.item_id} | {item.title}
+    titles |= {neutralise(title) for title in titles}
     quoted = re.findall(r"“([^”]*)”", text)
     words = {str(fact.value) for fact in facts if fact.kind == "match"}
     found += [f"title “{title}”" for title in quoted if title not in titles and title not in words]
@@ -147,33 +165,26 @@ def format_number(value: float | int) -> str:
     return str(int(value)) if float(value).is_integer() else f"{value:.1f}"
 
 
-def _sentences(item: Item, facts: Sequence[Evidence], catalogue: Catalogue) -> list[str]:
-    def titles(chosen: Sequence[Evidence]) -> str:
-        return listed([f"“{catalogue[catalogue.index(str(fact.item_id))].title}”" for fact in chosen])
+def _facts(item: Item, facts: Sequence[Evidence], catalogue: Catalogue) -> dict[str, Any]:
+    """The facts as the inputs of an explanation template."""
+
+    def titles(chosen: Sequence[Evidence]) -> list[str]:
+        return [catalogue[catalogue.index(str(fact.item_id))].title for fact in chosen]
 
     def value(kind: str) -> str | float | int | None:
         return next((fact.value for fact in facts if fact.kind == kind), None)
 
-    parts = []
-    named = [fact for fact in facts if fact.kind == "like"]
     carried = [fact for fact in facts if fact.kind == "history"]
     loved = [fact for fact in carried if isinstance(fact.value, float | int) and fact.value >= LIKED]
-    if named:
-        parts.append(f"Close to {titles(named)}, which you named.")
-    if loved:
-        parts.append(f"Picked because you liked {titles(loved)}.")
-    elif carried:
-        parts.append(f"Picked because you watched {titles(carried)}.")
-    asked = [a_film_of(str(fact.value)) for fact in facts if fact.kind == "genre"]
-    year = value("year")
-    if asked:
-        parts.append(f"It is {listed(asked)}{f' from {year}' if year else ''}, as you asked.")
-    elif year:
-        parts.append(f"It is from {year}, as you asked.")
-    if not asked and value("match") and item.genres:
-        parts.append(f"Your words point to it: it is {listed([a_film_of(genre) for genre in item.genres])}.")
-    stars, viewers = value("rating"), value("viewers")
-    if isinstance(stars, float | int) and isinstance(viewers, int):
-        people = f"{viewers} viewers give" if viewers > 1 else "1 viewer gives"
-        parts.append(f"{people} it {format_number(stars)} stars{' on average' if viewers > 1 else ''}.")
-    return parts or [plain_reason(item)]
+    stars, viewers, year = value("rating"), value("viewers"), value("year")
+    return {
+        "named": titles([fact for fact in facts if fact.kind == "like"]),
+        "loved": titles(loved),
+        "watched": titles([fact for fact in carried if fact not in loved]) if not loved else [],
+        "asked": [a_film_of(str(fact.value)) for fact in facts if fact.kind == "genre"],
+        "year": int(year) if isinstance(year, float | int) else 0,
+        "match": value("match") is not None,
+        "kinds": [a_film_of(genre) for genre in item.genres],
+        "stars": format_number(stars) if isinstance(stars, float | int) else "",
+        "viewers": viewers if isinstance(viewers, int) else 0,
+    }

@@ -24,7 +24,7 @@ from agent.template_serving import ServedTemplates
 from agent.template_versions import TemplateStore
 from agent.turn import absorb, believe, forget, fresh_only, mentioned, rewind, state_of, take_back
 from agent.understanding import Ambiguity, Mention, Understanding, understand
-from agent.wording import RESET_REPLY, THANKS_REPLY, found_reply, greeting_reply, taken_note, which_question
+from agent.voice import SMALL_TALK, Voice
 from prompts import PromptError
 
 if TYPE_CHECKING:
@@ -157,18 +157,14 @@ class Recommender:
     def reply(self, conversation: Conversation, message: str, k: int = 5) -> Answer:
         """Answer a message: changes the conversation and, where there is a log, is on disk before it returns."""
         start = time.perf_counter()
-        told = self._listen(conversation, message)
+        told, voice = self._listen(conversation, message), self._voice_for(conversation)
         impression = None
         if told.ambiguities:
             first = told.ambiguities[0]
             options = [self.catalogue[i].name for i in first.options[:4]]
-            answer = self._answer(conversation, which_question(first.text, options), start, choices=tuple(options))
-        elif told.intent == "greeting":
-            answer = self._answer(conversation, greeting_reply(self.catalogue), start)
-        elif told.intent == "thanks":
-            answer = self._answer(conversation, THANKS_REPLY, start)
-        elif told.intent == "reset":
-            answer = self._answer(conversation, RESET_REPLY, start)
+            answer = self._answer(conversation, voice.which(first.text, options), start, choices=tuple(options))
+        elif told.intent in SMALL_TALK:
+            answer = self._answer(conversation, voice.small_talk(told.intent), start)
         else:
             past = self.history(conversation.user)
             answer, impression = self._choose(conversation, past, told, k, start)
@@ -228,6 +224,10 @@ class Recommender:
         policy = self._source.current()
         return policy if self.templates is None else self.templates.policy(policy, conversation.id)
 
+    def _voice_for(self, conversation: Conversation) -> Voice:
+        """The words of this conversation's next reply."""
+        return Voice(self.catalogue, self.templates, conversation.id)
+
     def _listen(self, conversation: Conversation, message: str) -> Understanding:
         """Understand a message in the light of the conversation, and take it in."""
         told = self._understand(conversation, message)
@@ -250,7 +250,7 @@ class Recommender:
         """Take the best known of several films of one name, where nobody can be asked; says which."""
         mention = Mention(ambiguity.options[0], ambiguity.text, 0, 0, ambiguity.attitude, ambiguity.rating)
         mentioned(conversation, mention, self.catalogue)
-        return taken_note(ambiguity.text, self.catalogue[mention.item].name)
+        return self._voice_for(conversation).taken(ambiguity.text, self.catalogue[mention.item].name)
 
     def _choose(
         self, conversation: Conversation, past: Sequence[Event], told: Understanding | None, k: int, start: float
@@ -260,14 +260,14 @@ class Recommender:
         state = state_of(conversation, past, self.catalogue)
         left_out = state.seen | fresh_only(conversation, told, self.catalogue)
         rng = np.random.default_rng(self._seeds.spawn(1)[0]) if self.explore else None
-        policy = self._policy_for(conversation)
+        policy, voice = self._policy_for(conversation), self._voice_for(conversation)
         try:
-            choice = choose(policy, self.catalogue, state, left_out, k, rng)
+            choice = choose(policy, self.catalogue, state, left_out, k, rng, voice.explanation)
         except PromptError:  # an edited template fails on this state: the adapter's own serves the turn
             policy = self._source.current()
-            choice = choose(policy, self.catalogue, state, left_out, k, rng)
+            choice = choose(policy, self.catalogue, state, left_out, k, rng, voice.explanation)
         examples = [self.catalogue[index].title for index in state.like]
-        reply = found_reply(k, len(choice.items), state.constraints, examples, bool(state.request), bool(state.history))
+        reply = voice.found(k, len(choice.items), state, examples)
         timings = {"understanding": understood - start, **choice.seconds}
         answer = self._answer(conversation, reply, start, choice.items, timings=timings, policy=policy)
         return answer, impression_of(

@@ -1,11 +1,9 @@
-"""Wording: the reply's sentences, from what was understood and what was found. Every fact comes from the arguments."""
+"""Wording: numbers, kinds of films and wishes as phrases, which the templates of replies put into sentences."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
-from agent.catalogue import Catalogue
 from agent.constraints import Constraints
 
 NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
@@ -74,63 +72,3 @@ def wish_in_words(constraints: Constraints, count: int, noun: str = "film") -> s
     if constraints.without_genres:
         phrase += f", without {listed(sorted(constraints.without_genres), 'or').lower()}"
     return phrase
-
-
-def found_reply(
-    asked: int,
-    found: int,
-    constraints: Constraints,
-    examples: Sequence[str],
-    has_words: bool,
-    has_taste: bool,
-    noun: str = "film",
-) -> str:
-    """What was found, under which conditions, and which wish could not be checked."""
-    wish = wish_in_words(constraints, found if found else 2, noun)
-    if not found:
-        text = f"I know no {wish} that you have not seen. Take one of your conditions back and I will look again."
-    else:
-        like = f", close to {listed([f'“{title}”' for title in examples])}" if examples else ""
-        if replace(constraints, excluded=frozenset()) or examples:
-            taste = ""
-        elif has_words:
-            taste = " that your words point to"
-        else:
-            taste = " for your taste" if has_taste else " that many people like"
-        start = (
-            f"I know only {number(found)}" if found < asked else f"Here {'is' if found == 1 else 'are'} {number(found)}"
-        )
-        text = f"{start} {wish}{like}{taste}."
-    return " ".join(filter(None, (text, unchecked_note(constraints))))
-
-
-def unchecked_note(constraints: Constraints) -> str:
-    """Which wishes the data could not decide ("" when it could decide all)."""
-    wishes = [f"“{wish}”" for wish in constraints.unchecked]
-    if not wishes:
-        return ""
-    hint = "it as a hint" if len(wishes) == 1 else "them as hints"
-    return f"My data cannot check {listed(wishes)}: I took {hint} only."
-
-
-def which_question(text: str, options: Sequence[str]) -> str:
-    """Asks which of several films of one name is meant."""
-    return f"Which “{text}” do you mean: {listed(list(options), 'or')}?"
-
-
-def taken_note(text: str, name: str) -> str:
-    """Says which of several films of one name was taken, where nobody can be asked."""
-    return f"I took “{text}” to be {name}."
-
-
-def greeting_reply(catalogue: Catalogue, noun: str = "film") -> str:
-    """An answer to a hello: what can be asked for here."""
-    years = ""
-    if catalogue.oldest_year and catalogue.newest_year:
-        years = f" from {catalogue.oldest_year} to {catalogue.newest_year}"
-    wish = "Tell me what you are in the mood for, or name one that you like."
-    return f"Hello! I know {len(catalogue):,} {noun}s{years}. {wish}"
-
-
-THANKS_REPLY = "You are welcome. Rate what you have seen, and the next suggestions will fit better."
-RESET_REPLY = "All conditions are gone. What are you in the mood for?"

@@ -85,14 +85,12 @@ class Sandbox(ImmutableSandboxedEnvironment):
     def __init__(self) -> None:
         """Set the options that every template shares; undefined names are errors."""
         # Not optimized: constants are not computed while compiling, where a failure would have no line.
-        super().__init__(
-            undefined=_Strict, trim_blocks=True, lstrip_blocks=True, optimized=False, finalize=_finalize
-        )
+        super().__init__(undefined=_Strict, trim_blocks=True, lstrip_blocks=True, optimized=False, finalize=_finalize)
         self.globals.clear()
         self.globals["range"] = _Method(safe_range)
         self.filters = {name: self.filters[name] for name in _FILTERS}
         self.filters |= {name: _listed(self.filters[name]) for name in _LAZY}
-        self.filters |= {"stars": stars, "rated": rated, "tokens": tokens}
+        self.filters |= {"stars": stars, "rated": rated, "tokens": tokens, "quoted": quoted, "listed": listed}
         self.tests = {name: self.tests[name] for name in _TESTS}
 
     def getattr(self, obj: Any, attribute: str) -> Any:
@@ -160,6 +158,18 @@ def rated(items: list[dict[str, Any]]) -> str:
 def tokens(items: list[dict[str, Any]]) -> str:
     """Item tokens and nothing else."""
     return "".join([item["token"] for item in items])
+
+
+def quoted(words: list[str]) -> list[str]:
+    """Each text between the quotation marks that titles stand in."""
+    return [f"“{word}”" for word in words]
+
+
+def listed(words: list[str], last: str = "and") -> str:
+    """``a``, ``a and b``, ``a, b and c``."""
+    if len(words) < 2:
+        return "".join(words)
+    return f"{', '.join(words[:-1])} {last} {words[-1]}"
 
 
 @pass_eval_context  # so marked, it too is left to run time

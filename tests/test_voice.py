@@ -1,0 +1,151 @@
+"""What the chat says: worded by templates, and an edited one can change the words but not the facts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+import prompts
+from agent.answer import Evidence
+from agent.catalogue import Catalogue
+from agent.constraints import Constraints
+from agent.conversation import Conversation
+from agent.dataset import Dataset
+from agent.explanation import plain_reason, reason
+from agent.feedback import FeedbackLog
+from agent.recommender import Recommender
+from agent.state import Event, State
+from agent.template_serving import ServedTemplates
+from agent.template_versions import TemplateStore
+from agent.voice import Voice, reply_flaws
+
+COMEDIES = State((Event(1, 4.0),), constraints=Constraints(genres=(frozenset({"Comedy"}),), year_min=1990))
+
+
+@pytest.fixture(scope="module")
+def catalogue(dataset: Dataset) -> Catalogue:
+    return Catalogue(dataset)
+
+
+@pytest.fixture
+def served(tmp_path: Path) -> Iterator[ServedTemplates]:
+    with FeedbackLog(tmp_path / "feedback.db") as log:
+        yield ServedTemplates(TemplateStore(log))
+
+
+def serve(served: ServedTemplates, name: str, old: str, new: str) -> None:
+    source = prompts.load(name).source
+    assert old in source
+    saved = served.store.save(source.replace(old, new), "ann", parent=1)
+    served.activate(saved.version.reference, "ann")
+
+
+@pytest.mark.parametrize(
+    ("asked", "found", "state", "examples", "text"),
+    [
+        (5, 5, COMEDIES, [], "Here are five comedies from 1990 or later."),
+        (5, 1, COMEDIES, [], "I know only one comedy from 1990 or later."),
+        (5, 2, State(), ["Alien", "Heat"], "I know only two films, close to “Alien” and “Heat”."),
+        (1, 1, State(request="x"), [], "Here is one film that your words point to."),
+        (5, 5, State((Event(1),)), [], "Here are five films for your taste."),
+        (5, 5, State(), [], "Here are five films that many people like."),
+        (5, 0, COMEDIES, [], "I know no comedies from 1990 or later that you have not seen. Take one of your conditions"
+         " back and I will look again."),
+        (1, 1, State(constraints=Constraints(unchecked=("short", "sad"))), [],
+         "Here is one film that many people like. My data cannot check “short” and “sad”: I took them as hints only."),
+    ],
+)  # fmt: skip
+def test_the_products_own_replies(
+    catalogue: Catalogue, asked: int, found: int, state: State, examples: list[str], text: str
+) -> None:
+    assert Voice(catalogue).found(asked, found, state, examples) == text
+
+
+def test_small_talk_and_questions(catalogue: Catalogue) -> None:
+    voice = Voice(catalogue)
+    assert voice.which("Hamlet", ["Hamlet (1948)", "Hamlet (1996)"]) == (
+        "Which “Hamlet” do you mean: Hamlet (1948) or Hamlet (1996)?"
+    )
+    assert voice.taken("Hamlet", "Hamlet (1996)") == "I took “Hamlet” to be Hamlet (1996)."
+    assert voice.small_talk("greeting").startswith("Hello! I know 1,682 films from 1922 to 1998. Tell me")
+    assert voice.small_talk("thanks").startswith("You are welcome.")
+    assert voice.small_talk("reset").startswith("All conditions are gone.")
+
+
+def test_an_edited_reply_serves(catalogue: Catalogue, served: ServedTemplates) -> None:
+    serve(served, "reply", "Here are", "My picks are")
+    voice = Voice(catalogue, served, "c")
+    assert voice.found(5, 5, COMEDIES, []) == "My picks are five comedies from 1990 or later."
+    served.roll_back("reply", "ann")
+    assert voice.found(5, 5, COMEDIES, []) == "Here are five comedies from 1990 or later."
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        "Here are seven", "Here are 12", "The best thrillers: ", "As good as “Casablanca”:", "{{ 1 // 0 }}",
+        "{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% endfor %}",
+    ],
+)  # fmt: skip
+def test_an_edited_reply_cannot_state_what_is_not_so(catalogue: Catalogue, served: ServedTemplates, wrong: str) -> None:
+    # Where no example of the front matter gets: those are rendered when it is saved.
+    serve(served, "reply", "I know no {{ wish }}", "{% if asked == 7 %}" + wrong + "{% endif %} I know no {{ wish }}")
+    text = Voice(catalogue, served, "c").found(7, 0, COMEDIES, [])
+    assert text == Voice(catalogue).found(7, 0, COMEDIES, [])
+
+
+def test_the_check_of_replies_accepts_what_it_was_told(catalogue: Catalogue) -> None:
+    facts = {
+        "wish": "comedies from 1990",
+        "found": 5,
+        "number": "five",
+        "examples": ["Seven (Se7en)"],
+        "count": "1,682",
+    }
+    assert reply_flaws("Five of 1,682: 5 comedies from 1990, like “Seven (Se7en)”.", facts, catalogue) == []
+    assert reply_flaws("Six films from 1991.", facts, catalogue) == ["number 1991", "number six"]
+
+
+def test_edited_reasons_state_only_the_evidence(catalogue: Catalogue, served: ServedTemplates) -> None:
+    item = next(item for item in catalogue.items if item.genres == ("Comedy",))
+    other = next(other for other in catalogue.items if other.index != item.index)
+    facts = (Evidence("history", 0.3, other.item_id, 5.0), Evidence("rating", 0.0, value=4.0))
+    own = f"Picked because you liked “{other.title}”."
+    assert reason(item, facts, catalogue) == own
+    serve(served, "explanation", "Picked because you liked", "Since you loved")
+    edited = Voice(catalogue, served, "c").explanation
+    assert reason(item, facts, catalogue, edited) == f"Since you loved “{other.title}”."
+    for wrong in ("A horror film.", "Chosen by 99 critics.", "{{ 1 // 0 }}"):
+        served.roll_back("explanation", "ann")
+        trap = "{% if loved|length == 1 %}" + wrong + "{% endif %}"
+        serve(served, "explanation", "{% if loved %}", trap + "{% if loved %}")
+        assert reason(item, facts, catalogue, Voice(catalogue, served, "c").explanation) == own
+    assert reason(item, (), catalogue) == plain_reason(item)
+
+
+def test_titles_with_brackets_keep_their_reason(catalogue: Catalogue) -> None:
+    item = catalogue.items[0]
+    odd = replace(catalogue.items[1], title="[REC] <3")
+    facts = (Evidence("history", 0.3, odd.item_id, 5.0),)
+    items = list(catalogue.items)
+    items[1] = odd
+
+    class Odd(Catalogue):
+        def __init__(self) -> None:
+            self.__dict__.update(catalogue.__dict__)
+            self.items = tuple(items)
+
+    assert reason(item, facts, Odd()) == "Picked because you liked “(REC) <3”."
+
+
+def test_the_chat_speaks_through_the_active_templates(recommender: Recommender, tmp_path: Path) -> None:
+    with FeedbackLog(tmp_path / "feedback.db") as log:
+        chat = Recommender(recommender.catalogue, recommender.policy, {}, log)
+        assert chat.templates is not None
+        serve(chat.templates, "reply", "Hello!", "Good evening!")
+        answer = chat.reply(Conversation(id="c"), "hello")
+        assert answer.reply.startswith("Good evening! I know 1,682 films")
+        assert recommender.recommend(ask="hello").reply != answer.reply
