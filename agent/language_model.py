@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -24,6 +25,15 @@ ROW_MAKER_FILE = "row_maker.safetensors"
 
 class AdapterError(ValueError):
     """An adapter folder cannot be used; the message says why and what to do."""
+
+
+def best_device() -> str:
+    """This process's own GPU where CUDA has one, else the CPU.
+
+    `accelerate launch` numbers the processes and, with ``--cpu``, keeps them on the CPU.
+    """
+    forced = os.environ.get("ACCELERATE_USE_CPU", "").lower() in ("1", "true")
+    return f"cuda:{os.environ.get('LOCAL_RANK', '0')}" if torch.cuda.is_available() and not forced else "cpu"
 
 
 def best_dtype(device: str = "cpu") -> torch.dtype:

@@ -58,6 +58,8 @@ def small_run(
     rows: Any = None,
     resume: bool = False,
     report: Callable[[str, int, int], None] = lambda *_: None,
+    watch: Callable[[dict[str, float]], None] = lambda entry: None,
+    tensorboard: bool = False,
     **settings: Any,
 ) -> PpoRun:
     """Four steps with checkpoints and probes every two, unless told otherwise."""
@@ -72,6 +74,8 @@ def small_run(
         report,
         resume=resume,
         dtype=torch.float32,
+        watch=watch,
+        tensorboard=tensorboard,
     )
 
 
@@ -112,6 +116,14 @@ def make_small_policy(dataset: Dataset, folder: Path, users: int = 24) -> SmallP
     slates = past_slates(past[past["user"].isin(past["user"].unique()[:users])], per_user=3)
     train, probe = split_probe(slates, share=0.25)
     return SmallPolicy(folder, base, catalogue, _rows(train, catalogue, prompt), _rows(probe, catalogue, prompt), train)
+
+
+def save_small_policy(small: SmallPolicy, folder: Path) -> None:
+    """Put a policy and its rows where :mod:`tests.ppo_child` finds them."""
+    if small.adapter != folder / "adapter":
+        (folder / "adapter").symlink_to(small.adapter, target_is_directory=True)
+    small.rows.save_to_disk(folder / "rows")
+    small.probe.save_to_disk(folder / "probe")
 
 
 def _rows(slates: list[Slate], catalogue: Catalogue, prompt: StatePrompt) -> Any:

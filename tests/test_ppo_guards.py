@@ -18,7 +18,7 @@ import torch
 from agent.dataset import Dataset
 from agent.language_model import PolicyCard
 from tests.conftest import ROOT
-from tests.small_policy import SmallPolicy, make_small_policy, small_run
+from tests.small_policy import SmallPolicy, make_small_policy, save_small_policy, small_run
 from training.critic import value_loss
 from training.guards import AdaptiveKl, Guards, paired_fall
 from training.ppo_settings import PpoSettings
@@ -149,33 +149,14 @@ def test_a_loss_that_is_not_finite_ends_the_run_before_it_harms(
     assert [entry["step"] for entry in run.history] == [0, 1, 2] and (run.folder / "policy.json").is_file()
 
 
-_CHILD = """
-import sys
-from pathlib import Path
-import datasets, torch
-from agent.catalogue import Catalogue
-from agent.dataset import load_dataset
-from training.ppo_run import train_ppo_policy
-from training.ppo_settings import PpoSettings
-folder, base, output = map(Path, sys.argv[1:])
-train_ppo_policy(
-    folder / "adapter", base, Catalogue(load_dataset("ml-100k")).items, datasets.load_from_disk(folder / "rows"),
-    datasets.load_from_disk(folder / "probe"),
-    PpoSettings(steps=12, slates=4, generations=4, save_steps=1, probe_every=3), output,
-    lambda what, done, of: print(what, done, flush=True), resume=True, dtype=torch.float32,
-)
-"""
-
-
 @pytest.mark.slow
 def test_killed_at_any_moment_it_resumes(small: SmallPolicy, tmp_path: Path) -> None:
-    (tmp_path / "adapter").symlink_to(small.adapter, target_is_directory=True)
-    small.rows.save_to_disk(tmp_path / "rows")
-    small.probe.save_to_disk(tmp_path / "probe")
+    save_small_policy(small, tmp_path)
+    settings = ["steps=12", "slates=4", "generations=4", "save_steps=1", "probe_every=3"]
     rng = np.random.default_rng(0)
 
     def start(output: Path) -> subprocess.Popen[str]:
-        command = [sys.executable, "-c", _CHILD, str(tmp_path), str(small.base), str(output)]
+        command = [sys.executable, "-m", "tests.ppo_child", str(tmp_path), str(small.base), str(output), *settings]
         return subprocess.Popen(command, cwd=ROOT, env=os.environ, stdout=subprocess.PIPE, text=True)
 
     killed = tmp_path / "killed"

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 from scipy.sparse import csr_matrix
-from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, Trainer
 
 import prompts
 from agent.assets import base_model_path
@@ -165,6 +165,33 @@ def test_a_resumed_run_ends_where_an_unbroken_one_does(
     shutil.copytree(tmp_path / "first" / "run" / "checkpoint-2", broken)
     resumed = _train(*small_rows, tmp_path, resume=True)
     for one, two in zip(unbroken.trainer.model.parameters(), resumed.trainer.model.parameters(), strict=True):
+        torch.testing.assert_close(one, two, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("save", [1, 2])
+def test_broken_off_while_it_writes_a_checkpoint_it_resumes(
+    save: int,
+    trained: Trained,
+    small_rows: tuple[Catalogue, SftRows],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    saves = []
+
+    def fail(self: Any, output_dir: str) -> None:
+        saves.append(output_dir)
+        if len(saves) == save:
+            raise OSError("no space left on device")
+        original(self, output_dir)
+
+    original = Trainer._save_rng_state
+    with monkeypatch.context() as patch:
+        patch.setattr(Trainer, "_save_rng_state", fail)
+        with pytest.raises(OSError, match="no space left"):
+            _train(*small_rows, tmp_path)
+    assert [path.name for path in (tmp_path / "run").glob("checkpoint-*")] == ["checkpoint-2"][: save - 1]
+    resumed = _train(*small_rows, tmp_path, resume=True)
+    for one, two in zip(trained.trainer.model.parameters(), resumed.trainer.model.parameters(), strict=True):
         torch.testing.assert_close(one, two, rtol=1e-4, atol=1e-6)
 
 

@@ -22,15 +22,15 @@ from trl import GRPOTrainer
 from agent.language_model import ItemLanguageModel
 from agent.taste import LIKED
 from training.critic import gae, value_loss
-from training.guards import AdaptiveKl, Guards, NonFinite
-from training.ppo_checkpoint import WholeCheckpoints
+from training.guards import AdaptiveKl, Guards, NonFinite, paired_fall
+from training.ppo_checkpoint import PpoCheckpoints
 from training.ppo_rows import EMPTY, SlateRows
 from training.ppo_schedule import run_sampler, trl_config
 from training.ppo_settings import PpoSettings
 from training.slate_policy import SlateBatch, slate_logits, trained_state
 
 
-class PPOTrainer(WholeCheckpoints, GRPOTrainer):
+class PPOTrainer(PpoCheckpoints, GRPOTrainer):
     """TRL's trainer with a critic. A prompt is the index of a row of ``rows``; a completion is an order of candidates.
 
     Args:
@@ -242,12 +242,15 @@ class PPOTrainer(WholeCheckpoints, GRPOTrainer):
         self.stepped = time.perf_counter()
         every = self.settings.probe_every
         if every and self.probe is not None and (step % every == 0 or step == self.settings.steps):
-            metrics["probe"] = [self.take_probe(step)]
+            metrics.update({name: [value] for name, value in self.take_probe(step).items()})
             self.stepped = time.perf_counter()
         return self.guards.stop is not None
 
-    def take_probe(self, step: int) -> float:
-        """The real click rate of the greedy picks on the probe rows; the best weights are kept aside."""
+    def take_probe(self, step: int) -> dict[str, float]:
+        """The real click rate of the greedy picks on the probe rows, with its standard error by user.
+
+        The weights of the best probe are kept aside.
+        """
         assert self.probe is not None
         count, index = self.accelerator.num_processes, self.accelerator.process_index
         mine = list(range(len(self.probe)))[index::count]
@@ -258,7 +261,8 @@ class PPOTrainer(WholeCheckpoints, GRPOTrainer):
         clicks = self.accelerator.reduce(clicks, reduction="sum").cpu()
         if self.guards.after_probe(step, clicks.tolist()):
             self.best = trained_state(self.model)
-        return float(clicks.mean())
+        error = paired_fall(clicks.tolist(), [0.0] * len(clicks), self.probe.users)[1]
+        return {"probe": float(clicks.mean()), **({"probe_error": error} if np.isfinite(error) else {})}
 
 
 class Watch(TrainerCallback):
@@ -272,7 +276,7 @@ class Watch(TrainerCallback):
         trainer = self.trainer
         trainer.started = time.perf_counter()
         if trainer.probe is not None and trainer.settings.probe_every and trainer.guards.best is None:
-            trainer.log({"probe": trainer.take_probe(0), "seconds": trainer.seconds()})
+            trainer.log({**trainer.take_probe(0), "seconds": trainer.seconds()})
         trainer.stepped = time.perf_counter()
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:

@@ -18,19 +18,20 @@ from agent.dataset import Dataset, load_dataset
 from agent.evidence import FEATURES, EvidenceModel, cross_fit
 from agent.interactions import indexed_ratings
 from agent.item_tokens import item_token
-from agent.language_model import AdapterError, PolicyCard
+from agent.language_model import AdapterError, PolicyCard, best_device
 from agent.loading import BEFORE_PPO, new_item_features
 from agent.state import State
 from agent.state_prompt import StatePrompt
 from training.item_traits import ItemTraits
 from training.ppo_rows import slate_rows, split_probe
-from training.ppo_run import PpoRun, train_ppo_policy
+from training.ppo_run import PpoRun, Watch, train_ppo_policy
 from training.ppo_settings import PpoSettings
 from training.release import TRAINING_FILE
 from training.reward_model import RewardModel
 from training.rewards import reward_table
 from training.sft_recipe import past_only
 from training.splits import Slate, past_slates
+from training.tensorboard import need_tensorboard
 
 Report = Callable[[str, int, int], None]
 """Called with (what is being done, steps done, steps in all)."""
@@ -60,6 +61,8 @@ def train_ppo(
     version: str = "ppo",
     resume: bool = False,
     report: Report = lambda what, done, of: None,
+    watch: Watch = lambda entry: None,
+    tensorboard: bool = False,
 ) -> PpoResult:
     """Train a policy on rewards from rated slates of the users' past; writes ``output / "adapter"``.
 
@@ -76,13 +79,18 @@ def train_ppo(
         version: the name of the new policy in logs.
         resume: go on from the last checkpoint in ``output``.
         report: called with (what is being done, steps done, steps in all).
+        watch: called with each new entry of the history.
+        tensorboard: also log to TensorBoard, in ``output / "tensorboard"``.
 
     Raises:
         AdapterError, AssetError, RewardError, ValueError: something is missing or does not fit; the message says what
             to do.
+        MissingTensorBoard: it is asked for but not installed.
     """
     started = time.perf_counter()
     settings, adapter = settings or PpoSettings(), adapter or BEFORE_PPO
+    if tensorboard:
+        need_tensorboard()
     dataset, base = load_dataset(data), resolve_model(model)
     card = PolicyCard.read(adapter)
     if card.features != FEATURES:
@@ -98,7 +106,18 @@ def train_ppo(
     )
     prepared = time.perf_counter()
     run = train_ppo_policy(
-        adapter, base, catalogue.items, *sources, settings, output, report, resume, version, features
+        adapter,
+        base,
+        catalogue.items,
+        *sources,
+        settings,
+        output,
+        report,
+        resume,
+        version,
+        features,
+        watch=watch,
+        tensorboard=tensorboard,
     )
     trained = time.perf_counter()
     samples = run.trainer.state.global_step // settings.num_iterations * settings.slates * settings.generations
@@ -122,7 +141,8 @@ def train_ppo(
             "history": run.history,
         },
     }
-    (run.folder / TRAINING_FILE).write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+    if run.trainer.accelerator.is_main_process:
+        (run.folder / TRAINING_FILE).write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
     return PpoResult(run, figures["ppo"])
 
 
@@ -136,7 +156,9 @@ def slate_rewards(
     judge, done = None, 0
     # A user's rewards come with evidence fitted without that user: the model may not know the ratings it predicts.
     for evidence, unseen in cross_fit(past, progress=False):
-        judge = judge or RewardModel.load(Path(reward.removeprefix("model:")), base, catalogue.items, evidence)
+        judge = judge or RewardModel.load(
+            Path(reward.removeprefix("model:")), base, catalogue.items, evidence, device=best_device()
+        )
         judge.evidence = evidence if judge.card.features else None
         places = [place for place, slate in enumerate(slates) if slate.user in set(unseen)]
         for start in range(0, len(places), 64):

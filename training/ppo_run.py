@@ -17,21 +17,26 @@ from torch import Tensor
 from transformers import TrainerCallback
 
 from agent.item_tokens import ItemFeatures, ItemLike
-from agent.language_model import ADAPTER_FILE, POLICY_FILE, ItemLanguageModel, PolicyCard
+from agent.language_model import ADAPTER_FILE, POLICY_FILE, ItemLanguageModel, PolicyCard, best_device
 from training.adapter import write_tuned_adapter
+from training.checkpoints import last_checkpoint
+from training.curves import HISTORY_FILE, write_curves
 from training.exact_gradient import ExactGradientTrainer
 from training.guards import NonFinite, Stop
 from training.packing import GOALS
 from training.ppo import PPOTrainer
-from training.ppo_checkpoint import last_checkpoint
 from training.ppo_rows import EMPTY, SlateRows
 from training.ppo_schedule import run_sampler
 from training.ppo_settings import PpoSettings
 from training.sft import ProgressReport
 from training.slate_policy import load_slate_policy, load_trained_state, slate_logits
+from training.tensorboard import tensorboard_callback
 
 Report = Callable[[str, int, int], None]
 """Called with (what is being done, steps done, steps in all)."""
+
+Watch = Callable[[dict[str, float]], None]
+"""Called with each new entry of the history."""
 
 LOGGED = {
     "reward": "reward",
@@ -44,6 +49,7 @@ LOGGED = {
     "clip_fraction": "clip_fraction",
     "distinct": "distinct",
     "probe": "probe",
+    "probe_error": "probe_error",
     "seconds": "seconds",
     "samples_per_second": "samples_per_second",
     "loss": "loss",
@@ -76,8 +82,8 @@ class PpoRun:
 class History(TrainerCallback):
     """Writes the trainer's log to ``history.jsonl``, one line a step; a resumed run goes on where it was."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path, watch: Watch) -> None:
+        self.path, self.watch = path, watch
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Start with the steps that a resumed checkpoint has behind it."""
@@ -87,8 +93,11 @@ class History(TrainerCallback):
     def on_log(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """After each step."""
         if state.is_world_process_zero:
+            latest = entries(state.log_history[-1:])
             with self.path.open("a", encoding="utf-8") as file:
-                file.writelines(_line(entry) for entry in entries(state.log_history[-1:]))
+                file.writelines(_line(entry) for entry in latest)
+            for entry in latest:
+                self.watch(entry)
 
 
 def entries(log: Sequence[dict[str, Any]]) -> list[dict[str, float]]:
@@ -112,8 +121,10 @@ def train_ppo_policy(
     resume: bool = False,
     version: str = "ppo",
     features: ItemFeatures | None = None,
-    device: str = "cpu",
+    device: str | None = None,
     dtype: torch.dtype | None = None,
+    watch: Watch = lambda entry: None,
+    tensorboard: bool = False,
 ) -> PpoRun:
     """Train an adapter's policy on rewards, and write the new adapter to ``output / "adapter"``.
 
@@ -124,19 +135,25 @@ def train_ppo_policy(
         rows: what to train on, see :func:`training.ppo_rows.rows_dataset`.
         probe_rows: rows of other users with real ratings; None: no real-reward probe.
         settings: how to train.
-        output: also receives the checkpoints (``run``) and ``history.jsonl``.
+        output: also receives the checkpoints (``run``), ``history.jsonl`` and the curves (see
+            :func:`training.curves.write_curves`).
         report: called with (what is being done, steps done, steps in all).
         resume: go on from the newest checkpoint in ``output``; where there is none yet, from the beginning.
         version: what the new adapter's card calls the policy.
         features: what item rows are made from; needed only for items that the adapter was not trained on.
-        device: where the LM runs.
+        device: where the LM runs (None: on a GPU where there is one).
         dtype: of the LM (None: bfloat16 where the hardware has it).
+        watch: called with each new entry of the history.
+        tensorboard: also log to TensorBoard, in ``output / "tensorboard"``.
 
     A guard's stop is no error: see :attr:`PpoRun.stopped`. The best probed weights are then what is written.
 
     Raises:
         AdapterError, ValueError: adapter, rows or settings do not fit; the message says what to do.
+        MissingTensorBoard: it is asked for but not installed.
     """
+    loggers = [tensorboard_callback(output / "tensorboard")] if tensorboard else []
+    device = device or best_device()
     train, probe = SlateRows.of(rows), SlateRows.of(probe_rows) if probe_rows is not None else None
     exact = settings.estimator == "exact"
     if settings.mode == "slate" and int(train.allowed.sum(dim=1).min()) < settings.k:
@@ -155,7 +172,7 @@ def train_ppo_policy(
         settings,
         reference_logits(lm, train, settings, adapter, run, report),
         run,
-        [ProgressReport(report), History(output / "history.jsonl")],
+        [ProgressReport(report), History(output / HISTORY_FILE, watch), *loggers],
     )
     checkpoint = last_checkpoint(run) if resume else None
     try:
@@ -181,6 +198,8 @@ def train_ppo_policy(
             dict(zip(GOALS, head.lm_weights.tolist(), strict=True)),
             head.temperature,
         )
+        if any("reward" in entry for entry in entries(trainer.state.log_history)):
+            write_curves(output)
     trainer.accelerator.wait_for_everyone()
     return PpoRun(trainer, entries(trainer.state.log_history), stop, kept, output / "adapter", card)
 

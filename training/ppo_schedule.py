@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from accelerate import PartialState
 from torch.utils.data import Sampler
 from trl import GRPOConfig
 
+from agent.language_model import best_device
 from training.ppo_settings import PpoSettings
 
 
@@ -85,7 +85,7 @@ def trl_config(settings: PpoSettings, folder: Path) -> GRPOConfig:
         "report_to": [],
         "bf16": False,
         "activation_checkpointing": False,
-        "use_cpu": not torch.cuda.is_available(),
+        "use_cpu": best_device() == "cpu",
         "dataloader_pin_memory": False,
         "disable_tqdm": True,
         "ddp_find_unused_parameters": False,

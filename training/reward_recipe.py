@@ -19,7 +19,7 @@ from agent.catalogue import Catalogue
 from agent.dataset import load_dataset
 from agent.evidence import FEATURES, cross_fit
 from agent.interactions import indexed_ratings
-from agent.language_model import ROW_MAKER_FILE, AdapterError, PolicyCard
+from agent.language_model import ROW_MAKER_FILE, AdapterError, PolicyCard, best_device
 from agent.loading import RELEASED
 from agent.state_prompt import StatePrompt
 from training.adapter import check_size, sha256, write_peft_files
@@ -89,7 +89,9 @@ def train_reward(
     layers = policy.layers if settings.layers is None else settings.layers
     if layers is not None and policy.layers is not None and layers > policy.layers:
         raise AdapterError(f"--layers {layers}: the adapter {start.name!r} has only the first {policy.layers}")
-    network, tokenizer, token_ids = adapted_classifier(start, policy.items, base, items, None, layers, trainable=True)
+    network, tokenizer, token_ids = adapted_classifier(
+        start, policy.items, base, items, None, layers, trainable=True, device=best_device()
+    )
     loaded = prompts.load(template)
     prompt = StatePrompt(loaded, tokenizer, items, settings.max_history)
     trainer = train_network(

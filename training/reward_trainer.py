@@ -17,7 +17,9 @@ from torch.nn import functional as F
 from transformers import EarlyStoppingCallback, PrinterCallback
 from trl import RewardConfig, RewardTrainer
 
+from agent.language_model import best_device
 from agent.taste import LIKED
+from training.checkpoints import WholeCheckpoints, last_checkpoint
 from training.reward_model import lm_logits
 from training.reward_rows import RewardCollator, RewardRows, encode_reward_rows
 from training.sft import ProgressReport
@@ -104,7 +106,7 @@ def reward_loss(logits: Tensor, stars: Tensor, slate: Tensor, pair_weight: float
     return loss
 
 
-class ItemRewardTrainer(RewardTrainer):
+class ItemRewardTrainer(WholeCheckpoints, RewardTrainer):
     """RewardTrainer over packed slates, with :func:`reward_loss`; its model has a ``reward_head``."""
 
     def __init__(self, *args: Any, settings: RewardSettings, **kwargs: Any) -> None:
@@ -166,7 +168,8 @@ def train_network(
     """Train ``network`` (of :func:`training.reward_model.adapted_classifier`); it gets a ``reward_head``.
 
     ``encode`` gives the token ids of the prompts of rows. The weights left in it are those of the lowest validation
-    loss.
+    loss. With ``resume`` it goes on from the newest checkpoint in ``output``; where there is none yet, from the
+    beginning.
     """
     torch.manual_seed(settings.seed)
     network.reward_head = RewardHead(*fit_evidence(rows))
@@ -187,7 +190,6 @@ def train_network(
         eval_strategy="steps",
         eval_steps=every,
         save_steps=every,
-        save_total_limit=2,
         load_best_model_at_end=True,
         metric_for_best_model="eval_loss",
         greater_is_better=False,
@@ -200,7 +202,7 @@ def train_network(
         max_length=None,
         bf16=False,
         activation_checkpointing=False,
-        use_cpu=not torch.cuda.is_available(),
+        use_cpu=best_device() == "cpu",
         dataloader_pin_memory=False,
         disable_tqdm=True,
     )
@@ -215,5 +217,6 @@ def train_network(
         settings=settings,
     )
     trainer.remove_callback(PrinterCallback)  # standard output belongs to --json
-    trainer.train(resume_from_checkpoint=resume)
+    checkpoint = last_checkpoint(output) if resume else None
+    trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     return trainer

@@ -16,8 +16,9 @@ from transformers import PrinterCallback, TrainerCallback
 from trl import SFTConfig, SFTTrainer
 
 from agent.item_tokens import RowMaker
-from agent.language_model import backbone
+from agent.language_model import backbone, best_device
 from agent.state_prompt import StatePrompt
+from training.checkpoints import WholeCheckpoints, last_checkpoint
 from training.packing import GOALS, PolicyCollator, encode_rows
 from training.sft_rows import SftRows
 
@@ -101,7 +102,7 @@ def fit_evidence_weights(data: SftRows, n_goals: int = len(GOALS), steps: int = 
     return weights
 
 
-class PolicyTrainer(SFTTrainer):
+class PolicyTrainer(WholeCheckpoints, SFTTrainer):
     """SFTTrainer whose loss is the policy's: cross-entropy of the chosen item over the candidates.
 
     The LM's hidden state after the prompt meets the item rows; the evidence joins as an offset with trained weights.
@@ -210,7 +211,8 @@ def train_policy(
 ) -> PolicyTrainer:
     """Fine-tune; returns the trainer, whose ``model`` holds LoRA and ``policy_head``.
 
-    ``model`` is the base LM before item tokens were added, ``tokenizer`` knows them already.
+    ``model`` is the base LM before item tokens were added, ``tokenizer`` knows them already. With ``resume`` it goes on
+    from the newest checkpoint in ``output``; where there is none yet, from the beginning.
     """
     from peft import LoraConfig, get_peft_model
 
@@ -230,7 +232,6 @@ def train_policy(
         max_grad_norm=1.0,
         logging_steps=20,
         save_steps=settings.save_steps,
-        save_total_limit=2,
         seed=settings.seed,
         report_to=[],
         remove_unused_columns=False,
@@ -240,7 +241,7 @@ def train_policy(
         max_length=None,
         bf16=False,
         activation_checkpointing=False,
-        use_cpu=not torch.cuda.is_available(),
+        use_cpu=best_device() == "cpu",
         dataloader_pin_memory=False,
         disable_tqdm=True,
     )
@@ -255,5 +256,6 @@ def train_policy(
         settings=settings,
     )
     trainer.remove_callback(PrinterCallback)  # standard output belongs to --json
-    trainer.train(resume_from_checkpoint=resume)
+    checkpoint = last_checkpoint(output) if resume else None
+    trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     return trainer

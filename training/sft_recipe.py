@@ -18,7 +18,7 @@ from agent.dataset import Dataset, load_dataset
 from agent.evidence import FEATURES, EvidenceModel, cross_fit
 from agent.interactions import indexed_ratings, user_histories
 from agent.item_tokens import ItemFeatures, RowMaker, item_token
-from agent.language_model import ItemLanguageModel, PolicyCard, load_base
+from agent.language_model import ItemLanguageModel, PolicyCard, best_device, load_base
 from agent.state import Goal
 from agent.state_prompt import StatePrompt
 from training.adapter import write_adapter
@@ -92,7 +92,7 @@ def train_sft(
     rows = rows or make_rows(dataset, plan, folds, report)
     prepared = time.perf_counter()
     base = resolve_model(model)
-    network, tokenizer = load_base(base, settings.layers)
+    network, tokenizer = load_base(base, settings.layers, device=best_device())
     embedding = network.get_input_embeddings().weight.detach().float().cpu().numpy()
     neighbours = EvidenceModel.cached(past).taste.watched_with.neighbours
     features = ItemFeatures.build(
@@ -152,7 +152,7 @@ def calibrate_adapter(
     alone = dict(zip(GOALS, fit_evidence_weights(rows).tolist(), strict=True))
     weights = {**card.weights, **{goal: tuple(round(w, 6) for w in alone[goal]) for goal in ("next", "like")}}
     items = Catalogue(dataset).items
-    lm = ItemLanguageModel.from_adapter(folder, base, items, None)
+    lm = ItemLanguageModel.from_adapter(folder, base, items, None, best_device())
     prompt = StatePrompt(prompts.load(card.template), lm.tokenizer, items, card.max_history)
     vectors: dict[Goal, np.ndarray] = {"next": np.array(weights["next"]), "like": np.array(weights["like"])}
     lm_weights, tried = calibrate(dataset, lm, prompt, vectors, report)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table as Grid
 
-from ui import cli_eval_log, cli_eval_policy, cli_eval_reward, cli_eval_sessions
+from ui import cli_eval_log, cli_eval_policy, cli_eval_reward, cli_eval_sessions, cli_eval_speed
 from ui.options import AdapterOption, DataOption, ModelOption
 from ui.template_lookup import find_template
 from ui.terminal import JsonOption, out, print_json, sub_app, working
@@ -24,6 +24,7 @@ cli_eval_policy.add_to(app)
 cli_eval_reward.add_to(app)
 cli_eval_log.add_to(app)
 cli_eval_sessions.add_to(app)
+cli_eval_speed.add_to(app)
 
 
 class ProtocolError(ValueError):

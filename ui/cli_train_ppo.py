@@ -13,6 +13,7 @@ import typer
 from training.ppo_settings import PpoSettings
 from ui.options import DataOption, ModelOption
 from ui.terminal import JsonOption, out, print_json, steps
+from ui.training_panel import live_run
 
 REWARD = "click:0.5,rating:0.5"
 
@@ -76,6 +77,9 @@ def ppo(
     ] = None,
     version: Annotated[str, typer.Option(help="The name that the policy has in logs.")] = "ppo",
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint in --output.")] = False,
+    tensorboard: Annotated[
+        bool, typer.Option("--tensorboard", help="Also log to TensorBoard, in the folder tensorboard of --output.")
+    ] = False,
     as_json: JsonOption = False,
     **given: Any,
 ) -> None:
@@ -87,8 +91,10 @@ def ppo(
         return
     from training.ppo_recipe import train_ppo
 
-    with steps() as report:
-        result = train_ppo(output, data, model, adapter, reward, settings, version, resume, report)
+    with live_run() as (report, watch):
+        result = train_ppo(output, data, model, adapter, reward, settings, version, resume, report, watch, tensorboard)
+    if not result.run.trainer.accelerator.is_main_process:
+        return
     figures = {name: value for name, value in result.figures.items() if name != "history"}
     if as_json:
         print_json({"adapter": str(result.run.folder), **figures})
@@ -102,6 +108,7 @@ def ppo(
     )
     if figures["stopped"]:
         out().print(f"Stopped: {figures['stopped']}. Kept: the weights of step {figures['kept']}.", soft_wrap=True)
+    out().print(f"Curves: {output / 'curves.png'}", soft_wrap=True)
     out().print(f"Measure it: concierge eval policy --policy new={result.run.folder}", soft_wrap=True)
 
 

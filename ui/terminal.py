@@ -76,15 +76,25 @@ def steps() -> Iterator[Callable[[str, int, int], None]]:
     Gives a function to be called with (what is being done, steps done, steps in all).
     """
     console = Console(file=sys.stderr)
+    with step_bars(console) as progress:
+        yield reporter(progress)
+
+
+def step_bars(console: Console) -> Progress:
+    """Bars that count steps, with the time taken and left; nothing where the console is no terminal."""
     columns = (
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn(),
     )  # fmt: skip
-    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
-        tasks: dict[str, TaskID] = {}
+    return Progress(*columns, console=console, disable=not console.is_terminal)
 
-        def report(what: str, done: int, total: int) -> None:
-            if what not in tasks:
-                tasks[what] = progress.add_task(what.capitalize(), total=total)
-            progress.update(tasks[what], completed=done, total=total)
 
-        yield report
+def reporter(progress: Progress) -> Callable[[str, int, int], None]:
+    """A function to be called with (what is being done, steps done, steps in all), which moves a bar for each part."""
+    tasks: dict[str, TaskID] = {}
+
+    def report(what: str, done: int, total: int) -> None:
+        if what not in tasks:
+            tasks[what] = progress.add_task(what.capitalize(), total=total)
+        progress.update(tasks[what], completed=done, total=total)
+
+    return report

@@ -1,0 +1,81 @@
+"""Checkpoints that are there whole or not at all, for any `transformers.Trainer`."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+from transformers.trainer_utils import get_last_checkpoint, rotate_checkpoints
+
+KEPT = 2
+"""Checkpoints that are kept (the best one beyond them, where a trainer knows a best one)."""
+
+TRAINER_STATE_FILE = "trainer_state.json"
+
+
+class WholeCheckpoints:
+    """Put before a `transformers.Trainer` in the bases of a class, so that a killed run always resumes.
+
+    A checkpoint is written into a hidden folder and renamed when it is complete.
+    """
+
+    _saving = False
+
+    def _get_output_dir(self, trial: Any) -> str:
+        run = Path(super()._get_output_dir(trial))  # type: ignore[misc]
+        return str(run / ".saving" if self._saving else run)
+
+    def _save_checkpoint(self: Any, model: Any, trial: Any) -> None:
+        from transformers import Trainer
+
+        run = Path(self._get_output_dir(trial))
+        temporary = run / ".saving"
+        if self.args.should_save:
+            shutil.rmtree(temporary, ignore_errors=True)
+        self.accelerator.wait_for_everyone()
+        self._saving = True
+        try:
+            # Not TRL's own: it writes a model card beside each checkpoint.
+            Trainer._save_checkpoint(self, model, trial)
+        finally:
+            self._saving = False
+        self.accelerator.wait_for_everyone()
+        best = self.state.best_model_checkpoint
+        if best is not None and Path(best).parent == temporary:
+            self.state.best_model_checkpoint = str(run / Path(best).name)
+        if self.args.should_save:
+            (made,) = temporary.iterdir()
+            self.state.save_to_json(str(made / TRAINER_STATE_FILE))
+            place_folder(made, run / made.name)
+            temporary.rmdir()
+            rotate_checkpoints(
+                output_dir=str(run), save_total_limit=KEPT, best_model_checkpoint=self.state.best_model_checkpoint
+            )
+        self.accelerator.wait_for_everyone()
+
+
+def place_folder(made: Path, folder: Path) -> None:
+    """Give a complete folder its final name, its bytes on the disk first; one of that name is replaced."""
+    if os.name == "posix":
+        for path in [*made.rglob("*"), made]:
+            descriptor = os.open(path, os.O_RDONLY)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+    if folder.exists():
+        old = folder.with_name(f".{folder.name}.old")
+        shutil.rmtree(old, ignore_errors=True)
+        os.replace(folder, old)
+        os.replace(made, folder)
+        shutil.rmtree(old)
+    else:
+        os.replace(made, folder)
+
+
+def last_checkpoint(run: Path) -> Path | None:
+    """The newest complete checkpoint of a run, None where there is none yet."""
+    found = get_last_checkpoint(str(run)) if run.is_dir() else None
+    return Path(found) if found else None
