@@ -6,10 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from agent.policy import Policy
+from agent.policy import EvidenceSource, Policy
 from agent.state import Event, Goal, State
 from eval.metrics import Scorer
-from eval.protocols.requests import Ranker, RequestRow
 
 
 def history_scorer(policy: Policy, goal: Goal) -> Scorer:
@@ -22,26 +21,15 @@ def history_scorer(policy: Policy, goal: Goal) -> Scorer:
     return score
 
 
-def request_ranker(policy: Policy) -> Ranker:
-    """The policy's logits over the whole catalogue for histories with a request."""
+class SameHistories:
+    """Evidence that is computed once for policies that are asked about the same histories one after the other."""
 
-    def rank(rows: Sequence[RequestRow]) -> np.ndarray:
-        evidence, lm = policy.scores([row.state for row in rows])
-        total: np.ndarray = evidence + lm
-        return total
+    def __init__(self, evidence: EvidenceSource) -> None:
+        self._evidence = evidence
+        self._last: tuple[Sequence[Sequence[Event]], np.ndarray] | None = None
 
-    return rank
-
-
-def remembered(ranker: Ranker) -> Ranker:
-    """The ranker, answering each row once: the same rows are asked for with and without filters."""
-    known: dict[tuple[str, str], np.ndarray] = {}
-
-    def rank(rows: Sequence[RequestRow]) -> np.ndarray:
-        new = [row for row in rows if (row.user, row.request.text) not in known]
-        if new:
-            for row, scores in zip(new, ranker(new), strict=True):
-                known[row.user, row.request.text] = scores
-        return np.stack([known[row.user, row.request.text] for row in rows])
-
-    return rank
+    def features(self, histories: Sequence[Sequence[Event]]) -> np.ndarray:
+        """(B, n_items, n_features) float32."""
+        if self._last is None or self._last[0] != histories:
+            self._last = histories, self._evidence.features(histories)
+        return self._last[1]

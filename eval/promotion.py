@@ -27,11 +27,13 @@ from agent.feedback import FeedbackLog
 from agent.interactions import indexed_ratings
 from agent.policy import Policy
 from agent.state import Goal
+from eval.cases import by_history
 from eval.metrics import Interval
 from eval.off_policy import LogError, PolicyTarget, Settings, Unsupported, paired
 from eval.policies import history_scorer
-from eval.protocols.rated_slates import evaluate
+from eval.protocols import rated_slates as protocol
 from eval.protocols.requests import user_part
+from eval.ranking_table import compare_scorers
 from training.splits import past_and_future, rated_slates
 
 MARGIN = 0.01
@@ -157,8 +159,8 @@ def _rated_slates(
     new, old = candidate(catalogue, evidence), current(catalogue, evidence)
     findings = []
     for goal in GOALS:
-        rows = evaluate({"new": history_scorer(new, goal), "old": history_scorer(old, goal)}, slates, "old")
-        by_name = {row.policy: row for row in rows}
+        scorers = {"new": by_history(history_scorer(new, goal)), "old": by_history(history_scorer(old, goal))}
+        by_name = compare_scorers(protocol.cases(slates), scorers, "old")
         findings.append(
             Finding(
                 about=f"click rate on rated slates (goal {goal!r})",

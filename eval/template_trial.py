@@ -14,9 +14,10 @@ from agent.catalogue import Catalogue
 from agent.evidence import EvidenceModel
 from agent.interactions import indexed_ratings
 from agent.policy import EvidenceSource, Policy
-from agent.state import Event, State
+from agent.state import State
 from agent.taste import LIKED
 from eval.metrics import Interval, cluster_bootstrap, first_pick, ndcg, precision, target_ranks
+from eval.policies import SameHistories
 from eval.protocols.requests import SETS, RequestRow, filters, load_requests, user_part
 from prompts import Template
 from training.splits import Slate, past_and_future, rated_slates
@@ -127,23 +128,9 @@ def _some(users: set[str], most: int | None) -> set[str]:
     return set(ordered if most is None else ordered[:most])
 
 
-class _SameHistories:
-    """Evidence that is computed once for two policies that are asked about the same histories one after the other."""
-
-    def __init__(self, evidence: EvidenceSource) -> None:
-        self._evidence = evidence
-        self._last: tuple[Sequence[Sequence[Event]], np.ndarray] | None = None
-
-    def features(self, histories: Sequence[Sequence[Event]]) -> np.ndarray:
-        """(B, n_items, n_features) float32."""
-        if self._last is None or self._last[0] != histories:
-            self._last = histories, self._evidence.features(histories)
-        return self._last[1]
-
-
 def _policies(policy: Policy, evidence: EvidenceSource, templates: Sequence[Template]) -> list[Policy]:
     based = copy.copy(policy)
-    based.evidence = _SameHistories(evidence)
+    based.evidence = SameHistories(evidence)
     return [based.with_template(template) for template in templates]
 
 

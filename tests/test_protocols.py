@@ -11,8 +11,8 @@ import pandas as pd
 import pytest
 
 from agent.interactions import indexed_ratings, user_histories
-from agent.state import Event
 from eval import baselines
+from eval.cases import by_history
 from eval.metrics import (
     cluster_bootstrap,
     first_pick,
@@ -26,6 +26,7 @@ from eval.metrics import (
     target_ranks,
 )
 from eval.protocols import leave_one_out, rated_slates
+from eval.ranking_table import compare_scorers
 from training import splits
 
 if TYPE_CHECKING:
@@ -163,17 +164,13 @@ def test_leave_one_out_ranks_unseen_films_only() -> None:
     frame = pd.DataFrame(
         {"user": ["a"] * 4 + ["b"] * 4, "item": [0, 1, 2, 3, 4, 0, 1, 2], "rating": 4.0, "timestamp": [1, 2, 3, 4] * 2}
     )
-    seen: list[list[int]] = []
-
-    def scorer(histories: Sequence[Sequence[Event]], candidates: Sequence[np.ndarray]) -> list[np.ndarray]:
-        seen.extend(own.tolist() for own in candidates)
-        return [-own.astype(float) for own in candidates]
-
-    (row,) = leave_one_out.evaluate({"lowest": scorer}, splits.leave_one_out(frame), 6)
-    assert seen == [[3, 4, 5], [2, 3, 5]]
-    assert row.figures["hr@10"].mean == 1.0
-    assert row.figures["mrr"].mean == 1.0
-    assert row.to_json()["figures"]["mrr"]["low"] == 1.0
+    asked = leave_one_out.cases(splits.leave_one_out(frame), 6)
+    assert [own.tolist() for own in asked.candidates] == [[3, 4, 5], [2, 3, 5]]
+    assert [own.tolist() for own in asked.relevant] == [[3], [2]]
+    assert [[event.item for event in state.history] for state in asked.states] == [[0, 1, 2], [4, 0, 1]]
+    found = compare_scorers(asked, {"lowest": lambda part: [-own.astype(float) for own in part.candidates]})
+    assert found["lowest"].figures["hr@10"].mean == 1.0
+    assert found["lowest"].figures["mrr"].mean == 1.0
 
 
 def test_baselines_reach_their_known_figures(
@@ -184,25 +181,23 @@ def test_baselines_reach_their_known_figures(
         "popularity": baselines.popularity(parts.past, n_items),
         "item mean": baselines.item_mean(parts.past, n_items),
     }
-    rows = {row.policy: row.figures for row in rated_slates.evaluate(scorers, slates)}
+    asked = rated_slates.cases(slates)
+    bounds = {own.name: own.make() for own in rated_slates.bounds()}
+    rows = {
+        name: row.figures
+        for name, row in compare_scorers(
+            asked, {**{name: by_history(own) for name, own in scorers.items()}, **bounds}
+        ).items()
+    }
     # The last digits depend on the order of ratings of the same second.
     assert rows["popularity"]["click_rate"].mean == pytest.approx(0.5855, abs=0.005)
     assert rows["item mean"]["click_rate"].mean == pytest.approx(0.6874, abs=0.005)
     assert rows["oracle"]["click_rate"].mean == pytest.approx(0.9654, abs=0.005)
     assert rows["random"]["click_rate"].mean == pytest.approx(0.4715, abs=0.015)
     by_item = splits.leave_one_out(ratings.sort_values("item", kind="stable"))
-    (row,) = leave_one_out.evaluate({"popularity": baselines.popularity(by_item.train, n_items)}, by_item, n_items)
+    popular = by_history(baselines.popularity(by_item.train, n_items))
+    row = compare_scorers(leave_one_out.cases(by_item, n_items), {"popularity": popular})["popularity"]
     assert row.figures["ndcg@10"].mean == pytest.approx(0.0255, abs=0.001)
-
-
-def test_ease_finds_what_goes_together() -> None:
-    rng = np.random.default_rng(0)
-    users = [(str(user), item) for user in range(60) for item in (rng.permutation(5)[:4] + 5 * (user % 2)).tolist()]
-    frame = pd.DataFrame(users, columns=["user", "item"])
-    scores = baselines.Ease(frame, 10, penalty=10.0).scores([(Event(0), Event(1))])[0]
-    assert set(np.argsort(-scores)[:5].tolist()) == {0, 1, 2, 3, 4}
-    with pytest.raises(ValueError, match="30000 items: EASE"):
-        baselines.Ease(frame, 30_000)
 
 
 @pytest.mark.slow
@@ -218,7 +213,8 @@ def test_the_like_probability_beats_every_simple_rule(
     model = EvidenceModel.fit(parts.past, ItemInfo.of(dataset.items), config=config)
     scorers = {name: baselines.evidence(model, name) for name in ("predicted_rating", "like_probability")}
     scorers["item mean"] = baselines.item_mean(parts.past, len(dataset.items))
-    rows = {row.policy: row for row in rated_slates.evaluate(scorers, slates, reference="item mean")}
+    ranked = {name: by_history(own) for name, own in scorers.items()}
+    rows = compare_scorers(rated_slates.cases(slates), ranked, reference="item mean")
     assert rows["predicted_rating"].figures["click_rate"].mean > 0.70
     assert rows["like_probability"].figures["click_rate"].mean > 0.73
     assert rows["like_probability"].differences["click_rate"].low > 0

@@ -10,7 +10,9 @@ import pytest
 
 from agent.catalogue import Catalogue, Item
 from agent.understanding import understand
-from eval.protocols.requests import PARTS, SETS, RequestRow, evaluate, filters, load_requests, with_filters
+from eval.cases import Cases
+from eval.protocols.requests import PARTS, SETS, Filter, RequestRow, cases, filters, load_requests
+from eval.ranking_table import compare_scorers
 from training.phrases import FORMS, PhraseBank, content_words, stem, vocabulary
 from training.requests import STYLES, Request, describe_items, write_request
 from training.wording import Dice, plural, with_article
@@ -262,35 +264,23 @@ def test_filters_fall_back_to_the_unseen(catalogue: Catalogue, held_out_rows: di
     assert allowed.sum() == len(catalogue) - len({event.item for event in base.history})
 
 
-def test_evaluation_ranks_as_told(catalogue: Catalogue, held_out_rows: dict[str, list[RequestRow]]) -> None:
-    rows = held_out_rows["hard"]
+def test_requests_are_ranked_as_told(catalogue: Catalogue, held_out_rows: dict[str, list[RequestRow]]) -> None:
+    asked = cases(held_out_rows["hard"], len(catalogue), "hard")
 
-    def popular(batch: object) -> np.ndarray:
-        return np.tile(catalogue.rating_count.astype(np.float64), (len(batch), 1))  # type: ignore[arg-type]
+    def popular(part: Cases) -> list[np.ndarray]:
+        return [catalogue.rating_count[items].astype(np.float64) for items in part.candidates]
 
-    def oracle(batch: list[RequestRow]) -> np.ndarray:
-        scores = np.zeros((len(batch), len(catalogue)))
-        scores[np.arange(len(batch)), [row.target for row in batch]] = 1.0
-        return scores
+    def oracle(part: Cases) -> list[np.ndarray]:
+        return [np.isin(*pair).astype(np.float64) for pair in zip(part.candidates, part.relevant, strict=True)]
 
-    def flat(batch: list[RequestRow]) -> np.ndarray:
-        return np.zeros((len(batch), len(catalogue)))
+    def flat(part: Cases) -> list[np.ndarray]:
+        return [np.zeros(len(items)) for items in part.candidates]
 
-    rankers = {
-        "prior": popular,
-        "filtered": with_filters(popular, catalogue),
-        "oracle": oracle,
-        "flat": flat,
-    }
-    found = {row.policy: row for row in evaluate(rankers, rows, reference="prior")}  # type: ignore[arg-type]
+    scorers = {"prior": popular, "filtered": Filter(catalogue)(popular), "oracle": oracle, "flat": flat}
+    found = compare_scorers(asked, scorers, reference="prior")
     assert found["oracle"].figures["ndcg@10"].mean == found["oracle"].figures["mrr"].mean == 1.0
-    assert found["flat"].figures["hr@10"].mean < 0.02
+    assert found["flat"].figures["hr@10"].mean < 0.03
     assert found["filtered"].differences["ndcg@10"].low > 0.1
     assert not found["prior"].differences
-
-
-def test_evaluation_names_a_bad_ranker(held_out_rows: dict[str, list[RequestRow]]) -> None:
-    with pytest.raises(ValueError, match=r"broken: scores of shape \(3,\)"):
-        evaluate({"broken": lambda rows: np.zeros(3)}, held_out_rows["hard"][:3])
     with pytest.raises(ValueError, match="no rows"):
-        evaluate({}, [])
+        cases([], len(catalogue), "none")

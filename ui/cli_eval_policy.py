@@ -10,9 +10,13 @@ import typer
 from rich.table import Table as Grid
 
 from ui.options import DataOption, ModelOption
+from ui.template_lookup import find_template
 from ui.terminal import JsonOption, out, print_json, working
 
 if TYPE_CHECKING:
+    from agent.catalogue import Catalogue
+    from agent.evidence import EvidenceModel
+    from agent.policy import Policy
     from eval.policy import PolicyTable
 
 
@@ -33,6 +37,10 @@ def policy(
     data: DataOption = "ml-100k",
     model: ModelOption = None,
     part: Annotated[str, typer.Option(help="test for reports, valid for choices.")] = "test",
+    template: Annotated[
+        str | None,
+        typer.Option(help="A state template for all policies: NAME@VERSION or a file (default: each adapter's own)."),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Click rate and stars of what each policy picks from slates of known ratings, beside baselines.
@@ -52,10 +60,13 @@ def policy(
         if not (name and equals and folder):
             raise PolicyOptionError(f"--policy {text!r}: write it as NAME=FOLDER")
         folders[name] = Path(folder)
-    makers = {
-        name: partial(lambda folder, catalogue, evidence: assemble(catalogue, evidence, model, folder), folder)
-        for name, folder in folders.items()
-    }
+    own = None if template is None else find_template(template)
+
+    def make(folder: Path, catalogue: Catalogue, evidence: EvidenceModel) -> Policy:
+        policy = assemble(catalogue, evidence, model, folder)
+        return policy if own is None else policy.with_template(own)
+
+    makers = {name: partial(make, folder) for name, folder in folders.items()}
     with working("Picking from rated slates") as say:
         table = evaluate_policies(load_dataset(data), makers, "valid" if part == "valid" else "test", report=say)
     if as_json:

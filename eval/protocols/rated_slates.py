@@ -1,42 +1,94 @@
-"""Rated slates: choose among films whose rating by this user is known; a click is four stars or more."""
+"""Rated slates: choose among items whose rating by this user is known; a click is four stars or more."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
+import pandas as pd
 
+from agent.dataset import Dataset
+from agent.interactions import indexed_ratings
+from agent.state import State
 from agent.taste import LIKED
-from eval.metrics import Row, Scorer, first_pick, precision, rows_of, run_scorer
-from training.splits import Slate
+from eval import contenders
+from eval.cases import Cases, CaseScorer
+from eval.contenders import Fitted
+from eval.peer_tuning import Tuning
+from eval.ranking_cache import digest
+from eval.ranking_run import Contender, RankingError, RankingRun
+from eval.ranking_table import Table, make_table
+from eval.requirements import require_stars, require_times
+from training.splits import PastAndFuture, Slate, past_and_future
+from training.splits import rated_slates as cut
+
+NAME = "rated-slate"
+HEADLINE = ("click_rate", "stars", "precision@5", "ndcg@5")
 
 
-def evaluate(
-    scorers: Mapping[str, Scorer], slates: Sequence[Slate], reference: str | None = None, seed: int = 0
-) -> list[Row]:
-    """Click rate and mean stars of the first pick and precision@5 of each scorer, with intervals clustered by user.
-
-    Two more rows bound what can be had: ``random`` is the expectation of a blind pick, ``oracle`` knows the ratings.
-    """
-    users = [slate.user for slate in slates]
+def cases(slates: Sequence[Slate]) -> Cases:
+    """One case a slate: its items are ranked, those with four stars or more are relevant."""
+    items = [np.array(slate.items) for slate in slates]
     stars = [np.array(slate.ratings) for slate in slates]
-    clicks = [(own >= LIKED).astype(np.float64) for own in stars]
-    constant = [np.zeros(len(own)) for own in stars]
-    everything = {"random": constant}
-    histories = [slate.history for slate in slates]
-    candidates = [np.array(slate.items) for slate in slates]
-    for name, scorer in scorers.items():
-        everything[name] = run_scorer(scorer, histories, candidates)
-    everything["oracle"] = stars
-    cases = {
-        name: {
-            "click_rate": np.array([first_pick(s, c) for s, c in zip(scores, clicks, strict=True)]),
-            "stars": np.array([first_pick(s, r) for s, r in zip(scores, stars, strict=True)]),
-            "precision@5": np.array(
-                # A constant score has no order: its precision is the expectation too.
-                [c.mean() if np.ptp(s) == 0 else precision(s, c) for s, c in zip(scores, clicks, strict=True)]
-            ),
-        }
-        for name, scores in everything.items()
-    }
-    return rows_of(cases, users, reference, seed)
+    return Cases(
+        NAME,
+        "slates of items with known ratings",
+        tuple(slate.user for slate in slates),
+        tuple(State(slate.history, goal="like") for slate in slates),
+        tuple(items),
+        tuple(own[given >= LIKED] for own, given in zip(items, stars, strict=True)),
+        tuple(stars),
+    )
+
+
+def bounds() -> list[Contender]:
+    """What can be had: ``random`` scores all alike, so that its first pick is the expectation; ``oracle`` knows."""
+
+    def blind(cases: Cases) -> list[np.ndarray]:
+        return [np.zeros(len(items)) for items in cases.candidates]
+
+    def oracle(cases: Cases) -> Sequence[np.ndarray]:
+        return cases.ratings or ()
+
+    scorers: dict[str, CaseScorer] = {"random": blind, "oracle": oracle}
+    return [Contender(name, "bound", digest(name), lambda own=own: own) for name, own in scorers.items()]  # type: ignore[misc]
+
+
+def tables(dataset: Dataset, run: RankingRun) -> list[Table]:
+    """The protocol's table. Library peers are tuned by click rate on slates cut from within the past.
+
+    Raises:
+        RankingError: the data set has no times or stars, or no user with enough ratings for a slate.
+    """
+    require_times(dataset, NAME)
+    require_stars(dataset, NAME)
+    parts = past_and_future(indexed_ratings(dataset))
+    # The same cut once more, within the past: nothing of the test slates is read.
+    within = past_and_future(parts.past)
+    asked = parts if run.part == "test" else within
+    slates = cut(asked)
+    if not slates:
+        raise RankingError(
+            f"{NAME} does not apply to {dataset.name!r}: nobody has the fifty ratings that a slate takes"
+        )
+    fitted = Fitted(dataset, asked.past, run)
+    peers, notes = contenders.library(fitted, lambda: _tuning(within), stars=True)
+    blind, oracle = bounds()
+    rows = [
+        blind,
+        contenders.popularity(fitted),
+        contenders.item_mean(fitted),
+        contenders.retriever(fitted),
+        contenders.feature(fitted, "matrix factorisation (ours)", "predicted_rating"),
+        contenders.feature(fitted, "boosted trees", "like_probability"),
+        *peers,
+        *contenders.untuned(fitted),
+        *contenders.policies(fitted),
+        oracle,
+    ]
+    return [make_table(cases(slates), rows, fitted.traits, fitted.item_ids, dataset.fingerprint, HEADLINE, run, notes)]
+
+
+def _tuning(within: PastAndFuture) -> Tuning:
+    past: pd.DataFrame = within.past
+    return Tuning(past, cases(cut(within)), "click_rate")

@@ -14,32 +14,47 @@ Users are split by a hash into ``valid``, on which choices are made, and ``test`
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from agent.catalogue import Catalogue
+from agent.dataset import Dataset
 from agent.interactions import indexed_ratings, user_histories
 from agent.state import Event, State
 from agent.understanding import understand
-from eval.metrics import Row, hit, ndcg, reciprocal_rank, rows_of, target_ranks
+from eval import contenders
+from eval.cases import Cases, CaseScorer
+from eval.contenders import Fitted
+from eval.peer_tuning import Tuning
+from eval.protocols.leave_one_out import cases as leave_one_out_cases
+from eval.ranking_cache import digest
+from eval.ranking_run import Contender, RankingError, RankingRun
+from eval.ranking_table import Table, make_table
+from eval.requirements import require_genres, require_stars, require_times
 from training.phrases import PhraseBank
 from training.requests import Request, write_request
-from training.splits import past_and_future
-
-if TYPE_CHECKING:
-    from agent.dataset import Dataset
+from training.splits import leave_one_out, past_and_future
 
 RequestSet = Literal["hard", "soft", "mixed"]
 Part = Literal["valid", "test"]
 SETS: tuple[RequestSet, ...] = ("hard", "soft", "mixed")
 PARTS: tuple[Part, ...] = ("valid", "test")
+NAME = "requests"
+HEADLINE = ("ndcg@10", "hr@10", "mrr")
+PEERS = ("EASE", "ItemKNN")
 LIKED = 4.0
 """Stars from which a film counts as liked."""
 
+_ABOUT = {
+    "hard": "plain words, new sentences",
+    "soft": "words never trained on",
+    "mixed": "plain and never-trained words",
+    "all": "the three sets together",
+}
 _SEEDS: Mapping[RequestSet, int] = {"hard": 11, "soft": 12, "mixed": 13}
 
 
@@ -56,10 +71,6 @@ class RequestRow:
     def state(self) -> State:
         """What a policy may know of the case, without filters."""
         return State(self.history, self.request.text, goal="request")
-
-
-Ranker = Callable[[Sequence[RequestRow]], npt.NDArray[np.floating]]
-"""Maps B rows to scores (B, n_items), higher first, -inf for items that are not allowed."""
 
 
 def user_part(user: str) -> Part:
@@ -112,53 +123,103 @@ def filters(row: RequestRow, catalogue: Catalogue) -> npt.NDArray[np.bool_]:
 
     Where they leave nothing, every unseen item is allowed.
     """
-    unseen = [event.item for event in row.history]
-    allowed = catalogue.mask(understand(row.request.text, catalogue).constraints, unseen)
+    return _allowed(row.state, catalogue)
+
+
+def _allowed(state: State, catalogue: Catalogue) -> npt.NDArray[np.bool_]:
+    unseen = [event.item for event in state.history]
+    allowed = catalogue.mask(understand(state.request, catalogue).constraints, unseen)
     if not allowed.any():
         allowed[:] = True
         allowed[unseen] = False
     return allowed
 
 
-def with_filters(ranker: Ranker, catalogue: Catalogue) -> Ranker:
-    """The ranker with -inf for all items that :func:`filters` does not allow."""
+class Filter:
+    """Gives a scorer -inf for all items that :func:`filters` does not allow; each request is read once."""
 
-    def filtered(rows: Sequence[RequestRow]) -> npt.NDArray[np.floating]:
-        allowed = np.stack([filters(row, catalogue) for row in rows])
-        return np.where(allowed, ranker(rows), -np.inf)
+    def __init__(self, catalogue: Catalogue) -> None:
+        self._catalogue = catalogue
+        self._known: dict[tuple[str, str], npt.NDArray[np.bool_]] = {}
 
-    return filtered
+    def __call__(self, scorer: CaseScorer) -> CaseScorer:
+        """The scorer under the filters."""
+
+        def filtered(cases: Cases) -> list[np.ndarray]:
+            found = []
+            for row, own in enumerate(scorer(cases)):
+                key = (cases.users[row], cases.states[row].request)
+                if key not in self._known:
+                    self._known[key] = _allowed(cases.states[row], self._catalogue)
+                found.append(np.where(self._known[key][cases.candidates[row]], own, -np.inf))
+            return found
+
+        return filtered
 
 
-def evaluate(
-    rankers: Mapping[str, Ranker],
-    rows: Sequence[RequestRow],
-    reference: str | None = None,
-    k: int = 10,
-    batch: int = 64,
-    seed: int = 0,
-) -> list[Row]:
-    """NDCG@k, HR@k and MRR of each ranker with 95 % bootstrap intervals over users.
-
-    Items of the past never count, whatever their score. ``reference`` names the ranker (the prior) to which paired
-    differences are given.
+def cases(rows: Sequence[RequestRow], n_items: int, about: str) -> Cases:
+    """One case a row: all items outside the past are ranked, the target is relevant.
 
     Raises:
-        ValueError: there are no rows, or a ranker's scores have another shape or hold NaN.
+        ValueError: there are no rows.
     """
     if not rows:
         raise ValueError("no rows: load_requests gives them")
-    cases = {}
-    for name, ranker in rankers.items():
-        ranks = np.concatenate([_ranks(name, ranker, rows[at : at + batch]) for at in range(0, len(rows), batch)])
-        cases[name] = {f"ndcg@{k}": ndcg(ranks, k), f"hr@{k}": hit(ranks, k), "mrr": reciprocal_rank(ranks)}
-    return rows_of(cases, [row.user for row in rows], reference, seed)
+    candidates = [np.setdiff1d(np.arange(n_items), [event.item for event in row.history]) for row in rows]
+    return Cases(
+        NAME,
+        about,
+        tuple(row.user for row in rows),
+        tuple(row.state for row in rows),
+        tuple(candidates),
+        tuple(np.array([row.target]) for row in rows),
+    )
 
 
-def _ranks(name: str, ranker: Ranker, rows: Sequence[RequestRow]) -> np.ndarray:
-    scores = np.array(ranker(rows), dtype=np.float64)
-    if scores.ndim != 2 or len(scores) != len(rows) or np.isnan(scores).any():
-        raise ValueError(f"{name}: scores of shape {scores.shape} for {len(rows)} rows, or NaN: give (B, n_items)")
-    for own, row in zip(scores, rows, strict=True):
-        own[[event.item for event in row.history]] = -np.inf
-    return target_ranks(list(scores), [row.target for row in rows])
+def tables(dataset: Dataset, run: RankingRun) -> list[Table]:
+    """A table of each set, and one of the three together.
+
+    Rows "with filters" rank among the items that the grammar's reading of the request allows. Library peers, which
+    read no request, are given the filters; they are tuned by NDCG@10 on the last item of each user's past.
+
+    Raises:
+        RankingError: the data set has no times, stars or genres, or nothing can be asked of anybody.
+    """
+    require_times(dataset, NAME)
+    require_stars(dataset, NAME)
+    require_genres(dataset, NAME)
+    fitted = Fitted(dataset, past_and_future(indexed_ratings(dataset)).past, run)
+    sets: dict[str, list[RequestRow]] = {
+        which: load_requests(dataset, which, run.part, fitted.catalogue) for which in SETS
+    }
+    if not all(sets.values()):
+        raise RankingError(
+            f"{NAME} does not apply to {dataset.name!r}: nobody liked a film later that can be asked for"
+        )
+    rows, notes = _contenders(fitted)
+    tables = []
+    every: dict[str, list[RequestRow]] = {**sets, "all": [row for part in sets.values() for row in part]}
+    for name, own in every.items():
+        asked = cases(own, fitted.n_items, f"{name}: {_ABOUT[name]}")
+        tables.append(
+            make_table(asked, rows, fitted.traits, fitted.item_ids, dataset.fingerprint, HEADLINE, run, notes)
+        )
+    return tables
+
+
+def _contenders(fitted: Fitted) -> tuple[list[Contender], list[str]]:
+    read = Filter(fitted.catalogue)
+
+    def filtered(own: Contender) -> Contender:
+        return replace(
+            own, name=f"{own.name} with filters", key=digest("filters", own.key), make=lambda: read(own.make())
+        )
+
+    def tuning() -> Tuning:
+        within = leave_one_out(fitted.past)
+        return Tuning(within.train, leave_one_out_cases(within, fitted.n_items, "valid"), "ndcg@10")
+
+    peers, notes = contenders.library(fitted, tuning, stars=False, names=PEERS)
+    others = [contenders.popularity(fitted), contenders.retriever(fitted), *peers]
+    ours = [row for own in contenders.policies(fitted) for row in (own, filtered(own))]
+    return [*(filtered(own) for own in others), *contenders.untuned(fitted), *ours], notes
