@@ -144,7 +144,7 @@ def figure_tables(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     seen: list[tuple[str, str]] = []
     for row in rows:
         key = (row["protocol"], row["set"])
-        metrics = list(row["ci"])
+        metrics = list(row.get("headline") or row["ci"])
         if key not in seen:
             seen.append(key)
             lines += [""] if lines else []
