@@ -67,7 +67,9 @@ def _factorization(ratings: pd.DataFrame, n_items: int, size: int, penalty: floa
     def scorer(histories: Sequence[Sequence[Event]], candidates: Sequence[np.ndarray]) -> list[np.ndarray]:
         out = []
         for history, items in zip(histories, candidates, strict=True):
-            past = ItemList(item_ids=[e.item for e in history], rating=np.array([e.rating for e in history], dtype=np.float64))
+            past = ItemList(
+                item_ids=[e.item for e in history], rating=np.array([e.rating for e in history], dtype=np.float64)
+            )
             scores: Any = model(RecQuery(history_items=past), ItemList(item_ids=items)).scores()
             # An item that nobody rated in the past has no factors: it stands at the end.
             out.append(np.nan_to_num(np.asarray(scores, dtype=np.float64), nan=-1e9))
