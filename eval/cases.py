@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -57,18 +57,25 @@ class Cases:
         )
 
     def of_some_users(self, most: int | None, seed: int = 0) -> Cases:
-        """The cases of at most so many users: those with the smallest hash of seed and name, the same on any machine.
-
-        Raises:
-            ValueError: ``most`` is not positive.
-        """
-        if most is not None and most < 1:
-            raise ValueError(f"{most} users: ask for at least 1")
+        """The cases of at most so many users, see :func:`some_users`."""
         names = set(self.users)
-        if most is not None and len(names) > most:
-            names = set(sorted(names, key=lambda name: hashlib.sha256(f"{seed}:{name}".encode()).digest())[:most])
-        kept = self.take([row for row, user in enumerate(self.users) if user in names])
-        return replace(kept, population=len(set(self.users)))
+        kept = some_users(names, most, seed)
+        some = self.take([row for row, user in enumerate(self.users) if user in kept])
+        return replace(some, population=max(self.population, len(names)))
+
+
+def some_users(names: Iterable[str], most: int | None, seed: int = 0) -> frozenset[str]:
+    """At most so many of the users: those with the smallest hash of seed and name, the same on any machine.
+
+    Raises:
+        ValueError: ``most`` is not positive.
+    """
+    if most is not None and most < 1:
+        raise ValueError(f"{most} users: ask for at least 1")
+    every = frozenset(names)
+    if most is None or len(every) <= most:
+        return every
+    return frozenset(sorted(every, key=lambda name: hashlib.sha256(f"{seed}:{name}".encode()).digest())[:most])
 
 
 CaseScorer = Callable[[Cases], Sequence[np.ndarray]]

@@ -115,7 +115,9 @@ def test_tuning_never_sees_the_test(dataset: Dataset, monkeypatch: pytest.Monkey
     last, slates = seen
     held = splits.leave_one_out(ratings)
     assert last.past.equals(held.train)
-    assert [int(own[0]) for own in last.cases.relevant] == held.valid["item"].tolist()
+    second_to_last = dict(zip(held.valid["user"], held.valid["item"], strict=True))
+    assert len(last.cases) == 300 and last.cases.population == 943
+    assert [int(own[0]) for own in last.cases.relevant] == [second_to_last[user] for user in last.cases.users]
     cut = splits.past_and_future(ratings)
     later = set(zip(cut.future["user"], cut.future["item"], strict=True))
     asked = {(u, int(i)) for u, own in zip(slates.cases.users, slates.cases.candidates, strict=True) for i in own}

@@ -9,9 +9,9 @@ from agent.dataset import Dataset
 from agent.interactions import indexed_ratings, user_histories
 from agent.state import State
 from eval import contenders
-from eval.cases import Cases
+from eval.cases import Cases, some_users
 from eval.contenders import Fitted
-from eval.peer_tuning import Tuning
+from eval.peer_tuning import MOST_USERS, Tuning
 from eval.ranking_run import Part, RankingError, RankingRun
 from eval.ranking_table import Table, make_table
 from eval.requirements import require_times
@@ -22,13 +22,19 @@ NAME = "leave-one-out"
 HEADLINE = ("ndcg@10", "hr@10", "mrr")
 
 
-def cases(parts: LeaveOneOut, n_items: int, part: Part = "test") -> Cases:
+def cases(parts: LeaveOneOut, n_items: int, part: Part = "test", most: int | None = None, seed: int = 0) -> Cases:
     """One case a user: all ``n_items`` without those of the history are ranked, the held-out item is relevant.
 
-    For ``test`` the history includes the validation item; scorers must have been fitted on ``parts.train`` alone.
+    Of more than ``most`` users (None: all), so many, by :func:`eval.cases.some_users` with the seed. For ``test`` the
+    history includes the validation item; scorers must have been fitted on ``parts.train`` alone.
     """
     past = parts.train if part == "valid" else pd.concat([parts.train, parts.valid], ignore_index=True)
-    histories, targets, users = held_out_targets(user_histories(past), parts.valid if part == "valid" else parts.test)
+    held = parts.valid if part == "valid" else parts.test
+    # Chosen before the lists of candidates are made: those of all users of a large set would fill the memory.
+    kept = some_users(held["user"], most, seed)
+    histories, targets, users = held_out_targets(
+        user_histories(past[past["user"].isin(kept)]), held[held["user"].isin(kept)]
+    )
     candidates = []
     for history, target in zip(histories, targets, strict=True):
         allowed = np.ones(n_items, dtype=bool)
@@ -42,7 +48,13 @@ def cases(parts: LeaveOneOut, n_items: int, part: Part = "test") -> Cases:
         tuple(State(history, goal="next") for history in histories),
         tuple(candidates),
         tuple(targets[k : k + 1] for k in range(len(targets))),
+        population=held["user"].nunique(),
     )
+
+
+def tuning(held: LeaveOneOut, n_items: int, seed: int) -> Tuning:
+    """Trials are judged by NDCG@10 on users' second to last items."""
+    return Tuning(held.train, cases(held, n_items, "valid", MOST_USERS, seed), "ndcg@10")
 
 
 def tables(dataset: Dataset, run: RankingRun) -> list[Table]:
@@ -56,9 +68,7 @@ def tables(dataset: Dataset, run: RankingRun) -> list[Table]:
     if held.test.empty:
         raise RankingError(f"{NAME} does not apply to {dataset.name!r}: no user has three ratings")
     fitted = Fitted(dataset, held.train, run)
-    peers, notes = contenders.library(
-        fitted, lambda: Tuning(held.train, cases(held, fitted.n_items, "valid"), "ndcg@10"), stars=False
-    )
+    peers, notes = contenders.library(fitted, lambda: tuning(held, fitted.n_items, run.seed), stars=False)
     rows = [
         contenders.popularity(fitted),
         contenders.item_mean(fitted),
@@ -67,5 +77,5 @@ def tables(dataset: Dataset, run: RankingRun) -> list[Table]:
         *contenders.untuned(fitted),
         *contenders.policies(fitted),
     ]
-    own = cases(held, fitted.n_items, run.part)
+    own = cases(held, fitted.n_items, run.part, run.users, run.seed)
     return [make_table(own, rows, fitted.traits, fitted.item_ids, dataset.fingerprint, HEADLINE, run, notes)]

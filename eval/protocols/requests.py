@@ -29,8 +29,7 @@ from agent.understanding import understand
 from eval import contenders
 from eval.cases import Cases, CaseScorer
 from eval.contenders import Fitted
-from eval.peer_tuning import Tuning
-from eval.protocols.leave_one_out import cases as leave_one_out_cases
+from eval.protocols.leave_one_out import tuning
 from eval.ranking_cache import digest
 from eval.ranking_run import Contender, RankingError, RankingRun
 from eval.ranking_table import Table, make_table
@@ -215,11 +214,9 @@ def _contenders(fitted: Fitted) -> tuple[list[Contender], list[str]]:
             own, name=f"{own.name} with filters", key=digest("filters", own.key), make=lambda: read(own.make())
         )
 
-    def tuning() -> Tuning:
-        within = leave_one_out(fitted.past)
-        return Tuning(within.train, leave_one_out_cases(within, fitted.n_items, "valid"), "ndcg@10")
-
-    peers, notes = contenders.library(fitted, tuning, stars=False, names=PEERS)
+    peers, notes = contenders.library(
+        fitted, lambda: tuning(leave_one_out(fitted.past), fitted.n_items, fitted.run.seed), stars=False, names=PEERS
+    )
     others = [contenders.popularity(fitted), contenders.retriever(fitted), *peers]
     ours = [row for own in contenders.policies(fitted) for row in (own, filtered(own))]
     return [*(filtered(own) for own in others), *contenders.untuned(fitted), *ours], notes
