@@ -96,12 +96,12 @@ _RECENT = (None, 20, 10, 5, 2)
 _ANY = 10**9
 _EASE_LIMIT = 20_000  # it inverts a square of the items: 1.6 GB there
 PEERS = (
-    Peer("ItemKNN", _item_knn("implicit"), _grid(max_nbrs=(20, 100, 400)), _RECENT, False, _ANY),
+    Peer("ItemKNN", _item_knn("implicit"), _grid(max_nbrs=(5, 10, 20, 100)), _RECENT, False, _ANY),
     Peer("EASE", _ease, _grid(regularization=(100.0, 400.0, 1600.0)), _RECENT, False, _EASE_LIMIT),
     Peer(
         "implicit ALS",
         _implicit_als,
-        _grid(embedding_size=(32, 64), regularization=(0.1, 1.0), weight=(5.0, 40.0)),
+        _grid(embedding_size=(16, 32, 64), regularization=(0.1,), weight=(2.0, 8.0, 40.0)),
         (None, 20, 5),
         False,
         _ANY,
@@ -109,12 +109,12 @@ PEERS = (
     Peer(
         "BPR",
         _bpr,
-        _grid(embedding_size=(64,), learning_rate=(0.003, 0.01), regularization=(0.01, 0.1), epochs=(10, 30)),
+        _grid(embedding_size=(64,), learning_rate=(0.001, 0.003), regularization=(0.01, 0.1), epochs=(30, 90)),
         (None,),
         False,
         _ANY,
     ),
-    Peer("UserKNN", _user_knn("implicit"), _grid(max_nbrs=(20, 100, 400)), _RECENT, False, _ANY),
+    Peer("UserKNN", _user_knn("implicit"), _grid(max_nbrs=(10, 20, 50, 200)), _RECENT, False, _ANY),
     Peer(
         "matrix factorisation",
         _biased_als,
