@@ -27,7 +27,7 @@ ADAPTERS = Path(__file__).parent / "adapters"
 BEFORE_PPO = ADAPTERS / "ml-100k-sft"
 """The fine-tuned policy that PPO starts from."""
 
-RELEASED = BEFORE_PPO
+RELEASED = ADAPTERS / "ml-100k-ppo"
 """The one that is in use where nothing was promoted."""
 
 
