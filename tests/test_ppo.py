@@ -49,7 +49,7 @@ def test_a_run_moves_lora_weights_and_critic_and_nothing_else(whole: PpoRun, sma
         if name not in before or not torch.equal(p.detach(), before[name])
     }
     assert any("lora_B" in name for name in moved) and any("critic" in name for name in moved)
-    assert {"slate_head.weights", "slate_head.lm_weights"} <= moved
+    assert "slate_head.weights" in moved
     assert all("lora_" in name or "slate_head" in name for name in moved)
     head = whole.trainer.model.slate_head
     others = [place for place, goal in enumerate(GOALS) if goal != "like"]

@@ -9,10 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from typer.testing import CliRunner
 
 from training.critic import Critic, gae, value_loss
 from training.ppo_schedule import RunSampler
 from training.ppo_settings import PpoSettings
+from ui.cli import app
 
 
 @pytest.mark.parametrize(
@@ -61,6 +63,11 @@ def test_a_settings_file_of_another_kind_is_refused(tmp_path: Path) -> None:
         PpoSettings.from_file(tmp_path / "ppo.ini")
     with pytest.raises(ValueError, match="No such file"):
         PpoSettings.from_file(tmp_path / "ppo.yaml")
+
+
+def test_the_command_refuses_a_wrong_setting_in_one_line() -> None:
+    result = CliRunner().invoke(app, ["train", "ppo", "--gamma", "2"])
+    assert result.exit_code == 2 and "gamma = 2.0: give a number from 0 to 1" in result.stderr
 
 
 def test_every_setting_has_help() -> None:

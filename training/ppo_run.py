@@ -27,7 +27,7 @@ from training.packing import GOALS
 from training.ppo import PPOTrainer
 from training.ppo_rows import EMPTY, SlateRows
 from training.ppo_schedule import run_sampler
-from training.ppo_settings import PpoSettings
+from training.ppo_settings import PpoSettings, SettingsError
 from training.sft import ProgressReport
 from training.slate_policy import load_slate_policy, load_trained_state, slate_logits
 from training.tensorboard import tensorboard_callback
@@ -157,9 +157,11 @@ def train_ppo_policy(
     train, probe = SlateRows.of(rows), SlateRows.of(probe_rows) if probe_rows is not None else None
     exact = settings.estimator == "exact"
     if settings.mode == "slate" and int(train.allowed.sum(dim=1).min()) < settings.k:
-        raise ValueError(f"k = {settings.k} is more than the candidates of the smallest slate: lower k")
+        raise SettingsError(f"k = {settings.k} is more than the candidates of the smallest slate: lower k")
     if bool((train.logged != EMPTY).any()) and (exact or settings.mode == "slate"):
-        raise ValueError("rows replayed from a log hold one shown item each: use the estimator ppo and the mode pick")
+        raise SettingsError(
+            "rows replayed from a log hold one shown item each: use the estimator ppo and the mode pick"
+        )
     lm = load_slate_policy(
         adapter, base, items, features, settings.temperature, not exact, settings.seed, device, dtype
     )

@@ -12,7 +12,7 @@ from torch.utils.data import Sampler
 from trl import GRPOConfig
 
 from agent.language_model import best_device
-from training.ppo_settings import PpoSettings
+from training.ppo_settings import PpoSettings, SettingsError
 
 
 class RunSampler(Sampler[int]):
@@ -21,12 +21,12 @@ class RunSampler(Sampler[int]):
     Rows are shuffled anew each time all have been seen, from the seed alone, so a resumed run meets the same rows.
 
     Raises:
-        ValueError: there are fewer rows than slates in a step.
+        SettingsError: there are fewer rows than slates in a step.
     """
 
     def __init__(self, n_rows: int, slates: int, generations: int, steps: int, repeat: int, seed: int) -> None:
         if n_rows < slates:
-            raise ValueError(f"{n_rows} rows are fewer than the {slates} slates of one step: lower slates")
+            raise SettingsError(f"{n_rows} rows are fewer than the {slates} slates of one step: lower slates")
         self.shape = (n_rows, slates, generations, steps, repeat)
         self.seed = seed
 
@@ -61,7 +61,7 @@ def trl_config(settings: PpoSettings, folder: Path) -> GRPOConfig:
     """What TRL is told.
 
     Raises:
-        ValueError: the slates of a step cannot be shared out evenly over the processes.
+        SettingsError: the slates of a step cannot be shared out evenly over the processes.
     """
     s = settings
     config: dict[str, Any] = {
@@ -92,5 +92,5 @@ def trl_config(settings: PpoSettings, folder: Path) -> GRPOConfig:
     }
     processes = PartialState(cpu=bool(config["use_cpu"])).num_processes
     if s.slates % processes:
-        raise ValueError(f"slates = {s.slates} cannot be shared by {processes} processes: give a multiple")
+        raise SettingsError(f"slates = {s.slates} cannot be shared by {processes} processes: give a multiple")
     return GRPOConfig(per_device_train_batch_size=s.slates * s.generations // processes, **config)

@@ -16,12 +16,16 @@ Estimator = Literal["ppo", "exact"]
 Keep = Literal["last", "best"]
 
 
+class SettingsError(ValueError):
+    """A setting is unknown, of the wrong type, or does not fit; the message names it and says what to give."""
+
+
 @dataclass(frozen=True, slots=True)
 class PpoSettings:
     """How the policy is trained on rewards. The text of each field is in its metadata under ``help``.
 
     Raises:
-        ValueError: a value is out of range; the message names the field and what to give.
+        SettingsError: a value is out of range; the message names the field and what to give.
     """
 
     estimator: Estimator = field(
@@ -123,7 +127,7 @@ class PpoSettings:
 
     def _check(self, name: str, fine: bool, wanted: str) -> None:
         if not fine:
-            raise ValueError(f"{name} = {getattr(self, name)!r}: give {wanted}")
+            raise SettingsError(f"{name} = {getattr(self, name)!r}: give {wanted}")
 
     @property
     def length(self) -> int:
@@ -135,12 +139,12 @@ class PpoSettings:
         """Settings from plain values; the rest keep their defaults.
 
         Raises:
-            ValueError: a key is unknown, or a value has the wrong type or is out of range.
+            SettingsError: a key is unknown, or a value has the wrong type or is out of range.
         """
         hints = get_type_hints(cls)
         unknown = sorted(set(values) - set(hints))
         if unknown:
-            raise ValueError(f"unknown PPO setting {unknown[0]!r}: there are {', '.join(hints)}")
+            raise SettingsError(f"unknown PPO setting {unknown[0]!r}: there are {', '.join(hints)}")
         return cls(**{name: _typed(name, value, str(hints[name])) for name, value in values.items()})
 
     @classmethod
@@ -148,7 +152,7 @@ class PpoSettings:
         """Settings from a YAML, TOML or JSON file, with ``overrides`` on top.
 
         Raises:
-            ValueError: the file cannot be read as that, or holds something else than settings.
+            SettingsError: the file cannot be read as that, or holds something else than settings.
         """
         try:
             text = path.read_text(encoding="utf-8")
@@ -160,15 +164,15 @@ class PpoSettings:
                 case ".json":
                     values = json.loads(text)
                 case other:
-                    raise ValueError(f"a settings file ends in .yaml, .toml or .json, not in {other!r}")
+                    raise SettingsError(f"a settings file ends in .yaml, .toml or .json, not in {other!r}")
         except (OSError, ValueError, yaml.YAMLError) as error:
-            raise ValueError(f"{path}: {error}") from error
+            raise SettingsError(f"{path}: {error}") from error
         if not isinstance(values, dict):
-            raise ValueError(f"{path} holds no settings: write one `name: value` a line")
+            raise SettingsError(f"{path} holds no settings: write one `name: value` a line")
         try:
             return cls.of({**values, **(overrides or {})})
         except ValueError as error:
-            raise ValueError(f"{path}: {error}") from error
+            raise SettingsError(f"{path}: {error}") from error
 
     @classmethod
     def help(cls) -> dict[str, str]:
@@ -190,7 +194,7 @@ def _typed(name: str, value: Any, hint: str) -> Any:
             try:
                 return float(value)
             except ValueError:
-                raise ValueError(f"{name} = {value!r}: give a number") from None
+                raise SettingsError(f"{name} = {value!r}: give a number") from None
         fine = isinstance(value, (int, float)) and not isinstance(value, bool)
         return float(value) if fine else _refuse(name, value, "a number")
     if "int" in hint:
@@ -201,4 +205,4 @@ def _typed(name: str, value: Any, hint: str) -> Any:
 
 
 def _refuse(name: str, value: Any, wanted: str) -> Any:
-    raise ValueError(f"{name} = {value!r}: give {wanted}")
+    raise SettingsError(f"{name} = {value!r}: give {wanted}")

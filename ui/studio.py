@@ -30,6 +30,11 @@ PROGRESS = gr.Progress()
 """As a default value it tells Gradio to hand each call a bar of its own."""
 
 
+def _text(code: str | None) -> str:
+    """The file that the editor shows: Gradio's editor drops blank lines and line ends at both ends of a text."""
+    return f"{(code or '').strip()}\n"
+
+
 class StudioTab:
     """The prompts tab inside the current Blocks, connected; holds no person's state.
 
@@ -124,9 +129,9 @@ class StudioTab:
         """Somebody types: the text is kept, so that a closed page or a restart loses nothing."""
         owner = self.access.owner(request, stored)
         base = self._base(name, version, owner)
-        if base is not None and base.source == code:
+        if base is not None and _text(base.source) == _text(code):
             return gr.skip()
-        self.templates.keep_unsaved(owner, name, code, None if base is None else base.version)
+        self.templates.keep_unsaved(owner, name, code or "", None if base is None else base.version)
         return gr.skip() if version == UNSAVED else self._picker(name, UNSAVED, owner)
 
     def on_discard(self, name: str, stored: Any, request: gr.Request) -> Updates:
@@ -144,7 +149,7 @@ class StudioTab:
         base = self._base(name, version, owner)
         with explained():
             parent = None if base is None else base.version
-            saved = self.templates.save(code or "", self.access.author(request, author), note, parent)
+            saved = self.templates.save(_text(code), self.access.author(request, author), note, parent)
         self.templates.drop_unsaved(owner, name)
         told = f"{saved.version.reference} is saved as a draft."
         for other in saved.siblings:
@@ -196,9 +201,9 @@ class StudioTab:
     def on_change(self, name: str, code: str, sample: str, wish: str, request: gr.Request) -> Iterator[Updates]:
         """The text, the viewer or what serves has changed: check it, then show what it does."""
         self.access.check(request)
-        page, code = self.page, code or ""
+        page, code = self.page, _text(code)
         active = self._current(name)
-        updates: Updates = {page.diff: html.diff_html(active.source, code, active.reference)}
+        updates: Updates = {page.diff: html.diff_html(_text(active.source), code, active.reference)}
         try:
             draft = checked(code)
         except PromptError as error:
@@ -207,7 +212,7 @@ class StudioTab:
         yield {**updates, page.problem: html.problem_html(None, code)}
         try:
             old = self._preview(active, sample, wish)
-            new = old if code == active.source else self._draft_preview(draft, sample, wish)
+            new = old if code == _text(active.source) else self._draft_preview(draft, sample, wish)
         except PromptError as error:
             yield {page.problem: html.problem_html(error, code)}
             return
@@ -229,7 +234,7 @@ class StudioTab:
         """The offline trial of the editor's text against what serves."""
         self.access.check(request)
         with explained():
-            draft, active = checked(code or ""), self._current(name)
+            draft, active = checked(_text(code)), self._current(name)
             dataset = load_dataset(self.recommender.catalogue.name)
             found = trial(
                 dataset, self.recommender.policy, [draft], active.template, int(users),
@@ -240,7 +245,7 @@ class StudioTab:
     # What serves
 
     def _saved(self, version: str, code: str) -> SavedVersion:
-        if version == UNSAVED or self.templates.get(version).source != code:
+        if version == UNSAVED or _text(self.templates.get(version).source) != _text(code):
             raise gr.Error("Save the edits first: only a saved version can serve.")
         return self.templates.get(version)
 
