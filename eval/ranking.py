@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 from agent.dataset import Dataset
 from agent.loading import ADAPTERS
-from eval.protocols import leave_one_out, rated_slates, requests
+from eval.protocols import leave_one_out, llara, rated_slates, requests, tallrec
 from eval.ranking_run import PolicySource, RankingError, RankingRun
 from eval.ranking_table import Table
 
@@ -17,6 +17,8 @@ PROTOCOLS: Mapping[str, Protocol] = {
     leave_one_out.NAME: leave_one_out.tables,
     rated_slates.NAME: rated_slates.tables,
     requests.NAME: requests.tables,
+    llara.NAME: llara.tables,
+    tallrec.NAME: tallrec.tables,
 }
 """Every protocol, by the name that ``concierge eval ranking --protocol`` takes."""
 

@@ -49,6 +49,7 @@ class RankingRun:
         compare: the two rows that are wanted, and compared; None: all, compared with the strongest that is not ours.
         cache: lists that were ranked before.
         report: called with (what is being done, steps done, steps in all).
+        rows: the folder of a published protocol's rows, where they do not come with Concierge (None: beside it).
         keep: takes the lists with names (:func:`eval.ranked_lists.dump`), for a file of predictions.
     """
 
@@ -62,6 +63,7 @@ class RankingRun:
     compare: tuple[str, str] | None = None
     cache: RankingCache = field(default_factory=RankingCache)
     report: Report = lambda what, done, of: None
+    rows: Path | None = None
     keep: Callable[[pd.DataFrame], None] = lambda rows: None
 
 

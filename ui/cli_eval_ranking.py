@@ -39,7 +39,7 @@ def ranking(
     protocol: Annotated[
         list[str] | None,
         typer.Option(
-            help="A protocol, such as leave-one-out, rated-slate or requests; may be repeated (default: these three, "
+            help="leave-one-out, rated-slate, requests, llara or tallrec; may be repeated (default: the first three, "
             "as far as they apply to the data)."
         ),
     ] = None,
@@ -65,6 +65,9 @@ def ranking(
     peers: Annotated[bool, typer.Option(help="Library recommenders and the LM that is not tuned, beside ours.")] = True,
     users: Annotated[int, typer.Option(help="Rank the cases of at most so many users, drawn by a hash.", min=2)] = 2000,
     seed: Annotated[int, typer.Option(help="Seed of sampling, fits and intervals.")] = 0,
+    published: Annotated[
+        Path | None, typer.Option("--rows", help="Folder of the rows of the protocol llara, which do not come with us.")
+    ] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Rank all anew, whatever the cache holds.")] = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -106,6 +109,7 @@ def ranking(
             compare=compare,
             cache=RankingCache(fresh),
             report=report,
+            rows=published,
             keep=rows.append if predictions is not None else lambda own: None,
         )
         for name in PROTOCOLS if protocol is None else protocol:

@@ -1,0 +1,144 @@
+"""LLaRA: find what a user watched next among it and nineteen items drawn blindly; the authors' rows and split.
+
+The published figure is the share of first places on one draw. Here every row is drawn sixty times, so that the figure
+does not hang on a lucky draw; its standard error is over users, of whom there are under a hundred.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, replace
+
+import numpy as np
+import pandas as pd
+
+from agent.dataset import Dataset
+from agent.interactions import indexed_ratings
+from agent.state import State
+from agent.taste import ItemInfo
+from eval import contenders
+from eval.cases import Cases, CaseScorer, by_history
+from eval.contenders import Fitted
+from eval.peer_tuning import Tuning
+from eval.policies import history_scorer
+from eval.ranking_cache import digest
+from eval.ranking_run import Contender, RankingError, RankingRun
+from eval.ranking_table import Table, make_table
+from training.llara_recipe import LlaraPlan, cached_llara
+from training.llara_rows import LEAST, ChoiceRow, LlaraSplit, RowsError, load_llara
+
+NAME = "llara"
+HEADLINE = ("hr@1", "ndcg@5", "mrr")
+NEGATIVES = 19
+REDRAWS = 60
+_ABOUT = (
+    "Published, on one draw: LLaRA (7B) .4526 (its repository), S-DPO (7B) .5263 (its paper). The released policies "
+    "are not among the rows: they were trained on ratings of these users."
+)
+
+
+def cases(rows: tuple[ChoiceRow, ...], n_items: int, redraws: int = REDRAWS, seed: int = 0) -> Cases:
+    """``redraws`` cases a row, one after the other: the target and NEGATIVES others outside the history.
+
+    The draws of a row depend on its user and the seed alone, so other rows may come and go.
+    """
+    users, states, candidates, relevant = [], [], [], []
+    for row in rows:
+        rng = np.random.default_rng([seed, int(row.user)])
+        others = np.setdiff1d(np.arange(n_items), [*(event.item for event in row.history), row.target])
+        for _ in range(redraws):
+            drawn = rng.choice(others, NEGATIVES, replace=False)
+            users.append(row.user)
+            states.append(State(row.history, goal="next"))
+            candidates.append(np.sort(np.append(drawn, row.target)))
+            relevant.append(np.array([row.target]))
+    about = f"the next item among it and {NEGATIVES} drawn blindly, {redraws} draws a user"
+    return Cases(NAME, about, tuple(users), tuple(states), tuple(candidates), tuple(relevant))
+
+
+def tables(dataset: Dataset, run: RankingRun) -> list[Table]:
+    """The protocol's table. All rows are fitted on the training users; library peers are tuned on the validation rows.
+
+    Raises:
+        RankingError: the authors' rows are missing, malformed or of another data set.
+    """
+    try:
+        split = load_llara(dataset, run.rows)
+    except RowsError as error:
+        raise RankingError(f"{NAME} cannot be run on {dataset.name!r}: {error}") from error
+    fitted = Fitted(dataset, past(split, indexed_ratings(dataset)), run)
+    peers, notes = contenders.library(fitted, lambda: _tuning(fitted.past, split, fitted.n_items), stars=False)
+    rows = [
+        contenders.popularity(fitted),
+        contenders.retriever(fitted),
+        *peers,
+        *contenders.untuned(fitted),
+        _ours(split, dataset, fitted),
+    ]
+    shown: list[pd.DataFrame] = []
+
+    def keep(lists: pd.DataFrame) -> None:
+        shown.append(lists)
+        run.keep(lists)
+
+    table = make_table(
+        cases(split.rows(run.part), fitted.n_items, seed=run.seed),
+        [replace(own, make=_asked_once(own.make)) for own in rows],
+        fitted.traits,
+        fitted.item_ids,
+        digest(dataset.fingerprint, split.valid, split.test),
+        HEADLINE,
+        replace(run, keep=keep),
+        [_ABOUT, *notes],
+    )
+    errors = {str(lists["policy"].iloc[0]): standard_error(lists) for lists in shown}
+    said = [replace(row, totals={**row.totals, "hr@1_se": errors[row.policy]}) for row in table.rows]
+    return [replace(table, rows=said)]
+
+
+def past(split: LlaraSplit, ratings: pd.DataFrame) -> pd.DataFrame:
+    """The training users' ratings of three stars or more: all that anything may be fitted on."""
+    kept = ratings["user"].isin(list(split.train)) & (ratings["rating"] >= LEAST)
+    return ratings[kept].reset_index(drop=True)
+
+
+def standard_error(lists: pd.DataFrame) -> float:
+    """The standard error over users of the share of first places, from dumped lists."""
+    first = lists[lists["relevant"]].assign(hit=lambda own: own["rank"] == 1)
+    of_users = first.groupby("user")["hit"].mean()
+    return float(of_users.std(ddof=1) / np.sqrt(len(of_users)))
+
+
+def _tuning(known: pd.DataFrame, split: LlaraSplit, n_items: int) -> Tuning:
+    return Tuning(known, cases(split.valid, n_items, redraws=20), "hr@1")
+
+
+def _ours(split: LlaraSplit, dataset: Dataset, fitted: Fitted) -> Contender:
+    plan = LlaraPlan(seed=fitted.run.seed)
+
+    def make() -> CaseScorer:
+        ranker = cached_llara(split.train, ItemInfo.of(dataset.items), plan, fitted.run.report)
+        return by_history(history_scorer(ranker.policy, "next"))
+
+    return Contender("policy without the LM", "ours", digest(NAME, asdict(plan)), make)
+
+
+def _asked_once(make: Callable[[], CaseScorer]) -> Callable[[], CaseScorer]:
+    """A scorer that is asked once for all the draws of a row that stand together."""
+
+    def made() -> CaseScorer:
+        scorer = make()
+
+        def score(asked: Cases) -> list[np.ndarray]:
+            firsts = [k for k, state in enumerate(asked.states) if not k or state != asked.states[k - 1]]
+            of = np.searchsorted(firsts, np.arange(len(asked)), side="right") - 1
+            wanted = [
+                np.unique(np.concatenate([asked.candidates[k] for k in np.flatnonzero(of == g)]))
+                for g in range(len(firsts))
+            ]
+            known = scorer(replace(asked.take(firsts), candidates=tuple(wanted)))
+            return [known[g][np.searchsorted(wanted[g], items)] for g, items in zip(of, asked.candidates, strict=True)]
+
+        return score
+
+    return made
