@@ -130,15 +130,10 @@ def test_resuming_before_the_first_checkpoint_starts_anew(whole: PpoRun, small: 
 
 
 def test_repeated_steps_on_the_same_picks_clip_the_ratio(small: SmallPolicy, tmp_path: Path) -> None:
-    settings: dict[str, Any] = {
-        "num_iterations": 2,
-        "weights_rate": 0.5,
-        "lora_rate": 1e-2,
-        "warmup": 0.0,
-        "epsilon": 0.05,
-    }
-    run = small_run(small, tmp_path, **settings)
+    rates: dict[str, Any] = {"weights_rate": 0.5, "lora_rate": 1e-2, "lm_weight_rate": 1e-2, "warmup": 0.0}
+    run = small_run(small, tmp_path, num_iterations=2, epsilon=0.05, **rates)
     assert [entry["clip_fraction"] > 0 for entry in run.history[1:]] == [False, True, False, True]
+    assert run.card.lm_weights["like"] != 1.0 and run.card.lm_weights["request"] == 1.0
 
 
 def test_a_whole_slate_is_an_action(small: SmallPolicy, tmp_path: Path) -> None:
@@ -234,7 +229,7 @@ def test_runs_are_compared_by_what_they_reached_with_how_much(whole: PpoRun) -> 
     assert made.samples == (16, 32, 48, 64) and list(made.seconds) == sorted(made.seconds)
     assert made.gain[-1] == pytest.approx(np.mean([entry["gain"] for entry in whole.history[1:]]))
     slow = Curve("ppo", (1.0, 2.0, 3.0), (8, 16, 24), (0.0, 0.06, 0.08))
-    fast = Curve("exact", (1.5, 3.0, 4.5), (20, 40, 60), (0.05, 0.09, 0.1))
+    fast = Curve("exact", (1.5, 3.0, 4.5), (20, 40, 60), (0.05, 0.095, 0.1))
     result = compare(slow, fast)
     assert result["gain"] == {"ppo": 0.08, "exact": 0.1}
     assert result["to_50%"]["ppo"] == {"step": 2, "seconds": 2.0, "samples": 16}
