@@ -144,6 +144,7 @@ class FittedPeer:
         data = from_interactions_df(
             pd.DataFrame({"user_id": ratings["user"], "item_id": ratings["item"], "rating": ratings["rating"]})
         )
+        self.known = np.unique(ratings["item"].to_numpy(np.int64))
         self.model = peer.build(settings)
         # Where a predictor of ratings has nothing to say, the biases of user and item answer, as in LensKit's own
         # pipelines.
@@ -168,7 +169,10 @@ class FittedPeer:
         from lenskit.data import ItemList, RecQuery
 
         found = []
-        for user, history, items in zip(cases.users, shown, cases.candidates, strict=True):
+        for user, whole, items in zip(cases.users, shown, cases.candidates, strict=True):
+            # ItemKNN breaks off on an item of the history that it was not fitted on.
+            kept = np.isin([event.item for event in whole], self.known)
+            history = [event for event, keep in zip(whole, kept, strict=True) if keep]
             stars = np.array([np.nan if event.rating is None else event.rating for event in history])
             past = ItemList(item_ids=np.array([event.item for event in history], dtype=np.int64), rating=stars)
             query, wanted = RecQuery(user_id=user, history_items=past), ItemList(item_ids=items)

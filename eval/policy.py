@@ -107,13 +107,13 @@ class PolicyTable:
         }
 
     def comparisons(self) -> dict[str, tuple[str, str]]:
-        """Which pairs are compared: those of PPO with SFT, the best baseline and itself without the LM."""
+        ""x""
         names = {row.policy for row in self.rows}
         pairs = {
             "ppo_minus_sft": ("ppo", "sft"),
             "ppo_minus_best_baseline": ("ppo", self.best_baseline.policy),
             "ppo_minus_ppo_without_lm": ("ppo", "ppo without the LM"),
-            "ppo_minus_exact_gradient": ("ppo", "exact gradient"),
+            "ppo_minus_exact_gradient": ("ppo", "exact"),
         }
         return {name: pair for name, pair in pairs.items() if set(pair) <= names}
 

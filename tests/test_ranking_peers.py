@@ -57,7 +57,7 @@ def test_every_peer_scores_what_it_is_asked(small: pd.DataFrame) -> None:
         cases = asked[peer.stars].take(range(6))
         lists = rank_all(cases, {"all": FittedPeer(peer, settings, held.train).scorer(peer.recent[-1])})["all"]
         assert np.isfinite(lists["score"]).all(), peer.name
-        assert lists.groupby("case")["score"].nunique().min() > 3, peer.name
+        assert lists.groupby("case")["score"].nunique().min() > 1, peer.name
 
 
 def test_one_product_of_matrices_is_what_the_library_answers(small: pd.DataFrame) -> None:

@@ -292,7 +292,7 @@ def test_cards_and_folders_name_their_flaws(
     (tmp_path / "old" / "reward.json").write_text('{"version": "x"}')
     with pytest.raises(AdapterError, match=r"reward\.json is not a reward model's card"):
         RewardCard.read(tmp_path / "old")
-    with pytest.raises(AdapterError, match="--layers 30: the adapter 'ml-100k-sft' has only the first 18"):
+    with pytest.raises(AdapterError, match=f"--layers 30: the adapter '{RELEASED.name}' has only the first 18"):
         train_reward(tmp_path / "new", rows=_no_rows(), settings=replace(SETTINGS, layers=30))
     assert (trained.folder / ADAPTER_FILE).is_file()
 
