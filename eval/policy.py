@@ -107,7 +107,7 @@ class PolicyTable:
         }
 
     def comparisons(self) -> dict[str, tuple[str, str]]:
-        """Which pairs are compared: PPO with SFT, with the best baseline, with itself without the LM, and with exact."""
+        """Which pairs are compared: PPO with SFT, the best baseline, itself without the LM, and exact."""
         names = {row.policy for row in self.rows}
         pairs = {
             "ppo_minus_sft": ("ppo", "sft"),
