@@ -37,7 +37,9 @@ def _launch(saved: tuple[SmallPolicy, Path], output: Path, processes: int, **set
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [sys.executable, "-m", "accelerate.commands.launch", "--cpu", "--num_processes", str(processes)]
+    # accelerate starts several CPU processes by mpirun or, as here, by torchrun, which its flag calls --multi_gpu.
+    kind = "--cpu" if processes == 1 else "--multi_gpu"
+    command = [sys.executable, "-m", "accelerate.commands.launch", kind, "--num_processes", str(processes)]
     command += ["--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no"]
     command += ["--main_process_port", str(port), "-m", "tests.ppo_child", str(folder), str(small.base), str(output)]
     command += [f"{name}={value}" for name, value in {**SETTINGS, **settings}.items()]
