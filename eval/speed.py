@@ -125,9 +125,11 @@ def measure(
     runs = {"sft": _sft, "reward": _reward, "ppo": _ppo}
     for command in commands:
         with TemporaryDirectory(prefix="concierge-speed-") as folder:
-            yield runs[command](
-                Path(folder), data, model, steps, lambda what, done, of, own=command: report(f"{own}: {what}", done, of)
-            )
+            yield runs[command](Path(folder), data, model, steps, _prefixed(command, report))
+
+
+def _prefixed(command: str, report: Callable[[str, int, int], None]) -> Callable[[str, int, int], None]:
+    return lambda what, done, of: report(f"{command}: {what}", done, of)
 
 
 def machine() -> dict[str, Any]:
