@@ -49,7 +49,7 @@ def _launch(saved: tuple[SmallPolicy, Path], output: Path, processes: int, **set
     assert done.stdout.count(f"processes {processes}") == processes
 
 
-@pytest.mark.parametrize("estimator", ["ppo", "exact"])
+@pytest.mark.parametrize("estimator", ["ppo", pytest.param("exact", marks=pytest.mark.slow)])
 def test_two_processes_train_what_one_does(saved: tuple[SmallPolicy, Path], tmp_path: Path, estimator: str) -> None:
     runs = []
     for processes in (1, 2):
