@@ -149,7 +149,10 @@ def test_choices_hold_each_last_place_once() -> None:
     assert drawn[0] == 0 and sorted(drawn.tolist()) == [0, 3, 4, 5]
 
 
-def test_the_recipe_learns_a_plain_order_and_comes_back_from_the_cache(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_recipe_learns_a_plain_order_and_comes_back_from_the_cache(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("CONCIERGE_CACHE", str(tmp_path))
     histories, info = made_up()
     plan = LlaraPlan(SMALL, folds=3, per_user=3, negatives=15)
     told: list[str] = []

@@ -202,6 +202,7 @@ def _draw_over_optimisation(axes: Any, points: Sequence[dict[str, float]]) -> No
                 textcoords="offset points",
                 ha="right" if kl[place] > kl.max() / 4 else "left",
                 fontsize=7.5,
+                bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.0},
             )
         axis.margins(y=0.2)
     real.legend(fontsize=8, loc="best")
@@ -211,7 +212,15 @@ def _intervals(axis: Axes, x: np.ndarray, values: np.ndarray, errors: np.ndarray
     """A line with points, and 95 % intervals around them where there are standard errors."""
     axis.plot(x, values, color=colour, marker="o", markersize=4, linewidth=1.2, clip_on=False)
     if errors.any():
-        axis.errorbar(x, values, INTERVAL * errors, fmt="none", ecolor=colour, elinewidth=0.8, capsize=2, alpha=0.7)
+        bars: dict[str, Any] = {
+            "fmt": "none",
+            "ecolor": colour,
+            "elinewidth": 0.8,
+            "capsize": 2,
+            "alpha": 0.7,
+            "clip_on": False,
+        }
+        axis.errorbar(x, values, INTERVAL * errors, **bars)
         axis.plot([], [], color=colour, marker="o", markersize=4, label="95 % interval over users")
         axis.legend(fontsize=7, loc="best")
 
