@@ -6,17 +6,16 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from statistics import median_low
-from typing import Literal
 
 from agent.attitudes import Attitude, attitudes
 from agent.catalogue import Catalogue
 from agent.constraints import Constraints
+from agent.critiques import Critique
+from agent.intents import Intent
 from agent.text import clean, flat
 from agent.title_index import Link
 from agent.wishes import MASK, Wishes, read_wishes
 from agent.years import year_hits
-
-Intent = Literal["recommend", "refine", "rate", "thanks", "greeting", "reset", "other"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +47,8 @@ class Understanding:
     ``constraints`` are those of this message alone; :func:`merge` joins them with what stands. ``replaces`` names the
     fields of :class:`Constraints` that stand no longer; ``dropped`` are genres that are neither wanted nor unwanted
     any more. ``request`` is the wish in words, titles as written; "" if the message holds none. Places of mentions
-    count in ``agent.text.clean(message)``.
+    count in ``agent.text.clean(message)``. ``critiques`` compare with what was shown or named; ``language`` is the
+    message's, as ISO 639-1 ("en").
     """
 
     intent: Intent
@@ -58,6 +58,8 @@ class Understanding:
     replaces: frozenset[str]
     request: str
     dropped: frozenset[str] = field(default=frozenset())
+    critiques: tuple[Critique, ...] = ()
+    language: str = "en"
 
 
 _RESET = re.compile(
