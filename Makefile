@@ -4,6 +4,8 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 ARGS   ?=
+# A file's tests stay together, so that what its fixtures make is made once; each process holds a model of its own.
+SPREAD := -n auto --maxprocesses 4 --dist loadfile
 
 RUN_STAMP := $(VENV)/.installed
 DEV_STAMP := $(VENV)/.installed-dev
@@ -25,11 +27,11 @@ install: $(DEV_STAMP) ## Make the virtual environment with everything for develo
 
 test: $(DEV_STAMP) ## Run the tests; ARGS="-k feedback" picks some
 	@$(BIN)/concierge data fetch
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest $(SPREAD) $(ARGS)
 
 test-all: $(DEV_STAMP) ## Run the slow tests too
 	@$(BIN)/concierge data fetch
-	@$(BIN)/python -m pytest -m "not gpu" $(ARGS)
+	@$(BIN)/python -m pytest $(SPREAD) -m "not gpu" $(ARGS)
 
 lint: $(DEV_STAMP) ## Check style (ruff), formatting (ruff) and types (mypy)
 	@$(BIN)/ruff check .
