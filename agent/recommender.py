@@ -10,22 +10,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from agent.answer import Answer, Recommendation
+from agent.answer import Answer
 from agent.catalogue import Catalogue
-from agent.choice import choose
 from agent.conversation import Belief, Conversation, Message
-from agent.impression import Impression
-from agent.logged_state import impression_of
 from agent.lookup import RequestError, attitude_of, find_item, outcome_of, read_events
 from agent.policy import Policy
+from agent.replies import Turn, recommend, respond
 from agent.serving import FixedPolicy, PolicySource
 from agent.state import Event
 from agent.template_serving import ServedTemplates
 from agent.template_versions import TemplateStore
-from agent.turn import absorb, believe, forget, fresh_only, mentioned, rewind, state_of, take_back
+from agent.turn import absorb, believe, forget, mentioned, rewind, take_back
 from agent.understanding import Ambiguity, Mention, Understanding, understand
-from agent.voice import SMALL_TALK, Voice
-from prompts import PromptError
+from agent.voice import Voice
 
 if TYPE_CHECKING:
     from agent.feedback import FeedbackLog
@@ -151,26 +148,17 @@ class Recommender:
                 notes = [self._take(conversation, ambiguity) for ambiguity in told.ambiguities]
             else:
                 conversation.messages.append(Message("assistant", message["content"]))
-        answer = self._choose(conversation, past, told, k, start)[0]
+        answer = recommend(self._turn(conversation, past, told, k, start))[0]
         return replace(answer, reply=" ".join([*notes, answer.reply]))
 
     def reply(self, conversation: Conversation, message: str, k: int = 5) -> Answer:
         """Answer a message: changes the conversation and, where there is a log, is on disk before it returns."""
         start = time.perf_counter()
-        told, voice = self._listen(conversation, message), self._voice_for(conversation)
-        impression = None
-        if told.ambiguities:
-            first = told.ambiguities[0]
-            options = [self.catalogue[i].name for i in first.options[:4]]
-            answer = self._answer(conversation, voice.which(first.text, options), start, choices=tuple(options))
-        elif told.intent in SMALL_TALK:
-            answer = self._answer(conversation, voice.small_talk(told.intent), start)
-        else:
-            past = self.history(conversation.user)
-            answer, impression = self._choose(conversation, past, told, k, start)
-            if self.log is not None:
-                answer = replace(answer, impression_id=impression.id)
-            conversation.shown += [item.item_id for item in answer.items]
+        told = self._listen(conversation, message)
+        answer, impression = respond(self._turn(conversation, self.history(conversation.user), told, k, start))
+        if self.log is not None and impression is not None:
+            answer = replace(answer, impression_id=impression.id)
+        conversation.shown += [item.item_id for item in answer.items]
         conversation.messages.append(Message("assistant", answer.reply, answer))
         if self.log is not None:
             if impression is None:
@@ -219,10 +207,24 @@ class Recommender:
             self.log.save_conversation(conversation)
         return message
 
-    def _policy_for(self, conversation: Conversation) -> Policy:
-        """The policy that answers this conversation's turn; asked for once a turn."""
-        policy = self._source.current()
-        return policy if self.templates is None else self.templates.policy(policy, conversation.id)
+    def _turn(
+        self, conversation: Conversation, past: Sequence[Event], told: Understanding | None, k: int, start: float
+    ) -> Turn:
+        """All that the answer is made from; the policy is asked for once a turn."""
+        own = self._source.current()
+        return Turn(
+            catalogue=self.catalogue,
+            policy=own if self.templates is None else self.templates.policy(own, conversation.id),
+            own=own,
+            conversation=conversation,
+            told=told,
+            past=past,
+            voice=self._voice_for(conversation),
+            k=k,
+            rng=np.random.default_rng(self._seeds.spawn(1)[0]) if self.explore else None,
+            start=start,
+            understood=time.perf_counter(),
+        )
 
     def _voice_for(self, conversation: Conversation) -> Voice:
         """The words of this conversation's next reply."""
@@ -251,49 +253,3 @@ class Recommender:
         mention = Mention(ambiguity.options[0], ambiguity.text, 0, 0, ambiguity.attitude, ambiguity.rating)
         mentioned(conversation, mention, self.catalogue)
         return self._voice_for(conversation).taken(ambiguity.text, self.catalogue[mention.item].name)
-
-    def _choose(
-        self, conversation: Conversation, past: Sequence[Event], told: Understanding | None, k: int, start: float
-    ) -> tuple[Answer, Impression]:
-        """Choose films and word the reply; ``start`` is when the turn began (``time.perf_counter``)."""
-        understood = time.perf_counter()
-        state = state_of(conversation, past, self.catalogue)
-        left_out = state.seen | fresh_only(conversation, told, self.catalogue)
-        rng = np.random.default_rng(self._seeds.spawn(1)[0]) if self.explore else None
-        policy, voice = self._policy_for(conversation), self._voice_for(conversation)
-        try:
-            choice = choose(policy, self.catalogue, state, left_out, k, rng, voice.explanation)
-        except PromptError:  # an edited template fails on this state: the adapter's own serves the turn
-            policy = self._source.current()
-            choice = choose(policy, self.catalogue, state, left_out, k, rng, voice.explanation)
-        examples = [self.catalogue[index].title for index in state.like]
-        reply = voice.found(k, len(choice.items), state, examples)
-        timings = {"understanding": understood - start, **choice.seconds}
-        answer = self._answer(conversation, reply, start, choice.items, timings=timings, policy=policy)
-        return answer, impression_of(
-            conversation, state, left_out, choice.ranking, self.explore, answer, self.catalogue
-        )
-
-    def _answer(
-        self,
-        conversation: Conversation,
-        reply: str,
-        start: float,
-        items: tuple[Recommendation, ...] = (),
-        choices: tuple[str, ...] = (),
-        timings: Mapping[str, float] | None = None,
-        policy: Policy | None = None,
-    ) -> Answer:
-        policy = policy or self._policy_for(conversation)
-        constraints = conversation.constraints.to_json()
-        constraints["excluded"] = [self.catalogue[index].item_id for index in constraints["excluded"]]
-        return Answer(
-            reply=reply,
-            items=items,
-            constraints=constraints,
-            policy=policy.version,
-            template=policy.template,
-            latency_ms=round(1000 * (time.perf_counter() - start), 1),
-            timings_ms={part: round(1000 * seconds, 1) for part, seconds in (timings or {}).items()},
-            choices=choices,
-        )

@@ -25,10 +25,6 @@ if TYPE_CHECKING:
     from agent.template_serving import ServedTemplates
 
 
-SMALL_TALK = ("greeting", "thanks", "reset")
-"""Intents that are answered without films."""
-
-
 def say(template: Template, facts: dict[str, Any]) -> str:
     """One paragraph: the template filled with those of the facts that it declares.
 
@@ -80,7 +76,7 @@ class Voice:
         return self._say(kind="taken", title=text, options=[name])
 
     def small_talk(self, kind: str) -> str:
-        """An answer to one of :data:`SMALL_TALK`; to a hello it says what can be asked for here."""
+        """An answer to greeting, thanks or reset; to a hello it says what can be asked for here."""
         known = self.catalogue
         return self._say(
             kind=kind, count=f"{len(known):,}", oldest=known.oldest_year or 0, newest=known.newest_year or 0
