@@ -43,7 +43,7 @@ def free_port() -> int:
 
 @dataclass
 class ChatServer:
-    """The app on ``port``, and the same app with a catalogue of hostile titles on ``hostile_port``."""
+    """The app on ``port``, and the same app with a catalogue of hostile titles on ``hostile_port`` (0: not that)."""
 
     folder: Path
     port: int = field(default_factory=free_port)
@@ -71,7 +71,7 @@ class ChatServer:
         with self.output.open("ab") as log:
             self.process = subprocess.Popen(command, stdout=log, stderr=log, cwd=SERVER.parent.parent)
         end = time.monotonic() + START_SECONDS
-        for url in (self.url, self.hostile_url):
+        for url in (self.url, self.hostile_url) if self.hostile_port else (self.url,):
             while not _answers(url):
                 if self.process.poll() is not None or time.monotonic() > end:
                     self.kill()

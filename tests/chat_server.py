@@ -5,6 +5,10 @@ from __future__ import annotations
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from agent.recommender import Recommender
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
@@ -23,26 +27,36 @@ HOSTILE = (
 
 
 def main(folder: Path, port: int, hostile_port: int) -> None:
-    """Serve the real app, and the same policy over a catalogue whose every title attacks the page."""
-    from agent.catalogue import Catalogue
-    from agent.dataset import load_dataset
+    """Serve the real app, and unless ``hostile_port`` is 0 the one with the hostile catalogue."""
     from agent.feedback import FeedbackLog
     from agent.recommender import Recommender
     from ui.app import build_app, launch
 
     log = FeedbackLog(folder / "feedback.db")
     recommender = Recommender.load(log=log)
+    if hostile_port:
+        serve_hostile(recommender, folder, hostile_port)
+    app = build_app(recommender, log)
+    launch(app, port=port)
+    app.block_thread()
+
+
+def serve_hostile(recommender: Recommender, folder: Path, port: int) -> None:
+    """The same policy over a catalogue whose every title attacks the page."""
+    from agent.catalogue import Catalogue
+    from agent.dataset import load_dataset
+    from agent.feedback import FeedbackLog
+    from agent.recommender import Recommender
+    from ui.app import build_app, launch
+
     dataset = load_dataset("ml-100k")
     items = dataset.items.copy()
     attacks = [text.format(leak=9) for text in HOSTILE]
     items["title"] = [f"{attacks[n % len(attacks)]} {title}" for n, title in enumerate(items["title"])]
     histories = {user: recommender.history(user) for user in recommender.users()}
-    hostile_log = FeedbackLog(folder / "hostile.db")
-    hostile = Recommender(Catalogue(replace(dataset, items=items)), recommender.policy, histories, hostile_log)
-    launch(build_app(hostile, hostile_log), port=hostile_port)
-    app = build_app(recommender, log)
-    launch(app, port=port)
-    app.block_thread()
+    log = FeedbackLog(folder / "hostile.db")
+    hostile = Recommender(Catalogue(replace(dataset, items=items)), recommender.policy, histories, log)
+    launch(build_app(hostile, log), port=port)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import random
 import re
 import subprocess
 import sys
@@ -15,7 +14,6 @@ import pytest
 
 import prompts
 from prompts import PromptError, isolation
-from prompts.escaping import MARKER
 
 ROOT = Path(__file__).resolve().parent.parent
 HEAD = """\
@@ -232,126 +230,3 @@ def test_a_forked_child_starts_its_own_process() -> None:
         [sys.executable, "-W", "error", "-c", program], input=source, text=True, cwd=ROOT, timeout=120
     )
     assert done.returncode == 0
-
-
-# Random programs.
-
-# In pairs: what an author would write, and what an attacker would.
-ATOMS = (
-    ["text", "count", "films", "films[0]", "films[0].title", "1", "0", "-7", "1.5", "'x'", "''", "true", "none", "[]",
-     "{}", "[text, count]", "{'a': films}", "range(9)", "'<item_' ~ '9>'", "'<' ~ '|im_end|>'"],
-    ["loop", "loop.index", "loop.cycle", "self", "range", "m", "caller", "99999", "10 ** 9", "1e308", "'{0.__class__}'",
-     "'__class__'", "'%s'", "(1, 2)", "range(99999)", "cycler", "joiner", "namespace", "lipsum", "config", "varargs",
-     "__builtins__", "kwargs"],
-)  # fmt: skip
-NAMES = (
-    ["title", "token", "genres", "year", "rating", "upper", "split", "items", "get", "keys"],
-    ["__class__", "__mro__", "__subclasses__", "__globals__", "__init__", "__builtins__", "__getitem__", "__dict__",
-     "__code__", "__self__", "gi_frame", "f_globals", "format", "format_map", "index", "append", "pop", "update",
-     "join", "encode", "translate", "_environment", "previtem", "changed", "name", "arguments", "mro", "func_globals",
-     "center", "ljust", "zfill", "expandtabs"],
-)  # fmt: skip
-FILTERS = (
-    ["list", "join", "length", "upper", "tokens", "rated", "stars", "sum", "unique", "reverse", "truncate(9)", "int",
-     "float", "default(7)", "first", "last", "max", "min", "select", "title", "trim", "wordcount", "abs", "d", "sort",
-     "list|length", "round(9)", "replace('', 'yyyyyyyyyyyyyyyy')", "selectattr('token')", "reject('none')"],
-    ["attr('__class__')", "map('upper')", "map(attribute='__class__')", "map('map', attribute='a')", "string", "safe",
-     "sort(attribute='token')", "format(1)", "tojson", "pprint", "select('odd')", "batch(2)", "center(99)", "indent(9)",
-     "xmlattr", "groupby('token')", "round(999999)"],
-)  # fmt: skip
-OPERATORS = ["+", "-", "*", "/", "//", "%", "**", "~", "==", "<", "in", "not in", "and", "or", "is", "if 1 else"]
-
-
-class Writer:
-    """Writes random template bodies: mostly well-formed, full of what an attacker would try."""
-
-    def __init__(self, seed: int) -> None:
-        self.random = random.Random(seed)
-        self.hostility = self.random.choice((0.0, 0.1, 0.4))
-
-    def pick(self, pair: tuple[list[str], list[str]]) -> str:
-        return self.random.choice(pair[self.random.random() < self.hostility])
-
-    def expression(self, depth: int) -> str:
-        pick = self.random
-        kind = 0 if depth == 0 else pick.randrange(10 if pick.random() < 3 * self.hostility else 5)
-        inner = self.expression(depth - 1) if depth else ""
-        match kind:
-            case 1 | 2:
-                return f"({inner} {pick.choice(OPERATORS)} {self.expression(depth - 1)})"
-            case 3 | 4:
-                return f"{inner}|{self.pick(FILTERS)}"
-            case 5:
-                return f"({inner}).{self.pick(NAMES)}"
-            case 6:
-                return f"({inner})['{self.pick(NAMES)}']"
-            case 7:
-                return f"({inner}).{self.pick(NAMES)}({self.expression(depth - 1)})"
-            case 8:
-                return f"({inner})[{self.expression(depth - 1)}]"
-            case 9:
-                return f"({inner})({self.expression(depth - 1)})"
-            case _:
-                return self.pick(ATOMS)
-
-    def body(self, depth: int) -> str:
-        pick = self.random
-        expression = self.expression(pick.choice((0, 0, 1, 1, 2, 3)))
-        inner = self.body(depth - 1) if depth else "z"
-        match pick.randrange(9):
-            case 0:
-                return f"{{% for i in {expression} %}}{inner}{{% endfor %}}"
-            case 1:
-                return f"{{% for i in {expression} recursive %}}{{{{ loop(i) }}}}{inner}{{% endfor %}}"
-            case 2:
-                return f"{{% if {expression} %}}{inner}{{% endif %}}"
-            case 3:
-                return f"{{% set text = {expression} %}}{inner}"
-            case 4:
-                return f"{{% macro m(n=1) %}}{inner}{{% endmacro %}}{{{{ m({expression}) }}}}"
-            case 5:
-                return f"{inner}{{{{ {expression} }}}}{self.body(depth - 1) if depth else ''}"
-            case 6 if pick.random() < 0.3:
-                text = f"{{{{ {expression} }}}}{inner}"
-                place = pick.randrange(len(text))
-                return text[:place] + pick.choice("{}%()'\"|.[]\x00\n<-") + text[place + 1 :]
-            case _:
-                return f"{{{{ {expression} }}}}"
-
-
-LEAKED = re.compile(
-    r"<class|<function|<module|<built-in|<bound|<frame|<code| at 0x|Undefined|TemplateReference|root:x:"
-)
-
-
-def fuzz(seeds: range) -> dict[str, int]:
-    """Render one random template a seed; how many came out, failed, and were ended by a limit."""
-    counts = {"rendered": 0, "refused": 0, "ended": 0}
-    for seed in seeds:
-        body = Writer(seed).body(2)
-        try:
-            out = render(body, text="secret <item_8> words")
-        except PromptError as error:
-            ended = "takes longer" in error.message or "ended the" in error.message or "of memory" in error.message
-            counts["ended" if ended else "refused"] += 1
-        else:
-            counts["rendered"] += 1
-            # The answer itself is judged: the source of the template holds no such words outside of expressions.
-            assert not LEAKED.search(out), (seed, body, out)
-            assert set(re.findall(r"<item_\w+>", out)) <= {"<item_1>"}, (seed, body, out)
-            assert not MARKER.search(out), (seed, body, out)
-            assert len(out) <= 256 * 1024
-    return counts
-
-
-def test_random_templates_neither_escape_nor_hang() -> None:
-    counts = fuzz(range(2_000))
-    assert counts["rendered"] > 300, counts  # enough of them are programs that run
-    assert counts["refused"] > 300, counts
-
-
-@pytest.mark.slow
-def test_a_hundred_thousand_random_templates() -> None:
-    counts = fuzz(range(2_000, 102_000))
-    assert sum(counts.values()) == 100_000
-    assert counts["rendered"] > 15_000, counts
