@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -55,6 +55,7 @@ class Catalogue:
         years: int64 (n_items,); ``NO_YEAR`` where unknown.
         rating_count: int64 (n_items,), how many ratings an item has.
         mean_rating: float64 (n_items,), mean of its ratings in stars; NaN for an item without ratings.
+        tag_items: tag, in lower case -> the items that users gave it; empty where the data has no tags.
     """
 
     def __init__(self, dataset: Dataset) -> None:
@@ -86,6 +87,7 @@ class Catalogue:
         self.mean_rating: npt.NDArray[np.float64] = np.divide(
             sums, self.rating_count, out=np.full(len(self.items), np.nan), where=self.rating_count > 0
         )
+        self.tag_items: Mapping[str, frozenset[int]] = _tag_items(dataset, self._index)
 
     def __len__(self) -> int:
         """The number of items."""
@@ -148,6 +150,16 @@ class Catalogue:
             allowed &= (self.years != NO_YEAR) & (self.years <= constraints.year_max)
         if constraints.rating_min is not None:
             allowed &= self.mean_rating >= constraints.rating_min  # NaN >= x is False
+        for first, last in constraints.without_years:
+            allowed &= (self.years < first) | (self.years > last)
+        if constraints.viewers_min is not None:
+            allowed &= self.rating_count >= constraints.viewers_min
+        if constraints.viewers_max is not None:
+            allowed &= self.rating_count <= constraints.viewers_max
+        for tag in constraints.tags:
+            allowed &= self._with_tag(tag)
+        for tag in constraints.without_tags:
+            allowed &= ~self._with_tag(tag)
         for left_out in (sorted(constraints.excluded), list(seen)):
             allowed[left_out] = False
         return allowed
@@ -155,6 +167,11 @@ class Catalogue:
     def _with_genre(self, genres: Iterable[str]) -> npt.NDArray[np.bool_]:
         columns = [self._column[genre] for genre in genres if genre in self._column]
         return np.asarray(self.genre_matrix[:, columns].any(axis=1), dtype=np.bool_)
+
+    def _with_tag(self, tag: str) -> npt.NDArray[np.bool_]:
+        having = np.zeros(len(self.items), dtype=np.bool_)
+        having[list(self.tag_items.get(tag, ()))] = True
+        return having
 
     @cached_property
     def titles(self) -> TitleIndex:
@@ -179,3 +196,13 @@ class Catalogue:
 
 def _genres(names: Iterable[str]) -> tuple[str, ...]:
     return tuple(name for name in dict.fromkeys(names) if name not in NOT_GENRES)
+
+
+def _tag_items(dataset: Dataset, index: Mapping[str, int]) -> dict[str, frozenset[int]]:
+    if dataset.tags is None:
+        return {}
+    found: dict[str, set[int]] = {}
+    for item, tag in zip(dataset.tags["item"], dataset.tags["tag"], strict=True):
+        if item in index:
+            found.setdefault(" ".join(str(tag).casefold().split()), set()).add(index[item])
+    return {tag: frozenset(items) for tag, items in found.items()}

@@ -13,7 +13,10 @@ class Constraints:
     ``genres`` is a conjunction of disjunctions: ``({"Comedy", "Romance"}, {"War"})`` means (comedy or romance)
     and war. Years are inclusive. ``rating_min`` is a floor on the item's mean rating, in stars. ``excluded`` holds
     catalogue indices that must not be shown. ``unchecked`` holds the wishes, in the user's words, that the data
-    cannot decide; they bind nothing, and the reply names them.
+    cannot decide; they bind nothing, and the reply names them. ``without_years`` holds ranges (first, last) that are
+    left out. ``viewers_min`` / ``viewers_max`` bound the number of ratings of an item, which tells how well known it
+    is. ``tags`` / ``without_tags`` are tags of the catalogue: an item must have all, or none, of them. ``soft`` names
+    the fields, genres and tags that are only preferred: they filter as well, and are the first to be given up.
     """
 
     genres: tuple[frozenset[str], ...] = ()
@@ -23,6 +26,12 @@ class Constraints:
     rating_min: float | None = None
     excluded: frozenset[int] = frozenset()
     unchecked: tuple[str, ...] = field(default=())
+    without_years: tuple[tuple[int, int], ...] = ()
+    viewers_min: int | None = None
+    viewers_max: int | None = None
+    tags: tuple[str, ...] = ()
+    without_tags: frozenset[str] = frozenset()
+    soft: frozenset[str] = frozenset()
 
     def __bool__(self) -> bool:
         """Whether anything is asked for (``unchecked`` wishes do not count)."""
@@ -34,6 +43,11 @@ class Constraints:
                 self.year_max is not None,
                 self.rating_min is not None,
                 self.excluded,
+                self.without_years,
+                self.viewers_min is not None,
+                self.viewers_max is not None,
+                self.tags,
+                self.without_tags,
             )
         )
 
@@ -47,6 +61,12 @@ class Constraints:
             "rating_min": self.rating_min,
             "excluded": sorted(self.excluded),
             "unchecked": list(self.unchecked),
+            "without_years": [list(span) for span in self.without_years],
+            "viewers_min": self.viewers_min,
+            "viewers_max": self.viewers_max,
+            "tags": list(self.tags),
+            "without_tags": sorted(self.without_tags),
+            "soft": sorted(self.soft),
         }
 
     @classmethod
@@ -68,6 +88,12 @@ class Constraints:
             rating_min=data.get("rating_min"),
             excluded=frozenset(data.get("excluded", ())),
             unchecked=tuple(data.get("unchecked", ())),
+            without_years=tuple((int(first), int(last)) for first, last in data.get("without_years", ())),
+            viewers_min=data.get("viewers_min"),
+            viewers_max=data.get("viewers_max"),
+            tags=tuple(data.get("tags", ())),
+            without_tags=frozenset(data.get("without_tags", ())),
+            soft=frozenset(data.get("soft", ())),
         )
 
     def excluding(self, items: frozenset[int] | set[int]) -> Constraints:
