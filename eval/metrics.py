@@ -58,12 +58,6 @@ def ndcg(ranks: np.ndarray, k: int = 10) -> np.ndarray:
     return np.where(ranks < k, 1.0 / np.log2(ranks + 2.0), 0.0)
 
 
-def reciprocal_rank(ranks: np.ndarray) -> np.ndarray:
-    """``1 / (rank + 1)``; the mean is the MRR."""
-    result: np.ndarray = 1.0 / (ranks + 1.0)
-    return result
-
-
 def first_pick(scores: np.ndarray, gains: np.ndarray) -> float:
     """The gain of the highest score; the mean gain of those that share it."""
     return float(gains[scores == scores.max()].mean())
@@ -72,13 +66,6 @@ def first_pick(scores: np.ndarray, gains: np.ndarray) -> float:
 def precision(scores: np.ndarray, gains: np.ndarray, k: int = 5) -> float:
     """The mean gain of the ``k`` highest scores (all, where there are fewer); ties in the given order."""
     return float(gains[np.argsort(-scores, kind="stable")[:k]].mean())
-
-
-def graded_ndcg(scores: np.ndarray, gains: np.ndarray, k: int = 10) -> float:
-    """NDCG of a list with known ``gains`` (>= 0) for all its items; 1.0 where no gain can be had."""
-    discount = 1.0 / np.log2(np.arange(2, min(k, len(gains)) + 2))
-    best = float(np.sort(gains)[::-1][:k] @ discount)
-    return float(gains[np.argsort(-scores, kind="stable")[:k]] @ discount) / best if best > 0 else 1.0
 
 
 def cluster_bootstrap(

@@ -100,6 +100,7 @@ class PolicyTable:
         return {
             "slates": len(self.users),
             "users": len(set(self.users)),
+            "seed": self.seed,
             "rows": rows,
             "paired": paired,
             "rare_items": list(self.rare),
@@ -232,7 +233,7 @@ def _baselines(
         report("tuning matrix factorisation")
         inner = past_and_future(past)
         slates = rated_slates(inner)
-        scorer, chosen = peers.tuned_factorization(past, n_items, inner.past, slates)
+        scorer, chosen = peers.tuned_factorization(past, inner.past, slates)
         scorers["matrix factorisation (LensKit)"] = scorer
         notes.append(f"LensKit's matrix factorisation: {chosen}, the best of 12 on {len(slates)} validation slates.")
     else:

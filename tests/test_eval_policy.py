@@ -46,8 +46,7 @@ def table(few: Dataset) -> Iterator[PolicyTable]:
     }
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(EvidenceModel, "cached", partial(EvidenceModel.cached, config=QUICK))
-        patch.setattr(peers, "FEATURES", (8,))
-        patch.setattr(peers, "REGULARIZATION", (0.1,))
+        patch.setattr(peers, "TRIALS", ({"embedding_size": 8, "regularization": 0.1},))
         yield evaluate_policies(few, policies)
 
 
