@@ -19,6 +19,7 @@ ROLES: Final[dict[str, tuple[str, ...]]] = {
     "request-parsing": (),
     "explanation": (),
     "reply": (),
+    "wording": (),
     "reward": ("history", "like", "unlike", "request"),
     "reward-text": ("history", "item"),
 }

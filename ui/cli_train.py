@@ -7,13 +7,14 @@ from typing import Annotated
 
 import typer
 
-from ui import cli_train_curves, cli_train_ppo, cli_train_reward
+from ui import cli_train_curves, cli_train_language, cli_train_ppo, cli_train_reward
 from ui.options import DataOption, ModelOption
 from ui.terminal import JsonOption, out, print_json, steps, sub_app
 
 app = sub_app("Train the policy and its reward model.")
 cli_train_reward.add_to(app)
 cli_train_ppo.add_to(app)
+cli_train_language.add_to(app)
 cli_train_curves.add_to(app)
 
 
