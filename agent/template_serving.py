@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Sequence
+from bisect import bisect_right
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
@@ -19,6 +20,8 @@ from prompts import Template
 Action = Literal["activate", "experiment", "roll back"]
 Status = Literal["draft", "active", "retired"]
 STATUSES: tuple[Status, ...] = get_args(Status)
+OFFLINE_ROLES = ("reward", "reward-text")
+"""Roles that no chat reads: training and evaluation do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,11 +100,14 @@ class ServedTemplates:
         shares = self.current(role).shares
         if shares:
             return [self.store.get(share.reference) for share in shares]
-        shipped = [version for version in self.store.versions(role=role) if version.origin is not None]
+        return [self._shipped(role, self.store.versions(role=role))]
+
+    def _shipped(self, role: str, versions: Sequence[SavedVersion]) -> SavedVersion:
+        shipped = [version for version in versions if version.origin is not None]
         named = [version for version in shipped if version.name == role]
         if not shipped:
             raise TemplateError(f"no template of role {role!r} in pack {self.store.pack!r}")
-        return [(named or shipped)[-1]]
+        return (named or shipped)[-1]
 
     def find(self, reference: str) -> SavedVersion:
         """A version by reference; ``state@active`` is the one with the largest share of its role.
@@ -147,29 +153,32 @@ class ServedTemplates:
         return self._serve(version.role, (share,), author, note, "activate")
 
     def experiment(self, first: str, second: str, weight: float, author: str, note: str = "") -> Serving:
-        """Let two versions of the role ``state`` share the conversations; ``weight`` is the second one's part.
+        """Let two versions of one role share the conversations; ``weight`` is the second one's part.
 
-        Only the state template's version is part of what the feedback log records of an impression, so only those
-        can be compared.
+        Every impression records the version of the state template itself; of another role's, :meth:`served` tells it
+        from the conversation and the time.
 
         Raises:
-            TemplateError: no such version, the same one twice, another role, or a weight out of range.
+            TemplateError: no such version, the same one twice, two roles or one that no chat reads, or a weight out of
+                range.
         """
         versions = [self.store.get(reference) for reference in (first, second)]
         if versions[0].reference == versions[1].reference:
             raise TemplateError(f"an experiment compares two versions: {first!r} is given twice")
-        for version in versions:
-            if version.role != "state":
-                raise TemplateError(
-                    f"{version.reference} is of role {version.role!r}: experiments are for role 'state'"
-                )
+        role = versions[0].role
+        if versions[1].role != role:
+            raise TemplateError(
+                f"{first} is of role {role!r}, {second} of role {versions[1].role!r}: compare two of one role"
+            )
+        if role in OFFLINE_ROLES:
+            raise TemplateError(f"no chat reads templates of role {role!r}: train or evaluate with each of the two")
         if not 0.0 < weight < 1.0:
             raise TemplateError(f"weight {weight} is out of range: give the second version's part, between 0 and 1")
         shares = tuple(
             Share(version.name, version.version, part)
             for version, part in zip(versions, (1.0 - weight, weight), strict=True)
         )
-        return self._serve("state", shares, author, note, "experiment")
+        return self._serve(role, shares, author, note, "experiment")
 
     def roll_back(self, role: str, author: str, note: str = "") -> Serving:
         """Return to what served the role before; done again, it goes one step further back.
@@ -195,6 +204,24 @@ class ServedTemplates:
         """The template that serves a conversation, or None where the product's own does."""
         share = self.current(role).share_of(conversation_id)
         return None if share is None else self.store.find(share.name, share.version, self.store.pack)
+
+    def served(self, role: str) -> Callable[[str, float], SavedVersion]:
+        """Which version of a role served a conversation (its id) at a time (seconds since 1970), from what is kept.
+
+        Raises:
+            TemplateError: the role has no template at all.
+        """
+        steps = self.history(role)
+        times = [step.timestamp for step in steps]
+        versions = {version.reference: version for version in self.store.versions(role=role)}
+        own = self._shipped(role, list(versions.values()))
+
+        def find(conversation_id: str, timestamp: float) -> SavedVersion:
+            place = bisect_right(times, timestamp) - 1
+            share = steps[place].share_of(conversation_id) if place >= 0 else None
+            return own if share is None else versions[share.reference]
+
+        return find
 
     def policy(self, policy: Policy, conversation_id: str) -> Policy:
         """The policy as it reads the state for a conversation: the same LM, with the version that serves it."""

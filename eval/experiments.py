@@ -1,15 +1,17 @@
-"""Experiments: what people did with the films that each version of the state template chose, from the feedback log."""
+"""Experiments: what people did with the films that each version of a template chose or spoke of, from the log."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
 from agent.feedback import FeedbackLog
+from agent.impression import Impression
 from agent.logged_impression import LoggedImpression, read_impressions
+from agent.template_serving import ServedTemplates
 from eval.metrics import Interval, cluster_bootstrap, cluster_difference
 
 METRICS: Mapping[str, str] = {
@@ -18,6 +20,10 @@ METRICS: Mapping[str, str] = {
     "rejections": "films turned down a slate",
 }
 """What is measured of one slate; a film is taken up when it is clicked, liked or rated four stars or more."""
+
+
+class NoSlatesError(ValueError):
+    """Nothing was shown in the time that was asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,37 +49,48 @@ class Report:
         return asdict(self)
 
 
-def report(log: FeedbackLog, since: float | None = None, hashes: Sequence[str] | None = None) -> Report:
-    """The figures of every version that served since a time (seconds since 1970; None: ever).
+def report(
+    log: FeedbackLog,
+    since: float | None = None,
+    hashes: Sequence[str] | None = None,
+    served: ServedTemplates | None = None,
+    role: str = "state",
+) -> Report:
+    """The figures of every version of a role that served since a time (seconds since 1970; None: ever).
 
     Conversations are drawn whole for the 95 % intervals. A conversation belongs to one version while an experiment
     runs; the differences therefore compare two groups of conversations. Empty slates are left out. ``hashes`` leaves
-    only these versions, in this order.
+    only these versions, in this order. Roles other than ``state`` need ``served``: what served is then told from its
+    history.
 
     Raises:
-        ValueError: no slate was shown in that time.
+        NoSlatesError: no slate was shown in that time.
+        TemplateError: the role has no template.
+        ValueError: another role than ``state``, and no ``served``.
     """
+    version_of = _version_of(served, role)
+    names: dict[str, str] = {}
     groups: dict[str, list[LoggedImpression]] = {}
     for slate in read_impressions(log, since):
-        if slate.impression.slate and (hashes is None or slate.impression.template_hash in hashes):
-            groups.setdefault(slate.impression.template_hash, []).append(slate)
+        name, own = version_of(slate.impression)
+        if slate.impression.slate and (hashes is None or own in hashes):
+            names.setdefault(own, name)
+            groups.setdefault(own, []).append(slate)
     if not groups:
-        raise ValueError("no slate was shown in that time: chat first, or give an earlier time")
+        raise NoSlatesError("no slate was shown in that time: chat first, or give an earlier time")
     order = [own for own in hashes if own in groups] if hashes is not None else list(groups)
     values = {own: _values(groups[own]) for own in order}
     clusters = {own: [slate.impression.conversation_id for slate in groups[own]] for own in order}
-    arms = []
-    for own in order:
-        first = groups[own][0].impression
-        arms.append(
-            Arm(
-                f"{first.template_name}@{first.template_version}",
-                own,
-                len(groups[own]),
-                len(set(clusters[own])),
-                {metric: cluster_bootstrap(values[own][metric], clusters[own]) for metric in METRICS},
-            )
+    arms = tuple(
+        Arm(
+            names[own],
+            own,
+            len(groups[own]),
+            len(set(clusters[own])),
+            {metric: cluster_bootstrap(values[own][metric], clusters[own]) for metric in METRICS},
         )
+        for own in order
+    )
     base = order[0]
     differences = tuple(
         {
@@ -82,7 +99,33 @@ def report(log: FeedbackLog, since: float | None = None, hashes: Sequence[str] |
         }
         for own in order[1:]
     )
-    return Report(tuple(arms), differences)
+    return Report(arms, differences)
+
+
+def running(served: ServedTemplates, role: str) -> tuple[float | None, tuple[str, ...] | None]:
+    """When the experiment began that runs now, and the hashes of its versions, for :func:`report`.
+
+    What was shown before would be compared with another time. Both are None where no experiment runs.
+    """
+    now = served.current(role)
+    if len(now.shares) < 2:
+        return None, None
+    return now.timestamp, tuple(served.store.get(share.reference).hash for share in now.shares)
+
+
+def _version_of(served: ServedTemplates | None, role: str) -> Callable[[Impression], tuple[str, str]]:
+    """A function that tells the version (its name and hash) that an impression belongs to."""
+    if role == "state":
+        return lambda shown: (f"{shown.template_name}@{shown.template_version}", shown.template_hash)
+    if served is None:
+        raise ValueError(f"role {role!r}: only the served templates know which version served whom")
+    find = served.served(role)
+
+    def version(shown: Impression) -> tuple[str, str]:
+        found = find(shown.conversation_id, shown.timestamp)
+        return found.reference, found.hash
+
+    return version
 
 
 def _values(slates: Sequence[LoggedImpression]) -> dict[str, np.ndarray]:

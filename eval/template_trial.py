@@ -31,7 +31,8 @@ METRICS: Mapping[str, str] = {
     "ndcg@10": "place of the film that a request describes",
     "ndcg@10 with filters": "the same among films that meet the conditions read in it",
 }
-BATCH = 32
+BATCH = 16
+"""Cases between two reports of progress."""
 Progress = Callable[[str, int, int], None]
 """Called with (what is being done, cases done, cases in all)."""
 
@@ -138,6 +139,7 @@ def _on_slates(
     policies: Sequence[Policy], slates: Sequence[Slate], report: Callable[[int], None]
 ) -> dict[str, list[list[float]]]:
     found: dict[str, list[list[float]]] = {"click_rate": [[] for _ in policies], "precision@5": [[] for _ in policies]}
+    report(0)
     for start in range(0, len(slates), BATCH):
         batch = slates[start : start + BATCH]
         states = [State(slate.history, goal="like") for slate in batch]
@@ -157,6 +159,7 @@ def _on_requests(
         "ndcg@10": [[] for _ in policies],
         "ndcg@10 with filters": [[] for _ in policies],
     }
+    report(0)
     for start in range(0, len(rows), BATCH):
         batch = rows[start : start + BATCH]
         states = [row.state for row in batch]

@@ -19,12 +19,15 @@ from agent.recommender import Recommender
 from agent.state import Event
 from agent.template_serving import ServedTemplates
 from agent.template_versions import TemplateStore
+from eval.experiments import METRICS as LIVE_METRICS
+from eval.experiments import Arm, Report
+from eval.metrics import Interval
 from prompts import PromptError
 from ui import studio_html as html
 from ui.session import Session
 from ui.studio import UNSAVED, StudioTab
 from ui.studio_access import Access
-from ui.studio_preview import Pick, Preview
+from ui.studio_preview import Pick, Preview, example_preview
 from ui.studio_samples import samples
 
 ANN, EVE = (cast(gr.Request, SimpleNamespace(username=name)) for name in ("ann", "eve"))
@@ -77,7 +80,7 @@ def test_save_activate_and_roll_back(people: Recommender, log: FeedbackLog) -> N
     tab.on_roll_back("state", "state@2", "ann", "", ANN)
     back = tab.on_roll_back("state", "state@2", "ann", "", ANN)
     assert "Serving now: <b>state@1</b>" in back[page.serving]
-    with pytest.raises(gr.Error, match="nothing to roll back"):
+    with pytest.raises(gr.Error, match="Nothing to roll back"):
         tab.on_roll_back("state", "state@2", "ann", "", ANN)
 
 
@@ -96,6 +99,36 @@ def test_unsaved_text_waits_for_its_owner_alone(people: Recommender, log: Feedba
     assert tab.templates.unsaved(Session.read(mine).owner_key, "state") is None
     tab.on_typing("state", "state@1", prompts.load("state").source.strip(), mine, ANN)
     assert tab.templates.unsaved(Session.read(mine).owner_key, "state") is None, "a text as it was is no edit"
+
+
+def test_a_mistake_is_told_with_its_line_and_does_not_fill_the_servers_output(
+    people: Recommender, log: FeedbackLog
+) -> None:
+    tab, browser = studio(people, log), Session.new().write()
+    wrong = EDITOR.replace("history|tokens", "<b>|tokens")
+    with pytest.raises(gr.Error, match="Line 51: ") as caught:
+        tab.on_save("state", "state@1", wrong, "ann", "", browser, ANN)
+    assert caught.value.print_exception is False
+    assert "<b>" not in caught.value.message
+    with pytest.raises(gr.Error, match="No slate was shown"):
+        tab.on_report("state", ANN)
+    assert len(tab.templates.versions("state")) == 1
+
+
+def test_a_template_of_another_role_shows_all_its_examples() -> None:
+    shown = example_preview(prompts.load("explanation"))
+    for example in prompts.load("explanation").header.examples:
+        assert f"[{example.name}]\n" in shown.text
+    assert (shown.tokens, shown.picks) == (None, ())
+
+
+def test_the_report_says_which_figures_are_better(people: Recommender, log: FeedbackLog) -> None:
+    up = Interval(0.2, 0.1, 0.3)
+    arms = [Arm(f"state@{n}", str(n), 9, 9, dict.fromkeys(LIVE_METRICS, up)) for n in (1, 2)]
+    shown = html.report_html(Report(tuple(arms), (dict.fromkeys(LIVE_METRICS, up),)), 0.0)
+    assert shown.count('class="better"') == 2
+    assert shown.count('class="worse"') == 1, "more rejections are worse"
+    assert "The experiment since 1970" in shown
 
 
 def test_two_authors_are_told_of_each_other(people: Recommender, log: FeedbackLog) -> None:
@@ -149,4 +182,6 @@ def test_everything_shown_is_escaped() -> None:
     assert "<img" not in shown
     assert shown.count("&lt;img") >= 8
     assert '<em class="new">new</em>' in html.preview_html(one, two, "")
-    assert "same order" in html.gone_html(one, one)
+    assert "same order." in html.gone_html(one, one)
+    other = Preview("", "", 9, (Pick(evil + "1", 0.47),))
+    assert "same order; their chances differ by up to 3.0 points." in html.gone_html(other, one)

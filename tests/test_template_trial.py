@@ -17,7 +17,9 @@ from agent.dataset import Dataset
 from agent.feedback import FeedbackLog
 from agent.impression import Impression, Outcome
 from agent.recommender import Recommender
-from eval.experiments import report
+from agent.template_serving import ServedTemplates
+from agent.template_versions import TemplateStore
+from eval.experiments import report, running
 from eval.metrics import cluster_bootstrap, cluster_difference
 from eval.protocols.requests import user_part
 from eval.template_trial import METRICS, trial
@@ -139,6 +141,52 @@ def test_an_experiments_figures_by_version(log: FeedbackLog) -> None:
     assert "less state@1" in shown.output
     assert "0.5000 [0.2" in shown.output
     assert json.loads(run("experiment", "--json").output)["differences"][0]["click_through"]["mean"] == 0.5
+
+
+def test_an_experiment_is_reported_from_its_beginning_for_any_role(log: FeedbackLog) -> None:
+    served = ServedTemplates(TemplateStore(log))
+    fill(log, 1, 4, 4)
+    assert running(served, "reply") == (None, None)
+    source = prompts.load("reply").source
+    edited = served.store.save(f"{source}\nThat is all.", "ann", parent=1).version
+    serving = served.experiment("reply@1", edited.reference, 0.5, "ann")
+    since, hashes = running(served, "reply")
+    assert (since, hashes) == (serving.timestamp, (served.store.get("reply@1").hash, edited.hash))
+    fill(log, 2, 40, 10)
+    found = report(log, since, hashes, served, "reply")
+    assert [arm.template for arm in found.arms] == ["reply@1", "reply@2"]
+    assert sum(arm.slates for arm in found.arms) == 40, "what was shown before is of another time"
+    for arm, version in zip(found.arms, (1, 2), strict=True):
+        own = [serving.share_of(f"v2-{place}") for place in range(40)]
+        assert arm.slates == sum(share is not None and share.version == version for share in own)
+    served.activate(edited.reference, "ann")
+    assert len(report(log, served=served, role="reply").arms) == 2, "who served before is still known"
+    log.close()
+    assert "reply@2" in run("experiment", "--role", "reply").output
+    with pytest.raises(ValueError, match="only the served templates know"):
+        report(log, role="reply")
+
+
+def test_a_saved_version_is_found_by_name_while_a_command_runs(
+    log: FeedbackLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = TemplateStore(log)
+    store.save(edit("history|rated", "history|tokens").source, "ann", parent=1)
+    store.save(prompts.load("reward").source.replace("Liked:", "Loved:"), "ann", parent=1)
+    attached: list[Any] = []
+    monkeypatch.setattr(prompts, "attach", attached.append)
+    assert run("list").exit_code == 0
+    monkeypatch.undo()
+    saved, after = attached
+    assert after is None
+    prompts.attach(saved)
+    try:
+        assert "history|tokens" in prompts.load("state@2").source
+        assert "Loved:" in prompts.load("reward@2").source
+    finally:
+        prompts.attach(None)
+    assert saved.find("state", 9, "movies") is None
+    assert saved.find("state", 2, "films") is None
 
 
 def test_the_whole_life_of_an_edit_from_a_terminal(log: FeedbackLog, tmp_path: Path) -> None:

@@ -193,12 +193,14 @@ def test_an_experiment_splits_the_conversations_and_each_stays(store: TemplateSt
         ("state@1", "state@1", 0.5, "given twice"),
         ("state@1", "state@2", 1.0, "between 0 and 1"),
         ("state@1", "other@1", 0.5, "of role 'reply'"),
+        ("reward@1", "reward@2", 0.5, "no chat reads templates of role 'reward'"),
     ],
 )
 def test_experiments_that_cannot_be(
     store: TemplateStore, served: ServedTemplates, first: str, second: str, weight: float, message: str
 ) -> None:
     store.save(edit(*TOKENS), "ann", parent=1)
+    store.save(edit("Liked:", "Loved:", "reward"), "ann", parent=1)
     store.save(edit("role: state", "role: reply").replace("name: state", "name: other"), "ann")
     with pytest.raises(TemplateError, match=message):
         served.experiment(first, second, weight, "ann")

@@ -11,6 +11,7 @@ from typing import Annotated
 
 import typer
 
+import prompts
 from ui import (
     cli_adapters,
     cli_chat,
@@ -22,6 +23,7 @@ from ui import (
     cli_release,
     cli_train,
 )
+from ui.template_lookup import SavedTemplates
 from ui.terminal import Group
 
 app = typer.Typer(
@@ -55,11 +57,14 @@ def _print_version(wanted: bool) -> None:
 
 @app.callback()
 def root(
+    ctx: typer.Context,
     version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
-    """Only the options of the command itself."""
+    """The options of the command itself; and saved versions of templates are found by name, as in ``state@2``."""
+    prompts.attach(SavedTemplates())
+    ctx.call_on_close(lambda: prompts.attach(None))
 
 
 def main() -> None:

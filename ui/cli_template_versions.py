@@ -127,18 +127,22 @@ def rollback(
 
 
 def experiment(
-    first: Annotated[str | None, typer.Argument(metavar="[NAME@VERSION", help="A version of role state.")] = None,
+    first: Annotated[str | None, typer.Argument(metavar="[NAME@VERSION", help="A saved version.")] = None,
     second: Annotated[str | None, typer.Argument(metavar="NAME@VERSION]", help="The one to compare it with.")] = None,
     weight: Annotated[float, typer.Option(help="The second one's part of all conversations, between 0 and 1.")] = 0.5,
+    role: Annotated[str, typer.Option(help="Report: the role whose versions are compared.")] = "state",
     days: Annotated[float | None, typer.Option(help="Report: only the last so many days.", min=0)] = None,
     author: Author = None,
     note: Note = "",
     pack: Pack = "movies",
     as_json: JsonOption = False,
 ) -> None:
-    """Let two versions share the conversations; without versions, report what people did with each one's films."""
+    """Let two versions share the conversations; without versions, report what people did with each one's films.
+
+    The report is of the experiment that runs, from its beginning; where none runs, of every version that ever served.
+    """
     from agent.template_versions import TemplateError
-    from eval.experiments import report
+    from eval.experiments import report, running
 
     if (first is None) != (second is None):
         raise TemplateError("an experiment compares two versions: name both, or none for the report")
@@ -146,11 +150,8 @@ def experiment(
         if first is not None and second is not None:
             _say(served.experiment(first, second, weight, author or person(), note), as_json)
             return
-        since = None if days is None else time.time() - 86_400 * days
-        try:
-            found = report(served.store.log, since)
-        except ValueError as error:
-            raise TemplateError(str(error)) from None
+        since, hashes = running(served, role) if days is None else (time.time() - 86_400 * days, None)
+        found = report(served.store.log, since, hashes, served, role)
     if as_json:
         print_json(found.to_json())
     else:

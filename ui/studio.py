@@ -11,15 +11,15 @@ import gradio as gr
 
 from agent.dataset import load_dataset
 from agent.recommender import Recommender
-from agent.template_serving import ServedTemplates
+from agent.template_serving import OFFLINE_ROLES, ServedTemplates
 from agent.template_versions import SavedVersion
-from eval.experiments import report
+from eval.experiments import report, running
 from eval.template_trial import trial
 from prompts import PromptError
 from ui import studio_html as html
-from ui.chat import explained
 from ui.chat_page import Updates
 from ui.studio_access import Access
+from ui.studio_errors import refusal, told
 from ui.studio_page import StudioPage
 from ui.studio_preview import Preview, Previewer, checked, example_preview
 from ui.studio_samples import samples
@@ -31,8 +31,8 @@ PROGRESS = gr.Progress()
 
 
 def _text(code: str | None) -> str:
-    """The file that the editor shows: Gradio's editor drops blank lines and line ends at both ends of a text."""
-    return f"{(code or '').strip()}\n"
+    """The file that the editor shows: Gradio's editor drops the blank lines and the line end that a text ends with."""
+    return f"{(code or '').rstrip()}\n"
 
 
 class StudioTab:
@@ -147,19 +147,19 @@ class StudioTab:
         """The text becomes a version."""
         owner = self.access.owner(request, stored)
         base = self._base(name, version, owner)
-        with explained():
+        with told():
             parent = None if base is None else base.version
             saved = self.templates.save(_text(code), self.access.author(request, author), note, parent)
         self.templates.drop_unsaved(owner, name)
-        told = f"{saved.version.reference} is saved as a draft."
+        notice = f"{saved.version.reference} is saved as a draft."
         for other in saved.siblings:
-            told += f" {other.author} made {other.reference} from the same version: both are kept, compare them."
-        updates = self._editing(saved.version.name, saved.version.reference, owner, told)
+            notice += f" {other.author} made {other.reference} from the same version: both are kept, compare them."
+        updates = self._editing(saved.version.name, saved.version.reference, owner, notice)
         return {**updates, self.page.note: ""}
 
     def _editing(self, name: str, version: str, owner: str, notice: str = "") -> Updates:
         unsaved = self.templates.unsaved(owner, name) if version == UNSAVED else None
-        with explained():
+        with told():
             base = None if unsaved is not None else self.templates.get(version)
         names = list(dict.fromkeys(v.name for v in self.templates.versions()))
         names.sort(key=lambda own: (own != "state", own))
@@ -171,7 +171,8 @@ class StudioTab:
             self.page.code: unsaved.source if unsaved is not None else base.source if base is not None else "",
             self.page.viewer: gr.update(visible=role == "state"),
             self.page.measure: gr.update(visible=role == "state"),
-            self.page.experiment: gr.update(visible=role == "state"),
+            self.page.experiment: gr.update(visible=role not in OFFLINE_ROLES),
+            self.page.report: "",
             self.page.serving: self._serving(role),
         }
 
@@ -207,14 +208,14 @@ class StudioTab:
         try:
             draft = checked(code)
         except PromptError as error:
-            yield {**updates, page.problem: html.problem_html(error, code)}
+            yield {**updates, page.problem: html.problem_html(error, code), page.gone: html.STALE}
             return
         yield {**updates, page.problem: html.problem_html(None, code)}
         try:
             old = self._preview(active, sample, wish)
             new = old if code == _text(active.source) else self._draft_preview(draft, sample, wish)
         except PromptError as error:
-            yield {page.problem: html.problem_html(error, code)}
+            yield {page.problem: html.problem_html(error, code), page.gone: html.STALE}
             return
         yield {
             page.mine: html.preview_html(new, old, "In the editor"),
@@ -233,7 +234,7 @@ class StudioTab:
     def on_test(self, name: str, code: str, users: float, request: gr.Request, progress: gr.Progress = PROGRESS) -> str:
         """The offline trial of the editor's text against what serves."""
         self.access.check(request)
-        with explained():
+        with told():
             draft, active = checked(_text(code)), self._current(name)
             dataset = load_dataset(self.recommender.catalogue.name)
             found = trial(
@@ -246,12 +247,12 @@ class StudioTab:
 
     def _saved(self, version: str, code: str) -> SavedVersion:
         if version == UNSAVED or _text(self.templates.get(version).source) != _text(code):
-            raise gr.Error("Save the edits first: only a saved version can serve.")
+            raise refusal("Save the edits first: only a saved version can serve.")
         return self.templates.get(version)
 
     def on_activate(self, name: str, version: str, code: str, author: str, note: str, request: gr.Request) -> Updates:
         """The version in the editor serves from now on."""
-        with explained():
+        with told():
             chosen = self._saved(version, code)
             self.served.activate(chosen.reference, self.access.author(request, author), note)
         return self._after(chosen)
@@ -260,7 +261,7 @@ class StudioTab:
         self, name: str, version: str, code: str, author: str, note: str, weight: float, request: gr.Request
     ) -> Updates:
         """The version in the editor shares the conversations with the one that serves."""
-        with explained():
+        with told():
             chosen = self._saved(version, code)
             by = self.access.author(request, author)
             self.served.experiment(self._current(name).reference, chosen.reference, weight / 100, by, note)
@@ -268,17 +269,19 @@ class StudioTab:
 
     def on_roll_back(self, name: str, version: str, author: str, note: str, request: gr.Request) -> Updates:
         """What served before serves again."""
-        with explained():
+        with told():
             role = self._current(name).role
             self.served.roll_back(role, self.access.author(request, author), note)
         shown = self._current(name) if version == UNSAVED else self.templates.get(version)
         return {**self._after(shown), self.page.version: gr.skip() if version == UNSAVED else self._labels(shown)}
 
     def on_report(self, name: str, request: gr.Request) -> str:
-        """What people did with the films of every version that ever served."""
+        """What people did while an experiment runs with each of its versions; else with all that ever served."""
         self.access.check(request)
-        with explained():
-            return html.report_html(report(self.templates.log))
+        with told():
+            role = self._current(name).role
+            since, hashes = running(self.served, role)
+            return html.report_html(report(self.templates.log, since, hashes, self.served, role), since)
 
     def _after(self, shown: SavedVersion) -> Updates:
         return {self.page.version: self._labels(shown), self.page.serving: self._serving(shown.role)}

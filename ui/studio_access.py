@@ -27,7 +27,10 @@ class Access:
             gr.Error: the visitor is no author.
         """
         if not self.allowed(request):
-            raise gr.Error("Only authors may work on the prompts: ask whoever runs this server to add your account.")
+            raise gr.Error(
+                "Only authors may work on the prompts: ask whoever runs this server to add your account.",
+                print_exception=False,
+            )
 
     def author(self, request: gr.Request, typed: str) -> str:
         """The account's name; without accounts the name that was typed."""

@@ -9,6 +9,7 @@ from html import escape
 
 from agent.template_serving import Serving, Status
 from agent.template_versions import SavedVersion
+from eval.experiments import METRICS as LIVE_METRICS
 from eval.experiments import Report
 from eval.metrics import Interval
 from eval.template_trial import METRICS, Trial
@@ -17,18 +18,23 @@ from ui.studio_preview import Preview
 
 CONTEXT = 2
 """Unchanged lines shown around a change."""
+STALE = '<p class="quiet">The preview is of the last text without a mistake.</p>'
 
 
-def problem_html(error: PromptError | None, source: str, note: str = "") -> str:
-    """What stands under the editor: the mistake with its line, or that there is none."""
+def problem_html(error: PromptError | None, source: str) -> str:
+    """What stands below the editor: the mistake with its line, or that there is none.
+
+    ``data-line`` and ``data-message`` are for :data:`ui.studio_editor.MARK`.
+    """
     if error is None:
-        return f'<p class="in-order" role="status">In order{f" · {escape(note)}" if note else ""}</p>'
+        return '<p class="in-order" role="status">In order</p>'
     lines = source.splitlines()
-    shown = ""
+    shown, where, mark = "", "", ""
     if error.line is not None and 0 < error.line <= len(lines):
         shown = f"<pre><b>{error.line}</b> {escape(lines[error.line - 1][:200])}</pre>"
-    where = "" if error.line is None else f"Line {error.line}: "
-    return f'<div class="problem" role="alert"><p>{where}{escape(error.message)}</p>{shown}</div>'
+        where = f"Line {error.line}: "
+        mark = f' data-line="{error.line}" data-message="{escape(error.message)}"'
+    return f'<div class="problem" role="alert"{mark}><p>{where}{escape(error.message)}</p>{shown}</div>'
 
 
 def preview_html(preview: Preview, other: Preview | None, title: str) -> str:
@@ -57,15 +63,19 @@ def _mark(place: int, name: str, before: Sequence[str]) -> str:
 
 
 def gone_html(preview: Preview, other: Preview) -> str:
-    """Which of the other's films are no longer picked."""
+    """Which of the other's films are no longer picked, or how far the chances of the same films differ."""
     names = {pick.name for pick in preview.picks}
     gone = [pick.name for pick in other.picks if pick.name not in names]
     if not other.picks:
         return ""
-    if not gone:
-        same = [pick.name for pick in preview.picks] == [pick.name for pick in other.picks]
-        return f'<p class="quiet">{"The same five films in the same order." if same else "The same five films."}</p>'
-    return f'<p class="quiet">No longer picked: {escape(", ".join(gone))}</p>'
+    if gone:
+        return f'<p class="quiet">No longer picked: {escape(", ".join(gone))}</p>'
+    before = {pick.name: pick.probability for pick in other.picks}
+    most = max(abs(pick.probability - before[pick.name]) for pick in preview.picks)
+    same = [pick.name for pick in preview.picks] == [pick.name for pick in other.picks]
+    text = "The same films in the same order" if same else "The same films in another order"
+    chances = "" if most < 0.0005 else f"; their chances differ by up to {100 * most:.1f} points"
+    return f'<p class="quiet">{text}{chances}.</p>'
 
 
 def diff_html(old: str, new: str, old_name: str) -> str:
@@ -76,7 +86,7 @@ def diff_html(old: str, new: str, old_name: str) -> str:
     for line in list(difflib.unified_diff(old.splitlines(), new.splitlines(), lineterm="", n=CONTEXT))[2:]:
         kind = {"+": "added", "-": "removed", "@": "place"}.get(line[:1], "same")
         rows.append(f'<span class="{kind}">{escape(line)}</span>')
-    return f'<pre class="diff" aria-label="Changes from {escape(old_name)}">{chr(10).join(rows)}</pre>'
+    return f'<pre class="diff" aria-label="Changes from {escape(old_name)}">{"".join(rows)}</pre>'
 
 
 def trial_html(trial: Trial, candidate: str, against: str) -> str:
@@ -84,7 +94,8 @@ def trial_html(trial: Trial, candidate: str, against: str) -> str:
     rows = []
     for row in trial.rows:
         rows.append(
-            f"<tr><th scope=row>{escape(row.metric)}<small>{escape(METRICS[row.metric])}</small></th>"
+            f"<tr><th scope=row>{escape(row.metric)}<small>{escape(METRICS[row.metric])}; {row.cases:,} cases</small>"
+            "</th>"
             f"<td>{row.candidate.mean:.4f}</td><td>{row.against.mean:.4f}</td>"
             f'<td class="{_sign(row.difference)}">{_interval(row.difference)}</td></tr>'
         )
@@ -96,19 +107,27 @@ def trial_html(trial: Trial, candidate: str, against: str) -> str:
     )
 
 
-def report_html(report: Report) -> str:
-    """What people did with each version's films."""
+def report_html(report: Report, since: float | None) -> str:
+    """What people did with each version's films; ``since``: when the experiment began, None where none runs."""
     rows = []
     for arm, differences in zip(report.arms, ({}, *report.differences), strict=True):
         for metric, figure in arm.figures.items():
             difference = differences.get(metric)
-            cell = "" if difference is None else f'<td class="{_sign(difference)}">{_interval(difference)}</td>'
+            cell = "<td></td>"
+            if difference is not None:
+                sign = _sign(difference, fewer=metric == "rejections")
+                cell = f'<td class="{sign}">{_interval(difference)}</td>'
+            about = f"{LIVE_METRICS[metric]}; {arm.slates:,} slates, {arm.conversations:,} conversations"
             rows.append(
-                f"<tr><th scope=row>{escape(arm.template)}<small>{metric}, {arm.slates} slates</small></th>"
-                f"<td>{figure.mean:.3f} [{figure.low:.3f}, {figure.high:.3f}]</td>{cell or '<td></td>'}</tr>"
+                f"<tr><th scope=row>{escape(arm.template)}: {metric}<small>{about}</small></th>"
+                f"<td>{figure.mean:.3f} [{figure.low:.3f}, {figure.high:.3f}]</td>{cell}</tr>"
             )
-    head = f"<tr><th>Version</th><th>Figure</th><th>Less {escape(report.arms[0].template)}</th></tr>"
-    return f'<div class="figures"><table><thead>{head}</thead><tbody>{"".join(rows)}</tbody></table></div>'
+    head = f"<tr><th>Version</th><th>Figure, 95 %</th><th>Less {escape(report.arms[0].template)}</th></tr>"
+    about = "Every version that ever served" if since is None else f"The experiment since {_when(since)}"
+    return (
+        f'<div class="figures"><table><caption>{about}. A difference whose interval holds 0 may be chance.</caption>'
+        f"<thead>{head}</thead><tbody>{''.join(rows)}</tbody></table></div>"
+    )
 
 
 def serving_html(serving: Serving, active: Sequence[SavedVersion], history: Sequence[Serving]) -> str:
@@ -150,5 +169,8 @@ def _interval(figure: Interval) -> str:
     return f"{figure.mean:+.4f} [{figure.low:+.4f}, {figure.high:+.4f}]"
 
 
-def _sign(figure: Interval) -> str:
-    return "better" if figure.low > 0 else "worse" if figure.high < 0 else "open"
+def _sign(figure: Interval, fewer: bool = False) -> str:
+    """``fewer``: less of it is better."""
+    if figure.low <= 0 <= figure.high:
+        return "open"
+    return "better" if (figure.low > 0) is not fewer else "worse"

@@ -7,6 +7,7 @@ from typing import Any
 
 import gradio as gr
 
+from ui.studio_editor import MARK
 from ui.template_lookup import person
 
 LONGEST_TEMPLATE = 64 * 1024
@@ -32,7 +33,7 @@ class StudioPage:
                     language="jinja2", label="Template file", lines=18, max_lines=34, wrap_lines=True,
                     interactive=True, elem_id="studio-code", buttons=["copy"],
                 )  # fmt: skip
-                self.problem = gr.HTML("", elem_id="studio-problem")
+                self.problem = gr.HTML("", js_on_load=MARK, elem_id="studio-problem")
                 with gr.Row(elem_classes=["studio-save"]):
                     self.author = gr.Textbox(
                         value="" if accounts else person(), label="Author", max_length=80, scale=2, min_width=120,
@@ -104,6 +105,7 @@ class StudioPage:
             self.viewer,
             self.measure,
             self.experiment,
+            self.report,
             self.serving,
         ]
 

@@ -48,13 +48,18 @@ def checked(source: str) -> Template:
 
 
 def example_preview(template: Template) -> Preview:
-    """What a template makes of its own first example."""
-    examples = template.header.examples
-    if not examples:
+    """What a template makes of each of its own examples.
+
+    Raises:
+        PromptError: it has none, or fails on one.
+    """
+    if not template.header.examples:
         raise PromptError("has no example: add one under `examples` to see what it writes", template.file)
-    rendered = template.render(**examples[0].inputs)
-    text = "\n\n".join(message["content"] for message in rendered.messages)
-    return Preview(f"{template.name}@{template.version}", text, None, ())
+    parts = []
+    for example in template.header.examples:
+        messages = template.render(**example.inputs).messages
+        parts.append("\n".join((f"[{example.name}]", *(message["content"] for message in messages))))
+    return Preview(f"{template.name}@{template.version}", "\n\n".join(parts), None, ())
 
 
 class Previewer:

@@ -35,6 +35,17 @@ def served_templates(pack: str = "movies") -> Iterator[ServedTemplates]:
         yield ServedTemplates(TemplateStore(log, pack))
 
 
+class SavedTemplates:
+    """The saved versions behind :func:`prompts.load`; the database is opened when a version is asked for."""
+
+    def find(self, name: str, version: int, pack: str) -> Template | None:
+        """The version of that name, or None where there is none."""
+        if not database().exists() or pack not in prompts.packs():
+            return None
+        with served_templates(pack) as served:
+            return served.store.find(name, version, pack)
+
+
 def find_template(which: str, pack: str = "movies") -> Template:
     """A template by what it goes by: ``my/state.j2``, ``state``, ``state@3`` or ``state@active``.
 
