@@ -9,7 +9,7 @@ See ``prompts/README.md`` for how to write a template.
 
 from prompts.errors import PromptError
 from prompts.isolation import IsolatedTemplate, check_isolated, render_isolated
-from prompts.library import FOLDER, TemplateSource, attach, load, names, packs, read, renumbered, shelf
+from prompts.library import FOLDER, TemplateSource, attach, load, names, packs, pinned, read, renumbered, shelf
 from prompts.template import Rendered, Template, parse
 
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
     "names",
     "packs",
     "parse",
+    "pinned",
     "read",
     "render_isolated",
     "renumbered",

@@ -40,7 +40,7 @@ def packs(folder: Path = FOLDER) -> tuple[str, ...]:
 
 
 def load(name: str, pack: str = "movies", folder: Path = FOLDER) -> Template:
-    """The newest template of that name, or with ``name@3`` version 3 of it.
+    """The newest template of that name, or with ``name@3`` version 3 of it; ``music/state@3`` names the pack too.
 
     A pack's own files come first; a name that it does not have is taken from ``base``. ``folder`` holds the packs;
     the shipped base stands behind a folder of one's own. A version that is asked for by its number is looked for in
@@ -49,12 +49,25 @@ def load(name: str, pack: str = "movies", folder: Path = FOLDER) -> Template:
     Raises:
         PromptError: there is no such pack, name or version (the message lists those there are), or the file is wrong.
     """
+    prefix, _, name = name.rpartition("/")
+    pack = prefix or pack
     word, _, wanted = name.partition("@")
     if folder == FOLDER and _attached and wanted.isdecimal():
         saved = _attached[0].find(word, int(wanted), pack)
         if saved is not None:
             return saved
     return _shipped(name, pack) if folder == FOLDER else _load(name, pack, folder)
+
+
+def pinned(name: str) -> str:
+    """The name that :func:`load` finds the same version by later: ``music/state`` becomes ``music/state@1``.
+
+    Raises:
+        PromptError: as :func:`load`.
+    """
+    prefix, slash, _ = name.rpartition("/")
+    loaded = load(name)
+    return f"{prefix}{slash}{loaded.name}@{loaded.version}"
 
 
 def renumbered(source: str, version: int) -> str:

@@ -68,6 +68,16 @@ def test_the_packs_are_shipped_and_differ_in_wording() -> None:
     assert len(set(words.values())) == len(words)
 
 
+def test_a_name_may_say_its_pack_and_be_pinned_to_the_version_of_today() -> None:
+    assert prompts.load("music/state@1") is prompts.load("state", "music")
+    assert prompts.load("music/reply") == prompts.load("reply", "books"), "the base stands behind every pack"
+    newest = prompts.load("state").version
+    assert prompts.pinned("state") == f"state@{newest}"
+    assert prompts.pinned("music/state") == prompts.pinned("music/state@1") == "music/state@1"
+    with pytest.raises(PromptError, match="unknown pack 'musik': did you mean 'music'"):
+        prompts.pinned("musik/state")
+
+
 def test_the_state_template_says_all_that_it_is_given() -> None:
     rendered = prompts.load("state").render(
         history=[

@@ -101,6 +101,18 @@ def test_unsaved_text_waits_for_its_owner_alone(people: Recommender, log: Feedba
     assert tab.templates.unsaved(Session.read(mine).owner_key, "state") is None, "a text as it was is no edit"
 
 
+def test_a_text_under_another_name_is_a_template_of_its_own(people: Recommender, log: FeedbackLog) -> None:
+    tab, browser = studio(people, log), Session.new().write()
+    renamed = EDITOR.replace("name: state", "name: plain-state")
+    saved = tab.on_save("state", "state@1", renamed, "ann", "", browser, ANN)
+    assert saved[tab.page.name]["value"] == "plain-state"
+    assert saved[tab.page.version]["value"] == "plain-state@1"
+    activated = tab.on_activate("plain-state", "plain-state@1", saved[tab.page.code], "ann", "", ANN)
+    assert "Serving now: <b>plain-state@1</b>" in activated[tab.page.serving]
+    assert tab.on_name("plain-state", browser, ANN)[tab.page.version]["value"] == "plain-state@1"
+    assert tab.on_name("state", browser, ANN)[tab.page.version]["value"] == "state@1", "its own, though another serves"
+
+
 def test_a_mistake_is_told_with_its_line_and_does_not_fill_the_servers_output(
     people: Recommender, log: FeedbackLog
 ) -> None:

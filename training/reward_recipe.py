@@ -92,8 +92,7 @@ def train_reward(
     network, tokenizer, token_ids = adapted_classifier(
         start, policy.items, base, items, None, layers, trainable=True, device=best_device()
     )
-    loaded = prompts.load(template)
-    prompt = StatePrompt(loaded, tokenizer, items, settings.max_history)
+    prompt = StatePrompt(prompts.load(template), tokenizer, items, settings.max_history)
     trainer = train_network(
         network,
         tokenizer,
@@ -119,7 +118,7 @@ def train_reward(
         base=Path(base).name,
         base_sha256=sha256(Path(base) / "model.safetensors"),
         layers=layers,
-        template=f"{loaded.name}@{loaded.version}",
+        template=prompts.pinned(template),
         features=FEATURES if settings.evidence else (),
         weights=tuple(head.weights.tolist()),
         bias=head.bias.item(),

@@ -100,8 +100,7 @@ def train_sft(
     )
     first_item = len(tokenizer)
     tokenizer.add_tokens([item_token(item.item_id) for item in catalogue.items])
-    loaded = prompts.load(template)
-    prompt = StatePrompt(loaded, tokenizer, catalogue.items, settings.max_history)
+    prompt = StatePrompt(prompts.load(template), tokenizer, catalogue.items, settings.max_history)
     trainer = train_policy(
         network, tokenizer, RowMaker(features), rows, prompt, first_item, settings, output / "run", report, resume
     )
@@ -116,7 +115,7 @@ def train_sft(
         base_folder=Path(base),
         layers=settings.layers,
         features=FEATURES,
-        template=f"{loaded.name}@{loaded.version}",
+        template=prompts.pinned(template),
         version=version,
         temperature=1.0,
         max_history=settings.max_history,

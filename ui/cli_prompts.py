@@ -60,10 +60,10 @@ def list_templates(
     if as_json:
         print_json(rows)
         return
-    table = Table("pack", "template", "role", "hash", "description", box=None)
+    table = Table("pack", "template", "role", "description", box=None)
     for row in rows:
         version = f"{row['name']}@{row['version']}"
-        table.add_row(row["pack"], version, row["role"], row["hash"][:12], Text(row["description"]))
+        table.add_row(row["pack"], version, row["role"], Text(row["description"]))
     out().print(table)
 
 

@@ -13,10 +13,20 @@ from ui.terminal import JsonOption, out, print_json, steps
 
 if TYPE_CHECKING:
     from eval.template_trial import Trial
+    from prompts import Template
 
 
 class RoleError(ValueError):
-    """A template of another role than the one that is tested."""
+    """A template of another role than the one that is tested; the message says how that role is measured."""
+
+    def __init__(self, template: Template) -> None:
+        role = template.header.role
+        instead = (
+            "train a reward model with it (`concierge train reward --template`), then `concierge eval reward`"
+            if role in ("reward", "reward-text")
+            else "let people judge two saved versions (`concierge prompts experiment`)"
+        )
+        super().__init__(f"{template.file} is of role {role!r}: only state templates can be tested offline; {instead}")
 
 
 def add_to(app: typer.Typer) -> None:
@@ -41,7 +51,7 @@ def test(
     other = find_template("state@active" if against == "active" else against, pack)
     for template in (*templates, other):
         if template.header.role != "state":
-            raise RoleError(f"{template.file} is of role {template.header.role!r}: only state templates can be tested")
+            raise RoleError(template)
     from agent.dataset import load_dataset
     from agent.loading import load_policy
     from eval.template_trial import trial

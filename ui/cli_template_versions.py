@@ -18,6 +18,7 @@ from ui.terminal import JsonOption, out, print_json
 if TYPE_CHECKING:
     from agent.template_serving import Serving
     from eval.experiments import Report
+    from eval.metrics import Interval
 
 Pack = Annotated[str, typer.Option(help="Domain pack: movies, music, books, shop, base.")]
 Author = Annotated[str | None, typer.Option(help="Who answers for it (default: the system's user).")]
@@ -214,6 +215,14 @@ def _show(report: Report) -> None:
     for arm, differences in zip(report.arms, ({}, *report.differences), strict=True):
         name, count = arm.template, f"{arm.slates:,}"
         for metric, figure in arm.figures.items():
-            table.add_row(name, count, metric, str(figure), str(differences.get(metric, "")))
+            difference = differences.get(metric)
+            table.add_row(
+                name, count, metric, _interval(figure), "" if difference is None else _interval(difference, "+")
+            )
             name = count = ""
     out().print(table)
+
+
+def _interval(figure: Interval, sign: str = "") -> str:
+    """Three decimals, so that the table fits a narrow terminal; ``sign`` is ``+`` for differences."""
+    return f"{figure.mean:{sign}.3f} [{figure.low:{sign}.3f}, {figure.high:{sign}.3f}]"

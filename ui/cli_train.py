@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+import prompts
 from ui import cli_train_curves, cli_train_language, cli_train_ppo, cli_train_reward
 from ui.options import DataOption, ModelOption
 from ui.terminal import JsonOption, out, print_json, steps, sub_app
@@ -29,6 +30,9 @@ def sft(
     max_steps: Annotated[int, typer.Option(help="Stop after so many steps (-1: by --epochs).")] = -1,
     batch: Annotated[int, typer.Option(help="Groups of rows per step, about five rows each.", min=1)] = 5,
     requests: Annotated[int, typer.Option(help="Request rows per moment of a user's past.", min=0)] = 3,
+    template: Annotated[
+        str, typer.Option(help="The prompt template of role state: NAME, NAME@VERSION or PACK/NAME.")
+    ] = "state",
     version: Annotated[str, typer.Option(help="The name that the policy has in logs.")] = "sft",
     seed: Annotated[int, typer.Option(help="Seed of rows and training.")] = 0,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint in --output.")] = False,
@@ -46,6 +50,7 @@ def sft(
             model,
             SftSettings(layers or None, lora_rank, batch, epochs, max_steps, seed=seed),
             RowPlan(requests=requests, seed=seed),
+            template=prompts.pinned(template),
             version=version,
             report=report,
             resume=resume,

@@ -36,7 +36,7 @@ def reward(
         bool, typer.Option("--evidence/--no-evidence", help="Begin at the evidence, or let the LM stand alone.")
     ] = True,
     template: Annotated[
-        str, typer.Option(help="The prompt template, NAME or NAME@VERSION, of role reward.")
+        str, typer.Option(help="The prompt template of role reward: NAME, NAME@VERSION or PACK/NAME.")
     ] = "reward",
     version: Annotated[str, typer.Option(help="The name that the reward model has in logs.")] = "reward",
     seed: Annotated[int, typer.Option(help="Seed of the split of users and of the training.")] = 0,

@@ -119,7 +119,7 @@ class StudioTab:
         if unsaved is not None:
             when = time.strftime("%Y-%m-%d %H:%M", time.localtime(unsaved.updated))
             return self._editing(name, UNSAVED, owner, f"These edits of {when} are not saved yet.")
-        return self._editing(name, self._current(name).reference, owner)
+        return self._editing(name, self._own(name).reference, owner)
 
     def on_version(self, name: str, version: str, stored: Any, request: gr.Request) -> Updates:
         """A version was picked."""
@@ -137,7 +137,7 @@ class StudioTab:
     def on_discard(self, name: str, stored: Any, request: gr.Request) -> Updates:
         """Unsaved edits are thrown away."""
         owner = self.access.owner(request, stored)
-        base = self._base(name, UNSAVED, owner) or self._current(name)
+        base = self._base(name, UNSAVED, owner) or self._own(name)
         self.templates.drop_unsaved(owner, name)
         return self._editing(name, base.reference, owner, "The edits are gone.")
 
@@ -148,8 +148,9 @@ class StudioTab:
         owner = self.access.owner(request, stored)
         base = self._base(name, version, owner)
         with told():
-            parent = None if base is None else base.version
-            saved = self.templates.save(_text(code), self.access.author(request, author), note, parent)
+            draft = checked(_text(code))
+            parent = base.version if base is not None and base.name == draft.name else None  # None: a new name
+            saved = self.templates.save(draft.source, self.access.author(request, author), note, parent)
         self.templates.drop_unsaved(owner, name)
         notice = f"{saved.version.reference} is saved as a draft."
         for other in saved.siblings:
@@ -189,6 +190,11 @@ class StudioTab:
         unsaved = self.templates.unsaved(owner, name)
         return None if unsaved is None or unsaved.parent is None else self.templates.get(f"{name}@{unsaved.parent}")
 
+    def _own(self, name: str) -> SavedVersion:
+        """The version that serves where it is one of this template's, else its newest."""
+        current = self._current(name)
+        return current if current.name == name else self.templates.get(name)
+
     def _current(self, name: str) -> SavedVersion:
         """The version of the template's role that serves, the larger one in an experiment."""
         return self.served.find(f"{name}@active")
@@ -212,8 +218,8 @@ class StudioTab:
             return
         yield {**updates, page.problem: html.problem_html(None, code)}
         try:
-            old = self._preview(active, sample, wish)
-            new = old if code == _text(active.source) else self._draft_preview(draft, sample, wish)
+            old = self._preview(active.template, sample, wish)
+            new = old if code == _text(active.source) else self._preview(draft, sample, wish)
         except PromptError as error:
             yield {page.problem: html.problem_html(error, code), page.gone: html.STALE}
             return
@@ -223,10 +229,7 @@ class StudioTab:
             page.gone: html.gone_html(new, old),
         }
 
-    def _preview(self, version: SavedVersion, sample: str, wish: str) -> Preview:
-        return self._draft_preview(version.template, sample, wish)
-
-    def _draft_preview(self, template: Any, sample: str, wish: str) -> Preview:
+    def _preview(self, template: Any, sample: str, wish: str) -> Preview:
         if template.header.role != "state":
             return example_preview(template)
         return self.previewer.state_preview(template, self.samples[sample], wish)
