@@ -15,13 +15,15 @@ LANGUAGE_FILE = "language.json"
 class LanguageCard:
     """``language.json`` of an adapter folder.
 
-    ``base`` names the base LM and ``base_sha256`` is of its weights; ``wording`` and ``parsing`` name the prompt
-    templates that the adapter was tuned with.
+    ``words`` are the words that its wordings may use beside those of the facts, in lower case. ``base`` names the base
+    LM and ``base_sha256`` is of its weights; ``wording`` and ``parsing`` name the prompt templates that the adapter was
+    tuned with.
     """
 
     version: str
     base: str
     base_sha256: str
+    words: tuple[str, ...]
     wording: str = "wording@1"
     parsing: str = "request-parsing@1"
 
@@ -34,8 +36,9 @@ class LanguageCard:
         """
         path = folder / LANGUAGE_FILE
         try:
-            return cls(**json.loads(path.read_text(encoding="utf-8")))
-        except (OSError, ValueError, TypeError) as error:
+            data = json.loads(path.read_text(encoding="utf-8"))
+            return cls(**{**data, "words": tuple(data["words"])})
+        except (OSError, ValueError, TypeError, KeyError) as error:
             raise AdapterError(
                 f"{path} is not the card of a language adapter: {error}. Make one with `concierge train language`."
             ) from error

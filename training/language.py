@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 from datasets import Dataset
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import PrinterCallback
 from trl import SFTConfig, SFTTrainer
@@ -114,10 +114,11 @@ def train_adapter(
     if not 1 <= settings.tuned_layers <= depth:
         raise ValueError(f"{settings.tuned_layers} tuned layers: give 1 to {depth}, which this model has")
     torch.manual_seed(settings.seed)
+    linear = [(name, part) for name, part in model.named_modules() if isinstance(part, nn.Linear)]
     config = LoraConfig(
         r=settings.lora_rank,
         lora_alpha=2 * settings.lora_rank,
-        target_modules="all-linear",
+        target_modules=sorted({name.rpartition(".")[2] for name, part in linear if ".layers." in name}),
         layers_to_transform=list(range(depth - settings.tuned_layers, depth)),
     )
     args = SFTConfig(

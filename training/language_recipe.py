@@ -22,6 +22,7 @@ from training.adapter import check_size, sha256
 from training.language import LanguageSettings, train_adapter
 from training.language_rows import LanguagePlan, build_language_rows
 from training.release import TRAINING_FILE
+from training.rewording import vocabulary
 
 Report = Callable[[str, int, int], None]
 FILES = (ADAPTER_FILE, "adapter_config.json", LANGUAGE_FILE, TRAINING_FILE)
@@ -97,7 +98,7 @@ def write_language_adapter(folder: Path, model: Any, base_folder: Path, version:
         target_modules=sorted(config["target_modules"]),
     )
     (folder / "adapter_config.json").write_text(json.dumps(config, indent=1, default=str) + "\n", encoding="utf-8")
-    card = LanguageCard(version, base_folder.name, sha256(base_folder / "model.safetensors"))
+    card = LanguageCard(version, base_folder.name, sha256(base_folder / "model.safetensors"), vocabulary())
     card.write(folder)
     check_size(folder)
     return card

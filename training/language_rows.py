@@ -18,9 +18,10 @@ import yaml
 
 import prompts
 from agent.catalogue import Catalogue, Item
+from agent.fidelity import changes, retellable
 from training.phrases import PhraseBank
 from training.requests import write_request
-from training.rewording import answer_pair, card_pair, found_pair
+from training.rewording import answer_pair, card_pair, found_pair, vocabulary
 from training.wording import Dice, typed
 
 Job = Literal["wording", "parsing"]
@@ -65,9 +66,11 @@ def build_language_rows(catalogue: Catalogue, plan: LanguagePlan) -> list[Langua
 
 
 def wording_row(items: Sequence[Item], catalogue: Catalogue, dice: Dice) -> LanguageRow:
-    """Facts in the product's own words, and the same facts in others."""
+    """Facts in the product's own words, and the same facts in others, which pass the check that will judge the LM."""
     make = dice.weighted((card_pair, found_pair, answer_pair), (0.45, 0.35, 0.2))
     plain, other = make(items, catalogue, dice)
+    while not retellable(plain) or changes(other, plain, vocabulary()):
+        plain, other = make(items, catalogue, dice)
     return LanguageRow("wording", prompts.load("wording").render(facts=plain).messages, other)
 
 

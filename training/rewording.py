@@ -13,8 +13,9 @@ import yaml
 import prompts
 from agent.catalogue import Catalogue, Item
 from agent.constraints import Constraints
+from agent.fidelity import turning_words
 from agent.voice import say
-from agent.wording import GENRE_NOUNS, a_film_of, listed, number, wish_in_words
+from agent.wording import GENRE_NOUNS, NUMBERS, a_film_of, listed, number, wish_in_words
 from training.wording import Dice, upper_first
 
 _BOOK = Path(__file__).parent / "phrasebook" / "wordings.yaml"
@@ -180,6 +181,15 @@ def answer_pair(items: Sequence[Item], catalogue: Catalogue, dice: Dice) -> Pair
         other.append(dice.one(entry["other"]) if dice.chance(0.92) else entry["plain"])
     words = base | {f"{name}-cap": upper_first(base[name]) for name in ("g", "d")}
     return _fill(" ".join(plain), words), " ".join(upper_first(_fill(text, words)) for text in other)
+
+
+@cache
+def vocabulary() -> tuple[str, ...]:
+    """Every word of the wordings that is no fact, in lower case and in alphabetical order."""
+    texts = [text for rule, lines in _book().items() if rule != "answers" for text in lines]
+    texts += [text for entry in _book()["answers"] for text in entry["other"]]
+    words = set(re.findall(r"[a-z]+(?:'[a-z]+)?", " ".join(_GAP.sub(" ", text).lower() for text in texts)))
+    return tuple(sorted(words - turning_words() - set(NUMBERS[2:])))
 
 
 def fill(rule: str, words: Mapping[str, str], dice: Dice) -> str:

@@ -1,0 +1,109 @@
+"""Fidelity: whether other words still say the same, checked against the plain sentences that they stand for."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Collection
+from functools import lru_cache
+
+from agent.text import flat, word_set
+from agent.wording import NUMBERS
+
+QUOTE = re.compile(r"“([^”]*)”")
+NUMBER = re.compile(r"\d+(?:[.,]\d+)*%?")
+_LIST = re.compile(r"“”(?:(?:, | and |, and | or )“”)*")
+_SENTENCE = re.compile(r"[^.!?]+(?:\.\d+[^.!?]*)*[.!?]?")
+_WORD = re.compile(r"[a-z]+(?:'[a-z]+)?")
+_UNIT = re.compile(r"(\d+(?:[.,]\d+)*%?) (viewers?|stars?|times)")
+
+TURNING: tuple[frozenset[str], ...] = (
+    word_set("no not never none nothing cannot nobody neither nor without don't doesn't isn't can't won't"),
+    word_set("only just merely"),
+    word_set("average averages"),
+    *(
+        frozenset({word})
+        for word in sorted(
+            word_set(
+                "more most less least fewer than against better best worse worst older newer higher lower likelier "
+                "unlikely if unless even earlier later also seen hated disliked dislike"
+            )
+        )
+    ),
+)
+"""Words that turn a statement: of each group, either both texts hold one or neither does."""
+
+ROLES: tuple[frozenset[str], ...] = (
+    word_set("liked enjoyed liking favourites like"),
+    word_set("watched saw"),
+    word_set("named mentioned example"),
+)
+"""What a title is to a person: in a sentence of its own kind in the plain text, so also in the other."""
+
+
+def retellable(plain: str) -> bool:
+    """Whether sentences may be put in other words: no sentence may give two titles parts that could be confused."""
+    return all(len(_LIST.findall(_blank(sentence))) < 2 for sentence in _sentences(plain))
+
+
+def changes(text: str, plain: str, words: Collection[str] = ()) -> list[str]:
+    """Everything that ``text`` says otherwise than ``plain``; empty where it may stand for it.
+
+    Both must hold the same titles, numbers (with the same unit, and those without one in the same order) and turning
+    words; a title keeps its part; any other word must be of ``plain`` or one of ``words`` (lower case, if given).
+    """
+    found = []
+    quotes, given = Counter(QUOTE.findall(text)), set(QUOTE.findall(plain))
+    found += [f"title “{title}”" for title in quotes if title not in given]
+    found += [f"no title “{title}”" for title in sorted(given) if title not in quotes]
+    rest, own = flat(_blank(text)), flat(_blank(plain))
+    if _numbers(rest) != _numbers(own):
+        found.append(f"numbers {' '.join(_shown(rest)) or 'left out'}")
+    said, known = set(_WORD.findall(rest)), set(_WORD.findall(own))
+    counted = set(NUMBERS[2:])
+    found += [f"number {word}" for word in sorted((said ^ known) & counted)]
+    for group in TURNING:
+        if bool(said & group) != bool(known & group):
+            found.append(f"{'added' if said & group else 'left out'}: {', '.join(sorted((said | known) & group))}")
+    if words:
+        found += [f"word {word}" for word in sorted(said - known - set(words))]
+    parts = _parts(plain)
+    found += [f"the part of “{t}”" for t, part in _parts(text).items() if t in parts and part != parts[t]]
+    return found
+
+
+@lru_cache(maxsize=1024)
+def turning_words() -> frozenset[str]:
+    """All words that turn a statement."""
+    return frozenset().union(*TURNING)
+
+
+def _blank(text: str) -> str:
+    return QUOTE.sub("“”", text)
+
+
+def _sentences(text: str) -> list[str]:
+    """The sentences of a text, with the titles in them as they are."""
+    titles = iter(QUOTE.findall(text))
+    parts = [match.group() for match in _SENTENCE.finditer(_blank(text))]
+    return [re.sub("“”", lambda _: f"“{next(titles)}”", part) for part in parts]
+
+
+def _numbers(text: str) -> tuple[Counter[tuple[str, str]], list[str]]:
+    units = Counter((number, unit.rstrip("s")) for number, unit in set(_UNIT.findall(text)))
+    return units, list(dict.fromkeys(NUMBER.findall(_UNIT.sub("", text))))
+
+
+def _shown(text: str) -> list[str]:
+    return NUMBER.findall(text)
+
+
+def _parts(text: str) -> dict[str, frozenset[int]]:
+    """Each title's part: the groups of :data:`ROLES` that its sentences name."""
+    parts: dict[str, frozenset[int]] = {}
+    for sentence in _sentences(text):
+        words = set(_WORD.findall(flat(_blank(sentence))))
+        groups = frozenset(place for place, group in enumerate(ROLES) if words & group)
+        for title in QUOTE.findall(sentence):
+            parts[title] = parts.get(title, frozenset()) | groups
+    return parts

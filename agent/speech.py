@@ -1,0 +1,210 @@
+"""Speech: text from the language adapter, on the base LM that the policy already holds in memory.
+
+The speaking network has modules of its own whose base weights are the policy's tensors: one copy in memory, no adapter
+to switch, and forward passes of both may run side by side in different threads.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from safetensors.torch import load_file
+
+from agent.language_card import LanguageCard
+from agent.language_model import ADAPTER_FILE, AdapterError, load_base
+
+if TYPE_CHECKING:
+    from agent.grammar import Form, Grammars
+
+LANGUAGE = Path(__file__).parent / "adapters" / "ml-100k-language"
+"""The language adapter that this version ships."""
+
+LONGEST_PROMPT = 1024
+"""A prompt keeps its last so many tokens."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One text to be written: the prompt as chat messages, and the form that the text is held to (None: anything).
+
+    ``temperature`` 0 takes the most probable token; ``seed`` is of the draws above that.
+    """
+
+    messages: Sequence[dict[str, str]]
+    form: Form | None = None
+    max_tokens: int = 80
+    temperature: float = 0.0
+    seed: int = 0
+
+
+class Speech:
+    """Writes texts with a causal LM and its tokenizer; no state between calls, so threads may share it."""
+
+    def __init__(self, model: Any, tokenizer: Any, card: LanguageCard) -> None:
+        self.model = model
+        self.tokenizer = tokenizer
+        self.card = card
+        self._grammars: Grammars | None = None
+        eos = model.generation_config.eos_token_id
+        self._stops = {tokenizer.eos_token_id, *(eos if isinstance(eos, list) else [eos])} - {None}
+
+    @classmethod
+    def load(cls, folder: Path, base: Path, shared: Any = None, dtype: torch.dtype | None = None) -> Speech:
+        """The base LM with a language adapter.
+
+        Args:
+            folder: the adapter.
+            base: the base LM's folder.
+            shared: a model around the same base LM, as a whole or its first layers (such as the policy's), whose
+                weights are used instead of a second copy.
+            dtype: of the weights (None: of ``shared``, else the fastest here).
+
+        Raises:
+            AdapterError: the folder is no language adapter, or is not for this base LM.
+        """
+        from peft import LoraConfig, get_peft_model, set_peft_model_state_dict
+
+        card = LanguageCard.read(folder)
+        if card.base != Path(base).name:
+            raise AdapterError(
+                f"the language adapter {folder.name!r} was trained on {card.base}, not on {Path(base).name}: train one "
+                "with `concierge train language --model`, or choose `--wording templates`"
+            )
+        if shared is not None:
+            weight = shared.get_input_embeddings().weight
+            dtype, device = dtype or weight.dtype, str(weight.device)
+        else:
+            device = "cpu"
+        model, tokenizer = load_base(base, dtype=dtype, device=device)
+        if shared is not None:
+            share_weights(model, shared)
+        config = LoraConfig.from_pretrained(str(folder))
+        config.inference_mode = True
+        config.base_model_name_or_path = None
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)
+            wrapped = get_peft_model(model, config, autocast_adapter_dtype=False)
+        outcome = set_peft_model_state_dict(wrapped, load_file(folder / ADAPTER_FILE))
+        if outcome.unexpected_keys:
+            raise AdapterError(
+                f"the adapter {folder.name!r} does not fit {card.base}: {outcome.unexpected_keys[0]} is not in it"
+            )
+        return cls(wrapped.to(model.dtype).eval(), tokenizer, card)
+
+    @property
+    def grammars(self) -> Grammars:
+        """What texts can be held to, for this tokenizer; made when first used (half a second)."""
+        if self._grammars is None:
+            from agent.grammar import Grammars
+
+            self._grammars = Grammars(self.tokenizer, self.model.config.vocab_size)
+        return self._grammars
+
+    def write(self, asked: Sequence[Asked]) -> list[str]:
+        """The texts, written side by side: five take little longer than one."""
+        tokens: list[list[int]] = [[] for _ in asked]
+        for step in self._steps(asked):
+            for row, token in step:
+                tokens[row].append(token)
+        return [self._text(own).strip() for own in tokens]
+
+    def stream(self, asked: Asked) -> Iterator[str]:
+        """The pieces of one text as they are written."""
+        tokens: list[int] = []
+        said = ""
+        for step in self._steps([asked]):
+            tokens += [token for _, token in step]
+            text = self._text(tokens)
+            if not text.endswith("\ufffd"):  # half a character is not shown
+                yield text[len(said) :]
+                said = text
+
+    def _text(self, tokens: Sequence[int]) -> str:
+        text: str = self.tokenizer.decode(tokens, skip_special_tokens=True, clean_up_tokenization_spaces=False)
+        return text
+
+    @torch.inference_mode()
+    def _steps(self, asked: Sequence[Asked]) -> Iterator[list[tuple[int, int]]]:
+        """The tokens of each step as (row, token); rows that are finished are written no longer."""
+        from transformers import DynamicCache
+
+        if not asked:
+            return
+        ids = [self.ids(each.messages) for each in asked]
+        held = [None if each.form is None else self.grammars.start(each.form) for each in asked]
+        dice = [np.random.default_rng(each.seed) for each in asked]
+        batch = self.tokenizer.pad({"input_ids": ids}, return_tensors="pt").to(self.model.device)
+        fed, mask = batch["input_ids"], batch["attention_mask"]
+        cache = DynamicCache(config=self.model.config)
+        rows = list(range(len(asked)))
+        positions = (mask.cumsum(dim=1) - 1).clamp(min=0)
+        for written in range(max(each.max_tokens for each in asked)):
+            output = self.model(
+                input_ids=fed, attention_mask=mask, position_ids=positions, past_key_values=cache, use_cache=True,
+                logits_to_keep=1,
+            )  # fmt: skip
+            step, kept = [], []
+            for place, row in enumerate(rows):
+                logits = output.logits[place, -1].float().cpu().numpy()
+                form = held[row]
+                token = _choose(logits, None if form is None else form.mask(), asked[row].temperature, dice[row])
+                over = token in self._stops
+                if not over:
+                    step.append((row, token))
+                    complete = form is not None and form.take(token)
+                    over = complete or written + 1 >= asked[row].max_tokens
+                if not over:
+                    kept.append(place)
+            yield step
+            if not kept:
+                return
+            if len(kept) < len(rows):
+                cache.batch_select_indices(torch.tensor(kept, device=mask.device))
+                mask, positions = mask[kept], positions[kept]
+                rows = [rows[place] for place in kept]
+            last = dict(step)
+            fed = torch.tensor([[last[row]] for row in rows], device=mask.device)
+            mask = torch.cat([mask, mask.new_ones(len(rows), 1)], dim=1)
+            positions = positions[:, -1:] + 1
+
+    def ids(self, messages: Sequence[dict[str, str]]) -> list[int]:
+        """Token ids of a prompt, up to where the answer begins."""
+        text = self.tokenizer.apply_chat_template(list(messages), tokenize=False, add_generation_prompt=True)
+        found: list[int] = self.tokenizer(text, add_special_tokens=False)["input_ids"]
+        return found[-LONGEST_PROMPT:]
+
+
+def share_weights(model: Any, holder: Any) -> int:
+    """Let ``model`` use the base weights of ``holder`` wherever both have the same; returns how many bytes that saves.
+
+    ``holder`` may be a PEFT model, have fewer layers, and more rows of embeddings (its first ones are then used).
+    """
+    inner = holder.get_base_model() if hasattr(holder, "get_base_model") else holder
+    theirs = {name.replace(".base_layer.", "."): tensor for name, tensor in inner.named_parameters()}
+    saved = 0
+    for name, parameter in model.named_parameters():
+        other = theirs.get(name)
+        if other is None or other.dtype != parameter.dtype or other.shape[1:] != parameter.shape[1:]:
+            continue
+        if len(other) >= len(parameter):
+            parameter.data = other.data[: len(parameter)]
+            saved += parameter.numel() * parameter.element_size()
+    return saved
+
+
+def _choose(logits: np.ndarray, allowed: np.ndarray | None, temperature: float, rng: np.random.Generator) -> int:
+    """The next token: the most probable that is allowed, or drawn at a temperature (Gumbel-max)."""
+    if allowed is not None:
+        logits = np.where(allowed, logits[: len(allowed)], -np.inf)
+    if temperature > 0:
+        # Only the likeliest are drawn from: the long tail of a small LM is noise.
+        best = np.argpartition(-logits, 20)[:20]
+        noisy = logits[best] / temperature + rng.gumbel(size=len(best))
+        return int(best[np.argmax(noisy)])
+    return int(np.argmax(logits))

@@ -1,0 +1,90 @@
+"""Wording: how often the LM's words for checked facts pass the check, how much they vary, and how fast they come."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from agent.fidelity import QUOTE
+from agent.retelling import Retelling
+
+SIDE_BY_SIDE = 5
+"""So many paragraphs are written at once, as the reasons of one slate are."""
+
+
+@dataclass(frozen=True, slots=True)
+class WordingFigures:
+    """One row of the comparison of wordings.
+
+    ``passed`` is the share of all paragraphs that the LM's words were shown for, ``asked`` the share that it was asked
+    for; ``distinct`` the share of different sentence patterns (titles and numbers left out) among the paragraphs as
+    shown; ``seconds`` the mean per paragraph, and ``tokens_per_second`` of the words written (0 for the templates).
+    ``flaws`` counts what the check had against the rest, the first words of each objection.
+    """
+
+    wording: str
+    paragraphs: int
+    asked: float
+    passed: float
+    distinct: float
+    seconds: float
+    tokens_per_second: float
+    flaws: dict[str, int]
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data."""
+        return asdict(self)
+
+
+def wording_figures(
+    paragraphs: Sequence[str], retelling: Retelling | None = None, name: str = "templates", tokenizer: Any = None
+) -> WordingFigures:
+    """How a way of wording does on paragraphs as the templates word them (reasons of cards, replies).
+
+    Args:
+        paragraphs: the templates' words, at least one.
+        retelling: what words them otherwise, such as ``agent.language.Language(...)``'s; None measures the templates.
+        name: of the row.
+        tokenizer: counts the tokens written (None: words are counted).
+
+    Raises:
+        ValueError: there are no paragraphs.
+    """
+    if not paragraphs:
+        raise ValueError("no paragraphs to word: give the reasons or replies of some answers")
+    start = time.perf_counter()
+    shown, written, flaws, passed = list(paragraphs), [], {}, 0
+    for first in range(0, len(paragraphs) if retelling is not None else 0, SIDE_BY_SIDE):
+        assert retelling is not None
+        for place, told in enumerate(retelling.retell(paragraphs[first : first + SIDE_BY_SIDE], seed=first), first):
+            shown[place] = told.text
+            passed += told.passed
+            if told.written:
+                written.append(told.written)
+            for flaw in told.flaws:
+                kind = QUOTE.sub("", flaw).split(":")[0].split(" ")[0]
+                flaws[kind] = flaws.get(kind, 0) + 1
+    seconds = time.perf_counter() - start
+    count = sum(len(tokenizer(text)["input_ids"]) if tokenizer is not None else len(text.split()) for text in written)
+    total = len(paragraphs)
+    return WordingFigures(
+        wording=name,
+        paragraphs=total,
+        asked=round(len(written) / total, 4),
+        passed=round(passed / total, 4),
+        distinct=round(len({pattern(text) for text in shown}) / total, 4),
+        seconds=round(seconds / total, 4),
+        tokens_per_second=round(count / seconds, 1) if written else 0.0,
+        flaws=dict(sorted(flaws.items(), key=lambda pair: -pair[1])),
+    )
+
+
+def pattern(text: str) -> str:
+    """A text without what its facts bring: titles as “”, numbers as #; so that only the words differ."""
+    blank = QUOTE.sub("“”", text)
+    blank = "".join("#" if letter.isdigit() else letter for letter in blank)
+    while "##" in blank or "#.#" in blank or "#,#" in blank:
+        blank = blank.replace("##", "#").replace("#.#", "#").replace("#,#", "#")
+    return blank.replace("“”, “” and “”", "“”").replace("“” and “”", "“”")
