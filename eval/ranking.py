@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from agent.dataset import Dataset
 from agent.loading import ADAPTERS
@@ -35,6 +36,38 @@ def evaluate(dataset: Dataset, protocol: str, run: RankingRun) -> list[Table]:
     if protocol not in PROTOCOLS:
         raise RankingError(f"unknown protocol {protocol!r}: use one of {', '.join(PROTOCOLS)}")
     return PROTOCOLS[protocol](dataset, run)
+
+
+def evaluate_all(
+    dataset: Dataset, protocols: Sequence[str], run: RankingRun, skip: bool = False
+) -> tuple[list[Table], dict[str, str]]:
+    """The tables of several protocols; with ``skip``, why any of them does not apply, by its name.
+
+    Raises:
+        RankingError: see :func:`evaluate`; with ``skip`` only for a name that is unknown.
+    """
+    tables: list[Table] = []
+    left_out: dict[str, str] = {}
+    for name in protocols:
+        try:
+            tables += evaluate(dataset, name, run)
+        except RankingError as error:
+            if not skip or name not in PROTOCOLS:
+                raise
+            left_out[name] = str(error)
+    return tables, left_out
+
+
+def as_document(data: str, run: RankingRun, tables: Sequence[Table], left_out: Mapping[str, str]) -> dict[str, Any]:
+    """What ``concierge eval ranking --json`` prints, plain data."""
+    return {
+        "data": data,
+        "part": run.part,
+        "seed": run.seed,
+        "rows": [row for table in tables for row in table.to_json()],
+        "notes": [f"{table.protocol}: {note}" for table in tables for note in table.notes],
+        "left_out": dict(left_out),
+    }
 
 
 def released_policies() -> list[PolicySource]:

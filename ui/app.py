@@ -12,7 +12,7 @@ from agent.feedback import FeedbackLog
 from agent.recommender import Recommender
 from agent.template_serving import ServedTemplates
 from agent.template_versions import TemplateStore
-from ui import chat, studio, theme
+from ui import chat, live, studio, theme
 from ui.session import Desk
 
 TITLE = "Concierge"
@@ -65,7 +65,8 @@ class SafeHeaders:
 def build_app(recommender: Recommender, log: FeedbackLog, authors: Collection[str] | None = None) -> gr.Blocks:
     """The whole page; the same app serves any number of people.
 
-    ``authors`` are the accounts that see and use the prompts tab; None where there are no accounts: everybody does.
+    ``authors`` are the accounts that see and use the tabs behind the chat; None where there are no accounts: everybody
+    does.
     """
     desk = Desk(log, recommender.catalogue)
     served = recommender.templates or ServedTemplates(TemplateStore(log))
@@ -85,8 +86,12 @@ def build_app(recommender: Recommender, log: FeedbackLog, authors: Collection[st
                 with gr.Tab("Prompts", id="prompts", visible=authors is None) as prompts_tab:
                     author_desk = studio.StudioTab(recommender, served, store, authors)
                 author_desk.open_with(prompts_tab, store)
+                with gr.Tab("Live", id="live", visible=authors is None) as live_tab:
+                    figures = live.LiveTab(log, authors)
+                figures.open_with(live_tab)
                 if authors is not None:
                     app.load(author_desk.on_visit, None, [prompts_tab], api_visibility="private")
+                    app.load(figures.on_visit, None, [live_tab], api_visibility="private")
         app.load(
             tab.on_load,
             [store],
@@ -134,7 +139,7 @@ def launch(
         strict_cors=True,
         prevent_thread_lock=True,
         theme=theme.theme(),
-        css_paths=[theme.STYLE, theme.STUDIO_STYLE],
+        css_paths=[theme.STYLE, theme.STUDIO_STYLE, theme.LIVE_STYLE],
         js=theme.SCRIPT,
         app_kwargs={"middleware": [Middleware(SafeHeaders)], "docs_url": None, "redoc_url": None},
     )

@@ -7,7 +7,15 @@ from typing import Annotated
 
 import typer
 
-from ui import cli_eval_log, cli_eval_policy, cli_eval_ranking, cli_eval_reward, cli_eval_sessions, cli_eval_speed
+from ui import (
+    cli_eval_log,
+    cli_eval_policy,
+    cli_eval_ranking,
+    cli_eval_report,
+    cli_eval_reward,
+    cli_eval_sessions,
+    cli_eval_speed,
+)
 from ui.options import AdapterOption, DataOption, ModelOption
 from ui.terminal import JsonOption, out, print_json, sub_app, working
 
@@ -18,6 +26,7 @@ cli_eval_reward.add_to(app)
 cli_eval_log.add_to(app)
 cli_eval_sessions.add_to(app)
 cli_eval_speed.add_to(app)
+cli_eval_report.add_to(app)
 
 
 @app.command(epilog="Example: concierge eval latency --turns 50")

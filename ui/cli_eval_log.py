@@ -257,7 +257,7 @@ def _check(replications: int, seed: int, as_json: bool) -> None:
             replications, seed, progress=lambda done, total: bar.update(task, completed=done, total=total)
         )
     if as_json:
-        print_json(found.to_json())
+        print_json({"seed": seed, **found.to_json()})
     else:
         _show_check(found)
     if not found.passed:

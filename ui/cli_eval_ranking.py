@@ -76,9 +76,9 @@ def ranking(
     The released policies before and after PPO are among the rows, unless --adapter names another one.
     """
     from agent.dataset import load_dataset
-    from eval.ranking import DEFAULT, PROTOCOLS, evaluate, released_policies
+    from eval.ranking import DEFAULT, PROTOCOLS, as_document, evaluate_all, released_policies
     from eval.ranking_cache import RankingCache
-    from eval.ranking_run import PolicySource, RankingError, RankingRun
+    from eval.ranking_run import PolicySource, RankingRun
 
     unknown = sorted(set(protocol or ()) - set(PROTOCOLS))
     if unknown:
@@ -90,12 +90,10 @@ def ranking(
     own = None if template is None else _state_template(template)
     sources = [PolicySource("policy", adapter, own)] if adapter is not None else released_policies()
     sources = [PolicySource(source.name, source.adapter, own) for source in sources]
-    sources += [_named(text, own) for text in policy or ()]
+    sources += [named_policy(text, own) for text in policy or ()]
     if compare is not None:
         sources, compare = _compared(compare, sources, adapter)
     rows: list[pd.DataFrame] = []
-    tables: list[Table] = []
-    left_out: dict[str, str] = {}
     dataset = load_dataset(data)
     with steps() as report:
         run = RankingRun(
@@ -112,22 +110,12 @@ def ranking(
             rows=published,
             keep=rows.append if predictions is not None else lambda own: None,
         )
-        for name in PROTOCOLS if protocol is None else protocol:
-            if protocol is None and name not in DEFAULT:
-                continue
-            try:
-                tables += evaluate(dataset, name, run)
-            except RankingError as error:
-                if protocol is not None or compare is not None:
-                    raise
-                left_out[name] = str(error)
+        skip = protocol is None and compare is None
+        tables, left_out = evaluate_all(dataset, protocol or DEFAULT, run, skip)
     if predictions is not None:
         _write(predictions, rows)
     if as_json:
-        document: dict[str, Any] = {"data": data, "part": part, "seed": seed}
-        document["rows"] = [row for table in tables for row in table.to_json()]
-        document["notes"] = [f"{table.protocol}: {note}" for table in tables for note in table.notes]
-        document["left_out"] = left_out
+        document = as_document(data, run, tables, left_out)
         if compare is not None:
             document |= {"compare": list(compare), "differences": [_difference(table, compare) for table in tables]}
         print_json(document)
@@ -145,7 +133,12 @@ def _state_template(which: str) -> Template:
     return template
 
 
-def _named(text: str, template: Template | None) -> PolicySource:
+def named_policy(text: str, template: Template | None = None) -> PolicySource:
+    """A policy from ``NAME=FOLDER``.
+
+    Raises:
+        RankingOptionError: it is written otherwise.
+    """
     from eval.ranking_run import PolicySource
 
     name, equals, folder = text.partition("=")
@@ -165,7 +158,7 @@ def _compared(
     for text in pair:
         name = text
         if "=" in text:
-            found.append(_named(text, None))
+            found.append(named_policy(text))
             name = found[-1].name
         elif text.endswith(".j2") or "@" in text:
             found.append(PolicySource(text, adapter or RELEASED, _state_template(text)))

@@ -58,7 +58,7 @@ def reward(
     with steps() as report:
         found = judge(models, data, base, template, max_history, allow_missing, resamples, seed, report)
     if as_json:
-        print_json({"data": data, **found.to_json()})
+        print_json({"data": data, "seed": seed, "resamples": resamples, **found.to_json()})
     else:
         _show(found)
 

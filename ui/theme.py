@@ -9,6 +9,7 @@ from gradio.themes.utils.fonts import Font
 
 STYLE = Path(__file__).with_name("style.css")
 STUDIO_STYLE = Path(__file__).with_name("studio.css")
+LIVE_STYLE = Path(__file__).with_name("live.css")
 
 SCRIPT = """() => {
   const kept = localStorage.getItem('concierge-theme');

@@ -1,0 +1,146 @@
+"""Building: from documents to a report, and from a report to its files."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from agent.folder import write_whole
+from eval.report import experiments, live, off_policy, pictures, policy, ppo, ranking, reward, speed
+from eval.report.blocks import Part, Plot, Plots, Report, Section, Source, Text
+from eval.report.gathering import ReportRun, gather
+from eval.report.manifest import manifest
+from eval.report.markdown import markdown
+from eval.report.page import html
+from eval.report.reading import ReportError, checked
+
+SECTIONS: Mapping[str, Callable[[Sequence[Source]], Section]] = {
+    "ranking": ranking.section,
+    "policy": policy.section,
+    "reward": reward.section,
+    "off-policy": off_policy.section,
+    "live": live.section,
+    "experiments": experiments.section,
+    "ppo": ppo.section,
+    "speed": speed.section,
+}
+"""The sections in the order of the report."""
+
+Progress = Callable[[str, int, int], None]
+
+_SECTION_OF = {"off-policy-log": "off-policy"}
+
+
+def build(
+    run: ReportRun, sections: Sequence[str] = (), files: Sequence[Source] = (), command: str = "concierge eval report"
+) -> Report:
+    """The report: documents from files stand for themselves, those of the named sections are worked out.
+
+    Args:
+        run: what is asked of the sections that are worked out.
+        sections: their names; without any, and without files, all.
+        files: documents that verbs printed; a section that has one is not worked out.
+        command: the command line, for the manifest.
+
+    Raises:
+        ReportError: an unknown section, a document with a field missing or wrong, or the extra is not installed.
+        ValueError: what the evaluations themselves raise.
+    """
+    unknown = [name for name in sections if name not in SECTIONS]
+    if unknown:
+        raise ReportError(f"unknown section {unknown[0]!r}: use one of {', '.join(SECTIONS)}")
+    pictures.require()
+    given: dict[str, list[Source]] = {}
+    for source in files:
+        checked(source.kind, source.value, source.how)
+        given.setdefault(_SECTION_OF.get(source.kind, source.kind), []).append(source)
+    wanted = {*sections, *given} or set(SECTIONS)
+    made: list[Section] = []
+    sources: list[Source] = []
+    todo = [name for name in SECTIONS if name in wanted]
+    for number, name in enumerate(todo):
+        run.report("sections", number, len(todo))
+        found, reasons = (given[name], []) if name in given else gather(name, run)
+        sources += found
+        section = SECTIONS[name](found)
+        missing = [Part("", [Text(reason, "quiet") for reason in reasons])] if reasons else []
+        made.append(replace(section, parts=[*section.parts, *missing]))
+    run.report("sections", len(todo), len(todo))
+    return Report("Evaluation of Concierge", made, sources, manifest(command, run.seed, sources))
+
+
+def write(
+    report: Report, output: Path, progress: Callable[[str, int, int], None] = lambda what, done, of: None
+) -> list[Path]:
+    """Write the page, Markdown and JSON, and the plots beside the Markdown.
+
+    Args:
+        report: what is written.
+        output: a folder, in which the files are called ``report``; or a file that ends in ``.html``.
+        progress: called with (what is being done, steps done, steps in all).
+
+    Returns:
+        The page, the Markdown and the JSON.
+
+    Raises:
+        ReportError: the output is a file of another kind, or cannot be written.
+    """
+    if output.is_file() and output.suffix != ".html":
+        raise ReportError(f"{output} is a file: give a folder, or a file that ends in .html")
+    page = output if output.suffix == ".html" else output / "report.html"
+    plots = page.parent / f"{page.stem}_plots"
+    every = list(_plots(report))
+    svgs: dict[int, str] = {}
+    paths: dict[int, str] = {}
+    for number, (plot, small) in enumerate(every):
+        progress("drawing", number, len(every))
+        svgs[id(plot)] = pictures.svg(plot.chart, small)
+        paths[id(plot)] = f"{plots.name}/{number + 1:02d}-{plot.name[:60].strip('-')}.svg"
+    progress("drawing", len(every), len(every))
+    texts = {
+        page: html(report, svgs, pictures.javascript()),
+        page.with_suffix(".md"): markdown(report, paths),
+        page.with_suffix(".json"): json.dumps(as_json(report), ensure_ascii=False, indent=1, allow_nan=False) + "\n",
+    }
+    try:
+        plots.mkdir(parents=True, exist_ok=True)
+        for old in plots.glob("*.svg"):
+            old.unlink()
+        for plot, _ in every:
+            (page.parent / paths[id(plot)]).write_text(svgs[id(plot)], encoding="utf-8")
+        for path, text in texts.items():
+            write_whole(path, text)
+    except OSError as error:
+        raise ReportError(f"{output} cannot be written: {error}") from error
+    return list(texts)
+
+
+def as_json(report: Report) -> dict[str, Any]:
+    """The manifest, and each section's documents as the verbs print them, with null for what is not defined."""
+    documents: dict[str, list[Any]] = {}
+    for source in report.sources:
+        documents.setdefault(_SECTION_OF.get(source.kind, source.kind), []).append(_finite(source.value))
+    return {"title": report.title, "manifest": _finite(report.manifest), "sections": documents}
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(name): _finite(own) for name, own in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(own) for own in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _plots(report: Report) -> Iterator[tuple[Plot, bool]]:
+    """Every plot, and whether it is one of several beside each other."""
+    for section in report.sections:
+        for part in section.parts:
+            for block in part.blocks:
+                if isinstance(block, Plot):
+                    yield block, False
+                elif isinstance(block, Plots):
+                    yield from ((plot, True) for plot in block.plots)
