@@ -187,13 +187,15 @@ class Judgement:
     """What a message feels about one title.
 
     ``stars`` are those that it gives (0.5 to 5; None: none); ``refused`` says that the title must not be shown though
-    nothing is said against it ("not X"); ``end`` is where the words end that judge it ("X was too long").
+    nothing is said against it ("not X"); ``end`` is where the words end that judge it ("X was too long"); ``alone``
+    says that the message holds nothing but titles.
     """
 
     attitude: Attitude
     stars: float | None
     refused: bool
     end: int
+    alone: bool = False
 
 
 def attitudes(flat: str, places: Sequence[tuple[int, int]]) -> list[Judgement]:
@@ -220,7 +222,7 @@ def attitudes(flat: str, places: Sequence[tuple[int, int]]) -> list[Judgement]:
     found = []
     for attitude, (_, stars, end) in zip(result, own, strict=True):
         known = _ATTITUDES.get(attitude or ("like" if alone else "about"), "about")
-        found.append(Judgement(known, stars, attitude == "not", end))
+        found.append(Judgement(known, stars, attitude == "not", end, alone))
     return found
 
 

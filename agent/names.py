@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 from agent.lexicon import FILM_NOUNS, GENRE_WORDS, MOODS, PLACES
 from agent.text import common_words, word_set
+from agent.text import flat as folded
 
 _CAPITALS = r"[^\W\d_a-zà-öø-ÿ][\w'’.-]*[\w'’]"
 _NAME = (
@@ -97,6 +99,27 @@ def named(text: str, flat: str, taken: list[tuple[int, int]]) -> list[tuple[int,
         phrase = f"{match['cue']} {words}" if keep else words
         found[start] = (start, ("no " if lower_negated else "") + phrase)
     return sorted(found.values())
+
+
+_LEAD = re.compile(
+    r"^(?:no |like |about |set (?:in|on|during) |takes? place in |a |an |the |some |lots? of |plenty of )+"
+)
+
+
+def tag_of(wish: str, tags: Mapping[str, frozenset[int]]) -> str | None:
+    """The catalogue's tag that a name or subject of :func:`named` means; None if no tag of two items or more does.
+
+    A surname stands for the person whose tag ends with it, if there is only one.
+    """
+    words = _LEAD.sub("", folded(wish).strip())
+    if len(tags.get(words, ())) >= 2:
+        return words
+    if " " in words or len(words) < 4 or words in common_words():
+        return None
+    ending = [
+        tag for tag, items in tags.items() if tag.endswith(" " + words) and tag.count(" ") <= 2 and len(items) >= 2
+    ]
+    return ending[0] if len(ending) == 1 else None
 
 
 def _trimmed(text: str, start: int, end: int) -> tuple[int, int]:

@@ -75,6 +75,17 @@ def given_rating(text: str, start: int, end: int) -> float | None:
         after = re.match(rf"[\s\"']*(?:as |with |at )?(?:an? )?{_NUMBER}{_SCALE}?(?![\w.])", text[end : end + 30])
         return _stars(after) if after else None
     behind = re.search(rf"(?<!\w){_NUMBER}{_SCALE}\s+(?:for|to)\s+[\"']?(?:the )?$", before)
+    # "2 stars for X, 5 for Y", "X 4 stars, Y 2"
+    if not behind and re.search(r"\bstars?\b|/ ?5|/ ?10|\brat(?:e|ed|ing)|\bg[ai]ve\b|out of", text[:start]):
+        behind = re.search(
+            rf"(?:,|\band|\bbut|;)\s+(?:only )?(?:an? )?{_NUMBER}(?P<scale>)\s+(?:for|"
+            rf"to)\s+[\"']?(?:the )?$",
+            before,
+        )
+        if not behind:
+            behind = re.match(rf"[\s\"']*(?:an? )?{_NUMBER}(?P<scale>)(?=\s*(?:$|[,.;]|and\b))", text[end : end + 12])
+    if not behind:
+        behind = re.match(rf"\s*[:=]\s*{_NUMBER}(?P<scale>)(?=\s*(?:$|[,.;\n]|and\b))", text[end : end + 12])
     return _stars(behind) if behind else None
 
 

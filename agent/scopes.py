@@ -63,6 +63,24 @@ _STOP = re.compile(
     r"something|prefer|please|maybe)\b"
 )
 _BACKGROUND = re.compile(r"\b(?:usually|normally|generally|typically|mostly|most of the time|as a rule|in general)\b")
+_CLAUSE = re.compile(r"[.;!?\n]|,|\bbut\b")
+_PREFERRED = re.compile(
+    r"(?<![\w'])(?:preferably|ideally|if possible,?|hopefully|best if|bonus(?: points)? (?:if|for)|"
+    r"(?:it )?would be (?:nice|great|cool|good) if|with a preference for|(?:even )?better if|"
+    r"(?:maybe|perhaps|possibly)(?! (?:not|an?other|you|we|i)\b))(?![\w])"
+)
+_PREFERRED_AFTER = re.compile(
+    r"(?<![\w'])(?:if (?:at all )?possible|if you can|if you have (?:any|one)|would be (?:nice|great|ideal|good|a plus|"
+    r"a bonus|cool|lovely|perfect)(?! if)|(?:is|are|'s) (?:a (?:plus|bonus)|preferred|a nice to have)|"
+    r"(?:but )?(?:it'?s |that'?s )?not (?:a must|essential|required|a deal ?breaker)|a plus|preferred)(?![\w])"
+)
+_PEOPLE = re.compile(
+    r"\bfor (?P<for>me|myself|him|her|them|us|(?:my|our|the) (?!mood|taste|weekend|evening|night|moment|most)\w+|"
+    r"(?:mum|mom|dad|grandma|grandpa))\b|"
+    r"(?<![\w'])(?P<who>i|(?:my|the|our) \w+|he|she|they|mum|mom|dad)(?:'d| would)? (?:really |only |just )?"
+    r"(?:wants?|likes?|loves?|prefers?|is (?:in the mood for|after|into)|am (?:in the mood for|after|into)|feels? like|"
+    r"fanc(?:y|ies))\b"
+)
 SEPARATOR = re.compile(
     rf"\s*(?:{FILM_NOUNS})?\s*(?P<sign>,?\s*(?:and/or|or|and|nor|&)|,|/|\+|)\s*"
     rf"(?:(?:a|an|any|some|maybe|even|perhaps|either|also|no|not|good|great|very|too|overly|really|"
@@ -147,6 +165,31 @@ def _spread(flat: str, hits: list[Hit], begin: int, state: str, word: str) -> No
         reach = place + 2
     for hit in chain[:reach]:
         hit.state = state
+
+
+def soft_spans(flat: str) -> list[tuple[int, int]]:
+    """The places (start, end) of what is only preferred: "preferably from the 80s", "black and white is a plus"."""
+    spans = []
+    for match in _PREFERRED.finditer(flat):
+        if match.group() in ("maybe", "perhaps", "possibly") and not re.search(r"\w", flat[: match.start()]):
+            continue  # "maybe a comedy" is all that there is
+        end = _CLAUSE.search(flat, match.end() + 1)
+        spans.append((match.end(), end.start() if end else len(flat)))
+    for match in _PREFERRED_AFTER.finditer(flat):
+        # A comma may stand right before ("..., if possible").
+        head = flat[: match.start()].rstrip(" ,")
+        begins = [found.end() for found in _CLAUSE.finditer(head)]
+        spans.append((begins[-1] if begins else 0, match.start()))
+    return spans
+
+
+def several_people(flat: str) -> bool:
+    """Whether wishes of several people are told: "a comedy for me and a horror film for my brother"."""
+    found: dict[str, set[str]] = {"for": set(), "who": set()}
+    for match in _PEOPLE.finditer(flat):
+        kind = "for" if match["for"] else "who"
+        found[kind].add(match[kind])
+    return len(found["for"]) > 1 or len(found["who"]) > 1
 
 
 def with_negation(flat: str, text: str, start: int, end: int) -> str:

@@ -136,6 +136,12 @@ class TitleIndex:
         )
         return replace(link, options=inside) if inside and (first or last) else link
 
+    def sharing(self, item: int) -> tuple[int, ...]:
+        """The items that share a whole title or an alias with ``item``, without it, the most rated first."""
+        keys = [key for key, kind in title_keys(self._titles[item], True) if kind != PART]
+        others = {other for key in keys for other, kind in self._entries[key].items() if kind != PART and other != item}
+        return tuple(self._ordered(others))
+
     # --- finding -----------------------------------------------------------------------------------------------------
 
     def _candidates(self, text: str, found: list[Word]) -> list[Candidate]:

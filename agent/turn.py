@@ -8,8 +8,9 @@ from dataclasses import replace
 from agent.catalogue import Catalogue
 from agent.constraints import Constraints
 from agent.conversation import Attitude, Belief, Conversation
+from agent.standing import merge
 from agent.state import Event, State
-from agent.understanding import Mention, Understanding, merge
+from agent.understanding import Mention, Understanding
 
 STARS: dict[Attitude, float | None] = {"liked": 5.0, "disliked": 1.0, "seen": None, "more": 5.0, "less": 1.0}
 """How an attitude reads in a history, in stars (None: watched, not rated); "rated" carries its own."""

@@ -1,26 +1,30 @@
-"""Understanding: from one message to titles, attitudes, constraints and intent."""
+"""Understanding: from one message, in its context, to titles, attitudes, constraints, critiques and intent."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from statistics import median_low
 
-from agent.attitudes import Attitude, attitudes
+from agent.attitudes import Attitude, Judgement, attitudes
 from agent.catalogue import Catalogue
 from agent.constraints import Constraints
-from agent.critiques import Critique
-from agent.intents import Intent
+from agent.critiques import Critique, applied, critique_hits, year_bound
+from agent.intents import ASK, POLITE, TALK, Intent, Signs, intent_of, rejects
+from agent.names import tag_of
+from agent.spelling import mend, rewrite
+from agent.spots import Spot, masked_at, spots_of
 from agent.text import clean, flat
-from agent.title_index import Link
-from agent.wishes import MASK, Wishes, read_wishes
-from agent.years import year_hits
+from agent.tongues import gloss, language
+from agent.wishes import Wishes, read_wishes
 
 
 @dataclass(frozen=True, slots=True)
 class Mention:
-    """A title in the message: its item, the words and their place, the attitude, and stars where given (0.5 to 5)."""
+    """A film in the message, by its title or by a reference ("the second one").
+
+    ``text`` are the words and ``start``, ``end`` their place; ``rating`` are stars where given (0.5 to 5).
+    """
 
     item: int
     text: str
@@ -44,11 +48,12 @@ class Ambiguity:
 class Understanding:
     """What one message says.
 
-    ``constraints`` are those of this message alone; :func:`merge` joins them with what stands. ``replaces`` names the
-    fields of :class:`Constraints` that stand no longer; ``dropped`` are genres that are neither wanted nor unwanted
-    any more. ``request`` is the wish in words, titles as written; "" if the message holds none. Places of mentions
-    count in ``agent.text.clean(message)``. ``critiques`` compare with what was shown or named; ``language`` is the
-    message's, as ISO 639-1 ("en").
+    ``constraints`` are those of this message alone; :func:`agent.standing.merge` joins them with what stands.
+    ``replaces`` names the fields of :class:`Constraints` that stand no longer; ``dropped`` are genres that are neither
+    wanted nor unwanted any more. ``request`` is the wish in words, titles as written; "" if the message holds none.
+    Places of mentions count in ``agent.text.clean(message)``. ``critiques`` compare with what was shown or named;
+    ``language`` is the message's, as ISO 639-1 ("en"). ``corrections`` are (mistaken, meant) items: what an earlier
+    message said of the first is meant of the second.
     """
 
     intent: Intent
@@ -60,43 +65,21 @@ class Understanding:
     dropped: frozenset[str] = field(default=frozenset())
     critiques: tuple[Critique, ...] = ()
     language: str = "en"
+    corrections: tuple[tuple[int, int], ...] = ()
 
 
-_RESET = re.compile(
-    r"\b(?:start (?:over|again|afresh|anew|fresh)|new search|reset|begin again|from scratch|clear (?:everything|all)|"
-    r"forget (?:everything|all (?:of )?(?:that|this)|what i (?:said|told you)|it all)|"
-    r"something completely different)\b"
-)
-_THANKS = re.compile(r"\b(?:thanks?(?: you)?|thx|ty|cheers|much appreciated|bye|goodbye|good night|see you)\b")
-_GREETING = re.compile(r"^\W*(?:hi|hello|hey|hiya|howdy|yo|greetings|good (?:morning|evening|afternoon|day))\b")
-_POLITE = re.compile(
-    r"\b(?:hi|hello|hey|hiya|howdy|yo|greetings|good|morning|evening|afternoon|day|there|again|"
-    r"thanks?|you|thx|ty|cheers|so|very|much|a|lot|"
-    r"bye|goodbye|night|see|great|perfect|awesome|nice|cool|lovely|ok|okay|that's|thats|that|is|"
-    r"was|all|for|now|your|the|help|appreciated|"
-    r"how|are|doing|concierge|wonderful|brilliant|excellent|really|helpful|it|this|these|those|"
-    r"it's|yes|very|later|tips?|recommendations?|suggestions?)\b"
-)
-_ASK = re.compile(
-    r"\b(?:recommend(?:ations?)?|suggest(?:ions?)?|want|need|looking for|look for|find|show|give (?:me|us)|"
-    r"something|anything|what (?:should|can|could|to|else|would)|"
-    r"any (?:good (?:films?|movies?|ones?)|ideas)|watch (?:tonight|next|now|today)|in the mood|"
-    r"feel like|fancy|please|would like|i'd like|mood for|prefer|got any|"
-    r"do you have|have you got|surprise me|pick|choose|more(?! than)|another|others?|else|similar|next|ideas?)\b"
-)
-_CHANGE = re.compile(
-    r"\b(?:but|instead|rather|actually|more|less|another|others?|else|different|newer|older|not|no|"
-    r"nothing|without|except|anything but|drop|forget|"
-    r"whatever|any|also|too|even|only|keep|same)\b"
-)
 _SENTENCE = re.compile(r"[^.!?\n]*(?:[.!?\n]+(?=\s|$)|[.!?\n](?=\S)|$)")
 _TAG = re.compile(r"</?[A-Za-z!|][^<>\n]{0,80}>")
 _MARKUP = re.compile(r"<(?=[/!|?A-Za-z_])|(?<=[\w|/\"'?-])>")
-_OF_THAT_TIME = re.compile(r"[\s\"'”’(]*(?:(?:the )?(?:one )?(?:from|of|in) )?$")
 
 
 def understand(
-    message: str, catalogue: Catalogue, previous: Constraints | None = None, shown: Sequence[int] = ()
+    message: str,
+    catalogue: Catalogue,
+    previous: Constraints | None = None,
+    shown: Sequence[int] = (),
+    spoken: Sequence[int] = (),
+    last: Intent | None = None,
 ) -> Understanding:
     """Read one message; any text is accepted, and only its first ``agent.text.MESSAGE_LIMIT`` characters are read.
 
@@ -104,166 +87,158 @@ def understand(
         message: the user's words.
         catalogue: the items and genres that words may stand for.
         previous: what stands from earlier messages (None: this is the first one).
-        shown: catalogue indices of what was shown last; "newer" and "older" compare with it if nothing else is named.
+        shown: catalogue indices of what was shown last, in order; references and comparisons mean these.
+        spoken: catalogue indices of the films that the message before spoke of; "it" and corrections mean these.
+        last: the intent of the message before.
     """
     text = clean(message)
     folded = flat(text)
-    links = list(catalogue.link(text, previous))
-    years = year_hits(_masked(folded, links), catalogue.newest_year, catalogue.oldest_year)
-    for number, link in enumerate(links):
-        if link.item is not None:
-            continue
-        for hit in years:
-            near = catalogue.titles.narrowed(link, (hit.first, hit.last))
-            beside = hit.start - link.end >= 0 and _OF_THAT_TIME.fullmatch(folded, link.end, hit.start) is not None
-            if near.item is not None:
-                # "Hamlet from the 40s" tells which one; the decade is then no wish of its own.
-                links[number] = replace(near, end=hit.end, text=text[near.start : hit.end]) if beside else near
-                break
-    # The year behind a title belongs to it; markup says nothing, and what judges a title is no wish.
-    plain = _TAG.sub(lambda match: " " * len(match.group()), folded)
-    judgements = attitudes(plain, [(link.start, link.end) for link in links])
-    masked = _TAG.sub(lambda match: " " * len(match.group()), _masked(text, links))
-    for link, judgement in zip(links, judgements, strict=True):
-        masked = masked[: link.end] + MASK * (judgement.end - link.end) + masked[max(link.end, judgement.end) :]
+    spots, correcting = spots_of(text, folded, catalogue, previous, shown, spoken, last)
+    code = language(masked_at(text, [(spot.start, spot.end) for spot in spots]))
+    # From here on in plain English: glossed where it is not, mended where it is mistyped.
+    plain, places = rewrite(text, [(spot.start, spot.end) for spot in spots], lambda part: mend(gloss(part, code)))
+    plain = _TAG.sub(lambda match: " " * len(match.group()), plain)
+    judgements = attitudes(flat(plain), places)
+    # The year behind a title belongs to it, and what judges a title is no wish.
+    masked = masked_at(
+        plain, [(start, max(end, told.end)) for (start, end), told in zip(places, judgements, strict=True)]
+    )
     wishes = read_wishes(masked, flat(masked), catalogue.genre_names, catalogue.newest_year, catalogue.oldest_year)
-    mentions: list[Mention] = []
-    ambiguities: list[Ambiguity] = []
-    excluded: set[int] = set()
-    for link, judgement in zip(links, judgements, strict=True):
-        attitude, stars = judgement.attitude, judgement.stars
-        if link.item is None:
-            ambiguities.append(Ambiguity(link.text, link.options, attitude, stars))
-            continue
-        mentions.append(Mention(link.item, link.text, link.start, link.end, attitude, stars))
-        if judgement.refused or attitude in ("disliked", "seen", "unlike"):
-            excluded.add(link.item)
-    constraints = Constraints(
-        wishes.genres,
-        wishes.without_genres,
-        wishes.year_min,
-        wishes.year_max,
-        wishes.rating_min,
-        frozenset(excluded),
-        wishes.unchecked,
+
+    mentions, ambiguities, refused = _mentions(text, spots, judgements)
+    constraints, found_critiques, replaces = _constraints(flat(masked), wishes, mentions, catalogue, previous, shown)
+    signs = Signs(
+        flat=flat(masked_at(plain, places)),
+        felt=[*(mention.attitude for mention in mentions), *(title.attitude for title in ambiguities)],
+        items=len({mention.item for mention in mentions}) + len(ambiguities),
+        references=any(spot.reference for spot in spots),
+        wish=bool(found_critiques or wishes.replaces or wishes.dropped or constraints or constraints.unchecked),
+        checkable=bool(constraints),
+        refused=bool(refused),
+        shown=len(shown),
+        begun=previous is not None,
+        standing=previous is not None and (bool(previous) or bool(previous.unchecked)),
+        correction=correcting and bool(mentions),
+        last=last,
     )
-    replaces = set(wishes.replaces)
-    if wishes.relative is not None:
-        constraints, replaced = _relative(wishes.relative, constraints, mentions, catalogue, previous, shown)
-        replaces |= replaced
-    intent = _intent(folded, links, mentions, ambiguities, constraints, wishes, previous)
-    request = "" if intent in ("thanks", "greeting", "rate") else _request(text, masked, mentions, wishes)
+    intent = intent_of(signs)
+    corrections = _corrections(mentions, refused, spoken) if correcting else ()
+    if intent in TALK:
+        about = tuple(replace(mention, attitude="about", rating=None) for mention in mentions)
+        unsure = tuple(replace(title, attitude="about", rating=None) for title in ambiguities)
+        return Understanding(
+            intent, about, unsure, Constraints(), frozenset(), "", language=code, corrections=corrections
+        )
+    excluded = {m.item for m in mentions if m.attitude in ("disliked", "seen", "unlike")} | refused
+    if shown and rejects(signs.flat) and not (signs.references and refused) and intent in ("reject", "refine"):
+        excluded |= set(shown) if not mentions or signs.references else set()
+    if corrections:
+        meant = {new for _, new in corrections}
+        mentions = [replace(m, attitude="about") if m.item in meant and m.attitude == "like" else m for m in mentions]
+        excluded -= meant
+    request = "" if intent == "rate" else _request(plain, masked, places, spots, judgements, wishes, catalogue)
     return Understanding(
-        intent, tuple(mentions), tuple(ambiguities), constraints, frozenset(replaces), request, wishes.dropped
+        intent,
+        tuple(mentions),
+        tuple(ambiguities),
+        constraints.excluding(excluded),
+        frozenset(replaces),
+        request,
+        wishes.dropped,
+        found_critiques,
+        code,
+        corrections,
     )
 
 
-def merge(previous: Constraints, understanding: Understanding) -> Constraints:
-    """What stands after a message.
-
-    Genres add up, unless the message replaces them ("actually, a comedy"); one that it drops goes; a genre that was
-    unwanted and is now wanted is wanted, and the other way round. A new decade replaces the years, an open end ("after
-    1990") replaces its own side, and the other side too where both cannot hold. A new rating floor replaces the old.
-    Exclusions and unchecked wishes add up. After "start over" only the message itself counts.
-    """
-    new = understanding.constraints
-    if understanding.intent == "reset":
-        return new
-    gone = understanding.replaces
-    kept = () if "genres" in gone else previous.genres
-    kept = tuple(group - understanding.dropped for group in kept if group - understanding.dropped)
-    kept = tuple(group - new.without_genres for group in kept if group - new.without_genres)
-    wanted = frozenset(genre for group in new.genres for genre in group)
-    without = frozenset() if "without_genres" in gone else previous.without_genres - understanding.dropped - wanted
-    year_min = new.year_min if new.year_min is not None or "year_min" in gone else previous.year_min
-    year_max = new.year_max if new.year_max is not None or "year_max" in gone else previous.year_max
-    if year_min is not None and year_max is not None and year_min > year_max:
-        year_min, year_max = new.year_min, new.year_max
-    rating = new.rating_min if new.rating_min is not None or "rating_min" in gone else previous.rating_min
-    return Constraints(
-        tuple(dict.fromkeys([*kept, *new.genres])),
-        without | new.without_genres,
-        year_min,
-        year_max,
-        rating,
-        previous.excluded | new.excluded,
-        tuple(dict.fromkeys([*previous.unchecked, *new.unchecked])),
-    )
+def _mentions(
+    text: str, spots: Sequence[Spot], judgements: Sequence[Judgement]
+) -> tuple[list[Mention], list[Ambiguity], set[int]]:
+    """What is said of each film, of each title that is not clear, and the films that are refused."""
+    mentions: dict[int, Mention] = {}
+    ambiguities: list[Ambiguity] = []
+    refused: set[int] = set()
+    for spot, told in zip(spots, judgements, strict=True):
+        words = text[spot.start : spot.end]
+        if not spot.items:
+            ambiguities.append(Ambiguity(words, spot.options, told.attitude, told.stars))
+        for item in spot.items:
+            feeling: Attitude = "about" if spot.reference and told.attitude == "like" and told.alone else told.attitude
+            mentions.setdefault(item, Mention(item, words, spot.start, spot.end, feeling, told.stars))
+            if told.refused:
+                refused.add(item)
+    return list(mentions.values()), ambiguities, refused
 
 
-def _masked(text: str, links: Sequence[Link]) -> str:
-    for link in links:
-        text = text[: link.start] + MASK * (link.end - link.start) + text[link.end :]
-    return text
-
-
-def _relative(
-    direction: str,
-    constraints: Constraints,
+def _constraints(
+    flat_masked: str,
+    wishes: Wishes,
     mentions: Sequence[Mention],
     catalogue: Catalogue,
     previous: Constraints | None,
     shown: Sequence[int],
-) -> tuple[Constraints, set[str]]:
-    """Newer or older: than the examples, else than what stands, else than the middle of what was shown."""
-    named = [m for m in mentions if m.attitude == "like"] or [m for m in mentions if m.attitude != "unlike"]
-    years = [year for m in named if (year := catalogue[m.item].year) is not None]
-    newer = direction == "newer"
-    if years:
-        reference: int | None = max(years) if newer else min(years)
-    else:
-        reference = None if previous is None else previous.year_max if newer else previous.year_min
-        seen_years = [year for item in shown if (year := catalogue[item].year) is not None]
-        if reference is None and seen_years:
-            reference = median_low(seen_years)
-    if reference is None:
-        return replace(constraints, unchecked=(*constraints.unchecked, direction)), set()
-    if newer:
-        return replace(constraints, year_min=max(reference + 1, constraints.year_min or 0)), {"year_min", "year_max"}
-    return replace(constraints, year_max=min(reference - 1, constraints.year_max or 9999)), {"year_min", "year_max"}
-
-
-def _intent(
-    folded: str,
-    links: Sequence[Link],
-    mentions: Sequence[Mention],
-    ambiguities: Sequence[Ambiguity],
-    constraints: Constraints,
-    wishes: Wishes,
-    previous: Constraints | None,
-) -> Intent:
-    wish = bool(
-        wishes.genres
-        or wishes.without_genres
-        or wishes.unchecked
-        or wishes.replaces
-        or wishes.dropped
-        or wishes.relative
-        or constraints.year_min
-        or constraints.year_max
-        or constraints.rating_min
+) -> tuple[Constraints, tuple[Critique, ...], set[str]]:
+    """The conditions of a message, its critiques, and the fields that it replaces."""
+    tags: list[str] = []
+    without_tags: set[str] = set()
+    unchecked = list(wishes.unchecked)
+    for words in wishes.names:
+        tag = tag_of(words, catalogue.tag_items)
+        if tag is not None:
+            unchecked = [own for own in unchecked if own != words]
+            if words.startswith("no "):
+                without_tags.add(tag)
+            else:
+                tags.append(tag)
+    constraints = Constraints(
+        genres=wishes.genres,
+        without_genres=wishes.without_genres,
+        year_min=wishes.year_min,
+        year_max=wishes.year_max,
+        rating_min=wishes.rating_min,
+        unchecked=tuple(unchecked),
+        without_years=wishes.without_years,
+        tags=tuple(tags),
+        without_tags=frozenset(without_tags),
+        # Users tag few films, so that a missing tag does not say much.
+        soft=wishes.soft | frozenset(tags),
     )
-    if _RESET.search(_masked(folded, links)):
-        return "reset"
-    if not links and not wish:
-        rest = re.sub(r"[\W_]+", " ", _POLITE.sub(" ", folded)).strip()
-        if not rest and _THANKS.search(folded):
-            return "thanks"
-        if not rest and _GREETING.search(folded):
-            return "greeting"
-    asked = _ASK.search(_masked(folded, links)) is not None
-    felt = [*(mention.attitude for mention in mentions), *(title.attitude for title in ambiguities)]
-    if felt and not wish and not asked and all(attitude in ("liked", "disliked", "seen") for attitude in felt):
-        return "rate"
-    if wish or asked or "like" in felt or "unlike" in felt:
-        standing = previous is not None and (bool(previous) or bool(previous.unchecked))
-        if standing or (previous is not None and _CHANGE.search(_masked(folded, links))):
-            return "refine"
-        return "recommend"
-    return "refine" if mentions and constraints.excluded and previous is not None else "other"
+    replaces = set(wishes.replaces)
+    named = [m.item for m in mentions if m.attitude == "like"] or [m.item for m in mentions if m.attitude != "unlike"]
+    compared = tuple(dict.fromkeys(named or shown))
+    wanted = frozenset(genre for group in (previous.genres if previous else ()) for genre in group)
+    found: list[Critique] = []
+    for aspect, more, _, _ in critique_hits(flat_masked, wishes.relative):
+        critique = Critique(aspect, more, compared)
+        found.append(critique)
+        if aspect != "year":
+            constraints, gone = applied(critique, constraints, wanted, catalogue)
+            replaces |= gone
+            continue
+        bounded = year_bound(more, named, shown, constraints, previous, catalogue)
+        if bounded is None:
+            constraints = replace(constraints, unchecked=(*constraints.unchecked, "newer" if more else "older"))
+        else:
+            constraints, replaces = bounded, replaces | {"year_min", "year_max"}
+    return constraints, tuple(found), replaces
 
 
-def _request(text: str, masked: str, mentions: Sequence[Mention], wishes: Wishes) -> str:
+def _corrections(mentions: Sequence[Mention], refused: set[int], spoken: Sequence[int]) -> tuple[tuple[int, int], ...]:
+    """The film spoken of before, and the one that is meant instead."""
+    meant = [m.item for m in mentions if m.item not in refused and m.item not in spoken]
+    mistaken = [item for item in spoken if item in refused] or list(spoken[-1:])
+    return ((mistaken[0], meant[0]),) if meant and mistaken else ()
+
+
+def _request(
+    plain: str,
+    masked: str,
+    places: Sequence[tuple[int, int]],
+    spots: Sequence[Spot],
+    judgements: Sequence[Judgement],
+    wishes: Wishes,
+    catalogue: Catalogue,
+) -> str:
     """The sentences that hold a wish: neither greetings nor sentences that only judge films."""
     kept = []
     for match in _SENTENCE.finditer(masked):
@@ -271,12 +246,21 @@ def _request(text: str, masked: str, mentions: Sequence[Mention], wishes: Wishes
         sentence = masked[start:end].strip()
         if not sentence:
             continue
-        inside = [m for m in mentions if start <= m.start < end]
+        inside = [
+            (spot, place, told)
+            for spot, place, told in zip(spots, places, judgements, strict=True)
+            if start <= place[0] < end
+        ]
         wished = any(start <= place < end for place, _ in wishes.spans)
-        judged = inside and all(m.attitude in ("liked", "disliked", "seen") for m in inside)
-        polite = not inside and not re.sub(r"[\W_]+", "", _POLITE.sub(" ", flat(sentence)))
-        if polite or (judged and not wished and not _ASK.search(flat(sentence))):
+        judged = inside and all(told.attitude in ("liked", "disliked", "seen") for _, _, told in inside)
+        polite = not inside and not re.sub(r"[\W_]+", "", POLITE.sub(" ", flat(sentence)))
+        if polite or (judged and not wished and not ASK.search(flat(sentence))):
             continue
-        kept.append(text[start:end].strip())
+        words = plain[start:end]
+        for spot, (first, stop), _ in reversed(inside):
+            if spot.reference and len(spot.items) == 1 and stop <= end:
+                # "The second one" says nothing to a reader who does not see the list.
+                words = words[: first - start] + catalogue[spot.items[0]].title + words[stop - start :]
+        kept.append(words.strip())
     # Angle brackets could spell a token of the language model ("<item_5>"): the words stay, the brackets go.
     return re.sub(r"\s+", " ", _MARKUP.sub(" ", " ".join(kept))).strip()

@@ -9,7 +9,7 @@ from itertools import pairwise
 from agent.lexicon import FILM_NOUNS, GENRE_WORDS, MOOD_PHRASES, MOODS, PLACES, any_of, genre_patterns
 from agent.names import named
 from agent.ratings import rating_hits
-from agent.scopes import DROP, SEPARATOR, Hit, judge, with_negation
+from agent.scopes import DROP, SEPARATOR, Hit, judge, several_people, soft_spans, with_negation
 from agent.years import YearHit, combined, year_hits
 
 MASK = "¤"
@@ -25,7 +25,8 @@ class Wishes:
 
     ``dropped`` are genres that are taken back, neither wanted nor unwanted any more. ``replaces`` names the fields
     that stand no longer. ``relative`` is ``newer`` or ``older`` where a year must still be found to compare with.
-    ``spans`` are the places of all that was understood.
+    ``spans`` are the places of all that was understood; ``names`` are those of ``unchecked`` that name people and
+    subjects. ``soft`` are the fields and genres that are only preferred.
     """
 
     genres: tuple[frozenset[str], ...]
@@ -38,6 +39,9 @@ class Wishes:
     replaces: frozenset[str]
     relative: str | None
     spans: tuple[tuple[int, int], ...]
+    without_years: tuple[tuple[int, int], ...] = ()
+    names: tuple[str, ...] = ()
+    soft: frozenset[str] = frozenset()
 
 
 _MOOD = re.compile(
@@ -55,7 +59,8 @@ _LENGTH = re.compile(
 )
 _REPLACE = re.compile(
     r"\b(?:actually|instead(?! of)|rather(?! than)|on second thoughts?|changed my mind|make (?:it|"
-    r"that)|scratch that|no wait|wait,? no)\b"
+    r"that)|scratch that|no wait|wait,? no|i meant?(?= (?:an? |the |some )?\w)|instead of that|let'?s (?:do|"
+    r"go with|try))\b"
 )
 _FORGET_YEARS = re.compile(
     r"\b(?:any|whatever|whichever|all|every|different|forget(?: about)? the|drop the|ignore the|"
@@ -109,7 +114,8 @@ def read_wishes(text: str, flat: str, genre_names: tuple[str, ...], newest: int 
     taken = [*((h.start, h.end) for h in years), *((h.start, h.end) for h in hits), *((a, b) for a, b, _ in ratings)]
     forgets = [match for pattern in _FORGETS for match in pattern.finditer(flat)]
     taken += [match.span() for match in forgets]
-    unchecked += named(text, flat, taken)
+    names = named(text, flat, taken)
+    unchecked += names
     relative = next((hit.kind for hit in reversed(vague) if hit.kind in ("newer", "older")), None)
 
     replaces: set[str] = set()
@@ -133,7 +139,24 @@ def read_wishes(text: str, flat: str, genre_names: tuple[str, ...], newest: int 
         frozenset(replaces),
         relative,
         tuple(sorted(taken)),
+        tuple((hit.first, hit.last) for hit in vague if hit.kind == "gap" and hit.first and hit.last),
+        tuple(words for _, words in sorted(names)),
+        _soft(flat, hits, years, ratings),
     )
+
+
+def _soft(flat: str, hits: list[Hit], years: list[YearHit], ratings: list[tuple[int, int, float]]) -> frozenset[str]:
+    """The genres and fields that stand in what is only preferred."""
+    spans = soft_spans(flat)
+    soft: set[str] = set()
+    for start, end in spans:
+        soft |= {genre for hit in hits if start <= hit.start < end and hit.known for genre in hit.genres}
+        for year in (year for year in years if start <= year.start < end):
+            soft |= {"without_years"} if year.kind == "gap" else set()
+            soft |= {"year_min"} if year.first is not None else set()
+            soft |= {"year_max"} if year.last is not None else set()
+        soft |= {"rating_min" for begin, _, _ in ratings if start <= begin < end}
+    return frozenset(soft)
 
 
 def _replaced_years(hits: list[YearHit], first: int | None, last: int | None) -> set[str]:
@@ -222,6 +245,8 @@ def _grouped(flat: str, hits: list[Hit]) -> tuple[frozenset[str], ...]:
         else:
             clauses.append(mine)
     groups = dict.fromkeys(group for clause in clauses for group in clause)
+    if several_people(flat):  # "a comedy for me and a horror film for my brother": either will do
+        return (frozenset().union(*groups),)
     return tuple(group for group in groups if not any(other < group for other in groups))
 
 

@@ -41,7 +41,7 @@ class YearHit:
     """``text[start:end]`` asks for the years ``first`` to ``last`` (inclusive; None: open).
 
     ``kind`` is ``range``, ``open``, ``vague`` (old, recent), ``newer`` or ``older`` (relative, to a year still to be
-    found), or ``other`` (a wish about time that a range cannot express).
+    found), ``gap`` (years that are not wanted), or ``other`` (a wish about time that no range expresses).
     """
 
     kind: str
@@ -142,11 +142,12 @@ def year_hits(text: str, newest: int | None, oldest: int | None) -> list[YearHit
 def combined(text: str, hits: list[YearHit]) -> tuple[int | None, int | None, list[YearHit]]:
     """One range (first, last; None: open) from all hits, and the hits that it does not express.
 
-    Decades in a list ("70s or 80s") make one span; open ends cut it; "old" and "recent" only count alone.
+    Decades in a list ("70s or 80s") make one span, the years between them ("70s or 90s") a gap; open ends cut it;
+    "old" and "recent" only count alone.
     """
     first: int | None = None
     last: int | None = None
-    left = [hit for hit in hits if hit.kind in ("other", "newer", "older")]
+    left = [hit for hit in hits if hit.kind in ("other", "gap", "newer", "older")]
     ranges = [hit for hit in hits if hit.kind == "range"]
     opens = [hit for hit in hits if hit.kind == "open"]
     if ranges:
@@ -157,8 +158,10 @@ def combined(text: str, hits: list[YearHit]) -> tuple[int | None, int | None, li
                 r"[\s,/&]*(?:or|and|to|and/or|&)?[\s,/]*(?:from |in |of )?(?:maybe |even |perhaps )?",
                 text[earlier.end : hit.start],
             ):
-                if hit.first > last + 1 or hit.last < first - 1:  # the years between were not asked for
-                    left.append(YearHit("other", earlier.start, hit.end))
+                if hit.first > last + 1:  # the years between were not asked for
+                    left.append(YearHit("gap", earlier.start, hit.end, last + 1, hit.first - 1))
+                elif hit.last < first - 1:
+                    left.append(YearHit("gap", earlier.start, hit.end, hit.last + 1, first - 1))
                 first, last = min(first, hit.first), max(last, hit.last)
             elif max(first, hit.first) <= min(last, hit.last):
                 first, last = max(first, hit.first), min(last, hit.last)
@@ -208,7 +211,7 @@ def _span(match: re.Match[str], newest: int | None, oldest: int | None, negated:
 def _ranged(
     match: re.Match[str], low: int, high: int, newest: int | None, oldest: int | None, negated: bool
 ) -> YearHit:
-    """A range; not wanted, it is what lies before or behind, if only one of these is in the catalogue."""
+    """A range; not wanted, it is what lies before or behind if only one of these is in the catalogue, else a gap."""
     start, end = match.span()
     if not negated:
         return YearHit("range", start, end, low, high)
@@ -216,7 +219,7 @@ def _ranged(
         return YearHit("open", start, end, None, low - 1)
     if oldest is not None and low <= oldest:
         return YearHit("open", start, end, high + 1, None)
-    return YearHit("other", start, end)
+    return YearHit("gap", start, end, low, high)
 
 
 def _single(match: re.Match[str], newest: int | None, oldest: int | None, negated: bool) -> YearHit:

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from agent.constraints import Constraints
 from agent.text import MESSAGE_LIMIT, clean, flat
-from agent.understanding import Understanding, merge, understand
+from agent.standing import merge
+from agent.understanding import Understanding, understand
 from agent.wishes import read_wishes
 
 if TYPE_CHECKING:
