@@ -39,7 +39,8 @@ def problem_html(error: PromptError | None, source: str) -> str:
 
 def preview_html(preview: Preview, other: Preview | None, title: str) -> str:
     """One column: the prompt as the model reads it, its tokens, and the picks beside those of ``other``."""
-    count = "" if preview.tokens is None else f'<span class="count">{preview.tokens} tokens</span>'
+    of = "" if preview.window is None else f" of {preview.window:,}"
+    count = "" if preview.tokens is None else f'<span class="count">{preview.tokens}{of} tokens</span>'
     parts = [f"<header><h4>{escape(title)}</h4>{count}</header><pre>{escape(preview.text)}</pre>"]
     if preview.picks:
         before = [] if other is None else [pick.name for pick in other.picks]

@@ -29,12 +29,13 @@ class Pick:
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """The text that the model reads, its length in tokens (None: not counted), and the picks (none: not picked)."""
+    """The text that the model reads, its length in tokens and the most that fit (None: not counted), and the picks."""
 
     template: str
     text: str
     tokens: int | None
     picks: tuple[Pick, ...]
+    window: int | None = None
 
 
 def checked(source: str) -> Template:
@@ -97,7 +98,7 @@ class Previewer:
                 for place in order
             )
             text = own.prompt.tokenizer.decode(ids)
-            preview = Preview(f"{template.name}@{template.version}", text, len(ids), picks)
+            preview = Preview(f"{template.name}@{template.version}", text, len(ids), picks, own.prompt.window)
             self._known[key] = preview
             if len(self._known) > _KEPT:
                 self._known.popitem(last=False)
