@@ -90,8 +90,10 @@ class Grammars:
         from llguidance import LLMatcher
 
         if isinstance(form, JsonForm):
-            options = {"whitespace_flexible": False, "item_separator": ", ", "key_separator": ": "}
-            source = LLMatcher.grammar_from_json_schema(json.dumps(form.schema), options)
+            source = LLMatcher.grammar_from_json_schema(
+                json.dumps(form.schema),
+                {"whitespace_flexible": False, "item_separator": ", ", "key_separator": ": "},
+            )
         else:
             source = LLMatcher.grammar_from_regex(form.expression)
         matcher = LLMatcher(self._tokenizer, source)

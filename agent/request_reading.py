@@ -115,7 +115,7 @@ def unread(told: Understanding) -> bool:
     if told.ambiguities:
         return False
     found = told.mentions or told.constraints or told.constraints.unchecked or told.replaces or told.dropped
-    found = found or getattr(told, "critiques", ())
+    found = found or told.critiques
     if told.intent == "other":
         return not found
     return told.intent in ("recommend", "refine") and bool(told.request) and not found

@@ -33,7 +33,8 @@ LONGEST_PROMPT = 1024
 class Asked:
     """One text to be written: the prompt as chat messages, and the form that the text is held to (None: anything).
 
-    ``temperature`` 0 takes the most probable token; ``seed`` is of the draws above that.
+    ``max_tokens`` does not count tokens that the form leaves no choice about. ``temperature`` 0 takes the most probable
+    token; ``seed`` is of the draws above that.
     """
 
     messages: Sequence[dict[str, str]]
@@ -149,17 +150,22 @@ class Speech:
                 input_ids=fed, attention_mask=mask, position_ids=positions, past_key_values=cache, use_cache=True,
                 logits_to_keep=1,
             )  # fmt: skip
-            step, kept = [], []
+            step: list[tuple[int, int]] = []
+            kept = []
             for place, row in enumerate(rows):
-                logits = output.logits[place, -1].float().cpu().numpy()
                 form = held[row]
-                token = _choose(logits, None if form is None else form.mask(), asked[row].temperature, dice[row])
-                over = token in self._stops
-                if not over:
-                    step.append((row, token))
-                    complete = form is not None and form.take(token)
-                    over = complete or written + 1 >= asked[row].max_tokens
-                if not over:
+                allowed = None if form is None else form.mask()
+                logits = output.logits[place, -1].float().cpu().numpy()
+                token = _choose(logits, allowed, asked[row].temperature, dice[row])
+                if token in self._stops:
+                    continue
+                step.append((row, token))
+                complete = form is not None and form.take(token)
+                if form is not None and not complete and len(rows) == 1:
+                    for forced in form.forced():  # what must come next is read with the token before it
+                        step.append((row, forced))
+                        complete = form.take(forced)
+                if not complete and written + 1 < asked[row].max_tokens:
                     kept.append(place)
             yield step
             if not kept:
@@ -168,10 +174,9 @@ class Speech:
                 cache.batch_select_indices(torch.tensor(kept, device=mask.device))
                 mask, positions = mask[kept], positions[kept]
                 rows = [rows[place] for place in kept]
-            last = dict(step)
-            fed = torch.tensor([[last[row]] for row in rows], device=mask.device)
-            mask = torch.cat([mask, mask.new_ones(len(rows), 1)], dim=1)
-            positions = positions[:, -1:] + 1
+            fed = torch.tensor([[token for own, token in step if own == row] for row in rows], device=mask.device)
+            mask = torch.cat([mask, torch.ones_like(fed)], dim=1)
+            positions = positions[:, -1:] + torch.arange(1, fed.shape[1] + 1, device=mask.device)
 
     def ids(self, messages: Sequence[dict[str, str]]) -> list[int]:
         """Token ids of a prompt, up to where the answer begins."""

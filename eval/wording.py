@@ -3,15 +3,42 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from agent.fidelity import QUOTE
 from agent.retelling import Retelling
 
+if TYPE_CHECKING:
+    from agent.recommender import Recommender
+
 SIDE_BY_SIDE = 5
 """So many paragraphs are written at once, as the reasons of one slate are."""
+
+WISHES = (
+    "", "a comedy", "something tense from the 90s", "a romance, no musicals", "science fiction before 1985",
+    "a drama with at least 4 stars", "something for the children", "a war film or a western", "an old mystery",
+)  # fmt: skip
+"""What the users of a sample ask for, in turn."""
+
+
+def sample_paragraphs(
+    recommender: Recommender, slates: int, report: Callable[[int], None] = lambda done: None
+) -> tuple[list[str], list[str]]:
+    """The replies and the reasons of so many slates, for users of the data set who ask for :data:`WISHES`.
+
+    ``report`` is called with the number of slates done.
+    """
+    replies, reasons = [], []
+    users = recommender.users()
+    for number in range(slates):
+        user = users[number * len(users) // slates]
+        answer = recommender.recommend(user=user, ask=WISHES[number % len(WISHES)])
+        replies.append(answer.reply)
+        reasons += [item.reason for item in answer.items]
+        report(number + 1)
+    return replies, reasons
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +66,11 @@ class WordingFigures:
 
 
 def wording_figures(
-    paragraphs: Sequence[str], retelling: Retelling | None = None, name: str = "templates", tokenizer: Any = None
+    paragraphs: Sequence[str],
+    retelling: Retelling | None = None,
+    name: str = "templates",
+    tokenizer: Any = None,
+    at_once: int = SIDE_BY_SIDE,
 ) -> WordingFigures:
     """How a way of wording does on paragraphs as the templates word them (reasons of cards, replies).
 
@@ -48,6 +79,7 @@ def wording_figures(
         retelling: what words them otherwise, such as ``agent.language.Language(...)``'s; None measures the templates.
         name: of the row.
         tokenizer: counts the tokens written (None: words are counted).
+        at_once: so many paragraphs are written side by side (1: one after the other, as replies are).
 
     Raises:
         ValueError: there are no paragraphs.
@@ -55,10 +87,12 @@ def wording_figures(
     if not paragraphs:
         raise ValueError("no paragraphs to word: give the reasons or replies of some answers")
     start = time.perf_counter()
-    shown, written, flaws, passed = list(paragraphs), [], {}, 0
-    for first in range(0, len(paragraphs) if retelling is not None else 0, SIDE_BY_SIDE):
+    shown, passed = list(paragraphs), 0
+    written: list[str] = []
+    flaws: dict[str, int] = {}
+    for first in range(0, len(paragraphs) if retelling is not None else 0, at_once):
         assert retelling is not None
-        for place, told in enumerate(retelling.retell(paragraphs[first : first + SIDE_BY_SIDE], seed=first), first):
+        for place, told in enumerate(retelling.retell(paragraphs[first : first + at_once], seed=first), first):
             shown[place] = told.text
             passed += told.passed
             if told.written:

@@ -20,7 +20,7 @@ import prompts
 from agent.catalogue import Catalogue, Item
 from agent.fidelity import changes, retellable
 from training.phrases import PhraseBank
-from training.requests import write_request
+from training.requests import Style, write_request
 from training.rewording import answer_pair, card_pair, found_pair, vocabulary
 from training.wording import Dice, typed
 
@@ -117,12 +117,13 @@ def _of_mood(bank: PhraseBank, dice: Dice) -> tuple[str, dict[str, Any]]:
 def _of_request(
     items: Sequence[Item], bank: PhraseBank, dice: Dice, rng: np.random.Generator
 ) -> tuple[str, dict[str, Any]]:
-    style = dice.weighted(("soft", "mixed", "hard"), (0.75, 0.2, 0.05))
+    styles: tuple[Style, ...] = ("soft", "mixed", "hard")
+    style = dice.weighted(styles, (0.75, 0.2, 0.05))
     request = write_request(dice.one(items), rng, bank, style, like=False, typo=0.0)
     soft = {text for genre in bank.soft.values() for _, text in genre}
     wishes = [_LEAD.sub("", words) for words in request.words if words in soft]
     wishes = [words for words in wishes if words.lower() in request.text.lower()]
-    return request.text, reading_of("recommend", dict.fromkeys(wishes), request.genres, request.without)
+    return request.text, reading_of("recommend", list(dict.fromkeys(wishes)), request.genres, request.without)
 
 
 def _around(text: str, bank: PhraseBank, dice: Dice) -> str:

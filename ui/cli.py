@@ -21,6 +21,7 @@ from ui import (
     cli_prompts,
     cli_recommend,
     cli_release,
+    cli_speak,
     cli_train,
 )
 from ui.template_lookup import SavedTemplates
@@ -43,6 +44,7 @@ app.add_typer(cli_adapters.app, name="adapters")
 cli_chat.add_to(app)
 cli_recommend.add_to(app)
 cli_release.add_to(app)
+cli_speak.add_to(app)
 cli_doctor.add_to(app)
 
 

@@ -15,6 +15,7 @@ from ui import (
     cli_eval_reward,
     cli_eval_sessions,
     cli_eval_speed,
+    cli_eval_wording,
 )
 from ui.options import AdapterOption, DataOption, ModelOption
 from ui.terminal import JsonOption, out, print_json, sub_app, working
@@ -26,6 +27,7 @@ cli_eval_reward.add_to(app)
 cli_eval_log.add_to(app)
 cli_eval_sessions.add_to(app)
 cli_eval_speed.add_to(app)
+cli_eval_wording.add_to(app)
 cli_eval_report.add_to(app)
 
 

@@ -24,12 +24,13 @@ def add_to(app: typer.Typer) -> None:
 
 
 def release(
-    adapter: Annotated[Path, typer.Argument(help="The folder that `concierge train sft` or `train reward` wrote.")],
+    adapter: Annotated[Path, typer.Argument(help="The folder that a `concierge train` wrote.")],
     target: Annotated[Path, typer.Argument(help="The folder to fill; what it held is replaced.")],
     figures: Annotated[
         Path,
         typer.Option(
-            help="What `concierge eval ranking --json` printed for it (for a reward model: `eval reward --json`)."
+            help="What `concierge eval ranking --json` printed for it (for a reward model: `eval reward --json`, for a "
+            "language adapter: `eval wording --json`)."
         ),
     ],
     slates: Annotated[
@@ -41,14 +42,18 @@ def release(
     as_json: JsonOption = False,
 ) -> None:
     """Copy an adapter to where it is shipped from and write its model card."""
+    from agent.language_card import LANGUAGE_FILE
+    from training.language_release import release_language
     from training.release import release as write
     from training.reward_model import REWARD_FILE
     from training.reward_release import release_reward
 
-    judged = (adapter / REWARD_FILE).is_file()
-    verb = "eval reward" if judged else "eval ranking"
+    judged, speaks = (adapter / REWARD_FILE).is_file(), (adapter / LANGUAGE_FILE).is_file()
+    verb = "eval reward" if judged else "eval wording" if speaks else "eval ranking"
     report = _read(figures, verb)
-    if judged:
+    if speaks:
+        folder = release_language(adapter, target, report, command or "concierge train language")
+    elif judged:
         folder = release_reward(adapter, target, report, command or "concierge train reward")
     else:
         folder = write(
