@@ -17,7 +17,7 @@ from agent.dataset import Dataset
 from agent.feedback import FeedbackLog
 from agent.recommender import Recommender
 from agent.state import Event
-from agent.template_serving import ServedTemplates
+from agent.template_serving import ServedTemplates, Serving, Share
 from agent.template_versions import TemplateStore
 from eval.experiments import METRICS as LIVE_METRICS
 from eval.experiments import Arm, Report
@@ -61,7 +61,7 @@ def studio(people: Recommender, log: FeedbackLog, authors: Any = None) -> Studio
 def test_save_activate_and_roll_back(people: Recommender, log: FeedbackLog) -> None:
     tab, browser = studio(people, log), Session.new().write()
     page = tab.page
-    opened = tab.on_open("state", "A short past", browser, ANN)
+    opened = tab.on_open("state", None, "A short past", "", browser, ANN)
     assert opened[page.version]["value"] == "state@1"
     assert opened[page.wish] == "something funny"
     tab.on_typing("state", "state@1", EDITOR, browser, ANN)
@@ -71,6 +71,8 @@ def test_save_activate_and_roll_back(people: Recommender, log: FeedbackLog) -> N
         tab.on_activate("state", "state@1", EDITOR, "ann", "", ANN)
     saved = tab.on_save("state", UNSAVED, EDITOR, "ann", "no stars", browser, ANN)
     assert saved[page.version]["value"] == "state@2"
+    again = tab.on_open("state", "state@2", "A short past", "my wish", browser, ANN)
+    assert (again[page.version]["value"], again[page.wish]) == ("state@2", "my wish"), "left and come back to"
     version = tab.templates.get("state@2")
     assert (version.parent, version.source) == (1, prompts.renumbered(WITHOUT_RATINGS, 2))
     activated = tab.on_activate("state", "state@2", saved[page.code].strip(), "ann", "", ANN)
@@ -90,10 +92,10 @@ def test_unsaved_text_waits_for_its_owner_alone(people: Recommender, log: Feedba
     tab.on_typing("state", "state@1", "half a templ", mine, ANN)
     tab.on_typing("state", UNSAVED, "half a template", mine, ANN)
     reopened = studio(people, log)
-    again = reopened.on_open("state", "A short past", mine, ANN)
+    again = reopened.on_open("state", None, "A short past", "", mine, ANN)
     assert again[reopened.page.code] == "half a template"
     assert "not saved yet" in again[reopened.page.notice]
-    assert tab.on_open("state", "A short past", other, ANN)[page.version]["value"] == "state@1"
+    assert tab.on_open("state", None, "A short past", "", other, ANN)[page.version]["value"] == "state@1"
     gone = tab.on_discard("state", mine, ANN)
     assert gone[page.code] == prompts.load("state").source
     assert tab.templates.unsaved(Session.read(mine).owner_key, "state") is None
@@ -137,10 +139,13 @@ def test_a_template_of_another_role_shows_all_its_examples() -> None:
 def test_the_report_says_which_figures_are_better(people: Recommender, log: FeedbackLog) -> None:
     up = Interval(0.2, 0.1, 0.3)
     arms = [Arm(f"state@{n}", str(n), 9, 9, dict.fromkeys(LIVE_METRICS, up)) for n in (1, 2)]
-    shown = html.report_html(Report(tuple(arms), (dict.fromkeys(LIVE_METRICS, up),)), 0.0)
+    shares = (Share("state", 1, 0.5), Share("state", 3, 0.5))
+    now = Serving(1, "state", 0.0, "ann", "", "experiment", shares, None)
+    shown = html.report_html(Report(tuple(arms), (dict.fromkeys(LIVE_METRICS, up),)), 0.0, now)
     assert shown.count('class="better"') == 2
     assert shown.count('class="worse"') == 1, "more rejections are worse"
     assert "The experiment since 1970" in shown
+    assert "Nothing of state@3 was shown yet." in shown
 
 
 def test_two_authors_are_told_of_each_other(people: Recommender, log: FeedbackLog) -> None:
@@ -156,7 +161,7 @@ def test_with_accounts_only_authors_work_on_prompts(people: Recommender, log: Fe
     assert tab.on_visit(EVE)["visible"] is False
     assert tab.on_visit(ANN)["visible"] is True
     calls = (
-        lambda who: tab.on_open("state", "A short past", browser, who),
+        lambda who: tab.on_open("state", None, "A short past", "", browser, who),
         lambda who: tab.on_typing("state", "state@1", "x", browser, who),
         lambda who: tab.on_save("state", "state@1", EDITOR, "ann", "", browser, who),
         lambda who: next(tab.on_change("state", EDITOR, "A short past", "", who)),

@@ -153,10 +153,15 @@ def experiment(
             return
         since, hashes = running(served, role) if days is None else (time.time() - 86_400 * days, None)
         found = report(served.store.log, since, hashes, served, role)
+        waiting = [share.reference for share in served.current(role).shares]
     if as_json:
         print_json(found.to_json())
-    else:
-        _show(found)
+        return
+    _show(found)
+    shown = {arm.template for arm in found.arms}
+    for reference in waiting:
+        if reference not in shown:
+            out().print(f"Nothing of {reference} was shown yet")
 
 
 def export(

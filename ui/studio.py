@@ -19,6 +19,7 @@ from prompts import PromptError
 from ui import studio_html as html
 from ui.chat_page import Updates
 from ui.studio_access import Access
+from ui.studio_editor import file_text
 from ui.studio_errors import refusal, told
 from ui.studio_page import StudioPage
 from ui.studio_preview import Preview, Previewer, checked, example_preview
@@ -28,11 +29,6 @@ UNSAVED = "unsaved"
 """The version picker's value for text that is not saved yet."""
 PROGRESS = gr.Progress()
 """As a default value it tells Gradio to hand each call a bar of its own."""
-
-
-def _text(code: str | None) -> str:
-    """The file that the editor shows: Gradio's editor drops the blank lines and the line end that a text ends with."""
-    return f"{(code or '').rstrip()}\n"
 
 
 class StudioTab:
@@ -98,7 +94,8 @@ class StudioTab:
     def open_with(self, tab: gr.Tab, store: gr.BrowserState) -> None:
         """Show the editor's content when its tab is opened, and not before: most visitors only chat."""
         tab.select(
-            self.on_open, [self.page.name, self.page.sample, store], [*self.page.editing, self.page.wish],
+            self.on_open, [self.page.name, self.page.version, self.page.sample, self.page.wish, store],
+            [*self.page.editing, self.page.wish],
             concurrency_limit=8, concurrency_id="studio", show_progress="hidden", api_visibility="private",
         )  # fmt: skip
 
@@ -108,8 +105,12 @@ class StudioTab:
 
     # What is in the editor
 
-    def on_open(self, name: str, sample: str, stored: Any, request: gr.Request) -> Updates:
+    def on_open(
+        self, name: str, version: str | None, sample: str, wish: str, stored: Any, request: gr.Request
+    ) -> Updates:
         """The tab was opened: show the template where this person left it."""
+        if version:  # not for the first time
+            return {**self.on_version(name, version, stored, request), self.page.wish: wish}
         return {**self.on_name(name, stored, request), self.page.wish: self.samples[sample].wish}
 
     def on_name(self, name: str, stored: Any, request: gr.Request) -> Updates:
@@ -129,7 +130,7 @@ class StudioTab:
         """Somebody types: the text is kept, so that a closed page or a restart loses nothing."""
         owner = self.access.owner(request, stored)
         base = self._base(name, version, owner)
-        if base is not None and _text(base.source) == _text(code):
+        if base is not None and file_text(base.source) == file_text(code):
             return gr.skip()
         self.templates.keep_unsaved(owner, name, code or "", None if base is None else base.version)
         return gr.skip() if version == UNSAVED else self._picker(name, UNSAVED, owner)
@@ -148,7 +149,7 @@ class StudioTab:
         owner = self.access.owner(request, stored)
         base = self._base(name, version, owner)
         with told():
-            draft = checked(_text(code))
+            draft = checked(file_text(code))
             parent = base.version if base is not None and base.name == draft.name else None  # None: a new name
             saved = self.templates.save(draft.source, self.access.author(request, author), note, parent)
         self.templates.drop_unsaved(owner, name)
@@ -208,9 +209,9 @@ class StudioTab:
     def on_change(self, name: str, code: str, sample: str, wish: str, request: gr.Request) -> Iterator[Updates]:
         """The text, the viewer or what serves has changed: check it, then show what it does."""
         self.access.check(request)
-        page, code = self.page, _text(code)
+        page, code = self.page, file_text(code)
         active = self._current(name)
-        updates: Updates = {page.diff: html.diff_html(_text(active.source), code, active.reference)}
+        updates: Updates = {page.diff: html.diff_html(file_text(active.source), code, active.reference)}
         try:
             draft = checked(code)
         except PromptError as error:
@@ -219,7 +220,7 @@ class StudioTab:
         yield {**updates, page.problem: html.problem_html(None, code)}
         try:
             old = self._preview(active.template, sample, wish)
-            new = old if code == _text(active.source) else self._preview(draft, sample, wish)
+            new = old if code == file_text(active.source) else self._preview(draft, sample, wish)
         except PromptError as error:
             yield {page.problem: html.problem_html(error, code), page.gone: html.STALE}
             return
@@ -238,7 +239,7 @@ class StudioTab:
         """The offline trial of the editor's text against what serves."""
         self.access.check(request)
         with told():
-            draft, active = checked(_text(code)), self._current(name)
+            draft, active = checked(file_text(code)), self._current(name)
             dataset = load_dataset(self.recommender.catalogue.name)
             found = trial(
                 dataset, self.recommender.policy, [draft], active.template, int(users),
@@ -249,7 +250,7 @@ class StudioTab:
     # What serves
 
     def _saved(self, version: str, code: str) -> SavedVersion:
-        if version == UNSAVED or _text(self.templates.get(version).source) != _text(code):
+        if version == UNSAVED or file_text(self.templates.get(version).source) != file_text(code):
             raise refusal("Save the edits first: only a saved version can serve.")
         return self.templates.get(version)
 
@@ -284,7 +285,8 @@ class StudioTab:
         with told():
             role = self._current(name).role
             since, hashes = running(self.served, role)
-            return html.report_html(report(self.templates.log, since, hashes, self.served, role), since)
+            found = report(self.templates.log, since, hashes, self.served, role)
+        return html.report_html(found, since, self.served.current(role))
 
     def _after(self, shown: SavedVersion) -> Updates:
         return {self.page.version: self._labels(shown), self.page.serving: self._serving(shown.role)}

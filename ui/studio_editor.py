@@ -1,4 +1,4 @@
-"""Studio editor: the mistake in a template, shown in the editor itself under the line where it is."""
+"""Studio editor: what it holds as a file, and the mistake in a template under the line where it is."""
 
 from __future__ import annotations
 
@@ -43,3 +43,8 @@ later();
 """Runs once for the component that holds :func:`ui.studio_html.problem_html`: the editor is a bought-in part whose
 lines may not be touched, so a style rule paints the line and writes the message below it. The editor draws only the
 lines in view; the numbers beside them say which those are."""
+
+
+def file_text(code: str | None) -> str:
+    """The file that the editor shows: Gradio's editor drops the blank lines and the line end that a text ends with."""
+    return f"{(code or '').rstrip()}\n"

@@ -108,7 +108,7 @@ def trial_html(trial: Trial, candidate: str, against: str) -> str:
     )
 
 
-def report_html(report: Report, since: float | None) -> str:
+def report_html(report: Report, since: float | None, serving: Serving) -> str:
     """What people did with each version's films; ``since``: when the experiment began, None where none runs."""
     rows = []
     for arm, differences in zip(report.arms, ({}, *report.differences), strict=True):
@@ -125,8 +125,12 @@ def report_html(report: Report, since: float | None) -> str:
             )
     head = f"<tr><th>Version</th><th>Figure, 95 %</th><th>Less {escape(report.arms[0].template)}</th></tr>"
     about = "Every version that ever served" if since is None else f"The experiment since {_when(since)}"
+    shown = {arm.template for arm in report.arms}
+    waiting = [share.reference for share in serving.shares if share.reference not in shown]
+    missing = f" Nothing of {escape(' and '.join(waiting))} was shown yet." if waiting else ""
+    about += f".{missing} A difference whose interval holds 0 may be chance."
     return (
-        f'<div class="figures"><table><caption>{about}. A difference whose interval holds 0 may be chance.</caption>'
+        f'<div class="figures"><table><caption>{about}</caption>'
         f"<thead>{head}</thead><tbody>{''.join(rows)}</tbody></table></div>"
     )
 
