@@ -15,6 +15,7 @@ from agent.evidence import FEATURES, EvidenceModel
 from agent.interactions import indexed_ratings, user_histories
 from agent.item_tokens import ItemFeatures, item_keys
 from agent.language_model import POLICY_FILE, AdapterError, ItemLanguageModel, PolicyCard, load_base
+from agent.meaning import Meaning
 from agent.policy import Policy
 from agent.registry import AdapterRegistry
 from agent.serving import ActivePolicy, FixedPolicy, PolicySource
@@ -41,15 +42,16 @@ def load_policy(
     dataset = load_dataset(data)
     catalogue = Catalogue(dataset)
     evidence = EvidenceModel.cached(dataset, progress=progress)
+    meaning = Meaning.load(catalogue, evidence.taste.watched_with.neighbours)
     source: PolicySource
     if adapter is not None:
-        source = FixedPolicy(assemble(catalogue, evidence, model, adapter))
+        source = FixedPolicy(assemble(catalogue, evidence, model, adapter, meaning))
     else:
         known = registry(data)
 
         def load(version: str) -> Policy:
             try:
-                return assemble(catalogue, evidence, model, known.verified(version).folder)
+                return assemble(catalogue, evidence, model, known.verified(version).folder, meaning)
             except ValueError as error:
                 back = "; `concierge adapters rollback` returns to the one before it" if known.steps() else ""
                 raise AdapterError(f"the adapter {version!r} cannot be used: {error}{back}") from error
@@ -65,9 +67,13 @@ def registry(data: str) -> AdapterRegistry:
 
 
 def assemble(
-    catalogue: Catalogue, evidence: EvidenceModel, model: str | Path | None = None, adapter: str | Path | None = None
+    catalogue: Catalogue,
+    evidence: EvidenceModel,
+    model: str | Path | None = None,
+    adapter: str | Path | None = None,
+    meaning: Meaning | None = None,
 ) -> Policy:
-    """The LM policy over a catalogue, on top of fitted evidence.
+    """The LM policy over a catalogue, on top of fitted evidence; ``meaning`` reads wishes that no data decides.
 
     Raises:
         AdapterError: the adapter is missing or was trained on other evidence features.
@@ -84,7 +90,7 @@ def assemble(
     lm = ItemLanguageModel.from_adapter(folder, base, catalogue.items, features)
     prompt = StatePrompt(prompts.load(card.template), lm.tokenizer, catalogue.items, card.max_history)
     weights = {goal: np.asarray(values, dtype=np.float32) for goal, values in card.weights.items()}
-    return Policy(evidence, weights, lm, prompt, card.temperature, card.version, card.lm_weights)
+    return Policy(evidence, weights, lm, prompt, card.temperature, card.version, card.lm_weights, meaning)
 
 
 def new_item_features(
