@@ -9,6 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from agent.assets import resolve_model
+from agent.catalogue import Catalogue
 from agent.dataset import Dataset
 from agent.interactions import indexed_ratings
 from agent.retriever import RetrieverConfig
@@ -20,8 +22,10 @@ from eval.ranked_lists import dump, rank
 from eval.ranking_cache import RankingCache
 from eval.ranking_run import RankingError, RankingRun
 from training.choice_evidence import NAMES, ChoiceConfig, ChoiceEvidence, faded_matrix
-from training.llara_recipe import LlaraPlan, cached_llara, choice_weights, choices, drawn_candidates, fit_llara
+from training.llara_lm import LM_WEIGHTS, LlaraLmPlan, first_place, fit_llara_lm, stretches
+from training.llara_recipe import LlaraPlan, choice_weights, choices, drawn_candidates, fit_llara
 from training.llara_rows import FILES, LENGTH, ChoiceRow, LlaraSplit, RowsError, load_llara, rows_folder
+from training.sequence_lm import SequenceSettings
 
 SMALL = ChoiceConfig(RetrieverConfig(width=8, epochs=1, length=10), retrievers=1, nearest=5)
 
@@ -156,12 +160,12 @@ def test_the_recipe_learns_a_plain_order_and_comes_back_from_the_cache(
     histories, info = made_up()
     plan = LlaraPlan(SMALL, folds=3, per_user=3, negatives=15)
     told: list[str] = []
-    first = cached_llara(histories, info, plan, lambda what, done, of: told.append(what))
+    first = fit_llara(histories, info, plan, lambda what, done, of: told.append(what))
     assert {"fold 1", "fold 3", "all users"} <= set(told)
-    monkeypatch.setattr("training.llara_recipe.fit_llara", None)
-    again = cached_llara(histories, info, plan)
+    monkeypatch.setattr(ChoiceEvidence, "fit", None)
+    again = fit_llara(histories, info, plan)
     asked = [own[:-1] for own in histories.values()]
-    assert again.weights == pytest.approx(first.weights, abs=1e-5)
+    assert again.weights == pytest.approx(first.weights, abs=1e-4)
     assert again.evidence.features(asked) == pytest.approx(first.evidence.features(asked), abs=1e-4)
     logits = again.evidence.features(asked) @ again.weights
     for row, own in enumerate(histories.values()):
@@ -170,7 +174,10 @@ def test_the_recipe_learns_a_plain_order_and_comes_back_from_the_cache(
     assert np.mean(np.array(ranks) < 3) > 0.6
 
 
-def test_the_evidence_of_training_choices_has_not_seen_their_user(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_evidence_of_training_choices_has_not_seen_their_user(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("CONCIERGE_CACHE", str(tmp_path))
     histories, info = made_up()
     fitted: list[set[str]] = []
     asked: list[set[tuple[Event, ...]]] = []
@@ -196,6 +203,46 @@ def test_the_evidence_of_training_choices_has_not_seen_their_user(monkeypatch: p
         assert users and not users & seen
 
 
+def test_the_lm_is_trained_beside_the_evidence_and_kept(
+    dataset: Dataset, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    base = resolve_model()
+    monkeypatch.setenv("CONCIERGE_CACHE", str(tmp_path))
+    histories, info = made_up()
+    items = Catalogue(dataset).items[: len(info.years)]
+    plan = LlaraPlan(SMALL, folds=2, per_user=2, negatives=15)
+    small = LlaraLmPlan(SequenceSettings(layers=1, steps=3, batch=4), per_user=2)
+    ranker = fit_llara(histories, info, plan)
+    valid = [ChoiceRow(user, own[-6:-1], own[-1].item) for user, own in list(histories.items())[:6]]
+    told: list[str] = []
+    given = (histories, valid, info, items, ranker, base, plan, small)
+    first = fit_llara_lm(*given, lambda what, done, of: told.append(what))
+    assert told[-1] == "training the LM" and first.weight in LM_WEIGHTS
+    monkeypatch.setattr("training.llara_lm.train_sequence_lm", None)
+    again = fit_llara_lm(*given)
+    asked = [row.history for row in valid]
+    assert again.scores(asked) == pytest.approx(first.scores(asked), abs=1e-4)
+    assert again.scores(asked).shape == (6, 40)
+
+
+def test_the_chance_of_the_first_place_is_that_of_many_draws() -> None:
+    rng = np.random.default_rng(0)
+    row = ChoiceRow("u", (Event(3), Event(7)), 11)
+    scores = rng.normal(size=60)
+    scores[11] = 1.8
+    others = np.setdiff1d(np.arange(60), [3, 7, 11])
+    drawn = [scores[rng.choice(others, 19, replace=False)].max() < scores[11] for _ in range(4000)]
+    assert first_place(scores[None], [row])[0] == pytest.approx(np.mean(drawn), abs=0.03)
+
+
+def test_stretches_hold_the_last_items_and_are_no_longer_than_asked() -> None:
+    events = tuple(Event(item) for item in range(30))
+    own = stretches(events, 4, np.random.default_rng(0))
+    assert own[-1] == tuple(range(19, 30)) and len(own) == 4
+    assert all(len(stretch) == LENGTH + 1 for stretch in own)
+    assert stretches(events[:5], 4, np.random.default_rng(0)) == [(0, 1, 2, 3, 4)]
+
+
 @pytest.mark.slow
 def test_the_table_beats_the_retriever(dataset: Dataset, split: LlaraSplit) -> None:
     kept: list[pd.DataFrame] = []
@@ -205,5 +252,5 @@ def test_the_table_beats_the_retriever(dataset: Dataset, split: LlaraSplit) -> N
     ours, retriever = rows["policy without the LM"], rows["retriever"]
     assert table.users == 95 and table.cases == 95 * llara.REDRAWS
     assert ours.figures["hr@1"].mean > retriever.figures["hr@1"].mean > rows["popularity"].figures["hr@1"].mean
-    assert ours.totals["hr@1_se"] == pytest.approx(llara.standard_error(kept[-1]))
+    assert rows["policy"].totals["hr@1_se"] == pytest.approx(llara.standard_error(kept[-1]))
     assert len(NAMES) == 12

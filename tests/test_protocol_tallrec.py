@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 from sklearn.metrics import roc_auc_score
 
+from agent.assets import resolve_model
+from agent.catalogue import Catalogue
 from agent.dataset import Dataset
 from agent.taste import ItemInfo
 from eval.protocols import tallrec
 from eval.ranking_cache import RankingCache
 from eval.ranking_run import RankingError, RankingRun
-from training import tallrec_recipe
-from training.tallrec_recipe import NAMES, cross_features, fit_tallrec, window_features
+from training import tallrec_lm, tallrec_recipe
+from training.sequence_lm import SequenceSettings
+from training.tallrec_lm import HEADER, LM_WEIGHTS, TallrecLmPlan, add_lm, encode, fit_lm, lm_log_odds, sparse_windows
+from training.tallrec_recipe import PENALTIES, cross_features, examples, fit_tallrec, log_odds
 from training.tallrec_rows import LENGTH, SIZES, TallrecSplit, Window, load_tallrec
+from training.window_evidence import NAMES, WindowEvidence
 
 
 @pytest.fixture(scope="module")
@@ -53,8 +60,8 @@ def test_nothing_of_those_who_are_asked_about_is_known(split: TallrecSplit) -> N
         assert not set(known["user"]) & asked
         assert not known.duplicated(["user", "item"]).any()
     everybody = set(split.ratings["user"])
-    assert set(background["user"]) == everybody - asked
     names = {window.user for window in split.train} - asked
+    assert set(background["user"]) == everybody - asked - names
     assert set(shown["user"]) == names
     # All but what the first of them rated before the first window that is kept.
     assert 8855 - len(shown) == split.train[0].place - LENGTH
@@ -67,12 +74,20 @@ def test_a_training_windows_features_have_not_seen_its_user(
 ) -> None:
     pairs: list[tuple[set[str], set[str]]] = []
 
-    def watched(fit_on: pd.DataFrame, windows: list[Window], *rest: object) -> np.ndarray:
-        pairs.append((set(fit_on["user"]), {window.user for window in windows}))
-        return np.zeros((len(windows), len(NAMES)))
+    class Watched:
+        def __init__(self, known: set[str]) -> None:
+            self.known = known
 
-    monkeypatch.setattr(tallrec_recipe, "window_features", watched)
-    cross_features(split.background(), split.train, info)
+        @classmethod
+        def fit(cls, ratings: pd.DataFrame, info: ItemInfo) -> Watched:
+            return cls(set(ratings["user"]))
+
+        def features(self, windows: list[Window]) -> np.ndarray:
+            pairs.append((self.known, {window.user for window in windows}))
+            return np.zeros((len(windows), len(NAMES)))
+
+    monkeypatch.setattr(tallrec_recipe, "WindowEvidence", Watched)
+    cross_features(split.shown(split.train), split.train, info)
     assert len(pairs) == 5
     assert set().union(*(own for _, own in pairs)) == {window.user for window in split.train}
     assert all(not known & own for known, own in pairs)
@@ -87,7 +102,8 @@ def test_what_the_held_out_rated_changes_no_feature(split: TallrecSplit, info: I
     few = split.test[:20]
     shown = split.shown(split.few(64))
     target = [Window(w.user, w.place, w.history, type(w.target)(w.target.item, 1.0)) for w in few]
-    assert np.array_equal(window_features(shown, few, info), window_features(shown, target, info))
+    evidence = WindowEvidence.fit(shown, info)
+    assert np.array_equal(evidence.features(few), evidence.features(target))
 
 
 def test_few_rows_are_drawn_by_the_seed(split: TallrecSplit) -> None:
@@ -104,24 +120,81 @@ def test_another_data_set_is_refused(dataset: Dataset) -> None:
         tallrec.tables(dataset, RankingRun(compare=("magic", tallrec.TRIVIAL)))
 
 
-def test_more_rows_help_and_the_penalty_is_chosen_on_validation(split: TallrecSplit, info: ItemInfo) -> None:
-    scores = fit_tallrec(split, info, "rows", rows=256)
-    liked = [window.liked for window in split.valid]
-    again = [
-        roc_auc_score(liked, tallrec_recipe._log_odds(*parts, penalty)[: len(split.valid)])
-        for parts in [_parts(split, info, 256)]
-        for penalty in tallrec_recipe.PENALTIES
+def test_every_rating_shown_after_five_others_is_an_example_once(split: TallrecSplit) -> None:
+    few = split.few(16)
+    taught = examples(few)
+    assert set(few) <= set(taught)
+    assert len({(own.user, own.place) for own in taught}) == len(taught) > 5 * len(few)
+    shown = split.ratings.set_index(["user", "item"])["rating"]
+    for own in taught:
+        assert 5 <= len(own.history) <= LENGTH
+        assert own.target.item not in {event.item for event in own.history}
+        assert shown[own.user, own.target.item] == own.target.rating
+    # Of windows that follow one another all but the first few examples are those windows themselves.
+    row = [window for window in split.train if window.user == split.train[0].user]
+    assert len(examples(row)) == len(row) + 5
+
+
+def test_the_penalty_is_chosen_on_validation(split: TallrecSplit, info: ItemInfo) -> None:
+    fit = fit_tallrec(split, info, rows=64)
+    ratings, taught = split.shown(fit.windows), examples(fit.windows)
+    mine = cross_features(ratings, taught, info)
+    theirs = WindowEvidence.fit(ratings, info).features(split.valid)
+    liked, wanted = (np.array([window.liked for window in part]) for part in (taught, split.valid))
+    areas = {c: roc_auc_score(wanted, log_odds(mine, liked, theirs, c)) for c in PENALTIES}
+    assert fit.scores.penalty == max(areas, key=areas.__getitem__)
+    assert roc_auc_score(wanted, fit.scores.valid) == pytest.approx(max(areas.values()), abs=1e-9)
+    assert max(areas.values()) > 0.68
+    assert len(fit.scores.test) == 1000 and fit.log_odds.shape == (len(taught),)
+    assert np.isfinite(fit.log_odds).all() and fit.log_odds.std() > 0
+
+
+def test_the_evidence_finds_effects_and_reads_no_stars(split: TallrecSplit, info: ItemInfo) -> None:
+    shown = split.shown(split.train)
+    evidence = WindowEvidence.fit(shown, info)
+    # An item that many like has more of an effect than one that many do not.
+    often = evidence.count >= 20
+    assert np.corrcoef(evidence.effect[often], evidence.like_rate[often])[0, 1] > 0.8
+    flat = shown.assign(rating=np.where(shown["rating"] > 3, 5.0, 1.0))
+    again = WindowEvidence.fit(flat, info)
+    few = [
+        replace(w, history=tuple(replace(e, rating=4.0 if (e.rating or 0) > 3 else 3.0) for e in w.history))
+        for w in split.test[:30]
     ]
-    assert tallrec_recipe.PENALTIES[int(np.argmax(again))] == scores.penalty
-    assert roc_auc_score(liked, scores.valid) == pytest.approx(max(again), abs=1e-9)
-    assert roc_auc_score(liked, scores.valid) > 0.65
+    assert again.features(few) == pytest.approx(evidence.features(split.test[:30]), abs=1e-12)
 
 
-def _parts(split: TallrecSplit, info: ItemInfo, rows: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    windows = split.few(rows)
-    shown = split.shown(windows)
-    theirs = window_features(shown, (*split.valid, *split.test), info)
-    return cross_features(shown, windows, info), np.array([window.liked for window in windows]), theirs
+def test_the_lm_is_weighed_on_validation(
+    dataset: Dataset, split: TallrecSplit, info: ItemInfo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fit = fit_tallrec(split, info, rows=16)
+    items, base = Catalogue(dataset).items, resolve_model()
+    small = TallrecLmPlan(SequenceSettings(layers=1, steps=3, batch=4), passes=9.0)
+    few = TallrecSplit(split.train, split.valid[:30], split.test[:5], split.ratings)
+    own = replace(fit, scores=replace(fit.scores, valid=fit.scores.valid[:30], test=fit.scores.test[:5]))
+    lm = fit_lm(own, split.shown(own.windows), items, base, small)
+    monkeypatch.setattr(tallrec_lm, "fit_lm", lambda *given: lm)
+    scores = add_lm(few, own, items, base, small)
+    valid, test = (lm_log_odds(lm, part) for part in (few.valid, few.test))
+    liked = [window.liked for window in few.valid]
+    areas = {w: roc_auc_score(liked, own.scores.valid + w * valid) for w in LM_WEIGHTS}
+    assert scores.lm_weight == max(areas, key=areas.__getitem__)
+    assert scores.test == pytest.approx(own.scores.test + scores.lm_weight * test, abs=1e-4)
+    # What is asked about is not read, and how its history was liked is.
+    ids = encode(lm, few.test[0])
+    other = replace(few.test[0], target=replace(few.test[0].target, rating=1.0))
+    assert encode(lm, other) == ids and len(ids) == len(lm.words(HEADER)) + 2 * LENGTH + 1
+    first = few.test[0].history[0]
+    turned = replace(
+        few.test[0], history=(replace(first, rating=1.0 if (first.rating or 0) > 3 else 5.0), *few.test[0].history[1:])
+    )
+    assert encode(lm, turned) != ids
+
+
+def test_windows_that_are_read_lie_apart(split: TallrecSplit) -> None:
+    taken = sparse_windows(split.train, 5)
+    assert len(taken) == pytest.approx(len(split.train) / 5, rel=0.05)
+    assert {window.user for window in taken} == {window.user for window in split.train}
 
 
 def test_the_figures_come_out_of_the_dump_again(dataset: Dataset, split: TallrecSplit) -> None:
@@ -143,4 +216,5 @@ def test_the_table_has_the_trivial_row_and_ours_above_it(dataset: Dataset) -> No
     figures = {row.policy: row.figures["auc"].mean for row in table.rows}
     assert figures["likes in the history"] == pytest.approx(0.72, abs=0.015)
     assert figures["policy without the LM, all rows"] > figures[tallrec.TRIVIAL]
+    assert figures["policy, all rows"] > figures[tallrec.TRIVIAL]
     assert figures["policy without the LM, all rows + others"] > figures["policy without the LM, all rows"]

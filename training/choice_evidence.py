@@ -7,8 +7,10 @@ same, and what goes on as it was (popularity, years, genres).
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -16,6 +18,8 @@ import numpy as np
 from safetensors.numpy import load_file, save_file
 from scipy import sparse
 
+from agent.assets import cache_dir
+from agent.folder import building
 from agent.interactions import item_sequences
 from agent.retriever import RetrieverConfig, SequenceRetriever
 from agent.state import Event
@@ -45,6 +49,9 @@ Progress = Callable[[int, int], None]
 _FILE = "choice.safetensors"
 _FLOOR = 0.05
 
+# Raised when the arithmetic changes: what was kept is fitted anew.
+_FORMAT = 1
+
 
 @dataclass(frozen=True, slots=True)
 class ChoiceConfig:
@@ -56,7 +63,7 @@ class ChoiceConfig:
     items at a sequence's end that count as late. ``retrievers`` are fitted with different seeds, and averaged.
     """
 
-    retriever: RetrieverConfig = field(default_factory=lambda: RetrieverConfig(length=10, epochs=10))
+    retriever: RetrieverConfig = field(default_factory=lambda: RetrieverConfig(length=10, epochs=20, dropout=0.5))
     retrievers: int = 3
     fades: tuple[float, float, float] = (20.0, 5.0, 10.0)
     ridges: tuple[float, float] = (200.0, 150.0)
@@ -127,6 +134,23 @@ class ChoiceEvidence:
             np.zeros(features),
             np.ones(features),
         )
+
+    @classmethod
+    def cached(
+        cls,
+        histories: Mapping[str, Sequence[Event]],
+        info: ItemInfo,
+        config: ChoiceConfig | None = None,
+        seed: int = 0,
+        progress: Progress = lambda done, of: None,
+    ) -> ChoiceEvidence:
+        """What :meth:`fit` gives, fitted once and kept in the user's cache under a hash of all that it depends on."""
+        config = config or ChoiceConfig()
+        folder = cache_dir() / "protocols" / f"choice-{evidence_key(histories, info, config, seed)}"
+        with building(folder, lambda: (folder / _FILE).is_file()) as temporary:
+            if temporary is not None:
+                cls.fit(histories, info, config, seed, progress).save(temporary)
+        return cls.load(folder, info, config)
 
     def standardised(self, centre: np.ndarray, scale: np.ndarray) -> ChoiceEvidence:
         """The same evidence with other numbers to standardise by."""
@@ -207,6 +231,17 @@ class ChoiceEvidence:
     def _genres(self) -> np.ndarray:
         norm = np.sqrt(self.info.genres.sum(axis=1, keepdims=True))
         return np.asarray(self.info.genres / np.maximum(norm, 1.0), dtype=np.float64)
+
+
+def evidence_key(
+    histories: Mapping[str, Sequence[Event]], info: ItemInfo, config: ChoiceConfig, seed: int, more: object = None
+) -> str:
+    """A hash over all that a fit depends on, and ``more`` plain data."""
+    content = hashlib.sha256(json.dumps([_FORMAT, NAMES, asdict(config), seed, more]).encode())
+    for user, events in histories.items():
+        content.update(json.dumps([user, [event.item for event in events]]).encode())
+    content.update(np.ascontiguousarray(info.genres).tobytes() + np.ascontiguousarray(info.years).tobytes())
+    return content.hexdigest()[:16]
 
 
 def faded_matrix(items: Sequence[Sequence[int]], n_items: int, fade: float) -> sparse.csr_matrix:

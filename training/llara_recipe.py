@@ -7,30 +7,25 @@ sequence is what the protocol asks about; it is unlike the others (what is left 
 
 from __future__ import annotations
 
-import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 import torch
 from torch.nn import functional as F
 
 from agent.assets import cache_dir
-from agent.folder import building
+from agent.folder import write_whole
 from agent.interactions import user_folds
 from agent.policy import Policy
 from agent.state import Event
 from agent.taste import ItemInfo
-from training.choice_evidence import NAMES, ChoiceConfig, ChoiceEvidence
+from training.choice_evidence import NAMES, ChoiceConfig, ChoiceEvidence, evidence_key
 from training.llara_rows import LENGTH, ChoiceRow
 
 Report = Callable[[str, int, int], None]
-
-# Raised when the arithmetic changes: what was kept is fitted anew.
-_FORMAT = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +41,7 @@ class LlaraPlan:
     folds: int = 5
     per_user: int = 8
     negatives: int = 200
-    last: float = 5.0
+    last: float = 20.0
     decay: float = 1e-3
     seed: int = 0
 
@@ -87,27 +82,54 @@ def choices(histories: Mapping[str, tuple[Event, ...]], per_user: int, seed: int
     return found
 
 
+def fold_evidence(
+    train: Mapping[str, tuple[Event, ...]], info: ItemInfo, plan: LlaraPlan, report: Report
+) -> Iterator[tuple[ChoiceEvidence, tuple[str, ...]]]:
+    """One fit, kept, per group of training users, without that group: (evidence, users that it has not seen).
+
+    Raises:
+        ValueError: there are fewer users than folds.
+    """
+    # A fold makes do with one retriever: the mean of several is a little better than each, not of another kind.
+    one = replace(plan.evidence, retrievers=1)
+    for fold, unseen in enumerate(user_folds(list(train), plan.folds, plan.seed)):
+        names = set(unseen)
+        seen = {user: events for user, events in train.items() if user not in names}
+        yield ChoiceEvidence.cached(seen, info, one, plan.seed, partial(report, f"fold {fold + 1}")), unseen
+
+
 def fit_llara(
     train: Mapping[str, tuple[Event, ...]],
     info: ItemInfo,
     plan: LlaraPlan | None = None,
     report: Report = lambda what, done, of: None,
 ) -> LlaraRanker:
-    """Fit on the training users' sequences; no other user is read.
+    """Fit on the training users' sequences; no other user is read. All is kept in the user's cache.
 
     Raises:
         ValueError: there are fewer users than folds.
     """
     plan = plan or LlaraPlan()
-    # A fold makes do with one retriever: their mean is a little better than each, not of another kind.
-    one = replace(plan.evidence, retrievers=1)
+    key = evidence_key(train, info, plan.evidence, plan.seed, asdict(plan))
+    path = cache_dir() / "protocols" / f"llara-weights-{key}.json"
+    if not path.is_file():
+        write_whole(path, json.dumps(_weighed(train, info, plan, report)) + "\n")
+    kept = json.loads(path.read_text(encoding="utf-8"))
+    centre, scale = (np.array([kept[name][own] for own in NAMES]) for name in ("centre", "scale"))
+    final = ChoiceEvidence.cached(train, info, plan.evidence, plan.seed, partial(report, "all users"))
+    weights = np.array([kept["weights"][own] for own in NAMES], dtype=np.float32)
+    return LlaraRanker(final.standardised(centre, scale), weights)
+
+
+def _weighed(
+    train: Mapping[str, tuple[Event, ...]], info: ItemInfo, plan: LlaraPlan, report: Report
+) -> dict[str, dict[str, float]]:
+    """The weights of the features, and what these are standardised by, by name."""
     rng = np.random.default_rng(plan.seed)
     taken = choices(train, plan.per_user, plan.seed)
     features, counts = [], []
-    for fold, unseen in enumerate(user_folds(list(train), plan.folds, plan.seed)):
+    for evidence, unseen in fold_evidence(train, info, plan, report):
         names = set(unseen)
-        seen = {user: events for user, events in train.items() if user not in names}
-        evidence = ChoiceEvidence.fit(seen, info, one, plan.seed, partial(report, f"fold {fold + 1}"))
         own = [choice for choice in taken if choice.row.user in names]
         for start in range(0, len(own), 64):
             part = own[start : start + 64]
@@ -115,12 +137,13 @@ def fit_llara(
             for row, choice in enumerate(part):
                 features.append(every[row, drawn_candidates(choice.row, len(info.years), plan.negatives, rng)])
                 counts.append(plan.last if choice.last else 1.0)
+            report("weighing", len(features), len(taken))
     stacked = np.stack(features)
     centre = stacked.reshape(-1, len(NAMES)).mean(axis=0, dtype=np.float64)
     scale = np.maximum(stacked.reshape(-1, len(NAMES)).std(axis=0, dtype=np.float64), 1e-6)
     weights = choice_weights((stacked - centre) / scale, np.array(counts), plan.decay)
-    final = ChoiceEvidence.fit(train, info, plan.evidence, plan.seed, partial(report, "all users"))
-    return LlaraRanker(final.standardised(centre, scale), weights)
+    vectors = {"centre": centre, "scale": scale, "weights": weights}
+    return {name: dict(zip(NAMES, map(float, vector), strict=True)) for name, vector in vectors.items()}
 
 
 def drawn_candidates(row: ChoiceRow, n_items: int, negatives: int, rng: np.random.Generator) -> np.ndarray:
@@ -156,35 +179,3 @@ def choice_weights(features: np.ndarray, counts: np.ndarray, decay: float, steps
 
     optimizer.step(closure)  # type: ignore[no-untyped-call]
     return np.asarray(weights.detach().numpy())
-
-
-def cached_llara(
-    train: Mapping[str, tuple[Event, ...]],
-    info: ItemInfo,
-    plan: LlaraPlan | None = None,
-    report: Report = lambda what, done, of: None,
-) -> LlaraRanker:
-    """What :func:`fit_llara` gives, fitted once and kept in the user's cache under a hash of all that it depends on."""
-    plan = plan or LlaraPlan()
-    folder = cache_dir() / "protocols" / f"llara-{_key(train, info, plan)}"
-    with building(folder, lambda: (folder / "weights.json").is_file()) as temporary:
-        if temporary is not None:
-            ranker = fit_llara(train, info, plan, report)
-            ranker.evidence.save(temporary)
-            _write_weights(temporary / "weights.json", ranker.weights)
-    weights = json.loads((folder / "weights.json").read_text(encoding="utf-8"))
-    vector = np.array([weights[name] for name in NAMES], dtype=np.float32)
-    return LlaraRanker(ChoiceEvidence.load(folder, info, plan.evidence), vector)
-
-
-def _write_weights(path: Path, weights: Sequence[float] | np.ndarray) -> None:
-    named = {name: round(float(weight), 6) for name, weight in zip(NAMES, weights, strict=True)}
-    path.write_text(json.dumps(named, indent=1) + "\n", encoding="utf-8")
-
-
-def _key(train: Mapping[str, tuple[Event, ...]], info: ItemInfo, plan: LlaraPlan) -> str:
-    content = hashlib.sha256(json.dumps([_FORMAT, asdict(plan), NAMES]).encode())
-    for user, events in train.items():
-        content.update(json.dumps([user, [[event.item, event.rating] for event in events]]).encode())
-    content.update(np.ascontiguousarray(info.genres).tobytes() + np.ascontiguousarray(info.years).tobytes())
-    return content.hexdigest()[:16]

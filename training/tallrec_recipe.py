@@ -1,7 +1,9 @@
-"""Like or not from ten rated items, as the TALLRec protocol allows: few numbers, shrunk weights.
+"""Like or not from ten films liked or not, as the TALLRec protocol allows.
 
-An item's statistics are by a fit that has not seen the user who is asked about. Where training windows are few, so is
-everything: the penalty on the weights is chosen on the validation windows for every number of training rows.
+Trained on the drawn training windows alone (eleven likes or dislikes each): the evidence's item statistics, which have
+not seen the user who is asked about, and the weights of its features. A window's ratings from the sixth on are examples
+of their own: sixteen windows are about a hundred examples. The penalty on the weights is chosen on the validation
+windows for every number of training rows. With ``others`` the item statistics are those of people without any window.
 """
 
 from __future__ import annotations
@@ -15,116 +17,137 @@ import pandas as pd
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
-from agent.interactions import rating_matrix, user_folds
-from agent.similar_users import SimilarUsers
-from agent.taste import TASTE_FEATURES, ItemInfo, Taste
+from agent.interactions import user_folds
+from agent.taste import ItemInfo
 from training.tallrec_rows import TallrecSplit, Window
+from training.window_evidence import NAMES, WindowEvidence
 
 Source = Literal["rows", "others"]
-"""What item statistics are made of: the ratings that the training windows show, or also those of all the users who
-have no window in the validation or test part."""
+"""What item statistics are made of: the ratings that the training windows show, or those of all the users who have no
+window in any part."""
 
-NAMES = (*TASTE_FEATURES, "similar_users", "watched_effect")
-PENALTIES = (0.0003, 0.001, 0.003, 0.01, 0.03, 0.1)
+PENALTIES = (0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 1.0)
 """Inverse penalties (scikit-learn's C) to choose among."""
 
-_AT_ONCE = 200
+SHORTEST = 5
+"""Ratings that come before the shortest example."""
 
 
 @dataclass(frozen=True)
 class TallrecScores:
-    """Log-odds of a like for every validation and test window after training on ``rows`` windows."""
+    """Log-odds of a like for every validation and test window after training on ``rows`` windows.
 
-    source: Source
+    ``penalty`` was chosen for the evidence, ``lm_weight`` for the LM's logits (0 where there is no LM).
+    """
+
     rows: int
     penalty: float
     valid: np.ndarray
     test: np.ndarray
+    lm_weight: float = 0.0
 
 
-def window_features(fit_on: pd.DataFrame, windows: Sequence[Window], info: ItemInfo, seed: int = 0) -> np.ndarray:
-    """NAMES of each window's target given its history, (len(windows), len(NAMES)) float64, by a fit on ``fit_on``."""
-    taste = Taste.fit(fit_on, info, seed)
-    users = SimilarUsers.fit(rating_matrix(fit_on, len(info.years)), seed)
-    out = np.empty((len(windows), len(NAMES)))
-    for start in range(0, len(windows), _AT_ONCE):
-        part = windows[start : start + _AT_ONCE]
-        histories, items = [window.history for window in part], [window.target.item for window in part]
-        row = np.arange(len(part))
-        out[start : start + len(part), : len(TASTE_FEATURES)] = taste.features(histories)[row, items]
-        out[start : start + len(part), len(TASTE_FEATURES) :] = users.features(histories)[row, items]
-    return out
+@dataclass(frozen=True)
+class TallrecFit:
+    """The scores without the LM, and what the LM is trained beside: ``examples`` and their ``log_odds`` (N,).
+
+    An example's log-odds are by statistics and weights that have not seen its user.
+    """
+
+    scores: TallrecScores
+    windows: tuple[Window, ...]
+    examples: tuple[Window, ...]
+    log_odds: np.ndarray
 
 
-def cross_features(
-    ratings: pd.DataFrame, windows: Sequence[Window], info: ItemInfo, folds: int = 5, seed: int = 0
-) -> np.ndarray:
-    """:func:`window_features` of training windows, each by a fit on ``ratings`` without its user.
+def examples(windows: Sequence[Window]) -> list[Window]:
+    """The windows, and every rating that they show after SHORTEST others: each once, with the longest history shown."""
+    found: dict[tuple[str, int], Window] = {}
+    for window in windows:
+        events = (*window.history, window.target)
+        for size in range(SHORTEST, len(events)):
+            own = Window(window.user, window.place - len(window.history) + size, events[:size], events[size])
+            known = found.get((own.user, own.place))
+            if known is None or len(known.history) < size:
+                found[own.user, own.place] = own
+    return list(found.values())
+
+
+def folds_of(windows: Sequence[Window], folds: int = 5, seed: int = 0) -> list[np.ndarray]:
+    """Rows of the windows in groups by user, at most ``folds`` of them.
 
     Raises:
         ValueError: the windows belong to a single user.
     """
     users = list(dict.fromkeys(window.user for window in windows))
+    groups = [frozenset(own) for own in user_folds(users, min(folds, len(users)), seed)]
+    return [np.flatnonzero([window.user in own for window in windows]) for own in groups]
+
+
+def cross_features(ratings: pd.DataFrame, windows: Sequence[Window], info: ItemInfo) -> np.ndarray:
+    """Features of training windows, each by a fit on ``ratings`` without its user; (len(windows), len(NAMES))."""
     out = np.empty((len(windows), len(NAMES)))
-    for unseen in user_folds(users, min(folds, len(users)), seed):
-        names = set(unseen)
-        rows = [k for k, window in enumerate(windows) if window.user in names]
-        out[rows] = window_features(ratings[~ratings["user"].isin(names)], [windows[row] for row in rows], info, seed)
+    for rows in folds_of(windows):
+        own = [windows[row] for row in rows]
+        known = ratings[~ratings["user"].isin({window.user for window in own})]
+        out[rows] = WindowEvidence.fit(known, info).features(own)
     return out
 
 
 def fit_tallrec(
     split: TallrecSplit,
     info: ItemInfo,
-    source: Source,
-    known: tuple[np.ndarray, np.ndarray] | None = None,
+    source: Source = "rows",
+    others: WindowEvidence | None = None,
     rows: int | None = None,
     names: Sequence[str] = NAMES,
     seed: int = 0,
-) -> TallrecScores:
-    """Train on ``rows`` windows (None: all) drawn by the seed, choose the penalty on validation, score both parts.
+) -> TallrecFit:
+    """Train on ``rows`` windows (None: all) drawn by the seed, choose on validation, score both parts.
 
     Args:
         split: the protocol's parts.
         info: the items beside ratings.
         source: what item statistics are made of.
-        known: the features of all training windows and of all held-out ones, where the source is ``others`` and they
-            have been worked out (:func:`features_of_others`).
+        others: the fit on :meth:`TallrecSplit.background`, where the source is ``others`` and it has been made.
         rows: training windows.
         names: the features that are weighed.
-        seed: of the draw and of the fits.
+        seed: of the draw.
     """
     windows = split.train if rows is None else split.few(rows, seed)
-    asked = (*split.valid, *split.test)
+    taught, asked = examples(windows), (*split.valid, *split.test)
     if source == "rows":
         ratings = split.shown(windows)
-        mine, theirs = cross_features(ratings, windows, info), window_features(ratings, asked, info)
+        mine, theirs = cross_features(ratings, taught, info), WindowEvidence.fit(ratings, info).features(asked)
     else:
-        every, theirs = known or features_of_others(split, info)
-        place = {window: row for row, window in enumerate(split.train)}
-        mine = every[[place[window] for window in windows]]
-    liked = np.array([window.liked for window in windows])
-    wanted = np.array([window.liked for window in split.valid])
+        evidence = others or WindowEvidence.fit(split.background(), info)
+        mine, theirs = evidence.features(taught), evidence.features(asked)
+    liked, wanted = (np.array([window.liked for window in part]) for part in (taught, split.valid))
     columns = [NAMES.index(name) for name in names]
     mine, theirs = mine[:, columns], theirs[:, columns]
-    best: tuple[float, float, np.ndarray] | None = None
-    for penalty in PENALTIES:
-        scores = _log_odds(mine, liked, theirs, penalty)
-        area = float(roc_auc_score(wanted, scores[: len(split.valid)]))
-        if best is None or area > best[0]:
-            best = area, penalty, scores
-    assert best is not None
-    return TallrecScores(source, len(windows), best[1], best[2][: len(split.valid)], best[2][len(split.valid) :])
+    scores = {penalty: log_odds(mine, liked, theirs, penalty) for penalty in PENALTIES}
+    areas = {penalty: roc_auc_score(wanted, own[: len(wanted)]) for penalty, own in scores.items()}
+    best = max(areas, key=areas.__getitem__)
+    own = np.empty(len(taught))
+    for held in folds_of(taught):
+        rest = np.setdiff1d(np.arange(len(taught)), held)
+        own[held] = log_odds(mine[rest], liked[rest], mine[held], best)
+    valid, test = np.split(scores[best], [len(wanted)])
+    return TallrecFit(TallrecScores(len(windows), best, valid, test), windows, tuple(taught), own)
 
 
-def features_of_others(split: TallrecSplit, info: ItemInfo) -> tuple[np.ndarray, np.ndarray]:
-    """Features of all training and of all held-out windows by the background's ratings, for the source ``others``."""
-    ratings = split.background()
-    return cross_features(ratings, split.train, info), window_features(ratings, (*split.valid, *split.test), info)
+def log_odds(mine: np.ndarray, liked: np.ndarray, theirs: np.ndarray, penalty: float) -> np.ndarray:
+    """Logistic regression on features standardised over the examples; zeros where these are all liked, or none is.
 
+    Args:
+        mine: (N, F) features of the examples.
+        liked: (N,) whether they were liked.
+        theirs: (M, F) features of what is asked about.
+        penalty: scikit-learn's C.
 
-def _log_odds(mine: np.ndarray, liked: np.ndarray, theirs: np.ndarray, penalty: float) -> np.ndarray:
-    """Logistic regression on features standardised over the training windows."""
+    Returns:
+        (M,) log-odds of a like.
+    """
     if liked.all() or not liked.any():
         return np.zeros(len(theirs))
     centre, scale = mine.mean(axis=0), mine.std(axis=0)

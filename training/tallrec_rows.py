@@ -63,8 +63,9 @@ class TallrecSplit:
         return shown_ratings([window for window in windows if window.user not in self.held_out])
 
     def background(self) -> pd.DataFrame:
-        """All ratings of users who are not :attr:`held_out`: more than the published protocol shows to a model."""
-        return self.ratings[~self.ratings["user"].isin(self.held_out)].reset_index(drop=True)
+        """All ratings of users without a window in any part: more than the published rows show, and of other people."""
+        asked = {window.user for window in self.train} | self.held_out
+        return self.ratings[~self.ratings["user"].isin(asked)].reset_index(drop=True)
 
     def few(self, rows: int, seed: int = 0) -> tuple[Window, ...]:
         """``rows`` training windows drawn by the seed, in their order.

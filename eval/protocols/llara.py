@@ -1,30 +1,38 @@
 """LLaRA: find what a user watched next among it and nineteen items drawn blindly; the authors' rows and split.
 
+All is trained on the 754 training users' items of three stars or more: the evidence, its weights, and the LM beside it
+(:mod:`training.choice_evidence`, :mod:`training.llara_recipe`, :mod:`training.llara_lm`). The weight of the LM and the
+library peers' settings are chosen on the validation rows. Of a row its history is read and nothing else of its user.
+Item numbers are never features: MovieLens numbers items as users rated them, test users included.
+
 The published figure is the share of first places on one draw. Here every row is drawn sixty times, so that the figure
 does not hang on a lucky draw; its standard error is over users, of whom there are under a hundred.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import functools
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 
 import numpy as np
 import pandas as pd
 
+from agent.assets import resolve_model
 from agent.dataset import Dataset
 from agent.interactions import indexed_ratings
-from agent.state import State
+from agent.state import Event, State
 from agent.taste import ItemInfo
 from eval import contenders
 from eval.cases import Cases, CaseScorer, by_history
-from eval.contenders import Fitted
+from eval.contenders import Fitted, base_digest
 from eval.peer_tuning import Tuning
 from eval.policies import history_scorer
 from eval.ranking_cache import digest
 from eval.ranking_run import Contender, RankingError, RankingRun
 from eval.ranking_table import Table, make_table
-from training.llara_recipe import LlaraPlan, cached_llara
+from training.llara_lm import LlaraLm, LlaraLmPlan, fit_llara_lm
+from training.llara_recipe import LlaraPlan, LlaraRanker, fit_llara
 from training.llara_rows import LEAST, ChoiceRow, LlaraSplit, RowsError, load_llara
 
 NAME = "llara"
@@ -73,7 +81,7 @@ def tables(dataset: Dataset, run: RankingRun) -> list[Table]:
         contenders.retriever(fitted),
         *peers,
         *contenders.untuned(fitted),
-        _ours(split, dataset, fitted),
+        *_ours(split, dataset, fitted),
     ]
     shown: list[pd.DataFrame] = []
 
@@ -113,14 +121,35 @@ def _tuning(known: pd.DataFrame, split: LlaraSplit, n_items: int) -> Tuning:
     return Tuning(known, cases(split.valid, n_items, redraws=20), "hr@1")
 
 
-def _ours(split: LlaraSplit, dataset: Dataset, fitted: Fitted) -> Contender:
-    plan = LlaraPlan(seed=fitted.run.seed)
+def _ours(split: LlaraSplit, dataset: Dataset, fitted: Fitted) -> list[Contender]:
+    """The policy without its LM, and whole."""
+    run, plan, lm_plan = fitted.run, LlaraPlan(seed=fitted.run.seed), LlaraLmPlan()
+    info = ItemInfo.of(dataset.items)
 
-    def make() -> CaseScorer:
-        ranker = cached_llara(split.train, ItemInfo.of(dataset.items), plan, fitted.run.report)
-        return by_history(history_scorer(ranker.policy, "next"))
+    @functools.cache
+    def ranker() -> LlaraRanker:
+        return fit_llara(split.train, info, plan, run.report)
 
-    return Contender("policy without the LM", "ours", digest(NAME, asdict(plan)), make)
+    @functools.cache
+    def lm() -> LlaraLm:
+        items, base = fitted.catalogue.items, resolve_model(run.model)
+        return fit_llara_lm(split.train, split.valid, info, items, ranker(), base, plan, lm_plan, run.report)
+
+    def whole(histories: Sequence[Sequence[Event]], candidates: Sequence[np.ndarray]) -> list[np.ndarray]:
+        prior = ranker().evidence.features(histories) @ ranker().weights
+        scores = prior + lm().weight * lm().scores(histories)
+        return [own[items] for own, items in zip(scores, candidates, strict=True)]
+
+    alone = digest(NAME, asdict(plan))
+    both = digest(alone, asdict(lm_plan), base_digest(run.model))
+    return [
+        Contender("policy without the LM", "ours", alone, lambda: by_history(history_scorer(ranker().policy, "next"))),
+        Contender("policy", "ours", both, lambda: by_history(whole), lambda: _about(lm())),
+    ]
+
+
+def _about(lm: LlaraLm) -> str:
+    return f"policy: the weight of the LM's logits, chosen on the validation rows, is {lm.weight:g}."
 
 
 def _asked_once(make: Callable[[], CaseScorer]) -> Callable[[], CaseScorer]:

@@ -1,7 +1,9 @@
-"""TALLRec: will a user like the next item, given ten rated ones? Windows of MovieLens-100K, area under the ROC curve.
+"""TALLRec: will a user like the next item, given ten liked or not? Windows of MovieLens-100K, area under the ROC curve.
 
-The thousand test windows belong to sixteen users, so intervals are over users and wide. With few training rows the
-figure is the mean over several draws of them.
+All is trained on the training windows alone, or on so many drawn from them: the evidence's item statistics, the weights
+of its features, and the LM beside it (:mod:`training.tallrec_recipe`, :mod:`training.tallrec_lm`). The penalty of those
+weights and the weight of the LM are chosen on the validation windows. The thousand test windows belong to sixteen
+users, so intervals are over users and wide. With few training rows the figure is the mean over several draws of them.
 """
 
 from __future__ import annotations
@@ -14,9 +16,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from agent import cooccurrence, factorization, similar_users, taste
+from agent import cooccurrence, item_tokens
+from agent.assets import resolve_model
+from agent.catalogue import Catalogue
 from agent.dataset import Dataset
 from agent.taste import ItemInfo
+from eval.contenders import base_digest
 from eval.metrics import Interval
 from eval.ranked_lists import COLUMNS
 from eval.ranking_cache import digest, digest_files
@@ -24,18 +29,21 @@ from eval.ranking_run import Kind, RankingError, RankingRun
 from eval.ranking_table import Table, TableRow
 from eval.resampling import Statistic, UserBootstrap
 from eval.reward.figures import auc_statistic
-from training import tallrec_recipe, tallrec_rows
-from training.tallrec_recipe import NAMES, Source, TallrecScores, features_of_others, fit_tallrec
+from training import sequence_lm, tallrec_lm, tallrec_recipe, tallrec_rows, window_evidence
+from training.tallrec_lm import TallrecLmPlan, add_lm
+from training.tallrec_recipe import Source, TallrecScores, fit_tallrec
 from training.tallrec_rows import TallrecSplit, Window, load_tallrec
+from training.window_evidence import NAMES, WindowEvidence
 
 NAME = "tallrec"
 FEW = (16, 64, 256)
 DRAWS = 5
 TRIVIAL = "history's and item's likes"
 _ABOUT = (
-    "Published for 16, 64 and 256 training rows: .6724, .6748, .7198. `+ others` also knows all ratings of the users "
-    "who have no window in the validation or test part: more than the published rows show, and about other people "
-    "only. The released policies are not among the rows: they were trained on ratings of these users."
+    "Published for 16, 64 and 256 training rows: .6724, .6748, .7198. `+ others` has its item statistics from the "
+    "likes of the users without any window: more than the published rows show, and of other people only. Only likes "
+    "and dislikes are read, never stars. The released policies are not among the rows: they were trained on ratings of "
+    "these users."
 )
 
 
@@ -48,6 +56,7 @@ class _Plan:
     source: Source
     rows: int | None = None
     names: tuple[str, ...] = NAMES
+    lm: TallrecLmPlan | None = None
 
     @property
     def draws(self) -> int:
@@ -55,17 +64,19 @@ class _Plan:
 
 
 PLANS = (
-    _Plan("likes in the history", "baseline", "rows", None, ("user_like_rate",)),
-    _Plan(TRIVIAL, "baseline", "rows", None, ("user_like_rate", "item_like_rate")),
+    _Plan("likes in the history", "baseline", "rows", None, ("user_likes",)),
+    _Plan(TRIVIAL, "baseline", "rows", None, ("user_likes", "item_like_rate")),
     *(_Plan(f"policy without the LM, {n} rows", "ours", "rows", n) for n in FEW),
     _Plan("policy without the LM, all rows", "ours", "rows"),
+    _Plan("policy, 256 rows", "ours", "rows", 256, lm=TallrecLmPlan()),
+    _Plan("policy, all rows", "ours", "rows", lm=TallrecLmPlan()),
     *(_Plan(f"policy without the LM, {n} rows + others", "ours", "others", n) for n in FEW),
     _Plan("policy without the LM, all rows + others", "ours", "others"),
 )
 
 
 def tables(dataset: Dataset, run: RankingRun) -> list[Table]:
-    """The protocol's table; penalties are chosen on the validation windows.
+    """The protocol's table; penalties and the weights of LMs are chosen on the validation windows.
 
     Raises:
         RankingError: the data set is another than MovieLens-100K, or a row is asked for that there is not.
@@ -79,16 +90,18 @@ def tables(dataset: Dataset, run: RankingRun) -> list[Table]:
         raise RankingError(f"no row {missing[0]!r} under {NAME}: use one of {', '.join(p.name for p in PLANS)}")
     plans = [plan for plan in PLANS if run.compare is None or plan.name in run.compare]
     info = ItemInfo.of(dataset.items)
-    others = functools.cache(lambda: features_of_others(split, info))
+    others = functools.cache(lambda: WindowEvidence.fit(split.background(), info))
     windows = split.valid if run.part == "valid" else split.test
     scores: dict[str, list[np.ndarray]] = {}
     notes = [_ABOUT]
     for number, plan in enumerate(plans):
         run.report(f"fitting {plan.name}", number, len(plans))
-        fits = [_fit(plan, draw, split, info, others, dataset.fingerprint, run) for draw in range(plan.draws)]
+        fits = [_fit(plan, draw, split, dataset, info, others, run) for draw in range(plan.draws)]
         scores[plan.name] = [fit.valid if run.part == "valid" else fit.test for fit in fits]
-        penalties = ", ".join(f"{fit.penalty:g}" for fit in fits)
-        notes.append(f"{plan.name}: penalty chosen on the validation windows: {penalties}.")
+        name, chosen = ("C", [fit.penalty for fit in fits])
+        if plan.lm is not None:
+            name, chosen = "the LM's weight", [fit.lm_weight for fit in fits]
+        notes.append(f"{plan.name}: {name} chosen on validation is {', '.join(f'{own:g}' for own in chosen)}.")
     run.report("intervals", len(plans), len(plans))
     reference = run.compare[1] if run.compare is not None else TRIVIAL
     rows = figures(scores, windows, reference, {plan.name: plan.kind for plan in plans}, run.seed)
@@ -151,27 +164,35 @@ def _fit(
     plan: _Plan,
     draw: int,
     split: TallrecSplit,
+    dataset: Dataset,
     info: ItemInfo,
-    others: Callable[[], tuple[np.ndarray, np.ndarray]],
-    content: str,
+    others: Callable[[], WindowEvidence],
     run: RankingRun,
 ) -> TallrecScores:
     """The scores of one draw, from the cache where they are there."""
     seed = run.seed + draw
-    key = "tallrec-" + digest(content, _code(), asdict(plan), seed)
+    base = "" if plan.lm is None else base_digest(run.model)
+    key = "tallrec-" + digest(dataset.fingerprint, _code(), base, asdict(plan), seed)
     kept = run.cache.note(key)
     if kept is None:
         known = others() if plan.source == "others" else None
         fit = fit_tallrec(split, info, plan.source, known, plan.rows, plan.names, seed)
-        kept = {"rows": fit.rows, "penalty": fit.penalty, "valid": fit.valid.tolist(), "test": fit.test.tolist()}
+        scores = fit.scores
+        if plan.lm is not None:
+
+            def report(what: str, done: int, of: int) -> None:
+                run.report(f"{plan.name}, draw {draw + 1}: {what}", done, of)
+
+            scores = add_lm(split, fit, Catalogue(dataset).items, resolve_model(run.model), plan.lm, report)
+        kept = asdict(scores) | {"valid": scores.valid.tolist(), "test": scores.test.tolist()}
         run.cache.keep_note(key, kept)
-    return TallrecScores(plan.source, kept["rows"], kept["penalty"], np.array(kept["valid"]), np.array(kept["test"]))
+    return TallrecScores(**{**kept, "valid": np.array(kept["valid"]), "test": np.array(kept["test"])})
 
 
 @functools.cache
 def _code() -> str:
     """A hash over the source that the scores are made by."""
-    modules = (tallrec_recipe, tallrec_rows, taste, similar_users, factorization, cooccurrence)
+    modules = (tallrec_recipe, tallrec_rows, window_evidence, tallrec_lm, sequence_lm, item_tokens, cooccurrence)
     return digest_files([Path(str(module.__file__)) for module in modules])
 
 
