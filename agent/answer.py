@@ -42,11 +42,22 @@ class Recommendation:
 
 
 @dataclass(frozen=True, slots=True)
+class Question:
+    """What the agent asked back: about ``aspect`` (genre, time, known or like), in the words of ``text``."""
+
+    aspect: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """One turn's answer; ``to_json`` is the documented shape of ``concierge recommend --json``.
 
     ``template`` holds name, version and hash of the state template; ``timings_ms`` says where ``latency_ms`` went.
-    ``choices`` are quick replies (for a title that could be two films). ``impression_id`` is set when it was logged.
+    ``choices`` are quick replies: each can be sent as the next message. ``question`` is asked beside the films, its
+    text is the end of ``reply``. ``about`` is the intent that was answered (``recommend`` for every slate).
+    ``relaxed`` names the conditions (fields of ``constraints``) that the films do not meet, since none does; the reply
+    says so. ``impression_id`` is set when it was logged.
     """
 
     reply: str
@@ -57,6 +68,9 @@ class Answer:
     latency_ms: float
     timings_ms: dict[str, float] = field(default_factory=dict)
     choices: tuple[str, ...] = ()
+    question: Question | None = None
+    about: str = "recommend"
+    relaxed: tuple[str, ...] = ()
     impression_id: str | None = None
 
     def to_json(self) -> dict[str, Any]:
@@ -76,4 +90,6 @@ class Answer:
             )
             for item in data["items"]
         )
-        return cls(**{**data, "items": items, "choices": tuple(data.get("choices", ()))})
+        question = Question(**data["question"]) if data.get("question") else None
+        sequences = {name: tuple(data.get(name, ())) for name in ("choices", "relaxed")}
+        return cls(**{**data, **sequences, "items": items, "question": question})

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 NO_YEAR = 0
 """Stands for an unknown year in :attr:`Catalogue.years`."""
 
+LIKED = 4.0
+"""Stars from which a rating counts as a like."""
+
 NOT_GENRES = frozenset({"unknown", "(no genres listed)"})
 """Markers in the data that say that an item has no genre; they are not genres."""
 
@@ -55,6 +58,7 @@ class Catalogue:
         years: int64 (n_items,); ``NO_YEAR`` where unknown.
         rating_count: int64 (n_items,), how many ratings an item has.
         mean_rating: float64 (n_items,), mean of its ratings in stars; NaN for an item without ratings.
+        like_count: int64 (n_items,), how many ratings of it are ``LIKED`` stars or more.
         tag_items: tag, in lower case -> the items that users gave it; empty where the data has no tags.
     """
 
@@ -84,6 +88,9 @@ class Catalogue:
         stars = dataset.ratings["rating"].to_numpy(dtype=np.float64)[known]
         self.rating_count: npt.NDArray[np.int64] = np.bincount(positions, minlength=len(self.items)).astype(np.int64)
         sums = np.bincount(positions, weights=stars, minlength=len(self.items))
+        self.like_count: npt.NDArray[np.int64] = np.bincount(
+            positions[stars >= LIKED], minlength=len(self.items)
+        ).astype(np.int64)
         self.mean_rating: npt.NDArray[np.float64] = np.divide(
             sums, self.rating_count, out=np.full(len(self.items), np.nan), where=self.rating_count > 0
         )

@@ -11,6 +11,7 @@ import numpy as np
 
 from agent.answer import Recommendation
 from agent.catalogue import Catalogue
+from agent.constraints import Constraints
 from agent.explanation import attribute, gather, reason
 from agent.policy import Policy, Ranking
 from agent.state import State
@@ -27,10 +28,14 @@ EXPLORATION = 0.25
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What was chosen, the distribution that it was drawn from, and how many seconds each step took."""
+    """What was chosen, the distribution that it was drawn from, and how many seconds each step took.
+
+    ``full`` is the policy's distribution over all that was allowed.
+    """
 
     items: tuple[Recommendation, ...]
     ranking: Ranking
+    full: Ranking
     seconds: dict[str, float]
 
 
@@ -48,24 +53,28 @@ def choose(
     k: int,
     rng: np.random.Generator | None = None,
     explanation: Template | None = None,
+    asked: Constraints | None = None,
 ) -> Choice:
     """Choose ``k`` films for a state among those that its constraints allow and that are not in ``left_out``.
 
     With ``rng`` the slate is drawn (Plackett-Luce), else the most probable items are taken. Fewer than ``k`` come back
-    where fewer are allowed. ``explanation`` is the edited template that words the reasons, if one serves.
+    where fewer are allowed. ``explanation`` is the edited template that words the reasons, if one serves;
+    ``asked`` is what the person asked for, where ``state`` holds relaxed constraints.
     """
     start = time.perf_counter()
     allowed = np.flatnonzero(catalogue.mask(state.constraints, seen=left_out))
-    ranking = shortlist(policy.rank(state, allowed))
+    full = policy.rank(state, allowed)
+    ranking = shortlist(full)
     shown_by = ranking if rng is None else replace(ranking, temperature=policy.temperature * EXPLORATION)
     slate = shown_by.slate(k, rng)
     ranked = time.perf_counter()
     attribution = attribute(policy, state, ranking, slate.items)
     probability = dict(zip(ranking.candidates.tolist(), ranking.probabilities.tolist(), strict=True))
+    wish = state if asked is None else replace(state, constraints=asked)
     items = []
-    for index, propensity in zip(slate.items, slate.propensities, strict=True):
+    for place, (index, propensity) in enumerate(zip(slate.items, slate.propensities, strict=True)):
         item = catalogue[index]
-        facts = gather(state, item, catalogue, attribution)
+        facts = gather(wish, item, catalogue, attribution)
         items.append(
             Recommendation(
                 item_id=item.item_id,
@@ -74,9 +83,9 @@ def choose(
                 genres=item.genres,
                 score=probability[index],
                 propensity=propensity,
-                reason=reason(item, facts, catalogue, explanation),
+                reason=reason(item, facts, catalogue, explanation, place),
                 evidence=facts,
             )
         )
     explained = time.perf_counter()
-    return Choice(tuple(items), shown_by, {"ranking": ranked - start, "explanation": explained - ranked})
+    return Choice(tuple(items), shown_by, full, {"ranking": ranked - start, "explanation": explained - ranked})

@@ -34,7 +34,11 @@ class Message:
 
 @dataclass(slots=True)
 class Conversation:
-    """One chat. ``user`` is the id of a user of the data set whose past is shown to the policy, if one was picked."""
+    """One chat. ``user`` is the id of a user of the data set whose past is shown to the policy, if one was picked.
+
+    ``spoken`` are the item ids of the films that the user's latest message about single films named, and ``heard`` is
+    the intent of the latest message: what "it" and "I meant the other one" stand for.
+    """
 
     id: str = field(default_factory=lambda: uuid.uuid4().hex)
     user: str | None = None
@@ -43,11 +47,22 @@ class Conversation:
     constraints: Constraints = field(default_factory=Constraints)
     request: str = ""
     shown: list[str] = field(default_factory=list)
+    spoken: list[str] = field(default_factory=list)
+    heard: str = ""
 
     @property
     def turn(self) -> int:
         """How many messages the user has sent."""
         return sum(message.role == "user" for message in self.messages)
+
+    @property
+    def slate(self) -> Answer | None:
+        """The answer whose films stand: the latest that has some, unless a later one found none or began anew."""
+        for message in reversed(self.messages):
+            answer = message.answer
+            if answer is not None and (answer.items or answer.about in ("recommend", "reset")):
+                return answer if answer.items else None
+        return None
 
     @property
     def title(self) -> str:
@@ -77,4 +92,6 @@ class Conversation:
             Constraints.from_json(data["constraints"]),
             data["request"],
             list(data["shown"]),
+            list(data.get("spoken", ())),
+            str(data.get("heard", "")),
         )

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import prompts
 from agent.answer import Evidence
+from agent.catalogue import LIKED
 from agent.lexicon import genre_patterns
 from agent.text import flat
 from agent.voice import say
-from agent.wording import a_film_of
+from agent.wording import a_film_of, number_words
 from prompts import PromptError
 from prompts.escaping import neutralise
 
@@ -27,9 +28,6 @@ MOST_HISTORY = 10
 
 LEAST_WEIGHT = 0.02
 """A history item counts as evidence from this change of the log-probability on (2 %)."""
-
-LIKED = 4.0
-"""Stars from which a rating counts as a like."""
 
 CITED = 3
 """At most so many history items are kept as evidence of one choice."""
@@ -96,7 +94,8 @@ def gather(state: State, item: Item, catalogue: Catalogue, attribution: Attribut
     wanted = state.constraints
     asked = [genre for group in wanted.genres for genre in item.genres if genre in group]
     facts += [Evidence("genre", 0.0, value=genre) for genre in dict.fromkeys(asked)]
-    if item.year is not None and (wanted.year_min is not None or wanted.year_max is not None):
+    timed = wanted.year_min is not None or wanted.year_max is not None
+    if timed and item.year is not None and (wanted.year_min or 0) <= item.year <= (wanted.year_max or item.year):
         facts.append(Evidence("year", 0.0, value=item.year))
     if state.request and attribution.request.get(item.index, 0.0) >= LEAST_WEIGHT:
         facts.append(Evidence("match", round(attribution.request[item.index], 4), value=state.request))
@@ -107,12 +106,19 @@ def gather(state: State, item: Item, catalogue: Catalogue, attribution: Attribut
     return tuple(facts)
 
 
-def reason(item: Item, facts: Sequence[Evidence], catalogue: Catalogue, edited: Template | None = None) -> str:
+def reason(
+    item: Item,
+    facts: Sequence[Evidence],
+    catalogue: Catalogue,
+    edited: Template | None = None,
+    variant: int = 0,
+) -> str:
     """One or two sentences that state ``facts``, in the words of an ``edited`` template or of the product's own.
 
-    Where a template fails or the check finds a flaw, the next plainer wording is taken.
+    Where a template fails or the check finds a flaw, the next plainer wording is taken. ``variant`` counts the
+    reasons beside each other from 0, so that they need not all read alike.
     """
-    inputs = _facts(item, facts, catalogue)
+    inputs = _facts(item, facts, catalogue) | {"variant": variant}
     for template in (edited, prompts.load("explanation")):
         if template is None:
             continue
@@ -145,7 +151,7 @@ def flaws(text: str, item: Item, facts: Sequence[Evidence], catalogue: Catalogue
     words = {str(fact.value) for fact in facts if fact.kind == "match"}
     found += [f"title “{title}”" for title in quoted if title not in titles and title not in words]
     rest = re.sub(r"“[^”]*”", "“”", text)
-    numbers = {format_number(fact.value) for fact in facts if isinstance(fact.value, int | float)}
+    numbers = {number_words(fact.value) for fact in facts if isinstance(fact.value, int | float)}
     numbers |= {str(item.year)} if item.year else set()
     found += [f"number {number}" for number in re.findall(r"\d+(?:\.\d+)?", rest) if number not in numbers]
     plain = flat(rest)
@@ -160,11 +166,6 @@ def flaws(text: str, item: Item, facts: Sequence[Evidence], catalogue: Catalogue
     return found
 
 
-def format_number(value: float | int) -> str:
-    """A number as sentences write it: whole numbers without a decimal point."""
-    return str(int(value)) if float(value).is_integer() else f"{value:.1f}"
-
-
 def _facts(item: Item, facts: Sequence[Evidence], catalogue: Catalogue) -> dict[str, Any]:
     """The facts as the inputs of an explanation template."""
 
@@ -176,6 +177,8 @@ def _facts(item: Item, facts: Sequence[Evidence], catalogue: Catalogue) -> dict[
 
     carried = [fact for fact in facts if fact.kind == "history"]
     loved = [fact for fact in carried if isinstance(fact.value, float | int) and fact.value >= LIKED]
+    if loved and loved[0] is not max(carried, key=lambda fact: fact.weight):
+        loved = []  # what carried it most was watched, not liked: then that is what is said
     stars, viewers, year = value("rating"), value("viewers"), value("year")
     return {
         "named": titles([fact for fact in facts if fact.kind == "like"]),
@@ -185,6 +188,6 @@ def _facts(item: Item, facts: Sequence[Evidence], catalogue: Catalogue) -> dict[
         "year": int(year) if isinstance(year, float | int) else 0,
         "match": value("match") is not None,
         "kinds": [a_film_of(genre) for genre in item.genres],
-        "stars": format_number(stars) if isinstance(stars, float | int) else "",
+        "stars": number_words(stars) if isinstance(stars, float | int) else "",
         "viewers": viewers if isinstance(viewers, int) else 0,
     }

@@ -13,19 +13,21 @@ import numpy as np
 from agent.answer import Answer
 from agent.catalogue import Catalogue
 from agent.conversation import Belief, Conversation, Message
+from agent.hearing import Heard, hear
 from agent.lookup import RequestError, attitude_of, find_item, outcome_of, read_events
 from agent.policy import Policy
-from agent.replies import Turn, recommend, respond
+from agent.replies import CHANGING, Turn, recommend, respond
 from agent.serving import FixedPolicy, PolicySource
-from agent.state import Event
+from agent.state import Event, State
 from agent.template_serving import ServedTemplates
 from agent.template_versions import TemplateStore
-from agent.turn import absorb, believe, forget, mentioned, rewind, take_back
+from agent.turn import absorb, believe, forget, mentioned, rewind, state_of, take_back
 from agent.understanding import Ambiguity, Mention, Understanding, understand
 from agent.voice import Voice
 
 if TYPE_CHECKING:
     from agent.feedback import FeedbackLog
+    from agent.language import Language
 
 
 class Recommender:
@@ -49,6 +51,8 @@ class Recommender:
         self.catalogue = catalogue
         self.log = log
         self.explore = explore
+        self.language: Language | None = None
+        """What the LM does with words, where somebody sets it: it words replies and reads odd messages."""
         self.templates = ServedTemplates(TemplateStore(log)) if log is not None else None
         self._source = FixedPolicy(policy) if isinstance(policy, Policy) else policy
         self._histories = histories
@@ -138,24 +142,40 @@ class Recommender:
         for attitude, titles in (("liked", likes), ("disliked", dislikes)):
             for title in titles:
                 believe(conversation, Belief(find_item(title, self.catalogue), attitude_of(attitude), source="panel"))
-        told: Understanding | None = None
-        notes: list[str] = []
-        for message in [*messages, *([{"role": "user", "content": ask}] if ask else [])]:
-            if message["role"] not in ("user", "assistant", "system"):
-                raise RequestError(f"unknown role {message['role']!r}: use user, assistant or system")
-            if message["role"] == "user":
-                told = self._listen(conversation, message["content"])
-                notes = [self._take(conversation, ambiguity) for ambiguity in told.ambiguities]
-            else:
-                conversation.messages.append(Message("assistant", message["content"]))
-        answer = recommend(self._turn(conversation, past, told, k, start))[0]
-        return replace(answer, reply=" ".join([*notes, answer.reply]))
+        heard = self._hear(conversation, [*messages, *([{"role": "user", "content": ask}] if ask else [])])
+        answer = recommend(self._turn(conversation, past, heard.told, k, start))[0]
+        return replace(answer, reply=" ".join([*heard.notes, answer.reply]))
+
+    def state_after(self, messages: Sequence[Mapping[str, str]]) -> tuple[State, Heard]:
+        """What the policy ranks for after a conversation that was held elsewhere, and what was heard in it.
+
+        Raises:
+            RequestError: an unknown role.
+        """
+        conversation = Conversation()
+        heard = self._hear(conversation, messages)
+        return state_of(conversation, (), self.catalogue), heard
+
+    def _hear(self, conversation: Conversation, messages: Sequence[Mapping[str, str]]) -> Heard:
+        return hear(
+            messages,
+            conversation,
+            self.catalogue,
+            lambda text: self._listen(conversation, text),
+            lambda ambiguity: self._take(conversation, ambiguity),
+        )
 
     def reply(self, conversation: Conversation, message: str, k: int = 5) -> Answer:
         """Answer a message: changes the conversation and, where there is a log, is on disk before it returns."""
         start = time.perf_counter()
-        told = self._listen(conversation, message)
-        answer, impression = respond(self._turn(conversation, self.history(conversation.user), told, k, start))
+        told = self._understand(conversation, message)
+        undone = self._take_last_back(conversation) if told.intent == "undo" else None
+        self._take_in(conversation, message, told)
+        past = self.history(conversation.user)
+        turn = replace(self._turn(conversation, past, told, k, start), asks=True, undone=undone)
+        answer, impression = respond(turn)
+        if self.language is not None:
+            answer = self.language.worded(answer, f"{conversation.id} {conversation.turn}", turn.voice, turn.own)
         if self.log is not None and impression is not None:
             answer = replace(answer, impression_id=impression.id)
         conversation.shown += [item.item_id for item in answer.items]
@@ -202,10 +222,19 @@ class Recommender:
 
         What was logged stays logged: the impression was shown.
         """
-        message = rewind(conversation, lambda text: self._understand(conversation, text), self.catalogue)
+        message = self._rewind(conversation)
         if message is not None and self.log is not None:
             self.log.save_conversation(conversation)
         return message
+
+    def _rewind(self, conversation: Conversation) -> str | None:
+        return rewind(conversation, lambda text: self._understand(conversation, text), self.catalogue)
+
+    def _take_last_back(self, conversation: Conversation) -> str | None:
+        """Drop the last exchange that changed something, and the mere questions since; returns the user's message."""
+        while conversation.messages and (last := conversation.messages[-1].answer) and last.about not in CHANGING:
+            del conversation.messages[-2:]
+        return self._rewind(conversation)
 
     def _turn(
         self, conversation: Conversation, past: Sequence[Event], told: Understanding | None, k: int, start: float
@@ -228,14 +257,17 @@ class Recommender:
 
     def _voice_for(self, conversation: Conversation) -> Voice:
         """The words of this conversation's next reply."""
-        return Voice(self.catalogue, self.templates, conversation.id)
+        return Voice(self.catalogue, self.templates, conversation.id, max(0, conversation.turn - 1))
 
     def _listen(self, conversation: Conversation, message: str) -> Understanding:
         """Understand a message in the light of the conversation, and take it in."""
         told = self._understand(conversation, message)
+        self._take_in(conversation, message, told)
+        return told
+
+    def _take_in(self, conversation: Conversation, message: str, told: Understanding) -> None:
         conversation.messages.append(Message("user", message))
         absorb(conversation, told, self.catalogue)
-        return told
 
     def _understand(self, conversation: Conversation, message: str) -> Understanding:
         """Read a message in its context; the answer to "which one?" stands for the title that was asked about."""
@@ -245,8 +277,12 @@ class Recommender:
             asked = understand(before, self.catalogue, conversation.constraints).ambiguities
             if asked:
                 message = before.replace(asked[0].text, message, 1)
-        shown = [self.catalogue.index(item.item_id) for item in last.items] if last else ()
-        return understand(message, self.catalogue, conversation.constraints, shown)
+        slate = conversation.slate
+        shown = [self.catalogue.index(item.item_id) for item in slate.items] if slate else ()
+        told = understand(message, self.catalogue, conversation.constraints, shown)
+        if self.language is None:
+            return told
+        return self.language.completed(told, message, slate is not None, self._source.current())
 
     def _take(self, conversation: Conversation, ambiguity: Ambiguity) -> str:
         """Take the best known of several films of one name, where nobody can be asked; says which."""

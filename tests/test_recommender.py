@@ -176,12 +176,17 @@ def test_several_people_do_not_see_each_other(logged: tuple[Recommender, Feedbac
     assert any("Horror" not in item.genres for item in answer.items)
 
 
-def test_nothing_left_is_said_and_not_made_up(recommender: Recommender) -> None:
+def test_what_there_is_not_is_said_and_the_closest_shown(recommender: Recommender) -> None:
     answer = recommender.recommend(ask="a western musical from 1996 without comedy")
-    allowed = recommender.catalogue.mask(
-        Constraints((frozenset({"Western"}), frozenset({"Musical"})), frozenset({"Comedy"}), 1996, 1996)
-    )
-    assert not allowed.any() and not answer.items and "I know no" in answer.reply
+    wish = Constraints((frozenset({"Western"}), frozenset({"Musical"})), frozenset({"Comedy"}), 1996, 1996)
+    assert not recommender.catalogue.mask(wish).any()
+    assert answer.reply.startswith("I know no westerns that are also musicals from 1996, without comedy that")
+    assert "the closest are five" in answer.reply and len(answer.items) == 5
+    assert set(answer.relaxed) <= {"genres", "year_min", "year_max"} and answer.relaxed
+    assert all("Comedy" not in item.genres for item in answer.items)
+    assert answer.constraints["year_min"] == 1996, "the wish stands"
+    for item in answer.items:
+        assert item.year == 1996 or "from" not in item.reason.split("as you asked")[0]
 
 
 def test_bad_requests_name_the_value_and_the_fix(recommender: Recommender) -> None:

@@ -135,6 +135,7 @@ class ChatPage:
     def show(self, conversation: Conversation, session: Session) -> Updates:
         """Every component's update for a conversation."""
         answer = conversation.messages[-1].answer if conversation.messages else None
+        slate = conversation.slate
         started = bool(conversation.messages)
         seen = session.showing(conversation)
         return {
@@ -143,8 +144,8 @@ class ChatPage:
             self.chatbot: gr.update(value=transcript(conversation), visible=started),
             self.choices: panel.choices_html(answer.choices if answer else ()),
             self.turn_actions: gr.update(visible=started),
-            self.slate: gr.update(visible=bool(answer and answer.items)),
-            **card_updates(self.cards, answer, conversation.beliefs, self.desk.name),
+            self.slate: gr.update(visible=slate is not None),
+            **card_updates(self.cards, slate, conversation.beliefs, self.desk.name),
             **self.side(conversation, seen),
             # A borrowed past is never at work unseen.
             self.shoulder: gr.update(open=True) if conversation.user else gr.skip(),

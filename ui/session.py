@@ -53,8 +53,8 @@ class Session:
         return {"owner": self.owner, "conversation": self.conversation, "slate": list(self.slate)}
 
     def showing(self, conversation: Conversation) -> Session:
-        """The same person, looking at this conversation's latest answer."""
-        answer = conversation.messages[-1].answer if conversation.messages else None
+        """The same person, looking at the films that stand in this conversation."""
+        answer = conversation.slate
         slate = tuple(item.item_id for item in answer.items) if answer else ()
         return replace(self, conversation=conversation.id, slate=slate)
 

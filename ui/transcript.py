@@ -25,17 +25,19 @@ def plain(text: str) -> str:
 
 
 def transcript(conversation: Conversation, partial: str | None = None, pending: str | None = None) -> list[Any]:
-    """The chatbot's messages: plain text, with the films of earlier answers listed under them.
+    """The chatbot's messages: plain text, with the films of earlier slates listed under them; the standing has cards.
 
     ``pending`` is a message that is not answered yet; ``partial`` stands for the last answer while that streams.
     """
     rows: list[Any] = []
     last = len(conversation.messages) - 1
+    slate = conversation.slate
+    standing = max((p for p, message in enumerate(conversation.messages) if message.answer is slate), default=-1)
     for place, message in enumerate(conversation.messages):
         text = message.content
         if place == last and message.role == "assistant":
             text = text if partial is None else partial
-        elif message.answer and message.answer.items:
+        elif message.answer and message.answer.items and place != standing:
             films = (f"{item.title} ({item.year})" if item.year else item.title for item in message.answer.items)
             text = f"{text}\n" + "\n".join(f"· {film}" for film in films)
         rows.append({"role": message.role, "content": plain(text)})

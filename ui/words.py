@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 
 from agent.answer import Evidence
 from agent.constraints import Constraints
+from agent.wording import percent as percent
 
 NameOf = Callable[[str], str]
 """Item id -> what the item is called, with its year."""
@@ -15,15 +16,6 @@ NameOf = Callable[[str], str]
 def stars(value: float) -> str:
     """``4.0`` -> "4 stars", ``3.5`` -> "3.5 stars", ``1`` -> "1 star"."""
     return "1 star" if value == 1 else f"{value:g} stars"
-
-
-def percent(probability: float) -> str:
-    """A probability in [0, 1] as a percentage that never claims 0 or 100."""
-    if probability < 0.01:
-        return "under 1%"
-    if probability > 0.99:
-        return "over 99%"
-    return f"{probability:.0%}"
 
 
 def either(names: Sequence[str], word: str = "or") -> str:
