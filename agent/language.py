@@ -18,7 +18,7 @@ from agent.language_model import AdapterError
 from agent.remote_speech import RemoteSpeech, SpeechError
 from agent.request_reading import Reading, RequestReader, completed, unread
 from agent.retelling import Retelling
-from agent.speech import LANGUAGE, Speech, share_weights
+from agent.speech import LANGUAGE, Speech
 
 if TYPE_CHECKING:
     from agent.answer import Answer
@@ -100,7 +100,7 @@ class Language:
                     if self._retelling is None:
                         self._retelling = Retelling(self._speech, self._speech.card.words, self._cards, held=True)
             elif self._speech is not None and holder is not None and holder is not self._holder:
-                share_weights(self._speech.model, holder)  # another policy serves now: its weights are the same
+                self._speech.share(holder)  # another policy serves now: its weights are the same
                 self._holder = holder
             return self._speech
 

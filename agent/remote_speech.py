@@ -117,6 +117,7 @@ class RemoteSpeech:
             yield
         except (httpx.HTTPError, ValueError, LookupError, TypeError, AttributeError) as error:
             self._away_until = self._clock() + PAUSE
-            message = f"the wording server {self.url} failed ({str(error) or type(error).__name__}): templates word the answers"
+            what = str(error) or type(error).__name__
+            message = f"the wording server {self.url} failed ({what}): templates word the answers"
             _LOG.warning(message)
             raise SpeechError(message) from error
