@@ -44,6 +44,9 @@ MOOD_NEAR, MOOD_SURE = 0.5, 0.8
 TAG_SHARE = 0.3
 """Part of a neighbour's tags that a film has itself."""
 
+MOST_WORDS = 16
+"""Genres and tags that are read of an item, at most."""
+
 PARTS = (1.0, 0.6, 0.2)
 """Weights of genres, tags and the items' texts in a score."""
 
@@ -52,7 +55,7 @@ class Meaning:
     """Scores of a catalogue's items for wishes in words.
 
     Attributes:
-        items: (n_items, width) float32, unit vectors of the items' texts: title, year and genres.
+        items: (n_items, width) float32, unit vectors of the items' texts (:func:`item_texts`).
     """
 
     def __init__(
@@ -93,7 +96,7 @@ class Meaning:
             return None
         encoder = TextEncoder.load(path)
         texts = {
-            "items": [item_text(catalogue, index) for index in range(len(catalogue))],
+            "items": item_texts(catalogue),
             "tags": list(catalogue.tag_items),
         }
         content = hashlib.sha256(path.name.encode())
@@ -154,11 +157,14 @@ class Meaning:
         return _standard(total).astype(np.float32)
 
 
-def item_text(catalogue: Catalogue, index: int) -> str:
-    """What is read of an item: its title, year and genres."""
-    item = catalogue[index]
-    genres = ", ".join(genre.lower() for genre in item.genres)
-    return f"{item.name}, {genres}" if genres else item.name
+def item_texts(catalogue: Catalogue) -> list[str]:
+    """What is read of each item: its title, year, genres and some tags ("Alien (1979), horror, sci-fi, space")."""
+    words = [[item.name, *(genre.lower() for genre in item.genres)] for item in catalogue.items]
+    for tag, items in catalogue.tag_items.items():
+        for index in items:
+            if len(words[index]) < MOST_WORDS:
+                words[index].append(tag)
+    return [", ".join(own) for own in words]
 
 
 def _genre_columns(catalogue: Catalogue) -> np.ndarray:

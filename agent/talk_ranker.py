@@ -1,0 +1,143 @@
+"""Talk ranker: the few fitted weights that turn what a conversation tells of each item into a part of the logits."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from agent.catalogue import Catalogue
+from agent.folder import write_whole
+from agent.item_tokens import item_keys
+from agent.talk import FEATURES, Talk
+
+RANKER_FILE = "ranker.json"
+SHIPPED = Path(__file__).parent / "talk_rankers" / "movielens"
+"""The ranker whose weights were fitted on MovieLens' ratings alone."""
+
+COUNT_PRIOR = 0.3
+"""Mentions that are added to every item's, so that those never mentioned keep a chance."""
+
+PAIR_PRIOR = 3.0
+"""Dialogues that are added to an item's own where the share of those that name another one too is worked out."""
+
+KNOWN_PRIOR = 0.006
+"""Mentions that are added to an item's for each of its ratings."""
+
+LEARNT = ("mentioned", "familiar", "recommended", "mentioned_with")
+"""What past dialogues tell of an item: logarithms of in how many it was named, of that number mixed with how many
+ratings it has, and of in how many it was recommended; and how often it came with the named ones."""
+
+
+class RankerError(ValueError):
+    """A ranker cannot be used; the message says why and what to do."""
+
+
+@dataclass(frozen=True)
+class PastDialogues:
+    """What people named in dialogues, by item key (:func:`agent.item_tokens.item_keys`).
+
+    ``mentioned`` and ``recommended`` count dialogues; ``together`` maps a key to the keys that were named in the same
+    dialogues, with their number.
+    """
+
+    mentioned: Mapping[str, int] = field(default_factory=dict)
+    recommended: Mapping[str, int] = field(default_factory=dict)
+    together: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class TalkRanker:
+    """``weights`` maps a feature's name to its weight: one of FEATURES, LEARNT, or a part of the policy's logits.
+
+    The parts are ``evidence`` (with the meaning) and ``lm``, each less its mean over the catalogue; ``about`` says what
+    the weights were fitted on.
+    """
+
+    weights: Mapping[str, float]
+    past: PastDialogues = field(default_factory=PastDialogues)
+    about: str = ""
+
+    def vector(self, names: tuple[str, ...]) -> np.ndarray:
+        """The weights of the named features, (len(names),) float32; 0 where there is none."""
+        return np.array([self.weights.get(name, 0.0) for name in names], dtype=np.float32)
+
+    def save(self, folder: Path) -> None:
+        """Write ``ranker.json`` into the folder (made if missing)."""
+        past = {"mentioned": self.past.mentioned, "recommended": self.past.recommended, "together": self.past.together}
+        document = {"about": self.about, "weights": dict(self.weights), "past": past}
+        write_whole(folder / RANKER_FILE, json.dumps(document, indent=1, sort_keys=True) + "\n")
+
+    @classmethod
+    def load(cls, folder: Path) -> TalkRanker:
+        """Read what :meth:`save` wrote.
+
+        Raises:
+            RankerError: there is none, or it has unknown features.
+        """
+        path = folder / RANKER_FILE
+        try:
+            data = json.loads(path.read_text(encoding="utf-8"))
+            ranker = cls({str(k): float(v) for k, v in data["weights"].items()}, PastDialogues(**data["past"]))
+        except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+            raise RankerError(
+                f"{path} is no ranker of conversations: {error}. Make one with `concierge train dialogue`"
+            ) from error
+        unknown = sorted(set(ranker.weights) - {*FEATURES, *LEARNT, "evidence", "lm"})
+        if unknown:
+            raise RankerError(f"{path} weighs {unknown[0]!r}, which this version does not have: train it again")
+        return cls(ranker.weights, ranker.past, str(data.get("about", "")))
+
+
+class LearntCounts:
+    """LEARNT of every item of a catalogue, (4, n_items), for a conversation."""
+
+    def __init__(self, past: PastDialogues, catalogue: Catalogue) -> None:
+        self._place = {key: index for index, key in enumerate(item_keys(catalogue.items))}
+        self.n_items = len(catalogue)
+        self._ratings = KNOWN_PRIOR * (catalogue.rating_count + 1.0)
+        self.mentioned = self._counts(past.mentioned)
+        self.recommended = self._counts(past.recommended)
+        self.together = {
+            self._place[key]: {self._place[other]: n for other, n in others.items() if other in self._place}
+            for key, others in past.together.items()
+            if key in self._place
+        }
+
+    def features(
+        self, talk: Talk, named_here: frozenset[int] = frozenset(), rec_here: frozenset[int] = frozenset()
+    ) -> np.ndarray:
+        """(len(LEARNT), n_items) float32.
+
+        Args:
+            talk: the conversation.
+            named_here: items named anywhere in it, where it is one of those counted: they are taken off again.
+            rec_here: items recommended in it, likewise.
+        """
+        mentioned, recommended = self.mentioned.copy(), self.recommended.copy()
+        mentioned[list(named_here)] -= 1
+        recommended[list(rec_here)] -= 1
+        shares = np.zeros(self.n_items)
+        for item in talk.named:
+            own = item in named_here
+            for other, number in self.together.get(item, {}).items():
+                left = number - (own and other in named_here)
+                shares[other] += left / (mentioned[item] + PAIR_PRIOR)
+        return np.stack(
+            [
+                np.log(mentioned + COUNT_PRIOR),
+                np.log(mentioned + self._ratings),
+                np.log(recommended + COUNT_PRIOR),
+                np.log1p(shares * 30.0),
+            ]
+        ).astype(np.float32)
+
+    def _counts(self, counts: Mapping[str, int]) -> np.ndarray:
+        out = np.zeros(self.n_items)
+        for key, number in counts.items():
+            if key in self._place:
+                out[self._place[key]] += number
+        return out

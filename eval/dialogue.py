@@ -1,0 +1,169 @@
+"""Dialogues: which films a recommender named next, foretold from what was said, through the product's own turn.
+
+Every message of a row's context is understood as in a chat and taken into the state; the policy's logits and the
+ranker of conversations then rank the whole catalogue, without the films named so far. Rows of an ablation leave one
+part out. Recall@k is the share of the films to foretell that are among the first k; a film that the catalogue does not
+have is a miss. Intervals draw whole dialogues.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+
+import numpy as np
+
+from agent.catalogue import Catalogue
+from agent.recommender import Recommender
+from agent.state import State
+from agent.talk import FEATURES, Talk, TalkEvidence
+from agent.talk_ranker import LEARNT, LearntCounts, TalkRanker
+from eval.dialogue_rows import DialogueRow, Titles, targets_of
+from eval.metrics import Interval, cluster_bootstrap
+from eval.policy_parts import PolicyParts, Report
+
+CUTS = (1, 5, 10, 20, 50)
+NAMES = (*FEATURES, *LEARNT, "evidence", "lm")
+"""All that a ranker may weigh."""
+
+TEXT_FEATURES = frozenset(name for name in FEATURES if name.startswith(("text_", "said")))
+"""What the ablation without text meaning leaves out, beside the meaning in the policy's evidence."""
+
+
+@dataclass(frozen=True, slots=True)
+class HeardRow:
+    """A row as the product heard it; ``barred`` are catalogue indices that are not recommended."""
+
+    row: DialogueRow
+    state: State
+    talk: Talk
+    barred: frozenset[int]
+    targets: tuple[int | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DialogueResult:
+    """One ranker's figures; ``targets`` counts the films to foretell, ``known`` those that the catalogue has."""
+
+    name: str
+    recall: Mapping[int, Interval]
+    targets: int
+    known: int
+    dialogues: int
+
+    def to_json(self) -> dict[str, object]:
+        """Plain data: the figures as ``recall@k``, their intervals as ``recall@k_ci``."""
+        figures = {f"recall@{k}": own.mean for k, own in self.recall.items()}
+        figures |= {f"recall@{k}_ci": [own.low, own.high] for k, own in self.recall.items()}
+        about = {key: value for key, value in asdict(self).items() if key != "recall"}
+        return {**about, **figures}
+
+
+def hear_rows(recommender: Recommender, rows: Sequence[DialogueRow], report: Report | None = None) -> list[HeardRow]:
+    """Understand every row's context with the product's own turn.
+
+    Raises:
+        ValueError: the policy has no meaning (the sentence encoder was not fetched).
+    """
+    meaning = recommender.policy.meaning
+    if meaning is None:
+        raise ValueError("dialogues are read with the sentence encoder: run `concierge data fetch`")
+    targets = targets_of(rows, Titles(recommender.catalogue))
+    said = meaning.encode([_said(row) for row in rows])
+    last = meaning.encode([row.context[-1] if row.context else "" for row in rows])
+    out = []
+    for place, row in enumerate(rows):
+        state, heard = recommender.state_after(row.messages)
+        named = heard.named
+        genres = tuple(sorted({genre for group in state.constraints.genres for genre in group}))
+        unwanted = tuple(sorted(state.constraints.without_genres))
+        talk = Talk(tuple(named), tuple(named.values()), said[place], last[place], genres, unwanted)
+        out.append(HeardRow(row, state, talk, state.seen | frozenset(named), tuple(targets[place])))
+        if report is not None and (place % 50 == 49 or place + 1 == len(rows)):
+            report("understanding the dialogues", place + 1, len(rows))
+    return out
+
+
+def _said(row: DialogueRow) -> str:
+    """The latest messages of both sides, as far as they fit the encoder."""
+    return " ".join([text for text in row.context if text.strip()][-4:])[-400:]
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One row of the table: a ranker, the policy whose logits it weighs, and whether that reads wishes by meaning."""
+
+    name: str
+    ranker: TalkRanker
+    parts: PolicyParts
+    meaning: bool = True
+
+
+def matrix(place: int, talk: np.ndarray, learnt: np.ndarray, parts: PolicyParts, meaning: bool = True) -> np.ndarray:
+    """All NAMES of every item for the row at ``place``, (F, n_items) float32; ``talk`` and ``learnt`` are the first."""
+    policy = parts.evidence[place].astype(np.float32)
+    if meaning:
+        policy = policy + parts.meaning[place]
+    return np.concatenate([talk, learnt, policy[None], parts.lm[place][None].astype(np.float32)])
+
+
+def evaluate(
+    variants: Sequence[Variant],
+    heard: Sequence[HeardRow],
+    which: Sequence[int],
+    evidence: TalkEvidence,
+    catalogue: Catalogue,
+    seed: int = 0,
+    report: Report | None = None,
+) -> list[DialogueResult]:
+    """A result for each variant on the rows ``which``; what they share is worked out once a row."""
+    counts = [LearntCounts(variant.ranker.past, catalogue) for variant in variants]
+    weights = [variant.ranker.vector(NAMES) for variant in variants]
+    ranks: list[list[np.ndarray]] = [[] for _ in variants]
+    for done, place in enumerate(which, 1):
+        row = heard[place]
+        talk = evidence.features(row.talk)
+        for own, variant in enumerate(variants):
+            learnt = counts[own].features(row.talk)
+            columns = matrix(place, talk, learnt, variant.parts, variant.meaning)
+            ranks[own].append(rank_targets((weights[own] @ columns).astype(np.float64), row))
+        if report is not None and (done % 50 == 0 or done == len(which)):
+            report("ranking the catalogue", done, len(which))
+    tested = [heard[place] for place in which]
+    return [
+        result(variant.name, np.concatenate(own), tested, seed) for variant, own in zip(variants, ranks, strict=True)
+    ]
+
+
+def rank_targets(scores: np.ndarray, row: HeardRow) -> np.ndarray:
+    """How many items come before each of the row's targets (ties count half); infinite for a miss."""
+    own = scores.copy()
+    own[list(row.barred)] = -np.inf
+    ranks = np.full(len(row.targets), np.inf)
+    for place, target in enumerate(row.targets):
+        if target is not None and target not in row.barred:
+            ranks[place] = (own > own[target]).sum() + ((own == own[target]).sum() - 1) / 2
+    return ranks
+
+
+def named_by_dialogue(heard: Sequence[HeardRow]) -> dict[str, tuple[frozenset[int], frozenset[int]]]:
+    """For each dialogue the items that were named in it, and those recommended."""
+    named: dict[str, set[int]] = {}
+    recommended: dict[str, set[int]] = {}
+    for row in heard:
+        targets = {target for target in row.targets if target is not None}
+        named.setdefault(row.row.dialog_id, set()).update(row.talk.named, targets)
+        recommended.setdefault(row.row.dialog_id, set()).update(targets)
+    return {key: (frozenset(own), frozenset(recommended[key])) for key, own in named.items()}
+
+
+def result(name: str, ranks: np.ndarray, rows: Sequence[HeardRow], seed: int = 0) -> DialogueResult:
+    """Recall with intervals that draw whole dialogues.
+
+    Raises:
+        ValueError: the rows have nothing to foretell.
+    """
+    clusters = [row.row.dialog_id for row in rows for _ in row.targets]
+    known = sum(target is not None for row in rows for target in row.targets)
+    recall = {k: cluster_bootstrap((ranks < k).astype(np.float64), clusters, seed=seed) for k in CUTS}
+    return DialogueResult(name, recall, len(ranks), known, len(set(clusters)))
