@@ -43,7 +43,7 @@ class Recommendation:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What the agent asked back: about ``aspect`` (genre, time, known or like), in the words of ``text``."""
+    """What the agent asked back: about ``aspect`` (genre, time or known), in the words of ``text``."""
 
     aspect: str
     text: str

@@ -133,7 +133,7 @@ def specificity(state: State) -> int:
             wanted.viewers_min is not None or wanted.viewers_max is not None,
             bool(wanted.tags),
             bool(wanted.unchecked),
-            bool(state.like) * SPECIFIC,
+            SPECIFIC * bool(state.like),
         )
     )
 
@@ -147,15 +147,15 @@ def ignored(conversation: Conversation) -> int:
         reply = next((later.content for later in conversation.messages[place + 1 :] if later.role == "user"), None)
         if reply is None:
             continue
-        words = set(flat(reply).split())
+        words = _content(reply)
         named = any(words & _content(choice) for choice in message.answer.choices)
         count += not named
     return count
 
 
-def _content(choice: str) -> set[str]:
+def _content(text: str) -> set[str]:
     small = {"a", "an", "the", "from", "or", "film", "films", "something", "like", "than", "and", "me", "of"}
-    return set(re.findall(r"[\w'-]+", flat(choice))) - small
+    return set(re.findall(r"[\w'-]+", flat(text))) - small
 
 
 def worth(question: Candidate, probabilities: np.ndarray, k: int) -> Worth:
@@ -184,8 +184,6 @@ def questions(
         yield from _time_questions(ranking, catalogue)
     if "known" not in asked and wanted.viewers_min is None and wanted.viewers_max is None:
         yield from _candidates("known", [_KNOWN], ranking, catalogue, shown)
-    if "like" not in asked:
-        yield from _example_questions(ranking, catalogue)
 
 
 def _genre_questions(wanted: Constraints, ranking: Ranking, catalogue: Catalogue) -> Iterator[Candidate]:
@@ -208,30 +206,6 @@ def _time_questions(ranking: Ranking, catalogue: Catalogue) -> Iterator[Candidat
         yield from _candidates("time", [(f"from {last} or later", middle, f"from before {first}")], ranking, catalogue)
     for first in known[1:]:
         yield from _candidates("time", [(f"from {first} or later", f"from before {first}")], ranking, catalogue)
-
-
-def _example_questions(ranking: Ranking, catalogue: Catalogue) -> Iterator[Candidate]:
-    """Like one of the most probable or like another that shares no genre with it; genres tell who would say which."""
-    order = ranking.candidates[np.argsort(-ranking.logits, kind="stable")[:10]]
-    genres = catalogue.genre_matrix
-    rows = genres[ranking.candidates].astype(np.float64)
-    for one, other in combinations(order.tolist(), 2):
-        if (genres[one] & genres[other]).any() or not (genres[one].any() and genres[other].any()):
-            continue
-        near = np.stack(
-            [rows @ genres[item] / np.maximum(1, (rows + genres[item] > 0).sum(axis=1)) for item in (one, other)]
-        )
-        total = near.sum(axis=0)
-        likelihood = np.divide(near, total, out=np.zeros_like(near), where=total > 0)
-        titles = tuple(catalogue[item].name for item in (one, other))
-        if all(_named(title, item, catalogue) for title, item in zip(titles, (one, other), strict=True)):
-            choices = tuple(f"Something like {title}" for title in titles)
-            yield Candidate("like", choices, tuple(catalogue[item].title for item in (one, other)), likelihood)
-
-
-def _named(title: str, item: int, catalogue: Catalogue) -> bool:
-    mentions = understand(f"Something like {title}", catalogue).mentions
-    return [mention.item for mention in mentions] == [item]
 
 
 def _candidates(

@@ -27,10 +27,14 @@ if TYPE_CHECKING:
     from agent.conversation import Conversation
     from agent.policy import Policy
 
-NEAR_FILMS = 8
+NEAR_FILMS = 5
 """So many of the films most like the wanted one are tried as a like."""
 
+MOST_WISHES = 8
+"""So many ways to ask for it are tried, from the shortest on."""
+
 MORE = "Show me more"
+"""What a person says who wants other films of the same kind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +62,19 @@ class Standing:
         """What the policy ranks for."""
         return state_of(self.conversation, self.past, self.catalogue)
 
-    def after(self, message: str) -> tuple[State, frozenset[int]]:
-        """The state after ``message``, and the catalogue indices that its turn would leave out."""
+    @property
+    def shown(self) -> list[int]:
+        """The slate that stands, as catalogue indices."""
+        slate = self.conversation.slate
+        return [self.catalogue.index(item.item_id) for item in slate.items] if slate else []
+
+    def after(self, message: str, shown: Sequence[int] | None = None) -> tuple[State, frozenset[int]]:
+        """The state after ``message``, and the catalogue indices that its turn would leave out.
+
+        ``shown`` is what stood on the page (None: the slate of the conversation).
+        """
         other = deepcopy(self.conversation)
-        slate = other.slate
-        shown = [self.catalogue.index(item.item_id) for item in slate.items] if slate else ()
+        shown = self.shown if shown is None else shown
         told = understand(message, self.catalogue, other.constraints, shown)
         other.messages.append(Message("user", message))
         absorb(other, told, self.catalogue)
@@ -181,7 +193,7 @@ def _ask_for_it(item: int, standing: Standing) -> Iterator[tuple[str, str, str]]
     wishes += [f"{kind}{exact}" for kind in kinds]
     if not kinds and time:
         wishes = [f"a film{time}", f"a film{exact}"]
-    for wish in dict.fromkeys(wishes):
+    for wish in list(dict.fromkeys(wishes))[:MOST_WISHES]:
         message = wish[0].upper() + wish[1:]
         yield "ask", f"{message} instead" if standing.state.constraints else message, wish
 

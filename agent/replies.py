@@ -68,7 +68,8 @@ def respond(turn: Turn) -> Reply:
         return recommend(turn)
     if told.ambiguities:
         return ask_which(turn)
-    if told.language != "en" and not told.mentions and not told.constraints and not told.replaces:
+    unread = told.intent == "other" and not told.mentions and not told.constraints and not told.replaces
+    if unread and told.language != "en":
         language = TONGUES.get(told.language, "another language")
         return in_words(turn, [{"kind": "tongue", "language": language}], about="other")
     return HANDLERS.get(told.intent, recommend)(turn)
