@@ -8,6 +8,8 @@ from typing import Annotated
 import typer
 
 from ui import (
+    cli_eval_dialogue,
+    cli_eval_explanations,
     cli_eval_log,
     cli_eval_policy,
     cli_eval_ranking,
@@ -28,7 +30,9 @@ cli_eval_log.add_to(app)
 cli_eval_sessions.add_to(app)
 cli_eval_speed.add_to(app)
 cli_eval_wording.add_to(app)
+cli_eval_explanations.add_to(app)
 cli_eval_report.add_to(app)
+cli_eval_dialogue.add_to(app)
 
 
 @app.command(epilog="Example: concierge eval latency --turns 50")
