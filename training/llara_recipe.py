@@ -38,7 +38,7 @@ class LlaraPlan:
     """
 
     evidence: ChoiceConfig = field(default_factory=ChoiceConfig)
-    folds: int = 5
+    folds: int = 3
     per_user: int = 8
     negatives: int = 200
     last: float = 20.0
