@@ -50,7 +50,7 @@ _BEFORE: tuple[tuple[str, str], ...] = (
         r"reminiscent of|as \w+ (?:and \w+ )?as|such as|akin to|(?:newer|older|earlier|later|\w+er|"
         r"more \w+|less \w+) than|a la|another|close(?:st)? to|"
         r"comparable to|for (?:big )?(?:a )?fans? of|"
-        r"reminds? me of|sequel to|follow(?:-| )?up to|if (?:i|you|we|she|he|"
+        r"in between|between|reminds? me of|sequel to|follow(?:-| )?up to|if (?:i|you|we|she|he|"
         r"they) (?:really )?(?:like[ds]?|love[ds]?|enjoy(?:ed)?)|"
         r"(?:meets|crossed with|cross between|mix of|mix between|combination of|blend of)|because (?:i|"
         r"we) (?:really )?(?:liked?|loved?|enjoyed)|like)",

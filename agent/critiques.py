@@ -68,7 +68,8 @@ _PATTERNS: tuple[tuple[str, bool, re.Pattern[str]], ...] = tuple(
             True,
             r"(?:better|higher)[ -](?:rated|reviewed|scor\w+|regarded)|(?:with )?(?:better|higher) (?:ratings?|"
             r"reviews?|scores?)|"
-            rf"{_MORE} acclaimed|(?:something|anything|ones?|films?|movies?) better(?! than nothing)",
+            rf"{_MORE} acclaimed|(?:something|anything|ones?|films?|movies?) better(?! than nothing| known|"
+            rf" rated| reviewed)",
         ),
         ("length", False, rf"(?:a bit |much |even |little )*shorter|{_LESS} long\b|less long|not quite so long"),
         ("length", True, r"(?:a bit |much |even |little )*longer(?! than \d)"),
@@ -131,12 +132,21 @@ _WITH: Mapping[tuple[str, bool], frozenset[str]] = {
 }
 
 
+_NOT_TOO = re.compile(r"(?:\b(?:not|nothing|never|without|nor|isn't)|n't)(?: be| get| \w+ing)? $")
+
+
 def critique_hits(flat: str, relative: str | None) -> list[tuple[str, bool, int, int]]:
     """The aspects that a folded message compares, as (aspect, more, start, end); "too long" asks for less.
 
     ``relative`` is ``newer`` or ``older`` where the grammar of years found it.
     """
-    found = [(aspect, more, *match.span()) for aspect, more, pattern in _PATTERNS for match in pattern.finditer(flat)]
+    found = [
+        (aspect, more, *match.span())
+        for aspect, more, pattern in _PATTERNS
+        for match in pattern.finditer(flat)
+        # "not too scary" is a wish of its own and compares with nothing.
+        if not (match.group().startswith("too ") and _NOT_TOO.search(flat[: match.start()]))
+    ]
     if relative is not None:
         place = re.search(r"newer|older|recent|modern|later|earlier", flat)
         found.append(("year", relative == "newer", *(place.span() if place else (0, 0))))

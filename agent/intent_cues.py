@@ -53,6 +53,11 @@ CHANGE = _any(
     r"but|instead|rather|actually|more|less|another|others?|else|different|newer|older|not|no",
     r"nothing|without|except|anything but|drop|forget|whatever|any|also|too|even|only|keep|same",
 )
+ACCEPT = _any(
+    r"i'?ll (?:take|watch|go (?:with|for)|pick|try)|let'?s (?:watch|go (?:with|for)|take)|¤+ it is|going with|"
+    r"sold|deal|"
+    r"sounds? (?:good|great|perfect)|looks? (?:good|great|perfect)|that'?s the one|¤+ then",
+)
 PROFILE = _any(
     r"what do you (?:think|know|believe|reckon|guess|suppose)(?: that)? (?:i (?:like|love|enjoy|hate|dislike|"
     r"prefer|am|'m)|"
@@ -73,7 +78,7 @@ COMPARE = _any(
 )
 WHICH = _any(
     r"which (?:one |film |movie )?(?:of|is|are|was|should|would|has|do|did|from|among|out of)|"
-    r"whats? the (?:best|better)",
+    r"what(?:'s|s| is) the (?:best|better|\w+est)",
     r"which one|what's the difference|compare|how do (?:they|¤+) (?:compare|differ)",
 )
 WHY_NOT = _any(
@@ -108,8 +113,8 @@ REJECT = _any(
     r"(?:i(?:'ll)? |hard )?pass|get rid of ¤+|take ¤+ (?:off|out)|remove ¤+|lose ¤+|drop ¤+",
 )
 BARE_NO = re.compile(
-    r"\W*(?:no|nope|nah|no thanks?|no thank you|no way|not really|meh|pass|next|skip|hm+ no|"
-    r"not these)\W*"
+    r"[^\w¤]*(?:(?:no|nope|nah|no thanks?|no thank you|no way|not really|meh|pass|next|skip|hm+|"
+    r"not these)\b[^\w¤]*){1,4}"
 )
 ABOUT = _any(
     r"tell me (?:\w+ )?(?:\w+ )?(?:about|of)|more (?:about|on|info|details|information)|info|details|plot|"

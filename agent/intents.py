@@ -9,6 +9,7 @@ from typing import Literal
 
 from agent.intent_cues import (
     ABOUT,
+    ACCEPT,
     ASK,
     BARE_NO,
     CHANGE,
@@ -61,12 +62,13 @@ TALK: frozenset[Intent] = frozenset(
 class Signs:
     """What of a message tells its intent.
 
-    ``flat`` is the folded message with a mark in place of each title and reference; ``felt`` are the attitudes towards
-    them (towards titles that are ambiguous as well); ``items`` counts the films meant, ``references`` says whether one
-    of them was told by a reference. ``wish`` says whether anything is wished, ``checkable`` whether the catalogue can
-    decide some of it. ``refused`` says that a film was refused ("not the second one"). ``shown`` counts the films shown
-    last. ``begun`` says whether the conversation has begun, ``standing`` whether conditions stand. ``correction`` says
-    that an earlier title is mended, after a message of intent ``last``.
+    ``flat`` is the folded message with a mark in place of each title and reference; ``felt`` are the attitudes
+    towards them (towards titles that are ambiguous as well); ``items`` counts the films meant, ``references`` says
+    whether one of them was told by a reference. ``wish`` says whether anything is wished, ``checkable`` whether the
+    catalogue can decide some of it. ``refused`` says that a film was refused ("not the second one"). ``shown``
+    counts the films shown last; ``compared`` says that the wish compares with these. ``begun`` says whether the
+    conversation has begun, ``standing`` whether conditions stand. ``correction`` says that an earlier title is
+    mended, after a message of intent ``last``.
     """
 
     flat: str
@@ -77,6 +79,7 @@ class Signs:
     checkable: bool
     refused: bool
     shown: int
+    compared: bool
     begun: bool
     standing: bool
     correction: bool
@@ -90,6 +93,10 @@ def intent_of(signs: Signs) -> Intent:
         return "reset"
     if PROFILE.search(flat) and not films:
         return "profile"
+    if not films and CHAT.search(flat) and not re.sub(r"[\W_]+", "", POLITE.sub(" ", CHAT.sub(" ", flat))):
+        other = (signs.shown and rejects(flat)) or THANKS.search(flat) or GREETING.match(flat)
+        if not other:
+            return "chat"
     small = _small_talk(signs)
     if small is not None:
         return small
@@ -115,7 +122,7 @@ def intent_of(signs: Signs) -> Intent:
         ):
             return "chat"
     if signs.wish or asked or "like" in signs.felt or "unlike" in signs.felt:
-        return "refine" if signs.standing or (signs.begun and CHANGE.search(flat)) else "recommend"
+        return "refine" if signs.standing or signs.compared or (signs.begun and CHANGE.search(flat)) else "recommend"
     return "refine" if films and signs.refused and signs.begun else "other"
 
 
@@ -127,14 +134,16 @@ def rejects(flat: str) -> bool:
 def _small_talk(signs: Signs) -> Intent | None:
     """A message that is nothing but polite, or takes the last one back."""
     flat = signs.flat
-    if signs.wish:
-        return None
-    if UNDO.search(flat) and not signs.items and len(UNDO.sub(" ", flat).split()) <= 4:
+    if UNDO.search(flat) and not signs.items and not signs.wish and len(UNDO.sub(" ", flat).split()) <= 4:
         return "undo"
     liked = all(attitude in ("about", "like") for attitude in signs.felt)
     if signs.items and not (liked and signs.references):
         return None
     rest = re.sub(r"[\W_]+", " ", POLITE.sub(" ", flat)).strip()
+    if signs.references and ACCEPT.search(flat):
+        rest = re.sub(r"[\W_]+", " ", POLITE.sub(" ", ACCEPT.sub(" ", flat))).strip()
+        if not rest:
+            return "thanks"
     if not rest and THANKS.search(flat):
         return "thanks"
     if not rest and GREETING.search(flat) and not signs.items:
@@ -170,7 +179,7 @@ def _question(signs: Signs) -> Intent | None:
         return None
     about = ABOUT.search(flat)
     polite = re.match(
-        r"\W*(?:is|was|are|were|does|do|did|has|have|should|would|can|could|will|who|what|when|where|how)\b", flat
+        r"[^\w¤]*(?:is|was|are|were|does|do|did|has|have|should|would|can|could|will|who|what|when|where|how)\b", flat
     )
     if re.search(r"\b(?:tell me|more (?:about|on|info)|what about|how about|know about|describe)\b", flat):
         return "ask"

@@ -23,7 +23,7 @@ _SINGLE = re.compile(rf"(?P<name>{_CAPITALS})(?=(?:['’]s)? (?:{FILM_NOUNS}|{'|
 _LOWER = re.compile(
     r"\b(?P<cue>starring|featuring|directed by|by director|written by|played by|set in|set on|"
     r"set during|takes? place in|about|with|without)\s+"
-    r"(?P<name>(?!(?:my|our|your|me|us|you|it|that|this|the same|him|her|them|friends?|family|"
+    r"(?P<name>(?!(?:my|our|your|me|us|you|it|that|this|the same|him|her|them|friends?|family|something|anything|"
     r"someone|the kids|kids|no|only|"
     r"not|high|good ratings?|great ratings?|at|a rating|rating|ratings|over|\d|\w+ stars?|what|how|which|when)\b)"
     r"(?:(?:an?|the|some|lots? of|plenty of|more|any|much|too much|good|"

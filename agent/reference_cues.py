@@ -22,13 +22,13 @@ _ORDINAL = rf"(?:{any_of(ORDINALS)})"
 _NOUN = r"(?:ones?|films?|movies?|recommendations?|suggestions?|picks?|titles?|options?|choices?|results?)"
 _CLOSE = (
     r"(?=\s*(?:$|[.,;:!?)]|(?:and|or|but|is|was|looks?|sounds?|seems?|please|instead|again|already|too|vs|versus|"
-    r"with|than|because|about|for|has|have)\b))"
+    r"with|than|because|about|for|has|have|\d)\b))"
 )
 _LEAD = r"(?:(?:the|your|that|this|ur)\s+)"
 ORDERED = re.compile(
     rf"(?<![\w'])(?:{_LEAD}(?P<a>{_ORDINAL})(?:\s+{_NOUN}\b(?! (?:from|in) the\b)|{_CLOSE})|"
     rf"(?P<b>{_ORDINAL})\s+(?:one|pick|suggestion|recommendation|option|choice)\b|"
-    rf"(?:(?:number|no\.?|nr\.?|option|film|movie|pick|choice)\s?#?|#)(?P<n>[1-9]|one|two|three|four|five)(?![\w.])"
+    rf"(?:(?:numbers?|no\.?|nr\.?|option|film|movie|pick|choice)\s?#?|#)(?P<n>[1-9]|one|two|three|four|five)(?![\w.])"
     rf"(?!\s?(?:stars?|out of|/|%|hours?|minutes?|years?)))"
 )
 # "the second and the third", "1 and 3": what follows an ordinal in a list is one as well.
@@ -38,7 +38,7 @@ ALSO = re.compile(
 )
 BARE = re.compile(
     r"(?<![\w'])(?P<verb>seen|watched|saw|liked?|loved?|hated?|not|about|compare|why|between|no to|except|skip|prefer|"
-    r"than|dislike|take|pick|choose)\s+(?:number\s+)?(?P<n>[1-9])(?=\s*(?:,|&|and|or|vs|$|[.!?]|is\b|was\b|better\b))"
+    r"than|dislike|take|pick|choose)\s+(?:numbers?\s+)?(?P<n>[1-9])(?=\s*(?:,|&|and|or|vs|$|[.!?]|is\b|was\b|better\b))"
     r"(?!\s*[.,]\d)"
 )
 SEVERAL = re.compile(
@@ -47,11 +47,11 @@ SEVERAL = re.compile(
     r"(?! (?:years?|decades?|days|weeks|months))"
 )
 ALL = re.compile(
-    r"(?<![\w'])(?:(?:all|any|none|both|either|neither|each|every one|some|most)(?: of)? (?:the )?"
+    r"(?<![\w'])(?:(?:all|any|both|either|neither|each|every one|some|most)(?: of)? (?:the )?"
     r"(?:these|those|them|(?:above|ones?|films?|movies?)(?: (?:above|here|there|you (?:listed|showed|suggested|named)"
     r"(?: me)?))?)|"
     r"(?:these|those)(?: (?:all|two|three|four|five|films?|movies?|ones|suggestions|recommendations|picks|both))*|"
-    r"them(?: (?:all|both))?|(?:your|the) (?:suggestions|recommendations|picks|list)|"
+    r"them(?: (?:all|both))?|(?:your|the) (?:suggestions|recommendations|picks)|"
     r"both(?= ?(?:$|[.,!?]|already|were|are|and)))(?![\w'])"
 )
 REST = re.compile(
@@ -103,5 +103,14 @@ NO_NAME = word_set(
     most more less kind sort type of in funny serious main big small long short real perfect great
     """
 )
-TITLE_CUE = re.compile(r"\b(?:seen|watched|saw|liked|loved|hated|enjoyed|about|like|not|is|why|with|than) $")
+TITLE_CUE = re.compile(
+    r"\b(?:seen|watched|saw|liked|loved|hated|enjoyed|about|like|not|is|why|with|than|compare|and|or|but|to) $"
+)
 """Before an everyday word that is also the title of a film on the table."""
+GIVING = re.compile(r"\b(?:g[ai]ve|rated?|score)\b.*\bstars?\b|\bstars?\b.*\b(?:for|to)\b")
+"""A message that gives stars: a number behind "the first" is no count of films."""
+ASKING = re.compile(
+    r"\W*(?:(?:and|so|but|ok|well|hm+)\W+)?(?:is|was|does|did|has|would|will|can|should|how (?:long|scary|"
+    r"old|good|violent|sad|funny|popular) is|what is|what's|who(?: is|'s)? in|when was) $"
+)
+"""Before "it" in a question about a film."""

@@ -12,10 +12,12 @@ from agent.reference_cues import (
     AGE_ONE,
     ALL,
     ALSO,
+    ASKING,
     BARE,
     CORRECTION,
     ERA_ONE,
     GENRE_ONE,
+    GIVING,
     IT,
     IT_AFTER,
     IT_CUE,
@@ -31,6 +33,7 @@ from agent.reference_cues import (
     YEAR_ONE,
 )
 from agent.text import common_words, words
+from agent.text import flat as flat_of
 
 if TYPE_CHECKING:
     from agent.catalogue import Catalogue
@@ -58,6 +61,16 @@ def references(
         catalogue: the items, for years, genres, tags and titles.
     """
     return _Table(flat, taken, list(shown), list(spoken), catalogue).found()
+
+
+def chosen(message: str, options: Sequence[int], catalogue: Catalogue) -> int | None:
+    """Which of ``options`` a message picks ("the older one", "the second", "1954"); None where not just one."""
+    folded = flat_of(message)
+    if (year := re.fullmatch(r"\W*(?:the )?((?:18|19|20)\d\d)(?: (?:one|version|film|movie))?\W*", folded)) is not None:
+        fitting = [item for item in options if catalogue[item].year == int(year[1])]
+        return fitting[0] if len(fitting) == 1 else None
+    found = _Table(folded, [], list(options), [], catalogue).picked()
+    return found[0] if len(found) == 1 else None
 
 
 def same_titles(items: Sequence[int], catalogue: Catalogue) -> list[int]:
@@ -88,6 +101,12 @@ class _Table:
             self._all()
         self._it()
         return sorted(self.references, key=lambda reference: reference.start)
+
+    def picked(self) -> list[int]:
+        """The films that the references of a message pick, versions by their age as well."""
+        self._among(self.shown, correcting=True)
+        self._ordered()
+        return list(dict.fromkeys(item for reference in self.references for item in reference.items))
 
     def _take(self, start: int, end: int, items: Sequence[int]) -> bool:
         if not items or any(self.covered[start:end]):
@@ -127,8 +146,8 @@ class _Table:
     def _several(self) -> None:
         for match in SEVERAL.finditer(self.flat):
             count = int(match["n"]) if match["n"].isdigit() else NUMBERS[match["n"]]
-            if count > len(self.shown):
-                continue
+            if count > len(self.shown) or (match["n"].isdigit() and GIVING.search(self.flat)):
+                continue  # "the third 4 stars and the first 2" gives stars
             if match["side"] == "other":
                 named = {item for reference in self.references for item in reference.items}
                 rest = [item for item in self.shown if item not in named]
@@ -153,9 +172,8 @@ class _Table:
             return
         for match in IT.finditer(self.flat):
             long = " " in match.group()
-            if long or (
-                IT_CUE.search(self.flat[: match.start()]) is not None and IT_AFTER.match(self.flat, match.end())
-            ):
+            asks = ASKING.match(self.flat[: match.start()]) is not None
+            if long or asks or (IT_CUE.search(self.flat[: match.start()]) and IT_AFTER.match(self.flat, match.end())):
                 self._take(match.start(), match.end(), focus)
                 return
 

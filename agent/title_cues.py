@@ -37,7 +37,7 @@ CUE = re.compile(
     r"favou?rites?(?: (?:film|movie|one)s?)?(?: of all time)?(?: (?:is|are|was|were))?|"
     r"(?:vein|style|spirit|lines|vibe|mood|tone|reminiscent|version|original) of|the original|"
     r"(?:films?|movies?) like|"
-    r"the (?:film|movie)|care for|stand|bored by|sequel to|disappointed by|about the (?:film|movie)|"
+    r"the (?:film|movie)|care for|stand|bored by|sequel to|disappointed by|about the (?:film|movie)|[1-5] (?:for|to)|"
     r"(?:like|love|loved|hated|enjoyed|watched) (?:both|also|mostly|only))|\b(?:films?|movies?|"
     r"favou?rites?|liked?|seen|watched)\s*:)"
     r"\s*[\"'“‘(*_]*(?P<article>(?:the |an? )?)$"

@@ -41,14 +41,28 @@ def absorb(conversation: Conversation, understood: Understanding, catalogue: Cat
         conversation.beliefs = [
             b for b in conversation.beliefs if b.attitude not in ("more", "less") or b.source != "message"
         ]
+    for mistaken, meant in understood.corrections:
+        corrected(conversation, catalogue[mistaken].item_id, catalogue[meant].item_id)
     for mention in understood.mentions:
         mentioned(conversation, mention, catalogue)
+    if understood.mentions or understood.intent in ("recommend", "reset"):
+        meant_now = [m.item for m in understood.mentions if m.item not in understood.constraints.excluded]
+        meant_now = meant_now or [m.item for m in understood.mentions]
+        conversation.spoken = [catalogue[item].item_id for item in dict.fromkeys(meant_now)]
+    conversation.heard = understood.intent
     wish = understood.request.strip()
     if understood.intent == "recommend":
         conversation.request = wish
     elif wish:
         conversation.request = f"{conversation.request}; {wish}" if conversation.request else wish
     conversation.request = conversation.request[-REQUEST_LENGTH:]
+
+
+def corrected(conversation: Conversation, mistaken: str, meant: str) -> None:
+    """What was believed of one film was meant of another (both by item id)."""
+    for belief in [own for own in conversation.beliefs if own.item_id == mistaken and own.source == "message"]:
+        conversation.beliefs.remove(belief)
+        believe(conversation, replace(belief, item_id=meant))
 
 
 def mentioned(conversation: Conversation, mention: Mention, catalogue: Catalogue) -> None:
@@ -100,8 +114,10 @@ def fresh_only(conversation: Conversation, understood: Understanding | None, cat
 
     A message that changes the conditions may bring a film back that meets them; one that only asks for more may not.
     """
-    if understood is not None and (understood.constraints or understood.replaces or understood.intent == "recommend"):
-        return frozenset()
+    if understood is not None and understood.intent != "reject":
+        changed = replace(understood.constraints, excluded=frozenset()) or understood.replaces
+        if changed or understood.intent == "recommend":
+            return frozenset()
     return frozenset(catalogue.index(item_id) for item_id in conversation.shown if item_id in catalogue)
 
 
@@ -118,6 +134,7 @@ def rewind(conversation: Conversation, listen: Callable[[str], Understanding], c
     cards = [belief for belief in conversation.beliefs if belief.source != "message"]
     conversation.messages, conversation.beliefs, conversation.shown = [], [], []
     conversation.constraints, conversation.request = Constraints(), ""
+    conversation.spoken, conversation.heard = [], ""
     for message in kept:
         if message.role == "user":
             understood = listen(message.content)

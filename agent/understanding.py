@@ -5,17 +5,19 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from agent.attitudes import Attitude, Judgement, attitudes
 from agent.catalogue import Catalogue
 from agent.constraints import Constraints
 from agent.critiques import Critique, applied, critique_hits, year_bound
+from agent.glosses import gloss
 from agent.intents import ASK, POLITE, TALK, Intent, Signs, intent_of, rejects
 from agent.names import tag_of
 from agent.spelling import mend, rewrite
 from agent.spots import Spot, masked_at, spots_of
 from agent.text import clean, flat
-from agent.tongues import gloss, language
+from agent.tongues import language
 from agent.wishes import Wishes, read_wishes
 
 
@@ -69,6 +71,10 @@ class Understanding:
 
 
 _SENTENCE = re.compile(r"[^.!?\n]*(?:[.!?\n]+(?=\s|$)|[.!?\n](?=\S)|$)")
+_TOO = re.compile(
+    r" (?:are|is|all|look|looks|seem|seems|sound|sounds|feel|feels|were) (?:all |both |a bit |"
+    r"a little |way |far |just )*too "
+)
 _TAG = re.compile(r"</?[A-Za-z!|][^<>\n]{0,80}>")
 _MARKUP = re.compile(r"<(?=[/!|?A-Za-z_])|(?<=[\w|/\"'?-])>")
 
@@ -96,9 +102,16 @@ def understand(
     spots, correcting = spots_of(text, folded, catalogue, previous, shown, spoken, last)
     code = language(masked_at(text, [(spot.start, spot.end) for spot in spots]))
     # From here on in plain English: glossed where it is not, mended where it is mistyped.
-    plain, places = rewrite(text, [(spot.start, spot.end) for spot in spots], lambda part: mend(gloss(part, code)))
+    change = mend if code == "en" else partial(gloss, code=code)
+    plain, places = rewrite(text, [(spot.start, spot.end) for spot in spots], change)
     plain = _TAG.sub(lambda match: " " * len(match.group()), plain)
-    judgements = attitudes(flat(plain), places)
+    judgements = [
+        # "These are too mainstream" tells how the next ones should differ.
+        replace(told, attitude="about", end=end)
+        if len(spot.items) > 1 and spot.reference and _TOO.match(flat(plain), end)
+        else told
+        for spot, (_, end), told in zip(spots, places, attitudes(flat(plain), places), strict=True)
+    ]
     # The year behind a title belongs to it, and what judges a title is no wish.
     masked = masked_at(
         plain, [(start, max(end, told.end)) for (start, end), told in zip(places, judgements, strict=True)]
@@ -116,6 +129,7 @@ def understand(
         checkable=bool(constraints),
         refused=bool(refused),
         shown=len(shown),
+        compared=bool(shown and found_critiques),
         begun=previous is not None,
         standing=previous is not None and (bool(previous) or bool(previous.unchecked)),
         correction=correcting and bool(mentions),
@@ -130,8 +144,8 @@ def understand(
             intent, about, unsure, Constraints(), frozenset(), "", language=code, corrections=corrections
         )
     excluded = {m.item for m in mentions if m.attitude in ("disliked", "seen", "unlike")} | refused
-    if shown and rejects(signs.flat) and not (signs.references and refused) and intent in ("reject", "refine"):
-        excluded |= set(shown) if not mentions or signs.references else set()
+    if shown and rejects(signs.flat) and intent in ("reject", "refine"):
+        excluded |= {m.item for m in mentions if m.attitude == "about"} if mentions else set(shown)
     if corrections:
         meant = {new for _, new in corrections}
         mentions = [replace(m, attitude="about") if m.item in meant and m.attitude == "like" else m for m in mentions]
@@ -158,10 +172,17 @@ def _mentions(
     mentions: dict[int, Mention] = {}
     ambiguities: list[Ambiguity] = []
     refused: set[int] = set()
+    grouped: set[int] = set()
     for spot, told in zip(spots, judgements, strict=True):
         words = text[spot.start : spot.end]
         if not spot.items:
             ambiguities.append(Ambiguity(words, spot.options, told.attitude, told.stars))
+        if told.refused and spot.items and set(spot.items) <= grouped:
+            for item in spot.items:  # "all of those except Chinatown"
+                mentions.pop(item, None)
+            continue
+        if len(spot.items) > 1:
+            grouped |= set(spot.items)
         for item in spot.items:
             feeling: Attitude = "about" if spot.reference and told.attitude == "like" and told.alone else told.attitude
             mentions.setdefault(item, Mention(item, words, spot.start, spot.end, feeling, told.stars))

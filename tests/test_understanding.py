@@ -6,20 +6,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from agent.constraints import Constraints
-from agent.text import MESSAGE_LIMIT, clean, flat
 from agent.standing import merge
-from agent.understanding import Understanding, understand
+from agent.text import MESSAGE_LIMIT, clean, flat
+from agent.understanding import understand
 from agent.wishes import read_wishes
+from tests.understanding_share import described, expected, heard_row, read_rows
 
 if TYPE_CHECKING:
     from agent.catalogue import Catalogue
 
-MESSAGES = yaml.safe_load((Path(__file__).parent / "messages.yaml").read_text(encoding="utf-8"))
+MESSAGES = read_rows(Path(__file__).parent / "messages.yaml")
 
 
 @pytest.fixture(scope="module")
@@ -29,44 +29,9 @@ def catalogue(dataset: Any) -> Catalogue:
     return Catalogue(dataset)
 
 
-def described(catalogue: Catalogue, told: Understanding) -> dict[str, Any]:
-    """The understanding in the words of ``messages.yaml``."""
-
-    def name(item: int) -> str:
-        return catalogue[item].name
-
-    asked = told.constraints
-    years = [asked.year_min, asked.year_max]
-    found: dict[str, Any] = {
-        "intent": told.intent,
-        "mentions": [f"{mention.attitude}: {name(mention.item)}" for mention in told.mentions],
-        "ambiguous": {title.text: [name(item) for item in title.options] for title in told.ambiguities},
-        "genres": sorted("|".join(sorted(group)) for group in asked.genres),
-        "without": sorted(asked.without_genres),
-        "years": years if any(years) else [],
-        "rating": asked.rating_min,
-        "unchecked": list(asked.unchecked),
-        "excluded": sorted(name(item) for item in asked.excluded),
-        "dropped": sorted(told.dropped),
-    }
-    implied = ({"year_min", "year_max"} if any(years) else set()) | ({"rating_min"} if asked.rating_min else set())
-    found["replaces"] = sorted(told.replaces - implied)
-    return {field: value for field, value in found.items() if value}
-
-
-def expected(row: dict[str, Any]) -> dict[str, Any]:
-    wanted = dict(row)
-    for field in ("without", "excluded", "replaces", "dropped"):
-        if field in wanted:
-            wanted[field] = sorted(wanted[field])
-    if "genres" in wanted:
-        wanted["genres"] = sorted("|".join(sorted(group.split("|"))) for group in wanted["genres"])
-    return wanted
-
-
 @pytest.mark.parametrize("row", MESSAGES, ids=[row["say"][:60] or "nothing" for row in MESSAGES])
 def test_a_message_is_understood_exactly(catalogue: Catalogue, row: dict[str, Any]) -> None:
-    assert described(catalogue, understand(row["say"], catalogue)) == expected(row["is"])
+    assert described(catalogue, heard_row(catalogue, row)) == expected(row)
 
 
 def talk(catalogue: Catalogue, *messages: str) -> Constraints:
