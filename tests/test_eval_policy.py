@@ -4,19 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import partial
-from typing import TYPE_CHECKING
+from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
+import prompts
+from agent import loading
 from agent.evidence import FEATURES, EvidenceConfig, EvidenceModel
 from agent.interactions import indexed_ratings
 from agent.policy import Policy
 from agent.retriever import RetrieverConfig
 from agent.taste import LIKED
 from eval import peers
+from eval import policy as policy_table
 from eval.policy import RARE, PolicyTable, evaluate_policies, rare_items
+from prompts import Template
 from training.splits import past_and_future, rated_slates
+from ui.cli import app
 
 if TYPE_CHECKING:
     from agent.catalogue import Catalogue
@@ -107,3 +115,34 @@ def test_the_library_factorisation_beats_a_blind_pick(table: PolicyTable) -> Non
     row = table.row("matrix factorisation (LensKit)")
     assert row.figures["mean_rating"].mean > table.row("random").figures["mean_rating"].mean
     assert any("8 factors, penalty 0.1" in note for note in table.notes)
+
+
+def test_the_verb_gives_its_template_to_every_policy(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Policies are stood for by what the verb does to them; what a template does to real ones is tested beside it."""
+    given: list[str] = []
+
+    class Unread:
+        def with_template(self, template: Template) -> Unread:
+            given.append(template.source)
+            return self
+
+    def evaluate(dataset: Dataset, makers: dict[str, Any], *_: Any, **__: Any) -> Any:
+        assert [type(make(None, None)).__name__ for make in makers.values()] == ["Unread"] * len(makers)
+        assert list(makers)[-1] == "mine"
+        return SimpleNamespace(to_json=lambda: {"rows": []})
+
+    monkeypatch.setattr(loading, "assemble", lambda *_: Unread())
+    monkeypatch.setattr(policy_table, "evaluate_policies", evaluate)
+    edited = tmp_path / "state.j2"
+    edited.write_text(prompts.load("state").source.replace("Watched:", "Seen:"), encoding="utf-8")
+    for template, text in (("state@1", prompts.load("state@1").source), (str(edited), edited.read_text("utf-8"))):
+        given.clear()
+        command = ["eval", "policy", "--template", template, "--policy", f"mine={tmp_path}", "--json"]
+        done = CliRunner().invoke(app, command)
+        assert done.exit_code == 0, done.output
+        assert given and set(given) == {text}
+    given.clear()
+    assert CliRunner().invoke(app, ["eval", "policy", "--policy", f"mine={tmp_path}", "--json"]).exit_code == 0
+    assert given == []
+    refused = CliRunner().invoke(app, ["eval", "policy", "--template", "reward-text"])
+    assert refused.exit_code == 2 and "give a template of role 'state'" in refused.output

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table as Grid
 
+from ui.cli_eval_ranking import named_policy, state_template
 from ui.options import DataOption, ModelOption
-from ui.template_lookup import find_template
 from ui.terminal import JsonOption, out, print_json, working
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ def policy(
         str | None,
         typer.Option(help="A state template for all policies: NAME@VERSION or a file (default: each adapter's own)."),
     ] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the intervals.")] = 0,
     as_json: JsonOption = False,
 ) -> None:
     """Click rate and stars of what each policy picks from slates of known ratings, beside baselines.
@@ -56,11 +57,9 @@ def policy(
     folders = {role: ADAPTERS / f"ml-100k-{role}" for role in ("sft", "ppo")}
     folders = {name: folder for name, folder in folders.items() if folder.is_dir()}
     for text in more or ():
-        name, equals, folder = text.partition("=")
-        if not (name and equals and folder):
-            raise PolicyOptionError(f"--policy {text!r}: write it as NAME=FOLDER")
-        folders[name] = Path(folder)
-    own = None if template is None else find_template(template)
+        source = named_policy(text)
+        folders[source.name] = source.adapter
+    own = None if template is None else state_template(template)
 
     def make(folder: Path, catalogue: Catalogue, evidence: EvidenceModel) -> Policy:
         policy = assemble(catalogue, evidence, model, folder)
@@ -68,7 +67,7 @@ def policy(
 
     makers = {name: partial(make, folder) for name, folder in folders.items()}
     with working("Picking from rated slates") as say:
-        table = evaluate_policies(load_dataset(data), makers, "valid" if part == "valid" else "test", report=say)
+        table = evaluate_policies(load_dataset(data), makers, "valid" if part == "valid" else "test", seed, say)
     if as_json:
         print_json({"data": data, "part": part, **table.to_json()})
         return

@@ -87,7 +87,7 @@ def ranking(
         raise RankingOptionError(f"unknown part {part!r}: use valid or test")
     if predictions is not None and predictions.suffix != ".parquet":
         raise RankingOptionError(f"--predictions {str(predictions)!r}: give a file that ends in .parquet")
-    own = None if template is None else _state_template(template)
+    own = None if template is None else state_template(template)
     sources = [PolicySource("policy", adapter, own)] if adapter is not None else released_policies()
     sources = [PolicySource(source.name, source.adapter, own) for source in sources]
     sources += [named_policy(text, own) for text in policy or ()]
@@ -126,7 +126,12 @@ def ranking(
         out().print(reason, soft_wrap=True)
 
 
-def _state_template(which: str) -> Template:
+def state_template(which: str) -> Template:
+    """The state template that goes by a name, or a file.
+
+    Raises:
+        RankingOptionError: it is of another role.
+    """
     template = find_template(which)
     if template.header.role != "state":
         raise RankingOptionError(f"{which!r} is of role {template.header.role!r}: give a template of role 'state'")
@@ -161,7 +166,7 @@ def _compared(
             found.append(named_policy(text))
             name = found[-1].name
         elif text.endswith(".j2") or "@" in text:
-            found.append(PolicySource(text, adapter or RELEASED, _state_template(text)))
+            found.append(PolicySource(text, adapter or RELEASED, state_template(text)))
         elif text not in {source.name for source in sources} and Path(text).is_dir():
             found.append(PolicySource(text, Path(text)))
         names.append(name)

@@ -94,7 +94,9 @@ def report(
     """
     from eval.live import PERIODS
     from eval.ranking import PROTOCOLS, released_policies
-    from eval.report import SECTIONS, ReportRun, build, from_file, write
+    from eval.report.building import SECTIONS, build, write
+    from eval.report.gathering import from_file
+    from eval.report.run import ReportRun
 
     for name, value, known in (("section", section, SECTIONS), ("protocol", protocol, PROTOCOLS)):
         unknown = [own for own in value or () if own not in known]

@@ -34,10 +34,11 @@ def table_html(found: LiveMetrics) -> str:
         return ""
     head = "".join(f"<th scope=col>{_name(name)}</th>" for name in METRICS)
     rows = "".join(_row(own, found.by) for own in reversed(found.periods))
+    about = f"By {found.by} (UTC), the latest first. A conversation counts whole in the {found.by} of its first slate."
+    columns = f"<th scope=col>{found.by.capitalize()}</th><th scope=col>Chats</th>{head}"
     return (
-        f'<div class="figures"><table><caption>By {found.by} (UTC), the latest first. A conversation counts whole in '
-        f"the {found.by} of its first slate.</caption><thead><tr><th scope=col>{found.by.capitalize()}</th>"
-        f"<th scope=col>Chats</th>{head}</tr></thead><tbody>{rows}</tbody></table></div>"
+        f'<p class="quiet">{about}</p><div class="figures"><table aria-label="By {found.by}">'
+        f"<thead><tr>{columns}</tr></thead><tbody>{rows}</tbody></table></div>"
     )
 
 

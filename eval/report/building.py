@@ -12,11 +12,12 @@ from typing import Any
 from agent.folder import write_whole
 from eval.report import experiments, live, off_policy, pictures, policy, ppo, ranking, reward, speed
 from eval.report.blocks import Part, Plot, Plots, Report, Section, Source, Text
-from eval.report.gathering import ReportRun, gather
+from eval.report.gathering import gather
 from eval.report.manifest import manifest
 from eval.report.markdown import markdown
 from eval.report.page import html
 from eval.report.reading import ReportError, checked
+from eval.report.run import ReportRun
 
 SECTIONS: Mapping[str, Callable[[Sequence[Source]], Section]] = {
     "ranking": ranking.section,

@@ -38,7 +38,7 @@ def style() -> Spec:
     """The look of all charts, as a Vega-Lite config. As SVG, text and lines take the colour of the text around them."""
     ink = "currentColor"
     return {
-        "background": None,
+        "background": "transparent",
         "font": _FONT,
         "view": {"stroke": None},
         "axis": {

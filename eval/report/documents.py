@@ -118,7 +118,7 @@ class RankingDocument(Document):
     data: str
     part: str = "test"
     seed: int = 0
-    rows: list[RankingRow] = Field(min_length=1)
+    rows: list[RankingRow]
     notes: list[str] = []
     left_out: dict[str, str] = {}
 

@@ -1,4 +1,4 @@
-"""Experiments section: what people did with the films that each version of the state template chose."""
+"""Experiments section: what people did with the films that each version of a template stood behind."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from eval.report.blocks import label as named
 from eval.report.log_documents import ExperimentsDocument
 
 METHOD = "95 % intervals: percentile bootstrap over conversations, 2,000 draws, seed 0"
-EMPTY = "No version of the state template has chosen a film for anybody yet: chat first, with `concierge chat`."
+EMPTY = "No version of a template has served anybody yet: chat first, with `concierge chat`."
 
 
 def section(sources: Sequence[Source]) -> Section:
@@ -19,7 +19,7 @@ def section(sources: Sequence[Source]) -> Section:
     parts = []
     for source in sources:
         document = ExperimentsDocument.model_validate(source.value)
-        parts.append(Part("", list(_blocks(document))))
+        parts.append(Part(f"Templates of role {document.role}", list(_blocks(document))))
     lead = (
         "A template is measured like a policy: versions share the conversations, and the differences compare these two "
         "groups of conversations."

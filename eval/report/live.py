@@ -101,6 +101,8 @@ def tab_plot(document: LiveDocument, name: str) -> alt.LayerChart:
     """The same with its title inside, as Gradio's plots take it: drawn as SVG, in the colours of the page."""
     own = plot(document, name)
     shown = {
+        # Gradio's Vega-Lite is of this release, and says so in the browser's log where another one is named.
+        "$schema": "https://vega.github.io/schema/vega-lite/v5.json",
         **own.chart,
         "title": own.title,
         "description": own.about,

@@ -102,6 +102,7 @@ class ArmFigures(Document):
 class ExperimentsDocument(Document):
     """What ``concierge prompts experiment --json`` prints without versions."""
 
+    role: str = "state"
     arms: list[ArmFigures]
     differences: list[dict[str, Bounds]]
 

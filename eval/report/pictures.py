@@ -45,6 +45,8 @@ def javascript() -> str:
         return path.read_text(encoding="utf-8")
     import vl_convert
 
-    script = str(vl_convert.javascript_bundle(None, vl_version=VEGA_LITE)).replace("</script", "<\\/script")
+    script = str(vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;", vl_version=VEGA_LITE)).replace(
+        "</script", "<\\/script"
+    )
     write_whole(path, script)
     return script

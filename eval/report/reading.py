@@ -18,7 +18,7 @@ class ReportError(ValueError):
 
 
 KINDS: Mapping[str, tuple[type[Document], tuple[str, ...]]] = {
-    "ranking": (documents.RankingDocument, ("rows.0.protocol",)),
+    "ranking": (documents.RankingDocument, ("rows.0.protocol", "left_out")),
     "policy": (documents.PolicyDocument, ("rare_items",)),
     "reward": (documents.RewardDocument, ("rows.0.reliability",)),
     "off-policy": (log_documents.SelfCheckDocument, ("coverage",)),
