@@ -108,21 +108,16 @@ def why_not(item: int, standing: Standing) -> tuple[list[Facts], Change | None]:
     if known is not None:
         return [{**known, "title": title}], None
     sentences = obstacles(item, state.constraints, catalogue)
-    if not sentences and catalogue[item].item_id in standing.conversation.shown:
-        sentences.append({"kind": "just_shown", "title": title})
-    elif not sentences:
+    if not sentences:
         allowed = np.flatnonzero(catalogue.mask(state.constraints, seen=state.seen))
         ranking = standing.policy.rank(state, allowed)
         own = int(np.flatnonzero(ranking.candidates == item)[0])
-        sentences.append(
-            {
-                "kind": "rank",
-                "title": title,
-                "rank": int(np.count_nonzero(ranking.logits > ranking.logits[own])) + 1,
-                "total": f"{len(allowed):,}",
-                "share": percent(float(ranking.probabilities[own])),
-            }
-        )
+        rank = int(np.count_nonzero(ranking.logits > ranking.logits[own])) + 1
+        if rank <= standing.k and catalogue[item].item_id in standing.conversation.shown:
+            sentences.append({"kind": "just_shown", "title": title})
+        else:
+            share, total = percent(float(ranking.probabilities[own])), f"{len(allowed):,}"
+            sentences.append({"kind": "rank", "title": title, "rank": rank, "total": total, "share": share})
     change = smallest_change(item, standing)
     if change is None:
         return [*sentences, {"kind": "no_change"}], None

@@ -13,7 +13,7 @@ from agent.catalogue import LIKED
 from agent.lexicon import genre_patterns
 from agent.text import flat
 from agent.voice import say
-from agent.wording import a_film_of, number_words
+from agent.wording import a_film_of, is_open, number_words
 from prompts import PromptError
 from prompts.escaping import neutralise
 
@@ -97,7 +97,8 @@ def gather(state: State, item: Item, catalogue: Catalogue, attribution: Attribut
     timed = wanted.year_min is not None or wanted.year_max is not None
     if timed and item.year is not None and (wanted.year_min or 0) <= item.year <= (wanted.year_max or item.year):
         facts.append(Evidence("year", 0.0, value=item.year))
-    if state.request and attribution.request.get(item.index, 0.0) >= LEAST_WEIGHT:
+    said = state.request and not is_open(state.request)
+    if said and attribution.request.get(item.index, 0.0) >= LEAST_WEIGHT:
         facts.append(Evidence("match", round(attribution.request[item.index], 4), value=state.request))
     count = int(catalogue.rating_count[item.index])
     if count:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import prompts
 from agent.lexicon import genre_patterns
 from agent.text import flat
-from agent.wording import NUMBERS, number, wish_in_words
+from agent.wording import NUMBERS, is_open, number, wish_in_words
 from prompts import PromptError, Template
 from prompts.escaping import neutralise
 
@@ -83,7 +83,7 @@ class Voice:
             wish=wish_in_words(wanted, found if found else 2),
             examples=list(examples),
             specific=bool(replace(wanted, excluded=frozenset()) or examples),
-            words=bool(state.request),
+            words=bool(state.request) and not is_open(state.request),
             taste=bool(state.history),
             unchecked=list(wanted.unchecked),
         )

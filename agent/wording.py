@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 
 from agent.constraints import Constraints
+from agent.text import word_set
 
 NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 
@@ -31,6 +33,22 @@ GENRE_NOUNS: Mapping[str, tuple[str, str]] = {
     "Western": ("western", "westerns"),
 }
 """A film of the genre in words, one and several; a genre that is not here goes by its own name."""
+
+
+_OPEN = word_set(
+    """
+    a again all an and another any anything are can could do else find for from get give good great have hello help hey
+    hi i i'd i'll ideas is it know like lets like looking me more movie movies film films need new next nice now of one
+    ones or others our please recommend recommendation recommendations see shall should show some something suggest
+    suggestion suggestions surprise tell that the these this to today tomorrow tonight us want watch we weekend what
+    what's which will with would you
+    """
+)
+
+
+def is_open(request: str) -> bool:
+    """Whether a request leaves everything open ("what should I watch tonight?"): it holds no word that could decide."""
+    return not set(re.findall(r"[\w']+", request.lower().replace("’", "'"))) - _OPEN
 
 
 def listed(words: Sequence[str], last: str = "and") -> str:

@@ -101,6 +101,26 @@ def test_a_starter_begins_and_undo_retry_and_new_chat_work(visit: Any) -> None:
     expect(me.page.locator(".card")).to_have_count(FILMS)
 
 
+def test_a_question_is_answered_with_a_button_and_words_leave_the_films_standing(visit: Any) -> None:
+    me = visit()
+    pick(me, "12")
+    me.say("what should I watch?")
+    replies = me.page.locator("#choices button")
+    expect(replies.last).to_have_text("Surprise me")
+    wish = replies.first.inner_text()
+    replies.first.click()
+    expect(me.page.locator("#transcript [data-testid=user]").last).to_have_text(wish)
+    me.settled()
+    titles = me.titles()
+    me.say("why the second one?")
+    expect(me.page.locator("#transcript [data-testid=bot]").last).to_contain_text("stands second")
+    assert me.titles() == titles, "the films that are spoken of stay on the page"
+    me.page.locator("#card-1 .act-liked").click()
+    expect(me.page.locator("#beliefs")).to_contain_text(titles[1])
+    me.open()
+    assert me.titles() == titles
+
+
 def test_feedback_outlives_reload_and_killed_server_and_can_be_taken_back(visit: Any, server: ChatServer) -> None:
     me = visit()
     me.say("a thriller")

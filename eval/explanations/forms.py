@@ -106,6 +106,7 @@ FORMS: tuple[Form, ...] = (
     ),
     ("excluded", rf"{_T} is (?P<fact>.+?), and you asked for (?P<wish>.+?)\.", judges.was_excluded),
     ("seen", rf"You (?:have seen|said that you (?:do not )?like) {_T}, so I leave it out\.", judges.known),
+    ("seen", rf"I showed {_T} a moment ago, so I left it out this time\.", judges.shown_before),
     ("shown", rf"{_T} is among those I show: it stands (?P<place>\w+)\.", judges.placed),
     (
         "rank",

@@ -24,7 +24,8 @@ class Said:
     """What the sentences are judged by; ``item`` is the id of the film spoken of, which sentences may change.
 
     ``history`` is the stars by item id of all that the user rated, in the data or in the chat (None: only seen);
-    ``applied`` tells at which place a film stands after a message (None: it is not in the slate).
+    ``shown`` holds the ids of all that was shown in the chat before. ``applied`` tells at which place a film stands
+    after a message (None: it is not in the slate).
     """
 
     truth: Truth
@@ -35,6 +36,7 @@ class Said:
     answer: Answer
     slate: Answer | None
     applied: Callable[[str, str], int | None]
+    shown: frozenset[str] = frozenset()
     item: str | None = None
 
     def find(self, title: str) -> list[str]:
@@ -225,6 +227,12 @@ def was_excluded(match: re.Match[str], said: Said) -> bool:
 def known(match: re.Match[str], said: Said) -> bool:
     """The user has seen it."""
     return any(item in said.history for item in said.find(match["title"]))
+
+
+def shown_before(match: re.Match[str], said: Said) -> bool:
+    """The chat has shown it before, and the slate that stands does not hold it."""
+    now = {item.item_id for item in said.slate.items} if said.slate else set()
+    return any(item in said.shown and item not in now for item in said.find(match["title"]))
 
 
 def ranked(match: re.Match[str], said: Said) -> bool:

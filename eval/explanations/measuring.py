@@ -178,14 +178,15 @@ class Bench:
                 found.changes[_kind(answer.reply)] += 1
 
     def _say(self, conversation: Conversation, message: str, found: Explanations) -> Answer:
-        before = conversation.slate
+        before, shown = conversation.slate, frozenset(conversation.shown)
         answer = self.recommender.reply(conversation, message)
         state = state_of(conversation, self.past[str(conversation.user)], self.catalogue)
         stars: dict[str, float | None] = {self.catalogue[e.item].item_id: e.rating for e in state.history}
         stars |= self.truth.past(conversation.user)
         said = Said(
             truth=self.truth, catalogue=self.catalogue, policy=self.recommender.policy, state=state, history=stars,
-            answer=answer, slate=before, applied=lambda text, item: self._applied(conversation, text, item),
+            answer=answer, slate=before, shown=shown,
+            applied=lambda text, item: self._applied(conversation, text, item),
         )  # fmt: skip
         found.paragraphs += [answer.reply, *(item.reason for item in answer.items)]
         found.sentences += check(answer.reply, said)
