@@ -106,18 +106,22 @@ _LEAD = re.compile(
 )
 
 
+TAGGED = 3
+"""A tag decides a wish only where at least so many items have it: users tag few of the films that they could."""
+
+
 def tag_of(wish: str, tags: Mapping[str, frozenset[int]]) -> str | None:
-    """The catalogue's tag that a name or subject of :func:`named` means; None if no tag of two items or more does.
+    """The catalogue's tag that a name or subject of :func:`named` means; None if no tag of :data:`TAGGED` items does.
 
     A surname stands for the person whose tag ends with it, if there is only one.
     """
     words = _LEAD.sub("", folded(wish).strip())
-    if len(tags.get(words, ())) >= 2:
+    if len(tags.get(words, ())) >= TAGGED:
         return words
     if " " in words or len(words) < 4 or words in common_words():
         return None
     ending = [
-        tag for tag, items in tags.items() if tag.endswith(" " + words) and tag.count(" ") <= 2 and len(items) >= 2
+        tag for tag, items in tags.items() if tag.endswith(" " + words) and tag.count(" ") <= 2 and len(items) >= TAGGED
     ]
     return ending[0] if len(ending) == 1 else None
 

@@ -102,7 +102,7 @@ def language(text: str) -> str:
     # The order of the table breaks ties: the more widely spoken language first.
     best = max(counts, key=lambda code: counts[code])
     english = sum(word in _FUNCTION_WORDS["en"] and word not in _FUNCTION_WORDS[best] for word in found)
-    needed = 1 if len(found) <= 3 and english == 0 else 2
+    needed = 1 if len(found) <= 3 and not _FUNCTION_WORDS["en"] & set(found) else 2
     return best if counts[best] >= needed and counts[best] > english else "en"
 
 
