@@ -79,7 +79,7 @@ def test_a_training_windows_features_have_not_seen_its_user(
             self.known = known
 
         @classmethod
-        def fit(cls, ratings: pd.DataFrame, info: ItemInfo) -> Watched:
+        def fit(cls, ratings: pd.DataFrame, info: ItemInfo, stars: bool = False) -> Watched:
             return cls(set(ratings["user"]))
 
         def features(self, windows: list[Window]) -> np.ndarray:
@@ -149,7 +149,7 @@ def test_the_penalty_is_chosen_on_validation(split: TallrecSplit, info: ItemInfo
     assert np.isfinite(fit.log_odds).all() and fit.log_odds.std() > 0
 
 
-def test_the_evidence_finds_effects_and_reads_no_stars(split: TallrecSplit, info: ItemInfo) -> None:
+def test_the_evidence_finds_effects_and_reads_stars_only_if_asked(split: TallrecSplit, info: ItemInfo) -> None:
     shown = split.shown(split.train)
     evidence = WindowEvidence.fit(shown, info)
     # An item that many like has more of an effect than one that many do not.
@@ -162,6 +162,9 @@ def test_the_evidence_finds_effects_and_reads_no_stars(split: TallrecSplit, info
         for w in split.test[:30]
     ]
     assert again.features(few) == pytest.approx(evidence.features(split.test[:30]), abs=1e-12)
+    starry = WindowEvidence.fit(shown, info, stars=True)
+    assert 3 < starry.mean < 4 and starry.share == pytest.approx(evidence.mean)
+    assert not np.allclose(starry.features(few), starry.features(split.test[:30]))
 
 
 def test_the_lm_is_weighed_on_validation(

@@ -84,13 +84,13 @@ def folds_of(windows: Sequence[Window], folds: int = 5, seed: int = 0) -> list[n
     return [np.flatnonzero([window.user in own for window in windows]) for own in groups]
 
 
-def cross_features(ratings: pd.DataFrame, windows: Sequence[Window], info: ItemInfo) -> np.ndarray:
+def cross_features(ratings: pd.DataFrame, windows: Sequence[Window], info: ItemInfo, stars: bool = False) -> np.ndarray:
     """Features of training windows, each by a fit on ``ratings`` without its user; (len(windows), len(NAMES))."""
     out = np.empty((len(windows), len(NAMES)))
     for rows in folds_of(windows):
         own = [windows[row] for row in rows]
         known = ratings[~ratings["user"].isin({window.user for window in own})]
-        out[rows] = WindowEvidence.fit(known, info).features(own)
+        out[rows] = WindowEvidence.fit(known, info, stars).features(own)
     return out
 
 
@@ -101,6 +101,7 @@ def fit_tallrec(
     others: WindowEvidence | None = None,
     rows: int | None = None,
     names: Sequence[str] = NAMES,
+    stars: bool = False,
     seed: int = 0,
 ) -> TallrecFit:
     """Train on ``rows`` windows (None: all) drawn by the seed, choose on validation, score both parts.
@@ -112,15 +113,17 @@ def fit_tallrec(
         others: the fit on :meth:`TallrecSplit.background`, where the source is ``others`` and it has been made.
         rows: training windows.
         names: the features that are weighed.
+        stars: whether the windows' stars are read, or only likes and dislikes as in the published prompts.
         seed: of the draw.
     """
     windows = split.train if rows is None else split.few(rows, seed)
     taught, asked = examples(windows), (*split.valid, *split.test)
     if source == "rows":
         ratings = split.shown(windows)
-        mine, theirs = cross_features(ratings, taught, info), WindowEvidence.fit(ratings, info).features(asked)
+        mine = cross_features(ratings, taught, info, stars)
+        theirs = WindowEvidence.fit(ratings, info, stars).features(asked)
     else:
-        evidence = others or WindowEvidence.fit(split.background(), info)
+        evidence = others or WindowEvidence.fit(split.background(), info, stars)
         mine, theirs = evidence.features(taught), evidence.features(asked)
     liked, wanted = (np.array([window.liked for window in part]) for part in (taught, split.valid))
     columns = [NAMES.index(name) for name in names]

@@ -1,7 +1,8 @@
 """Window evidence: what ten films liked or not say of the next one, from few ratings of other people.
 
-Only likes and dislikes are read, never stars, as in the published prompts. All of it is linear smoothing: an item's
-effect is drawn towards what its genres, year and popularity predict, a user's towards none.
+Only likes and dislikes are read, as in the published prompts, unless ``stars`` are asked for; then effects and
+residuals are of stars. All of it is linear smoothing: an item's effect is drawn towards what its genres, year and
+popularity predict, a user's towards none.
 """
 
 from __future__ import annotations
@@ -54,13 +55,16 @@ _ROUNDS = 8
 
 @dataclass(frozen=True)
 class WindowEvidence:
-    """Fitted on likes. Arrays are (n_items,) or (n_items, n_items).
+    """Fitted on likes or on ``stars``. Arrays are (n_items,) or (n_items, n_items).
 
-    ``mean`` is the overall share of likes, ``effect`` an item's difference from it at the same user, ``prior`` what its
-    traits say of that, ``like_rate`` its smoothed share, ``count`` its raters; ``alike`` the shrunk correlation of two
-    items' residuals, ``common`` the cosine of their raters, ``genres`` that of their genres; ``years`` are all known.
+    ``mean`` is the overall share of likes (mean of the stars), ``share`` that share, ``effect`` an item's difference
+    from the mean at the same user, ``prior`` what its traits say of that, ``like_rate`` its smoothed share, ``count``
+    its raters; ``alike`` the shrunk correlation of two items' residuals, ``common`` the cosine of their raters,
+    ``genres`` that of their genres; ``years`` are all known.
     """
 
+    stars: bool
+    share: float
     mean: float
     effect: np.ndarray
     prior: np.ndarray
@@ -72,8 +76,8 @@ class WindowEvidence:
     years: np.ndarray
 
     @classmethod
-    def fit(cls, ratings: pd.DataFrame, info: ItemInfo) -> WindowEvidence:
-        """Fit on rows of user, item as catalogue index and rating, of which only likes are read.
+    def fit(cls, ratings: pd.DataFrame, info: ItemInfo, stars: bool = False) -> WindowEvidence:
+        """Fit on rows of user, item as catalogue index and rating, of which only likes are read, or ``stars``.
 
         User effects, item effects and the regression of the latter on the items' traits are fitted in turn
         (backfitting: Hastie and Tibshirani, 1986), each with its ridge penalty.
@@ -87,7 +91,8 @@ class WindowEvidence:
         user = np.unique(ratings["user"].to_numpy(), return_inverse=True)[1]
         item = ratings["item"].to_numpy(np.int64)
         liked = (ratings["rating"].to_numpy() > ABOVE).astype(np.float64)
-        n_users, mean = int(user.max()) + 1, float(liked.mean())
+        value = ratings["rating"].to_numpy(np.float64) if stars else liked
+        n_users, mean, of_all = int(user.max()) + 1, float(value.mean()), float(liked.mean())
         of_user, count = np.bincount(user, minlength=n_users), np.bincount(item, minlength=n_items)
         years = np.where(np.isfinite(info.years), info.years, np.nanmean(info.years))
         traits = _traits(info.genres, years, count)
@@ -95,21 +100,23 @@ class WindowEvidence:
         gram = traits.T @ (traits * share[:, None]) + _TRAIT_PENALTY * np.eye(traits.shape[1])
         effect, prior, user_effect = np.zeros(n_items), np.zeros(n_items), np.zeros(n_users)
         for _ in range(_ROUNDS):
-            left = np.bincount(user, liked - mean - effect[item], minlength=n_users)
+            left = np.bincount(user, value - mean - effect[item], minlength=n_users)
             user_effect = left / (of_user + _USER_PRIOR)
-            left = np.bincount(item, liked - mean - user_effect[user], minlength=n_items)
+            left = np.bincount(item, value - mean - user_effect[user], minlength=n_items)
             prior = traits @ np.linalg.solve(gram, traits.T @ (share * left / np.maximum(count, 1)))
             effect = (left + _ITEM_PRIOR * prior) / (count + _ITEM_PRIOR)
-        residual = liked - mean - user_effect[user] - effect[item]
+        residual = value - mean - user_effect[user] - effect[item]
         table = sparse.csr_matrix((residual, (user, item)), shape=(n_users, n_items))
         seen = sparse.csr_matrix((np.ones(len(item)), (user, item)), shape=(n_users, n_items))
         together = (seen.T @ seen).toarray()
         likes = np.bincount(item, liked, minlength=n_items)
         return cls(
+            stars,
+            of_all,
             mean,
             effect,
             prior,
-            (likes + _RATE_PRIOR * mean) / (count + _RATE_PRIOR),
+            (likes + _RATE_PRIOR * of_all) / (count + _RATE_PRIOR),
             count,
             (table.T @ table).toarray() / np.maximum(residual.var() * (together + _COMMON_PRIOR), 1e-9),
             together / np.sqrt(np.outer(count + 5.0, count + 5.0)),
@@ -121,16 +128,17 @@ class WindowEvidence:
         """NAMES of each window's target, (len(windows), len(NAMES)) float64. The target's rating is not read."""
         shown = np.zeros((len(windows), LENGTH), dtype=bool)
         items: np.ndarray = np.zeros((len(windows), LENGTH), dtype=np.int64)
-        likes = np.zeros((len(windows), LENGTH))
+        given = np.zeros((len(windows), LENGTH))
         for row, window in enumerate(windows):
             start = LENGTH - len(window.history)
             shown[row, start:] = True
             items[row, start:] = [event.item for event in window.history]
-            likes[row, start:] = [(event.rating or 0.0) > ABOVE for event in window.history]
+            given[row, start:] = [event.rating or 0.0 for event in window.history]
         target = np.array([window.target.item for window in windows])
         size = shown.sum(axis=1)
+        likes = (given > ABOVE).astype(np.float64)
         fade = shown * np.exp(-np.arange(LENGTH)[::-1] / _FADE)
-        over = shown * (likes - self.mean - self.effect[items])
+        over = shown * ((given if self.stars else likes) - self.mean - self.effect[items])
         user = over.sum(axis=1) / (size + _HISTORY_PRIOR)
         left = over - shown * user[:, None]
         pairs = (items, target[:, None])
@@ -141,7 +149,7 @@ class WindowEvidence:
             return np.asarray((near * left).sum(axis=1) / (np.abs(near).sum(axis=1) + prior))
 
         columns = (
-            (likes.sum(axis=1) + _HISTORY_PRIOR * self.mean) / (size + _HISTORY_PRIOR),
+            (likes.sum(axis=1) + _HISTORY_PRIOR * self.share) / (size + _HISTORY_PRIOR),
             (likes * fade).sum(axis=1) / fade.sum(axis=1),
             likes[:, -3:].mean(axis=1),
             user,

@@ -41,9 +41,9 @@ DRAWS = 5
 TRIVIAL = "history's and item's likes"
 _ABOUT = (
     "Published for 16, 64 and 256 training rows: .6724, .6748, .7198. `+ others` has its item statistics from the "
-    "likes of the users without any window: more than the published rows show, and of other people only. Only likes "
-    "and dislikes are read, never stars. The released policies are not among the rows: they were trained on ratings of "
-    "these users."
+    "likes of the users without any window: more than the published rows show, and of other people only. `+ stars` "
+    "reads the windows' stars, where the published prompts say likes and dislikes. The released policies are not among "
+    "the rows: they were trained on ratings of these users."
 )
 
 
@@ -57,6 +57,7 @@ class _Plan:
     rows: int | None = None
     names: tuple[str, ...] = NAMES
     lm: TallrecLmPlan | None = None
+    stars: bool = False
 
     @property
     def draws(self) -> int:
@@ -70,6 +71,8 @@ PLANS = (
     _Plan("policy without the LM, all rows", "ours", "rows"),
     _Plan("policy, 256 rows", "ours", "rows", 256, lm=TallrecLmPlan()),
     _Plan("policy, all rows", "ours", "rows", lm=TallrecLmPlan()),
+    _Plan("policy without the LM, 256 rows + stars", "ours", "rows", 256, stars=True),
+    _Plan("policy without the LM, all rows + stars", "ours", "rows", stars=True),
     *(_Plan(f"policy without the LM, {n} rows + others", "ours", "others", n) for n in FEW),
     _Plan("policy without the LM, all rows + others", "ours", "others"),
 )
@@ -176,7 +179,7 @@ def _fit(
     kept = run.cache.note(key)
     if kept is None:
         known = others() if plan.source == "others" else None
-        fit = fit_tallrec(split, info, plan.source, known, plan.rows, plan.names, seed)
+        fit = fit_tallrec(split, info, plan.source, known, plan.rows, plan.names, plan.stars, seed)
         scores = fit.scores
         if plan.lm is not None:
 
