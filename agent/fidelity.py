@@ -11,11 +11,13 @@ from agent.text import flat, word_set
 from agent.wording import NUMBERS
 
 QUOTE = re.compile(r"“([^”]*)”")
-NUMBER = re.compile(r"\d+(?:[.,]\d+)*%?")
+NUMBER = re.compile(r"\d+(?:[.,]\d+)*(?:%|s\b)?")
 _LIST = re.compile(r"“”(?:(?:, | and |, and | or )“”)*")
 _SENTENCE = re.compile(r"[^.!?]+(?:\.\d+[^.!?]*)*[.!?]?")
 _WORD = re.compile(r"[a-z]+(?:'[a-z]+)?")
-_UNIT = re.compile(r"(\d+(?:[.,]\d+)*%?) (viewers?|stars?|times)")
+_ORDERED = re.compile(rf"{NUMBER.pattern}|\b(?:{'|'.join(word for word in NUMBERS if word != 'one')})\b")
+_MINE = re.compile(r"\bi\b(?: [a-z']+){0,3}? (?:seen|liked|enjoyed|watched|saw|named|asked|wanted|rated|gave)\b")
+_UNIT = re.compile(r"(\d+(?:[.,]\d+)*) (viewers?|stars?|times)")
 
 TURNING: tuple[frozenset[str], ...] = (
     word_set("no not never none nothing cannot nobody neither nor without don't doesn't isn't can't won't"),
@@ -34,7 +36,7 @@ TURNING: tuple[frozenset[str], ...] = (
 """Words that turn a statement: of each group, either both texts hold one or neither does."""
 
 ROLES: tuple[frozenset[str], ...] = (
-    word_set("liked enjoyed liking favourites like"),
+    word_set("liked enjoyed liking favourites"),
     word_set("watched saw"),
     word_set("named mentioned example"),
 )
@@ -49,30 +51,37 @@ def retellable(plain: str) -> bool:
 def changes(text: str, plain: str, words: Collection[str] = ()) -> list[str]:
     """Everything that ``text`` says otherwise than ``plain``; empty where it may stand for it.
 
-    Both must hold the same titles, numbers (with the same unit, and those without one in the same order) and turning
-    words; a title keeps its part; any other word must be of ``plain`` or one of ``words`` (lower case, if given).
+    Both must hold the same titles (none more often), numbers (with the same unit, and those without one in the same
+    order, "no" among them) and turning words; a title keeps its part, and who did what stays; any other word must be of
+    ``plain`` or one of ``words`` (lower case, if given).
     """
     found = []
-    quotes, given = Counter(QUOTE.findall(text)), set(QUOTE.findall(plain))
-    found += [f"title “{title}”" for title in quotes if title not in given]
-    found += [f"no title “{title}”" for title in sorted(given) if title not in quotes]
+    quotes, given = Counter(QUOTE.findall(text)), Counter(QUOTE.findall(plain))
+    found += [f"title “{title}”" for title in quotes if quotes[title] > given[title]]
+    found += [f"no title “{title}”" for title in given if title not in quotes]
     rest, own = flat(_blank(text)), flat(_blank(plain))
     if _numbers(rest) != _numbers(own):
         found.append(f"numbers {' '.join(_shown(rest)) or 'left out'}")
+    if _MINE.search(rest) and not _MINE.search(own):
+        found.append("somebody else did it")
     said, known = set(_WORD.findall(rest)), set(_WORD.findall(own))
-    counted = set(NUMBERS[2:])
-    found += [f"number {word}" for word in sorted((said ^ known) & counted)]
     for group in TURNING:
         if bool(said & group) != bool(known & group):
             found.append(f"{'added' if said & group else 'left out'}: {', '.join(sorted((said | known) & group))}")
     if words:
-        found += [f"word {word}" for word in sorted(said - known - set(words))]
+        found += [f"word {word}" for word in sorted(said - allowed_words(plain, words))]
     parts = _parts(plain)
     found += [f"the part of “{t}”" for t, part in _parts(text).items() if t in parts and part != parts[t]]
     return found
 
 
-@lru_cache(maxsize=1024)
+def allowed_words(plain: str, words: Collection[str]) -> frozenset[str]:
+    """The words that may stand for ``plain``: its own, ``words``, and others of the same group as a turning word."""
+    own = frozenset(_WORD.findall(flat(_blank(plain))))
+    return own.union(words, *(group for group in TURNING if own & group))
+
+
+@lru_cache(maxsize=1)
 def turning_words() -> frozenset[str]:
     """All words that turn a statement."""
     return frozenset().union(*TURNING)
@@ -90,12 +99,12 @@ def _sentences(text: str) -> list[str]:
 
 
 def _numbers(text: str) -> tuple[Counter[tuple[str, str]], list[str]]:
-    units = Counter((number, unit.rstrip("s")) for number, unit in set(_UNIT.findall(text)))
-    return units, list(dict.fromkeys(NUMBER.findall(_UNIT.sub("", text))))
+    units = Counter((number, unit.rstrip("s")) for number, unit in _UNIT.findall(text))
+    return units, _ORDERED.findall(_UNIT.sub("", text))
 
 
 def _shown(text: str) -> list[str]:
-    return NUMBER.findall(text)
+    return _ORDERED.findall(text)
 
 
 def _parts(text: str) -> dict[str, frozenset[int]]:

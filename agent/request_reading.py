@@ -114,8 +114,8 @@ def unread(told: Understanding) -> bool:
     """Whether the grammar could not read a message: no intent, or a wish in which it found nothing."""
     if told.ambiguities:
         return False
-    found = told.mentions or told.constraints or told.constraints.unchecked or told.replaces or told.dropped
-    found = found or told.critiques
+    wanted = told.constraints
+    found = any((told.mentions, wanted, wanted.unchecked, told.replaces, told.dropped, told.critiques))
     if told.intent == "other":
         return not found
     return told.intent in ("recommend", "refine") and bool(told.request) and not found

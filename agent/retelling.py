@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 import prompts
-from agent.fidelity import NUMBER, QUOTE, changes, retellable
+from agent.fidelity import NUMBER, QUOTE, allowed_words, changes, retellable
 from agent.grammar import RetoldForm
 from agent.remote_speech import SpeechError
 from agent.speech import Asked
@@ -149,6 +149,5 @@ def facts_form(plain: str, words: Collection[str]) -> RetoldForm:
     rest = QUOTE.sub("“”", plain)
     numbers = tuple(dict.fromkeys(NUMBER.findall(rest)))
     names = tuple(dict.fromkeys(_NAME.findall(rest)))
-    own = re.findall(r"[a-z]+(?:'[a-z]+)?", rest.lower().replace("’", "'"))
-    known = tuple(dict.fromkeys([*own, *sorted(words), "I"]))
-    return RetoldForm(tuple(dict.fromkeys(QUOTE.findall(plain))), numbers, names, tuple(w for w in known if w != "i"))
+    known = sorted(allowed_words(plain, words) - {"i"})
+    return RetoldForm(tuple(dict.fromkeys(QUOTE.findall(plain))), numbers, names, (*known, "I"))

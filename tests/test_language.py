@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,9 +11,9 @@ import pytest
 from typer.testing import CliRunner
 
 from agent.answer import Answer, Question
-from agent.assets import resolve_model
+from agent.assets import base_model_path, fetch
 from agent.catalogue import Catalogue
-from agent.dataset import load_dataset
+from agent.dataset import Dataset
 from agent.fidelity import changes, retellable
 from agent.language import Language
 from agent.language_model import AdapterError
@@ -35,8 +36,14 @@ FOUND = "Here are five comedies from 1990 to 1999, close to “Alien”."
 
 
 @pytest.fixture(scope="module")
-def catalogue() -> Catalogue:
-    return Catalogue(load_dataset("ml-100k"))
+def catalogue(dataset: Dataset) -> Catalogue:
+    return Catalogue(dataset)
+
+
+@pytest.fixture(scope="module")
+def folder() -> Path:
+    fetch(progress=False)
+    return base_model_path(progress=False)
 
 
 class Upper:
@@ -45,7 +52,7 @@ class Upper:
     def __init__(self, text: str) -> None:
         self.text = text
 
-    def write(self, asked: list[Asked]) -> list[str]:
+    def write(self, asked: Sequence[Asked]) -> list[str]:
         return [self.text] * len(asked)
 
 
@@ -67,10 +74,10 @@ def test_rows_follow_their_seed_and_pass_their_own_check(catalogue: Catalogue) -
             assert all(wish.lower() in message for wish in reading.wishes), row
 
 
-def test_labels_are_the_answer_alone(catalogue: Catalogue) -> None:
+def test_labels_are_the_answer_alone(catalogue: Catalogue, folder: Path) -> None:
     from transformers import AutoTokenizer
 
-    tokenizer = AutoTokenizer.from_pretrained(resolve_model())
+    tokenizer = AutoTokenizer.from_pretrained(folder)
     rows = build_language_rows(catalogue, LanguagePlan(rows=3))
     data = encode_language_rows(rows, tokenizer)
     batch = LanguageCollator(tokenizer.pad_token_id)([data[place] for place in range(3)])
@@ -80,20 +87,21 @@ def test_labels_are_the_answer_alone(catalogue: Catalogue) -> None:
         assert tokenizer.decode(ids[~learned]).startswith("<|im_start|>system\n")
 
 
-def test_a_short_training_writes_an_adapter_that_speaks(tmp_path: Path) -> None:
+def test_a_short_training_writes_an_adapter_that_speaks(tmp_path: Path, folder: Path, dataset: Dataset) -> None:
     settings = LanguageSettings(tuned_layers=1, lora_rank=2, batch=2, max_steps=1, save_steps=1)
-    result = train_language(tmp_path, settings=settings, plan=LanguagePlan(rows=4), version="short")
+    result = train_language(tmp_path, dataset.name, settings=settings, plan=LanguagePlan(rows=4), version="short")
     assert result.figures["steps"] == 1
     longer = replace(settings, max_steps=2)
-    result = train_language(tmp_path, settings=longer, plan=LanguagePlan(rows=4), version="short", resume=True)
+    plan = LanguagePlan(rows=4)
+    result = train_language(tmp_path, dataset.name, settings=longer, plan=plan, version="short", resume=True)
     assert result.figures["steps"] == 2
     assert (tmp_path / "checkpoint-1").is_dir()  # it went on from there
-    speech = Speech.load(result.folder, Path(resolve_model()))
+    speech = Speech.load(result.folder, folder)
     assert speech.card.words == vocabulary()
     row = wording_figures([FOUND]).to_json()
     report = {"rows": [row], "reading": None}
-    folder = release_language(result.folder, tmp_path / "released", report, "concierge train language")
-    text = (folder / "README.md").read_text("utf-8")
+    released = release_language(result.folder, tmp_path / "released", report, "concierge train language")
+    text = (released / "README.md").read_text("utf-8")
     assert "# short: words for SmolLM2-135M-Instruct" in text and "| templates | 1 |" in text
     (result.folder / "language.json").unlink()
     with pytest.raises(AdapterError, match=r"language\.json is missing"):

@@ -19,6 +19,7 @@ from agent.dataset import load_dataset
 from agent.language_card import LANGUAGE_FILE, LanguageCard
 from agent.language_model import ADAPTER_FILE, best_device, load_base
 from training.adapter import check_size, sha256
+from training.checkpoints import last_checkpoint
 from training.language import LanguageSettings, train_adapter
 from training.language_rows import LanguagePlan, build_language_rows
 from training.release import TRAINING_FILE
@@ -56,6 +57,8 @@ def train_language(
     rows = build_language_rows(Catalogue(load_dataset(data)), plan)
     base = resolve_model(model)
     network, tokenizer = load_base(base, device=best_device())
+    before = last_checkpoint(output) if resume else None
+    done = int(before.name.rpartition("-")[2]) if before else 0
     started = time.perf_counter()
     trainer = train_adapter(network, tokenizer, rows, settings, output, report, resume)
     seconds = time.perf_counter() - started
@@ -69,7 +72,7 @@ def train_language(
         "samples_seen": seen,
         "steps": trainer.state.global_step,
         "seconds_training": round(seconds, 1),
-        "samples_per_second": round(seen / seconds, 2),
+        "samples_per_second": round((seen - done * settings.batch) / seconds, 2),
         "first_loss": losses[0] if losses else None,
         "last_loss": losses[-1] if losses else None,
         "settings": asdict(settings),
