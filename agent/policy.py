@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 
 
 MEANING_WEIGHT = 0.6
-"""Weight of a wish's meaning in the logits, chosen by NDCG@10 on the validation users' soft requests."""
+"""Weight of a wish's meaning in the logits, chosen by NDCG@10 on the validation users' soft requests, without an LM.
+
+An LM that reads the request does better on these than both together (.291 against .282), so beside one only those
+wishes are read by meaning that no data decides."""
 
 
 class MeaningSource(Protocol):
@@ -130,8 +133,8 @@ class Policy:
 
     ``weights`` maps a goal to w (n_features,), ``lm_weights`` to v (1 where it is not named). For the goal ``request``
     the LM speaks only where there is a wish to read, and so does ``meaning``: ``meaning_weight`` times how well an
-    item's text fits the wish is added to the evidence. Without an LM the policy is the classical ranker that it starts
-    from.
+    item fits the wish in words is added to the evidence. Without an LM the policy is the classical ranker that it
+    starts from.
     """
 
     def __init__(
@@ -227,7 +230,7 @@ class Policy:
         out = np.zeros((len(states), n_items), dtype=np.float32)
         for row, state in enumerate(states):
             if self.meaning is not None and state.goal == "request":
-                out[row] = self.meaning_weight * self.meaning.scores(wishes(state))
+                out[row] = self.meaning_weight * self.meaning.scores(wishes(state, whole=self.lm is None))
         return out
 
     def _lm_weight(self, state: State) -> float:
@@ -235,9 +238,10 @@ class Policy:
         return self.lm_weights.get(state.goal, 1.0) if has_wish or state.goal != "request" else 0.0
 
 
-def wishes(state: State) -> tuple[str, ...]:
-    """What a state wishes in words: those that no data decides, one by one, and the request as a whole."""
-    return tuple(dict.fromkeys(text for text in (*state.constraints.unchecked, state.request) if text))
+def wishes(state: State, whole: bool) -> tuple[str, ...]:
+    """What a state wishes in words: what no data decides, wish by wish, and the ``whole`` request too."""
+    texts = (*state.constraints.unchecked, *((state.request,) if whole else ()))
+    return tuple(dict.fromkeys(text for text in texts if text))
 
 
 def evidence_history(state: State) -> tuple[Event, ...]:

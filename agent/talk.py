@@ -35,6 +35,8 @@ READINGS = ("sum", "max", "mean", "last")
 FEATURES = (
     *PRIORS,
     *(f"{similarity}_{reading}" for similarity in SIMILARITIES for reading in READINGS),
+    "watched_log",
+    "liked_log",
     "named_few",
     "recent_few",
     "asked_genre",
@@ -42,9 +44,9 @@ FEATURES = (
     "said",
     "said_last",
 )
-"""Then: ``count`` and ``recent`` again, divided by the root of one more than the number of named items; whether the
-item has the genres that are asked for, or unwanted ones; how near its text is to what was said, and to the last
-message."""
+"""Then: logarithms of the sums of the first two similarities; ``count`` and ``recent`` again, divided by the root of
+one more than the number of named items; whether the item has the genres that are asked for, or unwanted ones; how near
+its text is to what was said, and to the last message."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +106,9 @@ class TalkEvidence:
     def features(self, talk: Talk) -> np.ndarray:
         """FEATURES of every item, (F, n_items) float32."""
         columns = [*self._priors]
-        columns += self._alike(talk)
+        alike = self._alike(talk)
+        columns += alike
+        columns += [np.log1p(20.0 * np.maximum(alike[place * len(READINGS)], 0.0)) for place in (0, 1)]
         few = np.float32(1.0 / np.sqrt(1.0 + len(talk.named)))
         columns += [few * self._priors[0], few * self._priors[1]]
         columns += [self._has(talk.genres), self._has(talk.unwanted)]
@@ -154,7 +158,7 @@ class TalkEvidence:
 
 def centred(texts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Vectors less their mean at unit length, (n, width), and that mean (width,)."""
-    mean = texts.mean(axis=0)
+    mean = texts.mean(axis=0) if len(texts) else np.zeros(texts.shape[1])
     moved = texts - mean
     return moved / np.maximum(np.linalg.norm(moved, axis=1, keepdims=True), 1e-9), mean
 

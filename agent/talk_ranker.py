@@ -8,13 +8,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+from safetensors.numpy import load_file, save_file
+from scipy import sparse
 
 from agent.catalogue import Catalogue
 from agent.folder import write_whole
 from agent.item_tokens import item_keys
-from agent.talk import FEATURES, Talk
+from agent.talk import FEATURES, Talk, centred
 
 RANKER_FILE = "ranker.json"
+VECTORS_FILE = "vectors.safetensors"
 SHIPPED = Path(__file__).parent / "talk_rankers" / "movielens"
 """The ranker whose weights were fitted on MovieLens' ratings alone."""
 
@@ -27,13 +30,36 @@ PAIR_PRIOR = 3.0
 KNOWN_PRIOR = 0.006
 """Mentions that are added to an item's for each of its ratings."""
 
-LEARNT = ("mentioned", "familiar", "recommended", "mentioned_with")
+SHARPNESS = 10.0
+"""A past talk counts ``exp(SHARPNESS * cosine)`` where one like it is looked for."""
+
+LEAST_SHARE = 5e-4
+"""Share that is added to every item's in talks that are alike."""
+
+LEARNT = (
+    "mentioned",
+    "familiar",
+    "recommended",
+    "mentioned_with",
+    "familiar_few",
+    "alike_said",
+    "alike_last",
+)
 """What past dialogues tell of an item: logarithms of in how many it was named, of that number mixed with how many
-ratings it has, and of in how many it was recommended; and how often it came with the named ones."""
+ratings it has, and of in how many it was recommended; how often it came with the named ones; ``familiar`` divided by
+the root of one more than the number of named ones; and logarithms of its share of what was recommended where what was
+said, or the last message, was alike."""
+
+
+_PLAIN = ("mentioned", "recommended", "together", "answers")
 
 
 class RankerError(ValueError):
     """A ranker cannot be used; the message says why and what to do."""
+
+
+def _nothing() -> np.ndarray:
+    return np.zeros((0, 1), dtype=np.float16)
 
 
 @dataclass(frozen=True)
@@ -41,12 +67,16 @@ class PastDialogues:
     """What people named in dialogues, by item key (:func:`agent.item_tokens.item_keys`).
 
     ``mentioned`` and ``recommended`` count dialogues; ``together`` maps a key to the keys that were named in the same
-    dialogues, with their number.
+    dialogues, with their number. ``answers`` are the keys that were recommended at each of T turns, ``said`` and
+    ``last`` (T, width) float16 the vectors of what was said before and of the last message.
     """
 
     mentioned: Mapping[str, int] = field(default_factory=dict)
     recommended: Mapping[str, int] = field(default_factory=dict)
     together: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    answers: tuple[tuple[str, ...], ...] = ()
+    said: np.ndarray = field(default_factory=_nothing, compare=False)
+    last: np.ndarray = field(default_factory=_nothing, compare=False)
 
 
 @dataclass(frozen=True)
@@ -66,10 +96,12 @@ class TalkRanker:
         return np.array([self.weights.get(name, 0.0) for name in names], dtype=np.float32)
 
     def save(self, folder: Path) -> None:
-        """Write ``ranker.json`` into the folder (made if missing)."""
-        past = {"mentioned": self.past.mentioned, "recommended": self.past.recommended, "together": self.past.together}
+        """Write ``ranker.json``, and the vectors of past dialogues, into the folder (made if missing)."""
+        past: dict[str, object] = {name: getattr(self.past, name) for name in _PLAIN}
         document = {"about": self.about, "weights": dict(self.weights), "past": past}
         write_whole(folder / RANKER_FILE, json.dumps(document, indent=1, sort_keys=True) + "\n")
+        if self.past.answers:
+            save_file({"said": self.past.said, "last": self.past.last}, folder / VECTORS_FILE)
 
     @classmethod
     def load(cls, folder: Path) -> TalkRanker:
@@ -81,7 +113,9 @@ class TalkRanker:
         path = folder / RANKER_FILE
         try:
             data = json.loads(path.read_text(encoding="utf-8"))
-            ranker = cls({str(k): float(v) for k, v in data["weights"].items()}, PastDialogues(**data["past"]))
+            past = data["past"] | {"answers": tuple(tuple(own) for own in data["past"]["answers"])}
+            vectors = load_file(folder / VECTORS_FILE) if past["answers"] else {}
+            ranker = cls({str(k): float(v) for k, v in data["weights"].items()}, PastDialogues(**past, **vectors))
         except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
             raise RankerError(
                 f"{path} is no ranker of conversations: {error}. Make one with `concierge train dialogue`"
@@ -93,7 +127,7 @@ class TalkRanker:
 
 
 class LearntCounts:
-    """LEARNT of every item of a catalogue, (4, n_items), for a conversation."""
+    """LEARNT of every item of a catalogue, (F, n_items), for a conversation."""
 
     def __init__(self, past: PastDialogues, catalogue: Catalogue) -> None:
         self._place = {key: index for index, key in enumerate(item_keys(catalogue.items))}
@@ -106,9 +140,20 @@ class LearntCounts:
             for key, others in past.together.items()
             if key in self._place
         }
+        pairs = [
+            (turn, self._place[key]) for turn, keys in enumerate(past.answers) for key in keys if key in self._place
+        ]
+        shape = (len(past.answers), self.n_items)
+        rows, columns = zip(*pairs, strict=True) if pairs else ((), ())
+        self._answers = sparse.csr_matrix((np.ones(len(pairs)), (rows, columns)), shape=shape)
+        self._said, self._last = (centred(own.astype(np.float32)) for own in (past.said, past.last))
 
     def features(
-        self, talk: Talk, named_here: frozenset[int] = frozenset(), rec_here: frozenset[int] = frozenset()
+        self,
+        talk: Talk,
+        named_here: frozenset[int] = frozenset(),
+        rec_here: frozenset[int] = frozenset(),
+        turns_here: tuple[int, ...] = (),
     ) -> np.ndarray:
         """(len(LEARNT), n_items) float32.
 
@@ -116,6 +161,7 @@ class LearntCounts:
             talk: the conversation.
             named_here: items named anywhere in it, where it is one of those counted: they are taken off again.
             rec_here: items recommended in it, likewise.
+            turns_here: the places of its turns among those of the past dialogues, likewise.
         """
         mentioned, recommended = self.mentioned.copy(), self.recommended.copy()
         mentioned[list(named_here)] -= 1
@@ -126,14 +172,30 @@ class LearntCounts:
             for other, number in self.together.get(item, {}).items():
                 left = number - (own and other in named_here)
                 shares[other] += left / (mentioned[item] + PAIR_PRIOR)
-        return np.stack(
-            [
-                np.log(mentioned + COUNT_PRIOR),
-                np.log(mentioned + self._ratings),
-                np.log(recommended + COUNT_PRIOR),
-                np.log1p(shares * 30.0),
-            ]
-        ).astype(np.float32)
+        familiar = np.log(mentioned + self._ratings)
+        columns = [
+            np.log(mentioned + COUNT_PRIOR),
+            familiar,
+            np.log(recommended + COUNT_PRIOR),
+            np.log1p(shares * 30.0),
+            familiar / np.sqrt(1.0 + len(talk.named)),
+            self._alike(talk.said, self._said, turns_here),
+            self._alike(talk.last, self._last, turns_here),
+        ]
+        return np.stack(columns).astype(np.float32)
+
+    def _alike(
+        self, vector: np.ndarray, known: tuple[np.ndarray, np.ndarray], turns_here: tuple[int, ...]
+    ) -> np.ndarray:
+        """Logarithm of every item's share of what was recommended in turns that were alike, (n_items,)."""
+        vectors, centre = known
+        if not len(vectors):
+            return np.full(self.n_items, np.log(LEAST_SHARE))
+        moved = vector - centre
+        weights = np.exp(SHARPNESS * (vectors @ (moved / max(float(np.linalg.norm(moved)), 1e-9))))
+        weights[list(turns_here)] = 0.0
+        share = (weights / max(float(weights.sum()), 1e-9)) @ self._answers
+        return np.log(np.asarray(share).ravel() + LEAST_SHARE)
 
     def _counts(self, counts: Mapping[str, int]) -> np.ndarray:
         out = np.zeros(self.n_items)

@@ -8,12 +8,18 @@ have is a miss. Intervals draw whole dialogues.
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
+from safetensors.numpy import load_file, save_file
 
+from agent.assets import cache_dir
 from agent.catalogue import Catalogue
+from agent.folder import building
+from agent.meaning import Meaning
 from agent.recommender import Recommender
 from agent.state import State
 from agent.talk import FEATURES, Talk, TalkEvidence
@@ -28,6 +34,10 @@ NAMES = (*FEATURES, *LEARNT, "evidence", "lm")
 
 TEXT_FEATURES = frozenset(name for name in FEATURES if name.startswith(("text_", "said")))
 """What the ablation without text meaning leaves out, beside the meaning in the policy's evidence."""
+
+
+class DialogueError(ValueError):
+    """Dialogues cannot be evaluated; the message says what is missing and how to get it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,14 +73,13 @@ def hear_rows(recommender: Recommender, rows: Sequence[DialogueRow], report: Rep
     """Understand every row's context with the product's own turn.
 
     Raises:
-        ValueError: the policy has no meaning (the sentence encoder was not fetched).
+        DialogueError: the policy has no meaning (the sentence encoder was not fetched).
     """
     meaning = recommender.policy.meaning
-    if meaning is None:
-        raise ValueError("dialogues are read with the sentence encoder: run `concierge data fetch`")
+    if not isinstance(meaning, Meaning):
+        raise DialogueError("dialogues are read with the sentence encoder: run `concierge data fetch`")
     targets = targets_of(rows, Titles(recommender.catalogue))
-    said = meaning.encode([_said(row) for row in rows])
-    last = meaning.encode([row.context[-1] if row.context else "" for row in rows])
+    said, last = text_vectors(meaning, rows)
     out = []
     for place, row in enumerate(rows):
         state, heard = recommender.state_after(row.messages)
@@ -82,6 +91,19 @@ def hear_rows(recommender: Recommender, rows: Sequence[DialogueRow], report: Rep
         if report is not None and (place % 50 == 49 or place + 1 == len(rows)):
             report("understanding the dialogues", place + 1, len(rows))
     return out
+
+
+def text_vectors(meaning: Meaning, rows: Sequence[DialogueRow]) -> tuple[np.ndarray, np.ndarray]:
+    """Unit vectors of what was said in every row and of its last message, (rows, width); kept in the user's cache."""
+    texts = [[_said(row) for row in rows], [row.context[-1] if row.context else "" for row in rows]]
+    name = hashlib.sha256(json.dumps(texts).encode()).hexdigest()[:24]
+    folder = cache_dir() / "dialogue" / f"said-{name}"
+    with building(folder) as temporary:
+        if temporary is not None:
+            vectors = {key: meaning.encode(own) for key, own in zip(("said", "last"), texts, strict=True)}
+            save_file(vectors, temporary / "vectors.safetensors")
+    stored = load_file(folder / "vectors.safetensors")
+    return stored["said"], stored["last"]
 
 
 def _said(row: DialogueRow) -> str:

@@ -101,6 +101,7 @@ class Titles:
 
     def __init__(self, catalogue: Catalogue) -> None:
         self._items: dict[str, dict[int | None, int]] = {}
+        self._heads: dict[tuple[str, int], list[int]] = {}
         self._counts = catalogue.rating_count
         for item in catalogue.items:
             for title in (item.title, *item.aliases):
@@ -108,17 +109,24 @@ class Titles:
                 held = own.get(item.year)
                 if held is None or self._counts[held] < self._counts[item.index]:
                     own[item.year] = item.index
+            head, colon, _ = item.title.partition(": ")
+            if colon and item.year is not None:
+                self._heads.setdefault((plain_title(head), item.year), []).append(item.index)
 
     def find(self, name: str) -> int | None:
         """The catalogue index of "The Shining (1980)" or "Shining, The (1980)"; None where there is no such film.
 
         A name without a year is found where all films of that title are of one year; of two films with the same title
-        and year it is the more rated one.
+        and year it is the more rated one. A subtitle may be left out where one film of the year has such a title:
+        "Jumanji (2017)" is "Jumanji: Welcome to the Jungle (2017)".
         """
         match = _NAME.fullmatch(name)
-        known = self._items.get(plain_title(match["title"] if match else name), {})
+        plain = plain_title(match["title"] if match else name)
+        known = self._items.get(plain, {})
         if match:
-            return known.get(int(match["year"]))
+            year = int(match["year"])
+            longer = self._heads.get((plain, year), [])
+            return known.get(year, longer[0] if len(longer) == 1 else None)
         return next(iter(known.values())) if len(known) == 1 else None
 
 

@@ -98,13 +98,18 @@ def train(
     """A ranker fitted on the dialogues of the training half; nothing of the other half is read."""
     places = [place for place, row in enumerate(heard) if row.row.half == "train"]
     dialogues = named_by_dialogue([heard[place] for place in places])
-    past = past_of(list(dialogues.values()), recommender.catalogue)
+    turns = [(heard[place].talk, [item for item in heard[place].targets if item is not None]) for place in places]
+    past = past_of(list(dialogues.values()), recommender.catalogue, turns)
+    own_turns: dict[str, tuple[int, ...]] = {}
+    for number, place in enumerate(places):
+        dialogue = heard[place].row.dialog_id
+        own_turns[dialogue] = (*own_turns.get(dialogue, ()), number)
     counts = LearntCounts(past, recommender.catalogue)
 
     def features(number: int) -> np.ndarray:
         place = places[number]
         row = heard[place]
-        learnt = counts.features(row.talk, *dialogues[row.row.dialog_id])
+        learnt = counts.features(row.talk, *dialogues[row.row.dialog_id], own_turns[row.row.dialog_id])
         return matrix(place, evidence.features(row.talk), learnt, parts)
 
     known = np.argsort(-(counts.mentioned + evidence.recent / 100.0), kind="stable")

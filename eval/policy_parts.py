@@ -51,7 +51,8 @@ def policy_parts(
         report: told about the progress.
         about: what the progress is called.
     """
-    plain = policy.without_meaning() if with_lm else policy.without_meaning().without_lm()
+    policy = policy if with_lm else policy.without_lm()
+    plain = policy.without_meaning()
     key = _key(policy, data, with_lm)
     parts: list[dict[str, np.ndarray]] = []
     for start in range(0, len(states), CHUNK):

@@ -33,14 +33,16 @@ class DialogueSettings:
     """How weights are fitted.
 
     ``years``: likes of the last so many years are talked about; ``known`` and ``near``: powers of how well known a film
-    is and of the genres that it shares with the wish; ``asks``: share of talks that name a genre; ``talks`` of each
-    person; ``sure`` best-known items and ``drawn`` random ones are the candidates of the fit; ``penalty`` of squares.
+    is and of the genres that it shares with the wish; ``asks``: share of talks that name a genre, ``slips``: share of
+    those whose genre is another one, for people's words are not the catalogue's; ``talks`` of each person; ``sure``
+    best-known items and ``drawn`` random ones are the candidates of the fit; ``penalty`` of squares.
     """
 
     years: float = 6.0
     known: float = 0.5
     near: float = 2.0
     asks: float = 0.4
+    slips: float = 0.25
     talks: int = 6
     folds: int = 4
     sure: int = 500
@@ -143,8 +145,12 @@ def fit_on_dialogues(
     return TalkRanker(dict(zip(names, weights.tolist(), strict=True)), past, f"{len(choices)} recommendations")
 
 
-def past_of(dialogues: Sequence[tuple[frozenset[int], frozenset[int]]], catalogue: Catalogue) -> PastDialogues:
-    """What dialogues named and what was recommended in them, by item key; both as catalogue indices."""
+def past_of(
+    dialogues: Sequence[tuple[frozenset[int], frozenset[int]]],
+    catalogue: Catalogue,
+    turns: Sequence[tuple[Talk, Sequence[int]]] = (),
+) -> PastDialogues:
+    """What dialogues named and what was recommended in them, as catalogue indices, and what came after which talk."""
     keys = item_keys(catalogue.items)
     mentioned: dict[str, int] = {}
     recommended: dict[str, int] = {}
@@ -157,7 +163,11 @@ def past_of(dialogues: Sequence[tuple[frozenset[int], frozenset[int]]], catalogu
                 own[keys[other]] = own.get(keys[other], 0) + 1
         for item in sorted(chosen):
             recommended[keys[item]] = recommended.get(keys[item], 0) + 1
-    return PastDialogues(mentioned, recommended, together)
+    if not turns:
+        return PastDialogues(mentioned, recommended, together)
+    said, last = (np.stack([getattr(talk, name) for talk, _ in turns]).astype(np.float16) for name in ("said", "last"))
+    answers = tuple(tuple(keys[item] for item in chosen) for _, chosen in turns)
+    return PastDialogues(mentioned, recommended, together, answers, said, last)
 
 
 def _talk(
@@ -176,7 +186,8 @@ def _talk(
     named = rng.choice(others, size=number, replace=False, p=chance / chance.sum())
     asked: tuple[str, ...] = ()
     if catalogue[wish].genres and rng.random() < settings.asks:
-        asked = (catalogue[wish].genres[int(rng.integers(len(catalogue[wish].genres)))],)
+        words = catalogue.genre_names if rng.random() < settings.slips else catalogue[wish].genres
+        asked = (words[int(rng.integers(len(words)))],)
     kind = f"{asked[0].lower()} movie" if asked else "movie"
     titles = " and ".join(catalogue[int(item)].name for item in named)
     text = f"I am looking for a good {kind}" + (f" like {titles}" if titles else "")

@@ -1,0 +1,158 @@
+"""Dialogues: rows are read strictly, films matched by title and year, ranks and recall counted as defined."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from agent.catalogue import Catalogue
+from agent.item_tokens import item_keys
+from agent.state import State
+from agent.talk import FEATURES, Rated, Talk, TalkEvidence
+from agent.talk_ranker import LEARNT, SHIPPED, LearntCounts, RankerError, TalkRanker
+from eval.dialogue import HeardRow, rank_targets, result
+from eval.dialogue_rows import DialogueRow, RowError, Titles, plain_title, read_rows
+from training.dialogue import past_of
+from training.talk_fit import Choice, fit_weights
+
+if TYPE_CHECKING:
+    from agent.dataset import Dataset
+
+ROW = {
+    "dialog_id": "7",
+    "turn_id": 2,
+    "context": ["", "Hi! What do you like?", "I loved Alien (1979)"],
+    "entity": ["Alien (1979)"],
+    "rec": ["Aliens (1986)", "Alien (1979)", "Aliens (1986)"],
+}
+
+
+@pytest.fixture(scope="module")
+def catalogue(dataset: Dataset) -> Catalogue:
+    return Catalogue(dataset)
+
+
+def _file(tmp_path: Path, *rows: object) -> Path:
+    path = tmp_path / "rows.jsonl"
+    path.write_text("\n".join(row if isinstance(row, str) else json.dumps(row) for row in rows), encoding="utf-8")
+    return path
+
+
+def test_a_row_has_targets_messages_and_a_half(tmp_path: Path) -> None:
+    row = read_rows(_file(tmp_path, ROW, "", ROW | {"extra": 1}))[0]
+    assert row.targets == ("Aliens (1986)",), "each film once, none that was mentioned"
+    assert row.messages == [
+        {"role": "assistant", "content": "Hi! What do you like?"},
+        {"role": "user", "content": "I loved Alien (1979)"},
+    ]
+    assert row.half == DialogueRow("7", 9, (), (), ()).half, "all turns of a dialogue are in one half"
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ("{", r"rows\.jsonl, line 2: not JSON"),
+        ("[1]", r"line 2: list instead of an object"),
+        ({k: v for k, v in ROW.items() if k != "rec"}, r"line 2: no field 'rec'"),
+        (ROW | {"turn_id": "two"}, r"line 2: field 'turn_id' is 'two': give a int"),
+        (ROW | {"context": ["a", None]}, r"line 2: field 'context' holds None"),
+        (ROW | {"entity": "Alien"}, r"line 2: field 'entity' is 'Alien': give a list"),
+    ],
+)
+def test_a_malformed_row_is_named_by_line_and_field(tmp_path: Path, row: object, message: str) -> None:
+    with pytest.raises(RowError, match=message):
+        read_rows(_file(tmp_path, ROW, row))
+
+
+def test_no_rows_and_no_file_are_told(tmp_path: Path) -> None:
+    with pytest.raises(RowError, match="holds no rows"):
+        read_rows(_file(tmp_path, ""))
+    with pytest.raises(RowError, match="cannot be read"):
+        read_rows(tmp_path / "none.jsonl")
+
+
+def test_titles_are_matched_whatever_the_article_case_and_punctuation(catalogue: Catalogue) -> None:
+    titles = Titles(catalogue)
+    found = titles.find("The Shining (1980)")
+    assert found is not None and catalogue[found].name == "The Shining (1980)"
+    assert titles.find("Shining, The (1980)") == titles.find("shining (1980)") == found
+    assert titles.find("The Shining (1981)") is None
+    assert titles.find("Frozen (2013)") is None
+    longer = titles.find("Alien (1997)")
+    assert longer is not None and catalogue[longer].name == "Alien: Resurrection (1997)", "the subtitle is left out"
+    assert plain_title("WALL·E & Amélie's") == "wall e and amelies"
+    assert plain_title("The The") == "the"
+
+
+def test_ranks_leave_named_films_out_and_count_the_unknown_as_misses() -> None:
+    row = DialogueRow("1", 1, ("hi",), (), ("a", "b", "c"))
+    talk = Talk((3,), (1.0,), np.zeros(2), np.zeros(2))
+    heard = HeardRow(row, State(), talk, frozenset({3}), (2, None, 3))
+    ranks = rank_targets(np.array([0.1, 0.5, 0.3, 9.0, 0.3]), heard)
+    assert ranks.tolist() == [1.5, np.inf, np.inf], "one before, one tie; not in the catalogue; was named"
+    own = result("x", ranks, [heard])
+    assert own.targets == 3 and own.known == 2 and own.dialogues == 1
+    assert own.to_json()["recall@5"] == pytest.approx(1 / 3)
+    assert own.recall[1].mean == 0.0
+
+
+def test_talk_features_see_who_watched_both_and_what_was_asked(catalogue: Catalogue) -> None:
+    rng = np.random.default_rng(0)
+    texts = rng.normal(size=(len(catalogue), 8)).astype(np.float32)
+    texts /= np.linalg.norm(texts, axis=1, keepdims=True)
+    users, items = np.array([0, 0, 1, 1, 2]), np.array([5, 9, 5, 9, 7])
+    rated = Rated(users, items, np.full(5, 5.0), np.arange(5.0))
+    evidence = TalkEvidence(catalogue, rated, texts)
+    talk = Talk((5,), (1.0,), texts[20], texts[21], ("Comedy",), ("Horror",))
+    columns = dict(zip(FEATURES, evidence.features(talk), strict=True))
+    assert columns["watched_max"][9] > columns["watched_max"][7] == 0.0
+    assert columns["text_last"].argmax() == 5 and columns["said"].argmax() == 20 and columns["said_last"].argmax() == 21
+    comedies = catalogue.genre_matrix[:, catalogue.genre_names.index("Comedy")]
+    assert (columns["asked_genre"] > 0).tolist() == comedies.tolist()
+    silent = evidence.features(Talk((), (), texts[20], texts[21]))
+    assert np.isfinite(silent).all() and not silent[FEATURES.index("watched_sum")].any()
+
+
+def test_a_dialogue_is_taken_off_what_was_counted(catalogue: Catalogue) -> None:
+    dialogues = [(frozenset({1, 2}), frozenset({2})), (frozenset({1, 3}), frozenset({3}))]
+    past = past_of(dialogues, catalogue)
+    assert past.mentioned[item_keys(catalogue.items)[1]] == 2
+    counts = LearntCounts(past, catalogue)
+    talk = Talk((1,), (1.0,), np.zeros(2), np.zeros(2))
+    fresh = dict(zip(LEARNT, counts.features(talk), strict=True))
+    own = dict(zip(LEARNT, counts.features(talk, *dialogues[0]), strict=True))
+    assert fresh["mentioned_with"][2] > 0 == own["mentioned_with"][2]
+    assert own["mentioned_with"][3] > 0
+    without = dict(zip(LEARNT, LearntCounts(past_of(dialogues[1:], catalogue), catalogue).features(talk), strict=True))
+    for name in LEARNT:
+        np.testing.assert_allclose(own[name], without[name], rtol=1e-6)
+
+
+def test_the_conditional_logit_finds_the_weights_that_choices_were_made_with() -> None:
+    rng = np.random.default_rng(1)
+    truth = np.array([1.5, -0.7, 0.0])
+    choices = []
+    for _ in range(1500):
+        features = rng.normal(size=(3, 12))
+        place = int(np.argmax(truth @ features + rng.gumbel(size=12)))
+        choices.append(Choice(features.astype(np.float16), place, np.zeros(12, dtype=np.float32)))
+    np.testing.assert_allclose(fit_weights(choices, penalty=0.0), truth, atol=0.12)
+    with pytest.raises(ValueError, match="no choices"):
+        fit_weights([])
+
+
+def test_the_shipped_ranker_was_made_of_ratings_alone_and_unknown_features_are_told(tmp_path: Path) -> None:
+    ranker = TalkRanker.load(SHIPPED)
+    assert not ranker.past.mentioned and "no dialogue was read" in ranker.about
+    assert ranker.weights["said"] > 0
+    ranker.save(tmp_path)
+    assert TalkRanker.load(tmp_path) == ranker
+    TalkRanker({"nonsense": 1.0}).save(tmp_path)
+    with pytest.raises(RankerError, match="'nonsense'"):
+        TalkRanker.load(tmp_path)
+    with pytest.raises(RankerError, match="no ranker"):
+        TalkRanker.load(tmp_path / "nowhere")

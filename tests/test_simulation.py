@@ -1,0 +1,86 @@
+"""Simulated users: what they say follows from a real person's ratings; what goes wrong is counted."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from agent.answer import Answer, Recommendation
+from agent.catalogue import Catalogue
+from agent.recommender import Recommender
+from agent.state import Event
+from eval.simulated_user import Persona, SimulatedUser, personas
+from eval.simulation import Tally, converse, judge, summary
+
+if TYPE_CHECKING:
+    from agent.dataset import Dataset
+
+
+@pytest.fixture(scope="module")
+def catalogue(dataset: Dataset) -> Catalogue:
+    return Catalogue(dataset)
+
+
+def _shown(catalogue: Catalogue, *items: int, relaxed: tuple[str, ...] = ()) -> Answer:
+    own = tuple(
+        Recommendation(catalogue[i].item_id, catalogue[i].title, catalogue[i].year, catalogue[i].genres, 0.1, 1.0, "")
+        for i in items
+    )
+    return Answer("Here.", own, {}, "test", {}, 1.0, relaxed=relaxed)
+
+
+def test_people_wish_for_what_they_liked_later(catalogue: Catalogue) -> None:
+    pasts = {"a": (Event(0, 5.0), Event(1, 2.0))}
+    futures = {"a": (Event(10, 5.0), Event(11, 1.0)), "b": (Event(3, 2.0),)}
+    people = personas(pasts, futures, catalogue, 20, seed=3)
+    assert {own.user for own in people} == {"a"}, "who liked nothing later cannot be made happy"
+    for own in people:
+        assert own.wanted == {10} and own.unwanted == {11} and own.past == {0: 5.0, 1: 2.0}
+        assert own.genre in catalogue[10].genres
+        year = catalogue[10].year
+        assert own.years is None or (year is not None and own.years[0] <= year <= own.years[1])
+    assert people == personas(pasts, futures, catalogue, 20, seed=3)
+    with pytest.raises(ValueError, match="nobody"):
+        personas({}, {"b": (Event(3, 2.0),)}, catalogue, 1)
+
+
+def test_a_person_takes_what_they_liked_later_and_tells_what_they_know(catalogue: Catalogue) -> None:
+    persona = Persona("a", {5: 5.0}, frozenset({9}), frozenset({7}), "Drama", None)
+    user = SimulatedUser(persona, catalogue, np.random.default_rng(0))
+    assert "drama" in user.opening().lower()
+    said = [user.reply(_shown(catalogue, 7, 8)) for _ in range(4)]
+    assert all(own == f"I don't like {catalogue[7].name}" for own in said) and 7 in user.told
+    assert user.reply(_shown(catalogue, 8, 9)) is None and user.accepted == 9
+
+
+def test_what_must_not_happen_is_counted_and_open_relaxation_is_none(catalogue: Catalogue) -> None:
+    drama = next(item.index for item in catalogue.items if item.genres == ("Drama",))
+    comedy = next(item.index for item in catalogue.items if item.genres == ("Comedy",))
+    persona = Persona("a", {}, frozenset(), frozenset(), "Drama", None)
+    tally = Tally("a")
+    judge(_shown(catalogue, drama, comedy), persona, frozenset({drama}), catalogue, tally)
+    assert (tally.violations, tally.repeated, tally.unknown) == (1, 1, 0)
+    judge(_shown(catalogue, comedy, relaxed=("genres",)), persona, frozenset(), catalogue, tally)
+    assert tally.violations == 1
+    outside = Answer("", (Recommendation("nowhere", "X", None, (), 0.1, 1.0, ""),), {}, "test", {}, 1.0)
+    judge(outside, persona, frozenset(), catalogue, tally)
+    assert tally.unknown == 1
+
+
+def test_conversations_with_the_real_recommender_keep_every_promise(
+    recommender: Recommender, catalogue: Catalogue, dataset: Dataset
+) -> None:
+    from agent.interactions import indexed_ratings, user_histories
+    from training.splits import past_and_future
+
+    cut = past_and_future(indexed_ratings(dataset))
+    people = personas(user_histories(cut.past), user_histories(cut.future), catalogue, 12, seed=5)
+    alone = Recommender(catalogue, recommender.policy.without_lm(), {}, seed=1)
+    tallies = [converse(alone, own, 5, np.random.default_rng(n)) for n, own in enumerate(people)]
+    found = summary("test", tallies, 5)
+    assert found.crashes == 0, found.errors
+    assert (found.violations, found.repeated, found.unknown) == (0, 0, 0)
+    assert found.turns == sum(own.turns for own in tallies) and 1 <= found.turns / 12 <= 5
+    assert 0.0 <= found.figures["success within 5"].mean <= 1.0
