@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from agent.policy import Ranking
     from agent.state import State
 
-LEAST_GAIN = 0.05
+LEAST_GAIN = 0.1
 """A question is asked from this expected rise of the slate's hit probability on."""
 
 MOST_IGNORED = 2

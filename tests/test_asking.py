@@ -101,7 +101,7 @@ def test_a_question_must_pay(catalogue: Catalogue) -> None:
 
 
 def test_the_chat_asks_beside_the_films_and_understands_the_button(recommender: Recommender) -> None:
-    conversation = Conversation(user="7")
+    conversation = Conversation(user="12")
     first = recommender.reply(conversation, "what should I watch?")
     assert len(first.items) == 5 and first.question is not None
     assert first.reply.endswith(first.question.text) and len(first.choices) >= 2
@@ -114,4 +114,4 @@ def test_the_chat_asks_beside_the_films_and_understands_the_button(recommender: 
     assert third.items and third.question is None
     stored = Conversation.from_json(conversation.to_json())
     assert stored == conversation and replace(first, question=None) != first
-    assert not recommender.recommend(user="7").choices, "one answer without a chat asks nothing"
+    assert not recommender.recommend(user="12").choices, "one answer without a chat asks nothing"
