@@ -18,14 +18,9 @@ def heard(message: str, conversation: Conversation, catalogue: Catalogue) -> Und
     ("the older one", or a quick reply) stands for the title that was asked about.
     """
     spoken = [catalogue.index(item_id) for item_id in conversation.spoken if item_id in catalogue]
-    shown: tuple[int, ...] = ()
-    for past in reversed(conversation.messages):
-        if past.answer is not None and past.answer.items:
-            shown = tuple(catalogue.index(item.item_id) for item in past.answer.items if item.item_id in catalogue)
-            break
+    slate = conversation.slate
+    shown = [catalogue.index(item.item_id) for item in slate.items if item.item_id in catalogue] if slate else []
     last = cast("Intent", conversation.heard) if conversation.heard else None
-    if conversation.heard == "reset":
-        shown = ()
     answer = conversation.messages[-1].answer if conversation.messages else None
     if answer is not None and answer.choices and len(conversation.messages) > 1:
         before = conversation.messages[-2].content

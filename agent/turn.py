@@ -42,7 +42,7 @@ def absorb(conversation: Conversation, understood: Understanding, catalogue: Cat
             b for b in conversation.beliefs if b.attitude not in ("more", "less") or b.source != "message"
         ]
     for mistaken, meant in understood.corrections:
-        corrected(conversation, catalogue[mistaken].item_id, catalogue[meant].item_id)
+        corrected(conversation, catalogue[mistaken].item_id, catalogue[meant].item_id, catalogue)
     for mention in understood.mentions:
         mentioned(conversation, mention, catalogue)
     if understood.mentions or understood.intent in ("recommend", "reset"):
@@ -58,8 +58,12 @@ def absorb(conversation: Conversation, understood: Understanding, catalogue: Cat
     conversation.request = conversation.request[-REQUEST_LENGTH:]
 
 
-def corrected(conversation: Conversation, mistaken: str, meant: str) -> None:
-    """What was believed of one film was meant of another (both by item id)."""
+def corrected(conversation: Conversation, mistaken: str, meant: str, catalogue: Catalogue) -> None:
+    """What a message told of one film was meant of another (both by item id)."""
+    excluded, wrong = conversation.constraints.excluded, catalogue.index(mistaken)
+    if wrong in excluded:
+        right = (excluded - {wrong}) | {catalogue.index(meant)}
+        conversation.constraints = replace(conversation.constraints, excluded=right)
     for belief in [own for own in conversation.beliefs if own.item_id == mistaken and own.source == "message"]:
         conversation.beliefs.remove(belief)
         believe(conversation, replace(belief, item_id=meant))
@@ -156,12 +160,27 @@ def take_back(conversation: Conversation, item_id: str, catalogue: Catalogue) ->
 
 
 def forget(conversation: Conversation, constraint: str) -> None:
-    """Take back one standing constraint (by its field's name).
+    """Take back a standing constraint, by its field's name, or a part of it: ``genres:Comedy|Romance``, ``tags:space``.
 
     Raises:
-        KeyError: there is no such constraint.
+        KeyError: there is no such constraint, or not this part of it.
     """
-    if constraint not in Constraints.__slots__:
+    field, _, part = constraint.partition(":")
+    if field not in Constraints.__slots__:
         known = ", ".join(Constraints.__slots__)
         raise KeyError(f"nothing to forget by the name {constraint!r}: give an item id of a belief, or one of {known}")
-    conversation.constraints = replace(conversation.constraints, **{constraint: getattr(Constraints(), constraint)})
+    held = getattr(conversation.constraints, field)
+    left = getattr(Constraints(), field)
+    if part:
+        kept = [value for value in held if _named(value) != part] if isinstance(held, tuple | frozenset) else [held]
+        if not isinstance(held, tuple | frozenset) or len(kept) == len(held):
+            raise KeyError(f"nothing to forget by the name {constraint!r}: it is not among the standing {field}")
+        left = type(held)(kept)
+    conversation.constraints = replace(conversation.constraints, **{field: left})
+
+
+def _named(value: object) -> str:
+    """How :func:`forget` calls one part of a constraint."""
+    if isinstance(value, frozenset):
+        return "|".join(sorted(value))
+    return "-".join(map(str, value)) if isinstance(value, tuple) else str(value)

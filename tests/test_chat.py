@@ -15,6 +15,7 @@ from agent.conversation import Belief, Conversation, Message
 from agent.dataset import Dataset
 from agent.feedback import FeedbackLog
 from agent.state import Event
+from agent.turn import forget
 from ui import panel, words
 from ui.cards import card_html
 from ui.cli_chat import ServeError, is_loopback, read_accounts
@@ -122,14 +123,34 @@ def test_evidence_constraints_and_numbers_in_words() -> None:
         (frozenset({"Comedy", "Romance"}), frozenset({"War"})), frozenset({"Horror"}), 1970, 1979, 4.0, frozenset({2})
     )
     assert words.constraint_chips(wish, lambda index: f"film {index}") == [
-        ("genres", "(Comedy or Romance) and War"),
-        ("without_genres", "no Horror"),
+        ("genres:Comedy|Romance", "Comedy or Romance"),
+        ("genres:War", "War"),
+        ("without_genres:Horror", "no Horror"),
         ("year_min", "1970 or later"),
         ("year_max", "1979 or earlier"),
         ("rating_min", "rated 4 or more"),
-        ("excluded", "not film 2"),
+        ("excluded:2", "not film 2"),
     ]
     assert words.constraint_chips(Constraints(), str) == []
+    wish = Constraints(
+        (frozenset({"War"}),), without_years=((1980, 1989),), viewers_max=50, tags=("space",),
+        unchecked=("tense", "sad"), without_tags=frozenset({"gore"}), soft=frozenset({"War", "space"}),
+    )  # fmt: skip
+    assert words.constraint_chips(wish, str) == [
+        ("genres:War", "War (preferred)"),
+        ("without_years:1980-1989", "not from 1980 to 1989"),
+        ("viewers_max", "rated by 50 or fewer"),
+        ("tags:space", "tagged “space” (preferred)"),
+        ("without_tags:gore", "not tagged “gore”"),
+        ("unchecked:tense", "can't check: “tense”"),
+        ("unchecked:sad", "can't check: “sad”"),
+    ]
+    conversation = Conversation(constraints=wish)
+    for key, _ in words.constraint_chips(wish, str):
+        forget(conversation, key)
+    assert not conversation.constraints and conversation.constraints.unchecked == ()
+    with pytest.raises(KeyError, match="tags:space"):
+        forget(conversation, "tags:space")
 
 
 @pytest.mark.parametrize("sent", [None, 7, [], {}, {"owner": "x"}, {"owner": "../" * 9, "conversation": "a" * 32}])

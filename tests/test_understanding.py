@@ -14,7 +14,7 @@ from agent.standing import merge
 from agent.text import MESSAGE_LIMIT, clean, flat
 from agent.understanding import understand
 from agent.wishes import read_wishes
-from tests.understanding_share import described, expected, heard_row, read_rows
+from tests.understanding_share import FRESH, described, expected, heard_row, read_rows, shares
 
 if TYPE_CHECKING:
     from agent.catalogue import Catalogue
@@ -32,6 +32,13 @@ def catalogue(dataset: Any) -> Catalogue:
 @pytest.mark.parametrize("row", MESSAGES, ids=[row["say"][:60] or "nothing" for row in MESSAGES])
 def test_a_message_is_understood_exactly(catalogue: Catalogue, row: dict[str, Any]) -> None:
     assert described(catalogue, heard_row(catalogue, row)) == expected(row)
+
+
+def test_fresh_messages_are_understood_about_as_well_as_when_they_were_new(catalogue: Catalogue) -> None:
+    # Measured once, before anything was changed for them: 63 of 81. Known misses are listed by the command.
+    right, misses = shares(catalogue, read_rows(FRESH))
+    hits = [hit for found in right.values() for hit in found]
+    assert sum(hits) / len(hits) >= 0.75, "\n".join(misses)
 
 
 def talk(catalogue: Catalogue, *messages: str) -> Constraints:

@@ -12,6 +12,7 @@ import gradio as gr
 
 from agent.conversation import Conversation
 from agent.recommender import Recommender
+from agent.turn import corrected
 from ui.cards import SLOTS, control_updates
 from ui.chat_page import MESSAGE_LIMIT, STARTERS, ChatPage, Updates
 from ui.session import Desk, Session
@@ -173,11 +174,16 @@ class ChatTab:
             return self.page.show(self.desk.open(target), target)
 
     def on_forget(self, stored: Any, event: gr.EventData) -> Updates:
-        """A belief or a condition in the panel was removed."""
+        """A belief or a condition in the panel was removed, or the other film of a title was meant."""
         session = Session.read(stored)
         with explained(), self.desk.turn(session) as conversation, suppress(KeyError):
             # A KeyError says that it is gone already: a double click, or another tab.
-            self.recommender.forget(conversation, str(event.value))
+            if event.action == "meant":
+                mistaken, _, meant = str(event.value).partition(">")
+                if meant in self.desk.versions(mistaken):
+                    corrected(conversation, mistaken, meant, self.recommender.catalogue)
+            else:
+                self.recommender.forget(conversation, str(event.value))
         updates = self.page.side(conversation, session)
         for item_id, card in zip(session.slate, self.page.cards, strict=False):
             updates |= control_updates(card, item_id, conversation.beliefs)

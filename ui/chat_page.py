@@ -156,7 +156,7 @@ class ChatPage:
     def side(self, conversation: Conversation, session: Session) -> Updates:
         """The panel and the list of chats."""
         return {
-            self.beliefs: panel.beliefs_html(conversation, self.desk.name, self.desk.name_at),
+            self.beliefs: panel.beliefs_html(conversation, self.desk.name, self.desk.name_at, self.desk.versions),
             self.chats: panel.conversations_html(self.desk.earlier(session), conversation.id),
         }
 

@@ -48,9 +48,17 @@ def button(action: str, value: str, text: str, label: str, kind: str = "chip") -
     )
 
 
-def beliefs_html(conversation: Conversation, name_of: NameOf, name_at: Callable[[int], str]) -> str:
-    """The side panel "What I believe about you"."""
-    sections = [_group(title, kind, conversation.beliefs, name_of) for kind, title in _GROUPS]
+def beliefs_html(
+    conversation: Conversation,
+    name_of: NameOf,
+    name_at: Callable[[int], str],
+    versions: Callable[[str], Sequence[str]] = lambda item_id: (),
+) -> str:
+    """The side panel "What I believe about you".
+
+    ``versions`` gives the item ids of other films that share an item's title: a click says that one of these was meant.
+    """
+    sections = [_group(title, kind, conversation.beliefs, name_of, versions) for kind, title in _GROUPS]
     sections.append(_conditions(conversation.constraints, name_at))
     body = "".join(sections)
     if not body:
@@ -58,7 +66,9 @@ def beliefs_html(conversation: Conversation, name_of: NameOf, name_at: Callable[
     return f'<section class="beliefs" aria-label="What I believe about you" aria-live="polite">{body}</section>'
 
 
-def _group(title: str, kind: str, beliefs: Sequence[Belief], name_of: NameOf) -> str:
+def _group(
+    title: str, kind: str, beliefs: Sequence[Belief], name_of: NameOf, versions: Callable[[str], Sequence[str]]
+) -> str:
     chips = []
     for belief in beliefs:
         if belief.attitude != kind:
@@ -66,6 +76,11 @@ def _group(title: str, kind: str, beliefs: Sequence[Belief], name_of: NameOf) ->
         name = name_of(belief.item_id)
         extra = f" · {stars(belief.rating)}" if belief.rating is not None else ""
         chips.append(button("forget", belief.item_id, f"{name}{extra}", f"Forget: {title.lower()} {name}"))
+        if belief.source == "message":
+            chips += [
+                button("meant", f"{belief.item_id}>{other}", f"or {name_of(other)}?", f"I meant {name_of(other)}")
+                for other in versions(belief.item_id)[:2]
+            ]
     return f"<h4>{escape(title)}</h4><div class='chips'>{''.join(chips)}</div>" if chips else ""
 
 

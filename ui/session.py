@@ -125,6 +125,14 @@ class Desk:
         except (KeyError, ValueError):
             return item_id
 
+    def versions(self, item_id: str) -> list[str]:
+        """The ids of other items of an item's title (remakes), the most rated first."""
+        if item_id not in self.catalogue:
+            return []
+        item = self.catalogue[self.catalogue.index(item_id)]
+        others = (self.catalogue[index] for index in self.catalogue.titles.sharing(item.index))
+        return [other.item_id for other in others if other.title == item.title]
+
     def name_at(self, index: int) -> str:
         """The same for a catalogue index."""
         return self.catalogue.items[index].name if 0 <= index < len(self.catalogue.items) else str(index)

@@ -61,23 +61,26 @@ def effect(weight: float) -> str:
 
 
 def constraint_chips(constraints: Constraints, name_of_index: Callable[[int], str]) -> list[tuple[str, str]]:
-    """The standing conditions as (field name, text), one for each field that is set, in a fixed order."""
-    chips: list[tuple[str, str]] = []
-    if constraints.genres:
-        groups = [either(sorted(group)) for group in constraints.genres]
-        chips.append(("genres", " and ".join(f"({g})" if " or " in g and len(groups) > 1 else g for g in groups)))
-    if constraints.without_genres:
-        chips.append(("without_genres", f"no {either(sorted(constraints.without_genres))}"))
+    """The standing conditions as (what :func:`agent.turn.forget` takes back, text), one for each, in a fixed order."""
+
+    def preferred(*names: str) -> str:
+        return " (preferred)" if any(name in constraints.soft for name in names) else ""
+
+    chips = [(f"genres:{'|'.join(sorted(g))}", either(sorted(g)) + preferred(*g)) for g in constraints.genres]
+    chips += [(f"without_genres:{g}", f"no {g}{preferred(g)}") for g in sorted(constraints.without_genres)]
     if constraints.year_min is not None:
-        chips.append(("year_min", f"{constraints.year_min} or later"))
+        chips.append(("year_min", f"{constraints.year_min} or later{preferred('year_min')}"))
     if constraints.year_max is not None:
-        chips.append(("year_max", f"{constraints.year_max} or earlier"))
+        chips.append(("year_max", f"{constraints.year_max} or earlier{preferred('year_max')}"))
+    chips += [(f"without_years:{a}-{b}", f"not from {a} to {b}") for a, b in constraints.without_years]
     if constraints.rating_min is not None:
-        chips.append(("rating_min", f"rated {constraints.rating_min:g} or more"))
-    if constraints.excluded:
-        names = [name_of_index(index) for index in sorted(constraints.excluded)]
-        more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-        chips.append(("excluded", f"not {', '.join(names[:3])}{more}"))
-    if constraints.unchecked:
-        chips.append(("unchecked", "can't check: " + ", ".join(f"“{wish}”" for wish in constraints.unchecked)))
+        chips.append(("rating_min", f"rated {constraints.rating_min:g} or more{preferred('rating_min')}"))
+    if constraints.viewers_min is not None:
+        chips.append(("viewers_min", f"rated by {constraints.viewers_min} or more"))
+    if constraints.viewers_max is not None:
+        chips.append(("viewers_max", f"rated by {constraints.viewers_max} or fewer"))
+    chips += [(f"tags:{tag}", f"tagged “{tag}”{preferred(tag)}") for tag in constraints.tags]
+    chips += [(f"without_tags:{tag}", f"not tagged “{tag}”") for tag in sorted(constraints.without_tags)]
+    chips += [(f"excluded:{item}", f"not {name_of_index(item)}") for item in sorted(constraints.excluded)]
+    chips += [(f"unchecked:{wish}", f"can't check: “{wish}”") for wish in constraints.unchecked]
     return chips
