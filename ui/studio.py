@@ -78,13 +78,12 @@ class StudioTab:
         page.sample.input(self.on_sample, [page.sample], **quick | {"outputs": [page.wish]})
         serving = quick | {"outputs": [page.version, page.serving]}
         chosen = [page.name, page.version, page.code, page.author, page.note]
-        changes = (
+        for event in (
             page.activate.click(self.on_activate, chosen, **serving),
             page.share.click(self.on_share, [*chosen, page.weight], **serving),
             page.roll_back.click(self.on_roll_back, [page.name, page.version, page.author, page.note], **serving),
-        )
-        for event in changes:
-            event.then(self.on_change, seen, **live)
+        ):
+            event.success(self.on_change, seen, **live | {"trigger_mode": "multiple"})
         page.show_report.click(self.on_report, [page.name], **quick | {"outputs": [page.report]})
         page.test.click(
             self.on_test, [page.name, page.code, page.users], [page.result],
@@ -224,6 +223,9 @@ class StudioTab:
         except PromptError as error:
             yield {page.problem: html.problem_html(error, code), page.gone: html.STALE}
             return
+        if self._current(name).reference != active.reference:  # another version took over meanwhile
+            yield from self.on_change(name, code, sample, wish, request)
+            return
         yield {
             page.mine: html.preview_html(new, old, "In the editor"),
             page.theirs: html.preview_html(old, None, f"Serving: {active.reference}"),
@@ -276,8 +278,9 @@ class StudioTab:
         with told():
             role = self._current(name).role
             self.served.roll_back(role, self.access.author(request, author), note)
-        shown = self._current(name) if version == UNSAVED else self.templates.get(version)
-        return {**self._after(shown), self.page.version: gr.skip() if version == UNSAVED else self._labels(shown)}
+        if version == UNSAVED:
+            return {self.page.serving: self._serving(role)}
+        return self._after(self.templates.get(version))
 
     def on_report(self, name: str, request: gr.Request) -> str:
         """What people did while an experiment runs with each of its versions; else with all that ever served."""
@@ -289,11 +292,9 @@ class StudioTab:
         return html.report_html(found, since, self.served.current(role))
 
     def _after(self, shown: SavedVersion) -> Updates:
-        return {self.page.version: self._labels(shown), self.page.serving: self._serving(shown.role)}
-
-    def _labels(self, shown: SavedVersion) -> Any:
         labels = html.version_labels(self.templates.versions(shown.name), self.served.statuses())
-        return gr.update(choices=labels, value=shown.reference)
+        picker = gr.update(choices=labels, value=shown.reference)
+        return {self.page.version: picker, self.page.serving: self._serving(shown.role)}
 
     def _serving(self, role: str) -> str:
         return html.serving_html(self.served.current(role), self.served.active(role), self.served.history(role))
