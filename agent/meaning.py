@@ -120,7 +120,7 @@ class Meaning:
         total = np.zeros(len(self.items), dtype=np.float32)
         for wish in said:
             total += self._known(wish)
-        return total / np.float32(max(len(said), 1)) ** np.float32(0.5)
+        return np.asarray(total / np.sqrt(max(len(said), 1)), dtype=np.float32)
 
     def encode(self, texts: Sequence[str]) -> np.ndarray:
         """Unit vectors of any texts, (len(texts), width) float32."""

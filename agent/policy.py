@@ -21,7 +21,10 @@ MEANING_WEIGHT = 0.6
 """Weight of a wish's meaning in the logits, chosen by NDCG@10 on the validation users' soft requests, without an LM.
 
 An LM that reads the request does better on these than both together (.291 against .282), so beside one only those
-wishes are read by meaning that no data decides."""
+wishes are read by meaning that no data decides, with the largest weight that costs those requests nothing."""
+
+BESIDE_LM = 0.2
+"""The same beside an LM."""
 
 
 class MeaningSource(Protocol):
@@ -147,7 +150,7 @@ class Policy:
         version: str = "evidence",
         lm_weights: dict[str, float] | None = None,
         meaning: MeaningSource | None = None,
-        meaning_weight: float = MEANING_WEIGHT,
+        meaning_weight: float | None = None,
     ) -> None:
         if (lm is None) != (prompt is None):
             raise ValueError("a policy needs the LM and its state prompt together, or neither")
@@ -159,7 +162,14 @@ class Policy:
         self.version = version
         self.lm_weights = lm_weights or {}
         self.meaning = meaning
-        self.meaning_weight = meaning_weight
+        self._meaning_weight = meaning_weight
+
+    @property
+    def meaning_weight(self) -> float:
+        """The weight of a wish's meaning: the given one, else MEANING_WEIGHT, or BESIDE_LM where there is an LM."""
+        if self._meaning_weight is not None:
+            return self._meaning_weight
+        return MEANING_WEIGHT if self.lm is None else BESIDE_LM
 
     @property
     def template(self) -> dict[str, object]:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from safetensors.numpy import load_file, save_file
@@ -113,9 +114,10 @@ class TalkRanker:
         path = folder / RANKER_FILE
         try:
             data = json.loads(path.read_text(encoding="utf-8"))
-            past = data["past"] | {"answers": tuple(tuple(own) for own in data["past"]["answers"])}
-            vectors = load_file(folder / VECTORS_FILE) if past["answers"] else {}
-            ranker = cls({str(k): float(v) for k, v in data["weights"].items()}, PastDialogues(**past, **vectors))
+            past: dict[str, Any] = data["past"] | {"answers": tuple(tuple(own) for own in data["past"]["answers"])}
+            if past["answers"]:
+                past |= load_file(folder / VECTORS_FILE)
+            ranker = cls({str(k): float(v) for k, v in data["weights"].items()}, PastDialogues(**past))
         except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
             raise RankerError(
                 f"{path} is no ranker of conversations: {error}. Make one with `concierge train dialogue`"

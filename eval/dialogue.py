@@ -63,7 +63,7 @@ class DialogueResult:
 
     def to_json(self) -> dict[str, object]:
         """Plain data: the figures as ``recall@k``, their intervals as ``recall@k_ci``."""
-        figures = {f"recall@{k}": own.mean for k, own in self.recall.items()}
+        figures: dict[str, object] = {f"recall@{k}": own.mean for k, own in self.recall.items()}
         figures |= {f"recall@{k}_ci": [own.low, own.high] for k, own in self.recall.items()}
         about = {key: value for key, value in asdict(self).items() if key != "recall"}
         return {**about, **figures}

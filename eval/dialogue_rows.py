@@ -84,12 +84,12 @@ def _row(line: str, where: str) -> DialogueRow:
     for field, kind in _FIELDS.items():
         if field not in data:
             raise RowError(f"{where}: no field {field!r}")
-        value = data[field]
+        value: Any = data[field]
         if field == "dialog_id" and isinstance(value, int) and not isinstance(value, bool):
             data[field] = value = str(value)
         if not isinstance(value, kind) or isinstance(value, bool):
             raise RowError(f"{where}: field {field!r} is {value!r}: give a {kind.__name__}")
-        if kind is list and (bad := [own for own in value if not isinstance(own, str)]):
+        if isinstance(value, list) and (bad := [own for own in value if not isinstance(own, str)]):
             raise RowError(f"{where}: field {field!r} holds {bad[0]!r}: give a list of strings")
     return DialogueRow(
         data["dialog_id"], data["turn_id"], tuple(data["context"]), tuple(data["entity"]), tuple(data["rec"])

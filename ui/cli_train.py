@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 import prompts
-from ui import cli_train_curves, cli_train_language, cli_train_ppo, cli_train_reward
+from ui import cli_train_curves, cli_train_dialogue, cli_train_language, cli_train_ppo, cli_train_reward
 from ui.options import DataOption, ModelOption
 from ui.terminal import JsonOption, out, print_json, steps, sub_app
 
@@ -17,6 +17,7 @@ cli_train_reward.add_to(app)
 cli_train_ppo.add_to(app)
 cli_train_language.add_to(app)
 cli_train_curves.add_to(app)
+cli_train_dialogue.add_to(app)
 
 
 @app.command(epilog="Example: concierge train sft --data ml-100k --output runs/sft")
