@@ -23,6 +23,7 @@ from ui import (
     cli_release,
     cli_speak,
     cli_train,
+    cli_understand,
 )
 from ui.template_lookup import SavedTemplates
 from ui.terminal import Group
@@ -43,6 +44,7 @@ app.add_typer(cli_eval.app, name="eval")
 app.add_typer(cli_adapters.app, name="adapters")
 cli_chat.add_to(app)
 cli_recommend.add_to(app)
+cli_understand.add_to(app)
 cli_release.add_to(app)
 cli_speak.add_to(app)
 cli_doctor.add_to(app)
