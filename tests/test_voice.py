@@ -97,6 +97,28 @@ def test_an_edited_reply_cannot_state_what_is_not_so(catalogue: Catalogue, serve
     assert text == Voice(catalogue).found(7, 0, COMEDIES, [])
 
 
+@pytest.mark.parametrize(
+    ("text", "flaw"),
+    [
+        ("“Alien” is a horror film and a comedy from 1979.", "genre Comedy"),
+        ("“Alien” is a horror film from 1980.", "number 1980"),
+        ("“Aliens” is a horror film from 1979.", "title “Aliens”"),
+        ("“Alien” is a horror film by Ridley Scott.", "name Ridley"),
+        ("“Alien” is one of five horror films.", "number five"),
+    ],
+)
+def test_answers_about_films_are_held_to_their_facts(catalogue: Catalogue, text: str, flaw: str) -> None:
+    facts = {"kind": "item", "title": "Alien", "kinds": ["a horror film"], "year": 1979}
+    assert reply_flaws(Voice(catalogue).tell(**facts), facts, catalogue) == []
+    assert flaw in reply_flaws(text, facts, catalogue)
+
+
+def test_a_title_proves_nothing_but_itself(catalogue: Catalogue) -> None:
+    facts = {"kind": "item_stars", "title": "2001: A Space Western", "stars": "4", "viewers": 7}
+    assert reply_flaws("7 viewers give “2001: A Space Western” 4 stars.", facts, catalogue) == []
+    assert reply_flaws("2001 viewers like this western.", facts, catalogue) == ["number 2001", "genre Western"]
+
+
 def test_the_check_of_replies_accepts_what_it_was_told(catalogue: Catalogue) -> None:
     facts = {
         "wish": "comedies from 1990",
