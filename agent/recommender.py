@@ -12,6 +12,7 @@ import numpy as np
 
 from agent.answer import Answer
 from agent.catalogue import Catalogue
+from agent.context import heard
 from agent.conversation import Belief, Conversation, Message
 from agent.hearing import Heard, hear
 from agent.lookup import RequestError, attitude_of, find_item, outcome_of, read_events
@@ -22,7 +23,7 @@ from agent.state import Event, State
 from agent.template_serving import ServedTemplates
 from agent.template_versions import TemplateStore
 from agent.turn import absorb, believe, forget, mentioned, rewind, state_of, take_back
-from agent.understanding import Ambiguity, Mention, Understanding, understand
+from agent.understanding import Ambiguity, Mention, Understanding
 from agent.voice import Voice
 
 if TYPE_CHECKING:
@@ -271,18 +272,11 @@ class Recommender:
 
     def _understand(self, conversation: Conversation, message: str) -> Understanding:
         """Read a message in its context; the answer to "which one?" stands for the title that was asked about."""
-        last = conversation.messages[-1].answer if conversation.messages else None
-        if last and message in last.choices and len(conversation.messages) > 1:
-            before = conversation.messages[-2].content
-            asked = understand(before, self.catalogue, conversation.constraints).ambiguities
-            if asked:
-                message = before.replace(asked[0].text, message, 1)
-        slate = conversation.slate
-        shown = [self.catalogue.index(item.item_id) for item in slate.items] if slate else ()
-        told = understand(message, self.catalogue, conversation.constraints, shown)
+        told = heard(message, conversation, self.catalogue)
         if self.language is None:
             return told
-        return self.language.completed(told, message, slate is not None, self._source.current())
+        shown = conversation.slate is not None
+        return self.language.completed(told, message, shown, self._source.current())
 
     def _take(self, conversation: Conversation, ambiguity: Ambiguity) -> str:
         """Take the best known of several films of one name, where nobody can be asked; says which."""
