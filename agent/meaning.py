@@ -174,7 +174,7 @@ def _genre_columns(catalogue: Catalogue) -> np.ndarray:
     for column, genre in enumerate(GENRES):
         if genre in place:
             flags[:, column] = catalogue.genre_matrix[:, place[genre]]
-    return flags - flags.mean(axis=0)
+    return np.asarray(flags - flags.mean(axis=0))
 
 
 def _tag_matrix(catalogue: Catalogue, neighbours: sparse.csr_matrix | None) -> sparse.csr_matrix:

@@ -42,7 +42,8 @@ class DialogueRun:
     """What is asked: the data set, model and adapter; ``ranker`` is a folder (None: the shipped one).
 
     With ``train_half`` a ranker is also fitted on one half of the dialogues, and all rows of the table are of the
-    other half. ``lm`` takes the language model's part; without it there is no row "no PPO" either.
+    other half. ``lm`` takes the language model's part; ``before_ppo`` adds rows "no PPO", for which another adapter
+    ranks everything once more.
     """
 
     data: str
@@ -51,6 +52,7 @@ class DialogueRun:
     ranker: Path | None = None
     train_half: bool = False
     lm: bool = True
+    before_ppo: bool = False
     seed: int = 0
 
 
@@ -74,10 +76,10 @@ def run_dialogues(
     tested = [place for place, row in enumerate(heard) if not run.train_half or row.row.half == "test"]
     states = [row.state for row in heard]
     parts = policy_parts(recommender.policy, states, dataset.fingerprint, run.lm, report)
-    before = _before_ppo(parts, heard, tested, dataset, recommender, run, report) if run.lm else None
+    before = _before_ppo(parts, heard, tested, dataset, recommender, run, report) if run.before_ppo else None
     if run.train_half:
         rankers[TRAINED] = train(heard, evidence, parts, recommender, run.seed, report)
-    variants = [own for name, ranker in rankers.items() for own in _ablations(name, ranker, parts, before)]
+    variants = [own for name, ranker in rankers.items() for own in _ablations(name, ranker, parts, before, run.lm)]
     silent = TalkRanker({"evidence": 1.0, "lm": 1.0})
     variants.append(Variant("the policy without the ranker of talk", silent, parts))
     results = evaluate(variants, heard, tested, evidence, catalogue, run.seed, report)
@@ -125,11 +127,14 @@ def train(
     )
 
 
-def _ablations(name: str, ranker: TalkRanker, parts: PolicyParts, before: PolicyParts | None) -> list[Variant]:
+def _ablations(
+    name: str, ranker: TalkRanker, parts: PolicyParts, before: PolicyParts | None, lm: bool
+) -> list[Variant]:
     """A ranker whole, and with one part left out at a time; ``before`` is the policy as it stood before PPO."""
     variants = [Variant(name, ranker, parts)]
-    if before is not None:
+    if lm:
         variants.append(Variant(f"{name}, no LM", _less(ranker, {"lm"}), parts))
+    if before is not None:
         variants.append(Variant(f"{name}, no PPO", ranker, before))
     variants.append(Variant(f"{name}, no text meaning", _less(ranker, TEXT_FEATURES), parts, meaning=False))
     return variants

@@ -47,6 +47,9 @@ def dialogue(
         Path | None, typer.Option(help="With --train-half, write the trained ranker into this folder.")
     ] = None,
     lm: Annotated[bool, typer.Option("--lm/--no-lm", help="With the language model's part, or without.")] = True,
+    before_ppo: Annotated[
+        bool, typer.Option("--before-ppo", help="Also rank with the policy as it stood before PPO: twice the time.")
+    ] = False,
     model: ModelOption = None,
     adapter: AdapterOption = None,
     seed: Annotated[int, typer.Option(help="Seed of fits, intervals and people.")] = 0,
@@ -64,13 +67,15 @@ def dialogue(
     from eval.dialogue_rows import read_rows
     from eval.dialogue_run import DialogueRun, run_dialogues
 
+    if before_ppo and not lm:
+        raise DialogueOptionError("--before-ppo is about the language model: leave --no-lm out")
     if output is not None and not train_half:
         raise DialogueOptionError("--output takes the ranker that --train-half trains: give both")
     assert file is not None
     rows = read_rows(file)
     with steps() as report:
         results, trained = run_dialogues(
-            rows, DialogueRun(dataset, model, adapter, ranker, train_half, lm, seed), report
+            rows, DialogueRun(dataset, model, adapter, ranker, train_half, lm, before_ppo, seed), report
         )
     if output is not None and trained is not None:
         trained.save(output)
