@@ -51,7 +51,7 @@ class Language:
         catalogue: Catalogue,
         wording: str = "templates",
         wording_model: str = "",
-        reading: bool = True,
+        reading: bool = False,
         cards: bool = False,
         model: str | None = None,
         folder: Path = LANGUAGE,
