@@ -20,13 +20,14 @@ from agent.conversation import Conversation
 from agent.counterfactual import Standing, why_not
 from agent.grounds import why
 from agent.impression import Impression
+from agent.intents import Intent
 from agent.logged_state import impression_of
 from agent.policy import Policy
 from agent.profile import profile
 from agent.relaxation import relax
 from agent.state import Event, State
 from agent.turn import fresh_only, state_of
-from agent.understanding import Intent, Understanding
+from agent.understanding import Understanding
 from agent.voice import Facts, Voice
 from prompts import PromptError
 

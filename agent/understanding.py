@@ -12,7 +12,8 @@ from agent.catalogue import Catalogue
 from agent.constraints import Constraints
 from agent.critiques import Critique, applied, critique_hits, year_bound
 from agent.glosses import gloss
-from agent.intents import ASK, POLITE, TALK, Intent, Signs, intent_of, rejects
+from agent.intent_cues import ASK, POLITE
+from agent.intents import TALK, Intent, Signs, intent_of, rejects
 from agent.names import tag_of
 from agent.spelling import mend, rewrite
 from agent.spots import Spot, masked_at, spots_of

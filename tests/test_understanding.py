@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from agent.constraints import Constraints
+from agent.intents import TALK, Intent
 from agent.standing import merge
 from agent.text import MESSAGE_LIMIT, clean, flat
 from agent.understanding import understand
@@ -168,14 +169,21 @@ def test_odd_text_is_read(catalogue: Catalogue, text: str) -> None:
 
 
 WORDS = """no not but or and , . like loved Alien alien Sabrina seven 1995 (1954) 90s older newer than horror comedies
-films with Tom Cruise at least 4 stars under two hours " ' < > ¤ the a II % actually drop any year"""
+films with Tom Cruise at least 4 stars under two hours " ' < > ¤ the a II % actually drop any year
+second one last two first 3 it that these none of why compare which more less obscure darker I meant other 1974 undo
+preferably for me my brother ein Film wie the comedy seen all"""
 ALPHABET = st.one_of(st.text(max_size=60), st.lists(st.sampled_from(WORDS.split()), max_size=14).map(" ".join))
 
 
 @settings(max_examples=150, deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(ALPHABET)
 def test_any_text_is_read(catalogue: Catalogue, text: str) -> None:
-    told = understand(text, catalogue, Constraints(genres=(frozenset({"Comedy"}),), year_max=1980))
+    sabrina = next(item.index for item in catalogue.items if item.name == "Sabrina (1995)")
+    standing = Constraints(genres=(frozenset({"Comedy"}),), year_max=1980)
+    understand(text, catalogue, standing)
+    told = understand(text, catalogue, standing, shown=(0, 5, sabrina), spoken=(sabrina,), last="ask")
+    assert told.intent in get_args(Intent) and len(told.language) == 2
+    assert told.intent not in TALK or not told.constraints
     standing = merge(Constraints(genres=(frozenset({"Comedy"}),)), told)
     assert all(genre in catalogue.genre_names for group in standing.genres for genre in group)
     assert all(clean(text)[mention.start : mention.end] == mention.text for mention in told.mentions)
