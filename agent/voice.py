@@ -153,9 +153,9 @@ def reply_flaws(text: str, facts: Facts, catalogue: Catalogue) -> list[str]:
     known = set(re.findall(digits, told))
     found += [f"number {number}" for number in re.findall(digits, rest) if number not in known]
     stated, asked = flat(rest), flat(told)
-    words, allowed = set(re.findall(r"[a-z]+", stated)), set(re.findall(r"[a-z]+", asked))
+    spelled, allowed = set(re.findall(r"[a-z]+", stated)), set(re.findall(r"[a-z]+", asked))
     # "one" is also a pronoun, "no" a refusal.
-    found += [f"number {word}" for word in NUMBERS[2:] if word in words - allowed]
+    found += [f"number {word}" for word in NUMBERS[2:] if word in spelled - allowed]
     for pattern, genres, _ in genre_patterns(catalogue.genre_names):
         if pattern.search(stated) and not pattern.search(asked):
             found.append(f"genre {', '.join(sorted(genres))}")

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import pandas as pd
 
@@ -33,7 +34,7 @@ class Truth:
     ratings: pd.DataFrame
 
     @cached_property
-    def by_id(self) -> dict[str, dict[str, object]]:
+    def by_id(self) -> dict[str, dict[Any, Any]]:
         """Item id -> its row."""
         return {str(row["item"]): row for row in self.items.to_dict("records")}
 
@@ -63,12 +64,12 @@ class Truth:
 
     def genres(self, item: str) -> frozenset[str]:
         """An item's genres."""
-        return frozenset(str(genre) for genre in self.by_id[item]["genres"])  # type: ignore[attr-defined]
+        return frozenset(str(genre) for genre in self.by_id[item]["genres"])
 
     def year(self, item: str) -> int | None:
         """An item's year."""
         year = self.by_id[item]["year"]
-        return None if pd.isna(year) else int(year)  # type: ignore[call-overload]
+        return None if pd.isna(year) else int(year)
 
     def meets(self, item: str, wish: str) -> bool | None:
         """Whether an item meets a wish in words ("comedies from 1990 to 1999, without action"); None: not readable."""
