@@ -35,7 +35,9 @@ class DialogueSettings:
     ``years``: likes of the last so many years are talked about; ``known`` and ``near``: powers of how well known a film
     is and of the genres that it shares with the wish; ``asks``: share of talks that name a genre, ``slips``: share of
     those whose genre is another one, for people's words are not the catalogue's; ``talks`` of each person; ``sure``
-    best-known items and ``drawn`` random ones are the candidates of the fit; ``penalty`` of squares.
+    best-known items and ``drawn`` random ones are the candidates of the fit; ``penalty`` of squares. ``policy`` is the
+    weight of the policy's own logits, evidence and LM, beside what ratings taught: set by hand, for both know the
+    people who are left out here.
     """
 
     years: float = 6.0
@@ -48,6 +50,7 @@ class DialogueSettings:
     sure: int = 500
     drawn: int = 1500
     penalty: float = 3e-3
+    policy: float = 0.3
     seed: int = 0
 
 
@@ -103,7 +106,8 @@ def fit_on_ratings(
             report("making conversations of ratings", number + 1, settings.folds)
     weights = fit_weights(choices, settings.penalty)
     about = f"{len(choices)} conversations made of the ratings of {catalogue.name}; no dialogue was read"
-    return TalkRanker(dict(zip(FEATURES, weights.tolist(), strict=True)), PastDialogues(), about)
+    fitted = dict(zip(FEATURES, weights.tolist(), strict=True))
+    return TalkRanker(fitted | {"evidence": settings.policy, "lm": settings.policy}, PastDialogues(), about)
 
 
 def fit_on_dialogues(
