@@ -24,7 +24,7 @@ from agent.intents import Intent
 from agent.logged_state import impression_of
 from agent.policy import Policy
 from agent.profile import profile
-from agent.relaxation import relax
+from agent.relaxation import GivenUp, relax
 from agent.state import Event, State
 from agent.turn import fresh_only, state_of
 from agent.understanding import Understanding
@@ -81,7 +81,8 @@ def recommend(turn: Turn) -> Reply:
     conversation, catalogue = turn.conversation, turn.catalogue
     state = state_of(conversation, turn.past, catalogue)
     left_out = state.seen | fresh_only(conversation, turn.told, catalogue)
-    wanted, given_up = state.constraints, ()
+    wanted = state.constraints
+    given_up: tuple[GivenUp, ...] = ()
     if not catalogue.mask(wanted, left_out).any():
         relaxed, given_up = relax(wanted, catalogue, left_out, turn.k)
         state = replace(state, constraints=relaxed)
@@ -96,7 +97,8 @@ def recommend(turn: Turn) -> Reply:
     else:
         examples = [catalogue[index].title for index in state.like]
         text = turn.voice.found(turn.k, len(choice.items), state, examples)
-    question, replies = None, ()
+    question: Question | None = None
+    replies: tuple[str, ...] = ()
     if turn.asks and not given_up and len(choice.items) == turn.k:
         asking = time.perf_counter()
         shown = [catalogue.index(item.item_id) for item in choice.items]

@@ -24,7 +24,7 @@ from eval.explanations.measuring import Bench
 from eval.resampling import UserBootstrap, ratio
 
 OPEN = "What should I watch?"
-BINS = (0.0, 0.02, 0.05, 0.1, 0.15, 0.2, 1.0)
+BINS = (0.0, 0.05, 0.1, 0.15, 0.2, 1.0)
 """Borders of the expected gain between which questions are put together."""
 
 

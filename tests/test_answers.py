@@ -147,7 +147,9 @@ def test_undo_in_words_takes_back_what_changed_something(chat: Recommender) -> N
     chat.reply(conversation, "why the first one?")
     answer = chat.reply(conversation, "undo that")
     assert answer.reply == "I took back “only from the 80s” and what it changed."
-    assert conversation.constraints == Constraints((frozenset({"Comedy"}),)) and conversation.slate == first
+    standing = conversation.slate
+    assert conversation.constraints == Constraints((frozenset({"Comedy"}),)) and standing == first
     assert "a comedy" in chat.reply(conversation, "undo that").reply
-    assert not conversation.constraints and conversation.slate is None
+    standing = conversation.slate
+    assert not conversation.constraints and standing is None
     assert chat.reply(conversation, "undo that").reply == "There is nothing to take back."

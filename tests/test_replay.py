@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from agent.conversation import Conversation
 from agent.dataset import Dataset
 from agent.feedback import FeedbackLog
 from agent.impression import Impression
@@ -131,13 +130,12 @@ def test_what_cannot_be_used_is_counted_by_reason(
     good = next(log.impressions())
     with FeedbackLog(tmp_path / "feedback.db") as mixed:
         chat(recommender, dataset, mixed, 1, explore=False)
-        writer = Recommender(recommender.catalogue, recommender.policy, {}, mixed, explore=True)
-        writer.reply(Conversation(), "a western musical from 1996 without comedy")
 
         def also(**changes: object) -> None:
             fields = {name: getattr(good, name) for name in good.__slots__}
             mixed.record_impression(Impression(**{**fields, **changes}))
 
+        also(id="empty", slate=(), propensities=(), scores=())
         also(id="old", state=None)
         also(id="other catalogue", candidates=(*good.candidates, "no-such-film"), candidate_propensities=None)
         also(id="broken", state={"history": []})
