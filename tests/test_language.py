@@ -165,7 +165,7 @@ def test_figures_of_the_templates_and_of_a_writer() -> None:
     assert (plain.passed, plain.tokens_per_second, plain.paragraphs) == (0, 0, 3)
     assert plain.distinct == round(2 / 3, 4)
     other = wording_figures(paragraphs, Retelling(Upper(FOUND.replace("Here are", "Look,"))), "lm")
-    assert other.passed == round(2 / 3, 4) and other.flaws["number"] == 2
+    assert other.passed == round(2 / 3, 4) and other.flaws["numbers"] == 1
     with pytest.raises(ValueError, match="no paragraphs"):
         wording_figures([])
 
