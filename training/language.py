@@ -31,7 +31,7 @@ class LanguageSettings:
     then need no backward pass. ``batch`` counts rows. A checkpoint is written every ``save_steps`` steps.
     """
 
-    tuned_layers: int = 16
+    tuned_layers: int = 12
     lora_rank: int = 16
     batch: int = 16
     epochs: float = 1.0

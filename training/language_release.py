@@ -64,7 +64,7 @@ def language_card_text(card: LanguageCard, training: Mapping[str, Any], report: 
         f"| command | `{command}` |",
         f"| LoRA | rank {settings['lora_rank']}, top {settings['tuned_layers']} layers, rate {settings['rate']} |",
         f"| training time | {training['seconds_training']:,.0f} s, {training['samples_per_second']} rows a second |",
-        f"| loss | {training['first_loss']:.2f} at first, {training['last_loss']:.2f} at the end |",
+        f"| loss | {_number(training['first_loss'])} at first, {_number(training['last_loss'])} at the end |",
         "",
         "## Figures",
         "",
@@ -91,3 +91,8 @@ def language_card_text(card: LanguageCard, training: Mapping[str, Any], report: 
             f"| wish found | {reading['grammar_wishes']:.3f} | {reading['both_wishes']:.3f} |",
         ]
     return "\n".join(lines) + "\n"
+
+
+def _number(value: float | None) -> str:
+    """Two decimals; a run too short to log has no loss."""
+    return "not logged" if value is None else f"{value:.2f}"

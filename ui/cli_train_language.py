@@ -20,7 +20,7 @@ def language(
     output: Annotated[Path, typer.Option(help="The folder for checkpoints and the adapter.")] = Path("runs/language"),
     data: DataOption = "ml-100k",
     model: ModelOption = None,
-    tuned_layers: Annotated[int, typer.Option(help="Layers that are tuned, from the top down.", min=1)] = 16,
+    tuned_layers: Annotated[int, typer.Option(help="Layers that are tuned, from the top down.", min=1)] = 12,
     lora_rank: Annotated[int, typer.Option(help="Rank of the LoRA matrices.", min=1)] = 16,
     rows: Annotated[int, typer.Option(help="Rows that are made.", min=1)] = 6000,
     batch: Annotated[int, typer.Option(help="Rows per step.", min=1)] = 16,
