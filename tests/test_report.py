@@ -25,8 +25,8 @@ from agent.retriever import RetrieverConfig
 from eval import peers
 from eval import policy as policy_table
 from eval.off_policy.self_check import Alarm, Coverage, SelfCheck
-from eval.report import gathering, log_sources, manifest, model_sources, run
-from eval.report.blocks import Report, slug
+from eval.report import building, gathering, log_sources, manifest, model_sources, run
+from eval.report.blocks import Report, Text, slug
 from eval.report.building import build, write
 from eval.report.documents import PolicyDocument
 from eval.report.gathering import from_file
@@ -240,6 +240,22 @@ def test_an_empty_log_is_said_plainly(asked: ReportRun, tmp_path: Path) -> None:
     assert any("No version of a template has served" in text for text in texts)
     with pytest.raises(ReportError, match=r"none\.db is no file: name a feedback database"):
         build(replace(asked, log=tmp_path / "none.db"), ("live",))
+
+
+def test_a_section_that_cannot_be_made_says_why_unless_it_was_asked_for(
+    asked: ReportRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(run: ReportRun) -> Any:
+        raise ReportError("no slates of ten rated items")
+
+    monkeypatch.setattr(gathering, "GATHERERS", {name: refused for name in building.SECTIONS})
+    found = build(asked)
+    assert [section.name for section in found.sections] == list(building.SECTIONS)
+    assert all(
+        section.parts[-1].blocks == [Text("no slates of ten rated items", "quiet")] for section in found.sections
+    )
+    with pytest.raises(ReportError, match="no slates of ten rated items"):
+        build(asked, ("policy",))
 
 
 def printed(tmp_path: Path, name: str, value: Any) -> Path:

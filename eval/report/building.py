@@ -17,7 +17,7 @@ from eval.report.manifest import manifest
 from eval.report.markdown import markdown
 from eval.report.page import html
 from eval.report.reading import ReportError, checked
-from eval.report.run import ReportRun
+from eval.report.run import Gathered, ReportRun
 
 SECTIONS: Mapping[str, Callable[[Sequence[Source]], Section]] = {
     "ranking": ranking.section,
@@ -49,7 +49,7 @@ def build(
 
     Raises:
         ReportError: an unknown section, a document with a field missing or wrong, or the extra is not installed.
-        ValueError: what the evaluations themselves raise.
+        ValueError: what the evaluations of named sections raise; of others it stands in the report.
     """
     unknown = [name for name in sections if name not in SECTIONS]
     if unknown:
@@ -65,13 +65,26 @@ def build(
     todo = [name for name in SECTIONS if name in wanted]
     for number, name in enumerate(todo):
         run.report("sections", number, len(todo))
-        found, reasons = (given[name], []) if name in given else gather(name, run)
+        if name in given:
+            found, reasons = given[name], []
+        else:
+            found, reasons = _gathered(name, run, named=name in sections)
         sources += found
         section = SECTIONS[name](found)
         missing = [Part("", [Text(reason, "quiet") for reason in reasons])] if reasons else []
         made.append(replace(section, parts=[*section.parts, *missing]))
     run.report("sections", len(todo), len(todo))
     return Report("Evaluation of Concierge", made, sources, manifest(command, run.seed, sources))
+
+
+def _gathered(name: str, run: ReportRun, named: bool) -> Gathered:
+    """A section's documents; of one that nobody named, the reason why there are none, so that the others are made."""
+    try:
+        return gather(name, run)
+    except ValueError as error:
+        if named:
+            raise
+        return [], [str(error)]
 
 
 def write(
