@@ -180,6 +180,17 @@ class Catalogue:
         having[list(self.tag_items.get(tag, ()))] = True
         return having
 
+    def with_twins(self, items: Iterable[int]) -> frozenset[int]:
+        """The items and all others of the same title and year: some data sets list a film twice."""
+        return frozenset(twin for item in items for twin in self._twins.get(item, (item,)))
+
+    @cached_property
+    def _twins(self) -> dict[int, tuple[int, ...]]:
+        groups: dict[tuple[str, int | None], list[int]] = {}
+        for item in self.items:
+            groups.setdefault((item.title.casefold(), item.year), []).append(item.index)
+        return {index: tuple(own) for own in groups.values() if len(own) > 1 for index in own}
+
     @cached_property
     def titles(self) -> TitleIndex:
         """The index that finds titles in text; built when first used."""

@@ -80,7 +80,8 @@ def recommend(turn: Turn) -> Reply:
     """A slate, with the sentence that introduces it; with a question beside it where that pays."""
     conversation, catalogue = turn.conversation, turn.catalogue
     state = state_of(conversation, turn.past, catalogue)
-    left_out = state.seen | fresh_only(conversation, turn.told, catalogue)
+    named = state.seen | state.constraints.excluded | fresh_only(conversation, turn.told, catalogue)
+    left_out = catalogue.with_twins(named)
     wanted = state.constraints
     given_up: tuple[GivenUp, ...] = ()
     if not catalogue.mask(wanted, left_out).any():

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 from agent.catalogue import Catalogue
 from agent.item_tokens import item_keys
@@ -18,9 +19,11 @@ from eval.dialogue import HeardRow, rank_targets, result
 from eval.dialogue_rows import DialogueRow, RowError, Titles, plain_title, read_rows
 from training.dialogue import past_of
 from training.talk_fit import Choice, fit_weights
+from ui.cli import app
 
 if TYPE_CHECKING:
     from agent.dataset import Dataset
+    from agent.recommender import Recommender
 
 ROW = {
     "dialog_id": "7",
@@ -156,3 +159,32 @@ def test_the_shipped_ranker_was_made_of_ratings_alone_and_unknown_features_are_t
         TalkRanker.load(tmp_path)
     with pytest.raises(RankerError, match="no ranker"):
         TalkRanker.load(tmp_path / "nowhere")
+
+
+def test_the_verb_foretells_films_through_the_real_turn(tmp_path: Path, recommender: Recommender) -> None:
+    rows = [
+        ROW | {"dialog_id": str(number), "context": ["Hi", "Hello!", text], "entity": [], "rec": [film]}
+        for number, (text, film) in enumerate(
+            [("I loved Alien (1979), any other scary space movie?", "Aliens (1986)"), ("A film", "Frozen (2013)")]
+        )
+    ]
+    arguments = ["eval", "dialogue", "--file", str(_file(tmp_path, *rows)), "--no-lm", "--json"]
+    run = CliRunner().invoke(app, arguments)
+    assert run.exit_code == 0, run.output
+    document = json.loads(run.stdout)
+    assert document["targets"] == 2 and document["known"] == 1 and document["dialogues"] == 2
+    assert document["recall@10"] == document["recall@50"] == 0.5, "Aliens is found, Frozen is not in the catalogue"
+    assert document["rows"][0]["name"] == document["name"] == "concierge"
+    assert {"recall@1", "recall@5", "recall@20", "recall@1_ci"} <= set(document)
+
+
+def test_the_verb_names_what_is_wrong(tmp_path: Path) -> None:
+    bad = _file(tmp_path, ROW, ROW | {"rec": 3})
+    for arguments, message in (
+        ([], "give either --file with dialogues or --simulate"),
+        (["--file", str(bad)], "line 2: field 'rec' is 3"),
+        (["--file", str(bad), "--before-ppo", "--no-lm"], "--before-ppo is about the language model"),
+        (["--file", str(_file(tmp_path, ROW)), "--dataset", "nowhere"], "concierge data import PATH --name nowhere"),
+    ):
+        run = CliRunner().invoke(app, ["eval", "dialogue", *arguments])
+        assert run.exit_code == 2 and message in run.output.replace("\n", " "), run.output

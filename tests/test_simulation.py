@@ -84,3 +84,23 @@ def test_conversations_with_the_real_recommender_keep_every_promise(
     assert (found.violations, found.repeated, found.unknown) == (0, 0, 0)
     assert found.turns == sum(own.turns for own in tallies) and 1 <= found.turns / 12 <= 5
     assert 0.0 <= found.figures["success within 5"].mean <= 1.0
+
+
+def test_a_film_that_is_listed_twice_is_refused_with_its_twin(catalogue: Catalogue, recommender: Recommender) -> None:
+    twins = [item.index for item in catalogue.items if item.name == "Ulee's Gold (1997)"]
+    assert len(twins) == 2 and catalogue.with_twins([twins[0], 0]) == frozenset({*twins, 0})
+    alone = Recommender(catalogue, recommender.policy.without_lm(), {}, seed=1)
+    asked = "A drama from 1997"
+    shown = {own.title for own in alone.recommend(ask=asked, k=300).items}
+    refused = [{"role": "user", "content": f"{asked}, but not Ulee's Gold (1997)"}]
+    assert "Ulee's Gold" in shown
+    assert "Ulee's Gold" not in {own.title for own in alone.recommend(messages=refused, k=300).items}
+
+
+@pytest.mark.slow
+def test_ten_thousand_turns_keep_every_promise() -> None:
+    from eval.simulation import SimulationRun, simulate
+
+    (found,) = simulate(SimulationRun("ml-100k", 3600, lm=False, seed=100), lambda *_: None)
+    assert found.turns >= 10_000
+    assert (found.crashes, found.unknown, found.violations, found.repeated) == (0, 0, 0, 0), found.errors
