@@ -179,12 +179,13 @@ def test_the_verb_foretells_films_through_the_real_turn(tmp_path: Path, recommen
 
 
 def test_the_verb_names_what_is_wrong(tmp_path: Path) -> None:
-    bad = _file(tmp_path, ROW, ROW | {"rec": 3})
+    bad, good = _file(tmp_path, ROW, ROW | {"rec": 3}), tmp_path / "good.jsonl"
+    good.write_text(json.dumps(ROW), encoding="utf-8")
     for arguments, message in (
         ([], "give either --file with dialogues or --simulate"),
         (["--file", str(bad)], "line 2: field 'rec' is 3"),
         (["--file", str(bad), "--before-ppo", "--no-lm"], "--before-ppo is about the language model"),
-        (["--file", str(_file(tmp_path, ROW)), "--dataset", "nowhere"], "concierge data import PATH --name nowhere"),
+        (["--file", str(good), "--dataset", "nowhere"], "concierge data import PATH --name nowhere"),
     ):
         run = CliRunner().invoke(app, ["eval", "dialogue", *arguments])
         assert run.exit_code == 2 and message in run.output.replace("\n", " "), run.output
