@@ -25,7 +25,8 @@ class Said:
 
     ``history`` is the stars by item id of all that the user rated, in the data or in the chat (None: only seen);
     ``shown`` holds the ids of all that was shown in the chat before. ``applied`` tells at which place a film stands
-    after a message (None: it is not in the slate).
+    after a message (None: it is not in the slate). ``alike`` are the films that a description fits: the data holds a
+    few films twice.
     """
 
     truth: Truth
@@ -38,6 +39,7 @@ class Said:
     applied: Callable[[str, str], int | None]
     shown: frozenset[str] = frozenset()
     item: str | None = None
+    alike: tuple[str, ...] = ()
 
     def find(self, title: str) -> list[str]:
         """The ids of the items called so; the one spoken of first."""
@@ -99,8 +101,11 @@ def _genre_of(kind: str, genres: set[str]) -> str:
 
 def starred(match: re.Match[str], said: Said) -> bool:
     """Mean stars and number of viewers."""
-    mean, count = said.truth.stars.get(said.item or "", (0.0, 0))
-    return count == int(match["viewers"]) and abs(mean - float(match["stars"])) <= 0.05 + 1e-9
+    items = said.alike if said.item in said.alike else (said.item or "",)
+    figures = [said.truth.stars.get(item, (0.0, 0)) for item in items]
+    return any(
+        count == int(match["viewers"]) and abs(mean - float(match["stars"])) <= 0.05 + 1e-9 for mean, count in figures
+    )
 
 
 def plainly(match: re.Match[str], said: Said) -> bool:
@@ -139,12 +144,15 @@ def no_such(match: re.Match[str], said: Said) -> bool:
 
 
 def described(match: re.Match[str], said: Said) -> bool:
-    """The film called so is of these kinds; from now on it is the one spoken of."""
+    """A film called so is of these kinds; from now on it is the one spoken of (or they are, where several are so)."""
+    fitting = []
     for item in said.find(match["title"]):
         said.item = item
         if of_kinds(match, said):
-            return True
-    return False
+            fitting.append(item)
+    said.item = fitting[0] if fitting else None
+    said.alike = tuple(fitting)
+    return bool(fitting)
 
 
 def own_stars(match: re.Match[str], said: Said) -> bool:
