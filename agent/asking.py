@@ -35,8 +35,8 @@ LEAST_GAIN = 0.1
 """A question is asked from this expected rise of the slate's hit probability on.
 
 Measured on 160 validation users of MovieLens-100K (:mod:`eval.asking`; one film that they liked later, five films a
-slate): questions expected to bring a tenth or more (.150 in the mean) raised the hit rate from .121 to .224 (+.103, with
-a 95 % interval of .060 to .150; a plain "show me more" reached .092). Those expected to bring less left it at .134 and
+slate): questions expected to bring a tenth or more (.150 in the mean) raised the hit rate from .121 to .224 (+.103,
+95 % interval .060 to .150; a plain "show me more" reached .092). Those expected to bring less left it at .134 and
 .128, and people without a past at .013 and .022.
 """
 
