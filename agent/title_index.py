@@ -13,9 +13,10 @@ from agent.text import Word, clean, common_words, fold, words
 from agent.title_evidence import Candidate, accepted, quoted_spans
 from agent.title_keys import ARTICLES, FULL, MAIN, PART, deletions, title_keys
 
+# Before a year in brackets stands what the title ends with: "Oklahoma! (1955)".
 _YEAR_AFTER = re.compile(
-    r"\s*,?\s*(?:\((?P<sure>(?:18|19|20)\d\d)\)|\[(?P<box>(?:18|19|20)\d\d)\]|(?P<bare>(?:18|19|"
-    r"20)\d\d)\b)"
+    r"[.!?\u2026'\u2019]{0,4}\s*,?\s*(?:\((?P<sure>(?:18|19|20)\d\d)\)|\[(?P<box>(?:18|19|20)\d\d)\])|"
+    r"\s*,?\s*(?P<bare>(?:18|19|20)\d\d)\b"
 )
 _YEAR_BEFORE = re.compile(
     r"\b(?P<bare>(?:18|19|20)\d\d)(?:'s)?\s+(?:film\s+|movie\s+|version of\s+)?(?:the\s+|an?\s+)?$"

@@ -11,6 +11,7 @@ from agent.answer import Answer, Recommendation
 from agent.catalogue import Catalogue
 from agent.recommender import Recommender
 from agent.state import Event
+from agent.understanding import understand
 from eval.simulated_user import Persona, SimulatedUser, personas
 from eval.simulation import Tally, converse, judge, summary
 
@@ -44,6 +45,16 @@ def test_people_wish_for_what_they_liked_later(catalogue: Catalogue) -> None:
     assert people == personas(pasts, futures, catalogue, 20, seed=3)
     with pytest.raises(ValueError, match="nobody"):
         personas({}, {"b": (Event(3, 2.0),)}, catalogue, 1)
+
+
+def test_what_people_open_with_is_understood(catalogue: Catalogue) -> None:
+    marked = next(item.index for item in catalogue.items if item.name == "When Harry Met Sally... (1989)")
+    people = [Persona("a", {marked: 5.0, 49: 5.0}, frozenset(), frozenset(), "Comedy", (1990, 1999))] * 40
+    for number, persona in enumerate(people):
+        message = SimulatedUser(persona, catalogue, np.random.default_rng(number)).opening()
+        told = understand(message, catalogue).constraints
+        assert told.genres == (frozenset({"Comedy"}),), message
+        assert (told.year_min, told.year_max) == (1990, 1999), message
 
 
 def test_a_person_takes_what_they_liked_later_and_tells_what_they_know(catalogue: Catalogue) -> None:
