@@ -61,6 +61,7 @@ def build(
         given.setdefault(_SECTION_OF.get(source.kind, source.kind), []).append(source)
     wanted = {*sections, *given} or set(SECTIONS)
     made: list[Section] = []
+    reasons: list[str]
     sources: list[Source] = []
     todo = [name for name in SECTIONS if name in wanted]
     for number, name in enumerate(todo):
