@@ -230,12 +230,15 @@ def _constraints(
     compared = tuple(dict.fromkeys(named or shown))
     wanted = frozenset(genre for group in (previous.genres if previous else ()) for genre in group)
     found: list[Critique] = []
-    for aspect, more, _, _ in critique_hits(flat_masked, wishes.relative):
+    for aspect, more, start, end in critique_hits(flat_masked, wishes.relative):
         critique = Critique(aspect, more, compared)
         found.append(critique)
         if aspect != "year":
             constraints, gone = applied(critique, constraints, wanted, catalogue)
             replaces |= gone
+            if gone:  # the data decide it: its words are no hint any more
+                rest = tuple(own for own in constraints.unchecked if flat(own) not in flat_masked[start:end])
+                constraints = replace(constraints, unchecked=rest)
             continue
         bounded = year_bound(more, named, shown, constraints, previous, catalogue)
         if bounded is None:
