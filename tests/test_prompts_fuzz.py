@@ -11,35 +11,16 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-import prompts
 from prompts import PromptError, isolation
 from prompts.escaping import MARKER
+from tests.draft import render
 
 MANY = int(os.environ.get("CONCIERGE_FUZZ_TEMPLATES", "100000"))
 """Templates of the slow test."""
 LINUX = sys.platform == "linux"
-HEAD = """\
----
-name: draft
-version: 1
-role: reply
-description: A test.
-inputs:
-  text: {type: text, default: some words}
-  count: {type: integer, default: 3}
-  films: {type: items, default: [{token: <item_1>, title: Alien, year: 1979, genres: [Horror]}]}
----
-"""
-
-
-def render(body: str, **inputs: Any) -> str:
-    return prompts.render_isolated(HEAD + body, inputs).messages[-1]["content"]
-
-
 # In pairs: what an author would write, and what an attacker would.
 ATOMS = (
     ["text", "count", "films", "films[0]", "films[0].title", "1", "0", "-7", "1.5", "'x'", "''", "true", "none", "[]",

@@ -14,24 +14,9 @@ import pytest
 
 import prompts
 from prompts import PromptError, isolation
+from tests.draft import HEAD, render
 
 ROOT = Path(__file__).resolve().parent.parent
-HEAD = """\
----
-name: draft
-version: 1
-role: reply
-description: A test.
-inputs:
-  text: {type: text, default: some words}
-  count: {type: integer, default: 3}
-  films: {type: items, default: [{token: <item_1>, title: Alien, year: 1979, genres: [Horror]}]}
----
-"""
-
-
-def render(body: str, **inputs: Any) -> str:
-    return prompts.render_isolated(HEAD + body, inputs).messages[-1]["content"]
 
 
 def test_it_renders_as_the_process_itself_does() -> None:

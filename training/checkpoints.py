@@ -1,4 +1,4 @@
-"""Checkpoints that are there whole or not at all, for any `transformers.Trainer`."""
+"""Checkpoints that are there whole or not at all, for any `transformers.Trainer`, and runs that go on from them."""
 
 from __future__ import annotations
 
@@ -7,12 +7,31 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from transformers import PrinterCallback
 from transformers.trainer_utils import get_last_checkpoint, rotate_checkpoints
+
+from agent.language_model import best_device
 
 KEPT = 2
 """Checkpoints that are kept (the best one beyond them, where a trainer knows a best one)."""
 
 TRAINER_STATE_FILE = "trainer_state.json"
+
+
+def packed_row_arguments() -> dict[str, Any]:
+    """Arguments of every trainer of rows that are made beforehand: batches of like lengths, nothing on standard output."""
+    return {
+        "report_to": [],
+        "remove_unused_columns": False,
+        "train_sampling_strategy": "group_by_length",
+        "length_column_name": "length",
+        "max_length": None,
+        "bf16": False,
+        "activation_checkpointing": False,
+        "use_cpu": best_device() == "cpu",
+        "dataloader_pin_memory": False,
+        "disable_tqdm": True,
+    }
 
 
 class WholeCheckpoints:
@@ -73,6 +92,13 @@ def place_folder(made: Path, folder: Path) -> None:
         shutil.rmtree(old)
     else:
         os.replace(made, folder)
+
+
+def run_trainer(trainer: Any, output: Path, resume: bool) -> None:
+    """Train; with ``resume``, from the newest complete checkpoint in ``output``, where there is one."""
+    trainer.remove_callback(PrinterCallback)  # standard output belongs to --json
+    checkpoint = last_checkpoint(output) if resume else None
+    trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
 
 
 def last_checkpoint(run: Path) -> Path | None:

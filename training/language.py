@@ -11,11 +11,10 @@ import torch
 from datasets import Dataset
 from torch import Tensor, nn
 from torch.nn import functional as F
-from transformers import PrinterCallback
 from trl import SFTConfig, SFTTrainer
 
-from agent.language_model import backbone, best_device
-from training.checkpoints import WholeCheckpoints, last_checkpoint
+from agent.language_model import backbone
+from training.checkpoints import WholeCheckpoints, packed_row_arguments, run_trainer
 from training.language_rows import LanguageRow
 from training.sft import ProgressReport
 
@@ -133,17 +132,8 @@ def train_adapter(
         logging_steps=10,
         save_steps=settings.save_steps,
         seed=settings.seed,
-        report_to=[],
-        remove_unused_columns=False,
         dataset_kwargs={"skip_prepare_dataset": True},
-        train_sampling_strategy="group_by_length",
-        length_column_name="length",
-        max_length=None,
-        bf16=False,
-        activation_checkpointing=False,
-        use_cpu=best_device() == "cpu",
-        dataloader_pin_memory=False,
-        disable_tqdm=True,
+        **packed_row_arguments(),
     )
     trainer = LanguageTrainer(
         model=get_peft_model(model, config),
@@ -153,7 +143,5 @@ def train_adapter(
         processing_class=tokenizer,
         callbacks=[ProgressReport(report)],
     )
-    trainer.remove_callback(PrinterCallback)  # standard output belongs to --json
-    checkpoint = last_checkpoint(output) if resume else None
-    trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    run_trainer(trainer, output, resume)
     return trainer

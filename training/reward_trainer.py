@@ -14,12 +14,11 @@ from safetensors.torch import load_file, save_file
 from sklearn.linear_model import LogisticRegression
 from torch import Tensor, nn
 from torch.nn import functional as F
-from transformers import EarlyStoppingCallback, PrinterCallback
+from transformers import EarlyStoppingCallback
 from trl import RewardConfig, RewardTrainer
 
-from agent.language_model import best_device
 from agent.taste import LIKED
-from training.checkpoints import WholeCheckpoints, last_checkpoint
+from training.checkpoints import WholeCheckpoints, packed_row_arguments, run_trainer
 from training.reward_model import lm_logits
 from training.reward_rows import RewardCollator, RewardRows, encode_reward_rows
 from training.sft import ProgressReport
@@ -195,16 +194,7 @@ def train_network(
         greater_is_better=False,
         prediction_loss_only=True,
         seed=settings.seed,
-        report_to=[],
-        remove_unused_columns=False,
-        train_sampling_strategy="group_by_length",
-        length_column_name="length",
-        max_length=None,
-        bf16=False,
-        activation_checkpointing=False,
-        use_cpu=best_device() == "cpu",
-        dataloader_pin_memory=False,
-        disable_tqdm=True,
+        **packed_row_arguments(),
     )
     trainer = ItemRewardTrainer(
         model=network,
@@ -216,7 +206,5 @@ def train_network(
         callbacks=[ProgressReport(report), EarlyStoppingCallback(settings.patience)],
         settings=settings,
     )
-    trainer.remove_callback(PrinterCallback)  # standard output belongs to --json
-    checkpoint = last_checkpoint(output) if resume else None
-    trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    run_trainer(trainer, output, resume)
     return trainer

@@ -12,13 +12,13 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
-from transformers import PrinterCallback, TrainerCallback
+from transformers import TrainerCallback
 from trl import SFTConfig, SFTTrainer
 
 from agent.item_tokens import RowMaker
-from agent.language_model import backbone, best_device
+from agent.language_model import backbone
 from agent.state_prompt import StatePrompt
-from training.checkpoints import WholeCheckpoints, last_checkpoint
+from training.checkpoints import WholeCheckpoints, packed_row_arguments, run_trainer
 from training.packing import GOALS, PolicyCollator, encode_rows
 from training.sft_rows import SftRows
 
@@ -233,17 +233,8 @@ def train_policy(
         logging_steps=20,
         save_steps=settings.save_steps,
         seed=settings.seed,
-        report_to=[],
-        remove_unused_columns=False,
         dataset_kwargs={"skip_prepare_dataset": True},
-        train_sampling_strategy="group_by_length",
-        length_column_name="length",
-        max_length=None,
-        bf16=False,
-        activation_checkpointing=False,
-        use_cpu=best_device() == "cpu",
-        dataloader_pin_memory=False,
-        disable_tqdm=True,
+        **packed_row_arguments(),
     )
     trainer = PolicyTrainer(
         model=wrapped,
@@ -255,7 +246,5 @@ def train_policy(
         first_item=first_item,
         settings=settings,
     )
-    trainer.remove_callback(PrinterCallback)  # standard output belongs to --json
-    checkpoint = last_checkpoint(output) if resume else None
-    trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    run_trainer(trainer, output, resume)
     return trainer
