@@ -19,7 +19,7 @@ TRAINER_STATE_FILE = "trainer_state.json"
 
 
 def packed_row_arguments() -> dict[str, Any]:
-    """Arguments of every trainer of rows that are made beforehand: batches of like lengths, nothing on standard output."""
+    """Arguments of all trainers of ready rows: batches of like lengths, nothing on standard output."""
     return {
         "report_to": [],
         "remove_unused_columns": False,
