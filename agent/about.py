@@ -38,6 +38,9 @@ NOT_IN_THE_DATA: Mapping[str, str] = {
     r"age rating|suitable|rated r|pg(?:-13)?|how old|too (?:scary|violent) for": "for which age it is",
     r"sound ?track|music|composer|score": "who wrote its music",
     r"sequels?|prequels?|remakes?": "whether it has sequels",
+    r"scary|frightening|creepy|disturbing|violen(?:t|ce)|gory|gore|bloody|sad|depressing|slow|boring|funny|dark": (
+        "more of its mood than its genres do"
+    ),
 }
 """What people ask of a film that rating data does not hold: an expression over folded text, and the thing in words."""
 

@@ -169,7 +169,7 @@ def _question(signs: Signs) -> Intent | None:
             COMPARE.search(flat) and (not signs.wish or "?" in flat) and "like" not in signs.felt
         ):
             return "compare"
-        if re.search(r"\bor ¤+\W*\?", flat) and "like" not in signs.felt:
+        if re.search(r"\bor ¤+\W*\?", flat) and ("like" not in signs.felt or re.match(r"\W*¤+ or ", flat)):
             return "compare"
     if signs.shown > 1 and WHICH.match(flat.strip()) and not signs.items and not signs.checkable:
         return "compare"
