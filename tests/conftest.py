@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
     from agent.dataset import Dataset
     from agent.recommender import Recommender
 
@@ -62,3 +64,12 @@ def recommender(dataset: Dataset) -> Recommender:
     fetch(progress=False)
     base_model_path(progress=False)
     return Recommender.load(dataset.name)
+
+
+@pytest.fixture(scope="module")
+def chrome() -> Iterator[Browser]:
+    """One browser for all tests of a file; each visitor has a profile of its own."""
+    from tests.browser import chromium
+
+    with chromium() as browser:
+        yield browser

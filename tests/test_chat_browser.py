@@ -13,17 +13,10 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from agent.dataset import Dataset
-from tests.browser import ChatServer, Visitor, chromium
+from tests.browser import ChatServer, Visitor
 
 FILMS = 5
 PHONE = {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True, "device_scale_factor": 2}
-
-
-@pytest.fixture(scope="module")
-def chrome() -> Iterator[Browser]:
-    """One browser for all tests; each visitor has a profile of its own."""
-    with chromium() as browser:
-        yield browser
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,7 @@ from agent.dataset import Dataset
 from agent.feedback import FeedbackLog
 from agent.impression import Impression, Outcome
 from eval.live import METRICS, live_metrics
-from tests.browser import ChatServer, Visitor, chromium
+from tests.browser import ChatServer, Visitor
 from tests.feedback_writer import feedback_event
 from ui import live_html as html
 from ui.live import SPANS, LiveTab
@@ -94,12 +94,6 @@ def test_only_authors_read_the_log(log: FeedbackLog) -> None:
     assert html.NOBODY in own.on_read(ALL, "day", ANN)[own.summary]
     with pytest.raises(gr.Error, match="Only authors"):
         own.on_read(ALL, "day", EVE)
-
-
-@pytest.fixture(scope="module")
-def chrome() -> Iterator[Browser]:
-    with chromium() as browser:
-        yield browser
 
 
 def test_the_tab_follows_the_chat(chrome: Browser, dataset: Dataset, tmp_path: Path) -> None:

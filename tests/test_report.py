@@ -32,7 +32,6 @@ from eval.report.documents import PolicyDocument
 from eval.report.gathering import from_file
 from eval.report.reading import ReportError, read_document
 from eval.report.run import ReportRun
-from tests.browser import chromium
 from tests.feedback_writer import feedback_event
 from ui.cli import app
 
@@ -386,12 +385,6 @@ def test_every_document_has_its_section(tmp_path: Path, small: Path) -> None:
     assert "200 rows in 200 clusters" in text
     assert "A sample of sft is one row." in text
     assert markdown.read_text(encoding="utf-8").count("\n## ") == 4  # three sections and the manifest
-
-
-@pytest.fixture(scope="module")
-def chrome() -> Iterator[Browser]:
-    with chromium() as browser:
-        yield browser
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark")])

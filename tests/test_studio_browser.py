@@ -13,18 +13,12 @@ from agent.dataset import Dataset
 from agent.feedback import FeedbackLog
 from agent.template_serving import ServedTemplates
 from agent.template_versions import TemplateStore
-from tests.browser import ChatServer, Visitor, chromium
+from tests.browser import ChatServer, Visitor
 
 SHIPPED = prompts.load("state").source
 WITHOUT_RATINGS = SHIPPED.replace("history|rated", "history|tokens")
 SLOW_MS = 400_000
 """A trial, and the first one's fit of the evidence, on a busy machine."""
-
-
-@pytest.fixture(scope="module")
-def chrome() -> Iterator[Browser]:
-    with chromium() as browser:
-        yield browser
 
 
 @pytest.fixture(scope="module")

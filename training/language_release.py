@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from agent.language_card import LanguageCard
-from agent.language_model import AdapterError
 from training.language_recipe import FILES
-from training.release import TRAINING_FILE
+from training.release import place_release
 
 
 def release_language(adapter: Path, target: Path, report: Mapping[str, Any], command: str) -> Path:
@@ -26,16 +23,11 @@ def release_language(adapter: Path, target: Path, report: Mapping[str, Any], com
     Raises:
         AdapterError: the adapter is incomplete (the message names the missing file).
     """
-    for name in FILES:
-        if not (adapter / name).is_file():
-            raise AdapterError(f"{adapter / name} is missing: give the folder of a finished `concierge train language`")
-    training = json.loads((adapter / TRAINING_FILE).read_text("utf-8"))
-    text = language_card_text(LanguageCard.read(adapter), training, report, command)
-    target.mkdir(parents=True, exist_ok=True)
-    for name in FILES:
-        shutil.copyfile(adapter / name, target / name)
-    (target / "README.md").write_text(text, encoding="utf-8")
-    return target
+
+    def card(training: Mapping[str, Any]) -> str:
+        return language_card_text(LanguageCard.read(adapter), training, report, command)
+
+    return place_release(adapter, target, FILES, "`concierge train language`", card)
 
 
 def language_card_text(card: LanguageCard, training: Mapping[str, Any], report: Mapping[str, Any], command: str) -> str:

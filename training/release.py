@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,16 +33,31 @@ def release(
     Raises:
         AdapterError: the adapter is incomplete (the message names the missing file).
     """
-    for name in FILES:
-        if not (adapter / name).is_file():
-            raise AdapterError(
-                f"{adapter / name} is missing: give the folder of a finished `concierge train sft` or `train ppo`"
-            )
-    training = json.loads((adapter / TRAINING_FILE).read_text("utf-8"))
-    text = write_card(PolicyCard.read(adapter), training, rows, command, slates)
+
+    def card(training: Mapping[str, Any]) -> str:
+        return write_card(PolicyCard.read(adapter), training, rows, command, slates)
+
+    return place_release(adapter, target, FILES, "`concierge train sft` or `train ppo`", card)
+
+
+def place_release(
+    folder: Path, target: Path, files: Sequence[str], trainer: str, card: Callable[[Mapping[str, Any]], str]
+) -> Path:
+    """Copy a trained adapter's ``files`` to ``target``, and write there the card that is made of its training record.
+
+    Nothing is written before all files are found and the card is made. ``trainer`` names, for the error, the commands
+    that write such a folder.
+
+    Raises:
+        AdapterError: the folder is incomplete (the message names the missing file).
+    """
+    for name in files:
+        if not (folder / name).is_file():
+            raise AdapterError(f"{folder / name} is missing: give the folder of a finished {trainer}")
+    text = card(json.loads((folder / TRAINING_FILE).read_text("utf-8")))
     target.mkdir(parents=True, exist_ok=True)
-    for name in FILES:
-        shutil.copyfile(adapter / name, target / name)
+    for name in files:
+        shutil.copyfile(folder / name, target / name)
     (target / "README.md").write_text(text, encoding="utf-8")
     return target
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from agent.language_model import ADAPTER_FILE, ROW_MAKER_FILE, AdapterError
-from training.release import TRAINING_FILE
+from agent.language_model import ADAPTER_FILE, ROW_MAKER_FILE
+from training.release import TRAINING_FILE, place_release
 from training.reward_model import REWARD_FILE, RewardCard
 
 FILES = (ADAPTER_FILE, "adapter_config.json", ROW_MAKER_FILE, REWARD_FILE, TRAINING_FILE)
@@ -27,16 +25,11 @@ def release_reward(folder: Path, target: Path, report: Mapping[str, Any], comman
     Raises:
         AdapterError: the folder is incomplete (the message names the missing file).
     """
-    for name in FILES:
-        if not (folder / name).is_file():
-            raise AdapterError(f"{folder / name} is missing: give the folder of a finished `concierge train reward`")
-    training = json.loads((folder / TRAINING_FILE).read_text("utf-8"))
-    text = write_reward_card(RewardCard.read(folder), training, report, command)
-    target.mkdir(parents=True, exist_ok=True)
-    for name in FILES:
-        shutil.copyfile(folder / name, target / name)
-    (target / "README.md").write_text(text, encoding="utf-8")
-    return target
+
+    def card(training: Mapping[str, Any]) -> str:
+        return write_reward_card(RewardCard.read(folder), training, report, command)
+
+    return place_release(folder, target, FILES, "`concierge train reward`", card)
 
 
 def write_reward_card(card: RewardCard, training: Mapping[str, Any], report: Mapping[str, Any], command: str) -> str:
