@@ -37,7 +37,9 @@ class Conversation:
     """One chat. ``user`` is the id of a user of the data set whose past is shown to the policy, if one was picked.
 
     ``spoken`` are the item ids of the films that the user's latest message about single films named, and ``heard`` is
-    the intent of the latest message: what "it" and "I meant the other one" stand for.
+    the intent of the latest message: what "it" and "I meant the other one" stand for. ``named`` maps the item ids of
+    the films that either side named as a matter of taste to their weights, in the order of the latest mention; ``said``
+    holds the latest messages of that kind.
     """
 
     id: str = field(default_factory=lambda: uuid.uuid4().hex)
@@ -49,6 +51,8 @@ class Conversation:
     shown: list[str] = field(default_factory=list)
     spoken: list[str] = field(default_factory=list)
     heard: str = ""
+    named: dict[str, float] = field(default_factory=dict)
+    said: list[str] = field(default_factory=list)
 
     @property
     def turn(self) -> int:
@@ -94,4 +98,6 @@ class Conversation:
             list(data["shown"]),
             list(data.get("spoken", ())),
             str(data.get("heard", "")),
+            dict(data.get("named", {})),
+            list(data.get("said", ())),
         )

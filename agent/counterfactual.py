@@ -77,7 +77,7 @@ class Standing:
         shown = self.shown if shown is None else shown
         told = understand(message, self.catalogue, other.constraints, shown)
         other.messages.append(Message("user", message))
-        absorb(other, told, self.catalogue)
+        absorb(other, message, told, self.catalogue)
         state = state_of(other, self.past, self.catalogue)
         return state, state.seen | fresh_only(other, told, self.catalogue)
 

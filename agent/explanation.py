@@ -58,13 +58,11 @@ def attribute(policy: Policy, state: State, full: Ranking, shown: Sequence[int])
     The change is ``log pi(item | state) - log pi(item | state without the part)`` over the same candidates: positive
     where the part spoke for the item (occlusion; Zeiler and Fergus, 2014).
     """
-    from dataclasses import replace
-
     positions = list(range(len(state.history)))[-MOST_HISTORY:]
     variants = [state.without(position) for position in positions]
-    variants += [replace(state, like=tuple(i for i in state.like if i != example)) for example in state.like]
+    variants += [state.without_items({example}) for example in state.like]
     if state.request:
-        variants.append(replace(state, request=""))
+        variants.append(state.without_words())
     if not variants:
         return Attribution({}, {}, {})
     place = {int(item): row for row, item in enumerate(full.candidates)}

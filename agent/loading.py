@@ -10,7 +10,7 @@ import numpy as np
 import prompts
 from agent.assets import data_dir, resolve_model
 from agent.catalogue import Catalogue
-from agent.dataset import load_dataset
+from agent.dataset import Dataset, load_dataset
 from agent.evidence import FEATURES, EvidenceModel
 from agent.interactions import indexed_ratings, user_histories
 from agent.item_tokens import ItemFeatures, item_keys
@@ -21,6 +21,9 @@ from agent.registry import AdapterRegistry
 from agent.serving import ActivePolicy, FixedPolicy, PolicySource
 from agent.state import Event
 from agent.state_prompt import StatePrompt
+from agent.talk import Rated, TalkEvidence
+from agent.talk_policy import TalkPolicy
+from agent.talk_ranker import SHIPPED, TalkRanker
 
 ADAPTERS = Path(__file__).parent / "adapters"
 """The adapters that this version ships."""
@@ -43,15 +46,16 @@ def load_policy(
     catalogue = Catalogue(dataset)
     evidence = EvidenceModel.cached(dataset, progress=progress)
     meaning = Meaning.load(catalogue, evidence.taste.watched_with.neighbours)
+    talk = talk_policy(catalogue, dataset, meaning) if meaning is not None else None
     source: PolicySource
     if adapter is not None:
-        source = FixedPolicy(assemble(catalogue, evidence, model, adapter, meaning))
+        source = FixedPolicy(assemble(catalogue, evidence, model, adapter, meaning, talk))
     else:
         known = registry(data)
 
         def load(version: str) -> Policy:
             try:
-                return assemble(catalogue, evidence, model, known.verified(version).folder, meaning)
+                return assemble(catalogue, evidence, model, known.verified(version).folder, meaning, talk)
             except ValueError as error:
                 back = "; `concierge adapters rollback` returns to the one before it" if known.steps() else ""
                 raise AdapterError(f"the adapter {version!r} cannot be used: {error}{back}") from error
@@ -72,8 +76,11 @@ def assemble(
     model: str | Path | None = None,
     adapter: str | Path | None = None,
     meaning: Meaning | None = None,
+    talk: TalkPolicy | None = None,
 ) -> Policy:
     """The LM policy over a catalogue, on top of fitted evidence; ``meaning`` reads wishes that no data decides.
+
+    ``talk`` ranks for conversations with people who have no past.
 
     Raises:
         AdapterError: the adapter is missing or was trained on other evidence features.
@@ -90,7 +97,17 @@ def assemble(
     lm = ItemLanguageModel.from_adapter(folder, base, catalogue.items, features)
     prompt = StatePrompt(prompts.load(card.template), lm.tokenizer, catalogue.items, card.max_history)
     weights = {goal: np.asarray(values, dtype=np.float32) for goal, values in card.weights.items()}
-    return Policy(evidence, weights, lm, prompt, card.temperature, card.version, card.lm_weights, meaning)
+    return Policy(evidence, weights, lm, prompt, card.temperature, card.version, card.lm_weights, meaning, talk=talk)
+
+
+def talk_policy(catalogue: Catalogue, dataset: Dataset, meaning: Meaning, ranker: Path = SHIPPED) -> TalkPolicy:
+    """The ranker of conversations over a data set.
+
+    Raises:
+        RankerError: the folder holds no ranker.
+    """
+    evidence = TalkEvidence(catalogue, Rated.of(indexed_ratings(dataset)), meaning.items)
+    return TalkPolicy(catalogue, evidence, meaning, TalkRanker.load(ranker))
 
 
 def new_item_features(

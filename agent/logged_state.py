@@ -13,9 +13,9 @@ from agent.conversation import Conversation
 from agent.impression import Impression
 from agent.lookup import RequestError, item_index, read_events
 from agent.policy import Ranking
-from agent.state import Event, Goal, State
+from agent.state import Event, Goal, Spoken, State
 
-KEYS = ("history", "like", "unlike", "goal", "left_out")
+KEYS = ("history", "like", "unlike", "goal", "left_out", "spoken")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,18 +36,22 @@ def state_document(state: State, left_out: Iterable[int], catalogue: Catalogue) 
     """What :attr:`agent.impression.Impression.state` keeps: plain data, items by their ids.
 
     ``history`` holds ``{"item": id, "rating": stars or None}``, oldest first; ``like``, ``unlike`` and ``left_out``
-    ids; ``goal`` what the choice was judged by. The request and the constraints have fields of their own.
+    ids; ``goal`` what the choice was judged by; ``spoken``, where all that is known was said, the films that were named
+    (``[id, weight]``) and the words. The request and the constraints have fields of their own.
     """
 
     def ids(indices: Iterable[int]) -> list[str]:
         return [catalogue[index].item_id for index in indices]
 
+    spoken = state.spoken
+    named = [[catalogue[item].item_id, weight] for item, weight in spoken.named] if spoken else []
     return {
         "history": [{"item": catalogue[event.item].item_id, "rating": event.rating} for event in state.history],
         "like": ids(state.like),
         "unlike": ids(state.unlike),
         "goal": state.goal,
         "left_out": ids(sorted(set(left_out) - state.seen)),
+        "spoken": None if spoken is None else {"named": named, "said": spoken.said, "last": spoken.last},
     }
 
 
@@ -103,7 +107,7 @@ def logged_state(
             past = _past(impression.user, histories)
             state = State(past, impression.request, goal="request", constraints=constraints)
             return LoggedState(state, frozenset(), exact=False)
-        document = impression.state
+        document = {"spoken": None, **impression.state}  # earlier versions did not use what was said
         unknown = set(document) ^ set(KEYS)
         if unknown:
             raise RequestError(f"field 'state' lacks or does not know {min(unknown)!r}: it holds {', '.join(KEYS)}")
@@ -113,7 +117,8 @@ def logged_state(
             tuple(item_index(item, catalogue) for item in document[key]) for key in ("like", "unlike", "left_out")
         )
         history = tuple(read_events(document["history"], catalogue))
-        state = State(history, impression.request, like, unlike, document["goal"], constraints)
+        spoken = _spoken(document["spoken"], catalogue)
+        state = State(history, impression.request, like, unlike, document["goal"], constraints, spoken)
     except (RequestError, ValueError, TypeError, KeyError) as error:
         raise RequestError(f"impression {impression.id!r}: {error}") from error
     return LoggedState(state, frozenset(left_out), exact=True)
@@ -122,6 +127,13 @@ def logged_state(
 def _constraints(logged: Mapping[str, Any], catalogue: Catalogue) -> Constraints:
     excluded = [item_index(str(item), catalogue) for item in logged.get("excluded", ())]
     return Constraints.from_json({**logged, "excluded": excluded})
+
+
+def _spoken(logged: Mapping[str, Any] | None, catalogue: Catalogue) -> Spoken | None:
+    if logged is None:
+        return None
+    named = tuple((item_index(item, catalogue), float(weight)) for item, weight in logged["named"])
+    return Spoken(named, str(logged["said"]), str(logged["last"]))
 
 
 def _past(user: str | None, histories: Mapping[str, Sequence[Event]] | None) -> tuple[Event, ...]:

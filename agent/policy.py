@@ -35,6 +35,14 @@ class MeaningSource(Protocol):
         ...
 
 
+class TalkSource(Protocol):
+    """What the policy needs of :class:`agent.talk_policy.TalkPolicy`."""
+
+    def logits(self, state: State, evidence: np.ndarray, lm: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Evidence part and LM part, (n_items,) float32, from those of the policy alone."""
+        ...
+
+
 class EvidenceSource(Protocol):
     """What the policy needs of :class:`agent.evidence.EvidenceModel`."""
 
@@ -137,7 +145,7 @@ class Policy:
     ``weights`` maps a goal to w (n_features,), ``lm_weights`` to v (1 where it is not named). For the goal ``request``
     the LM speaks only where there is a wish to read, and so does ``meaning``: ``meaning_weight`` times how well an
     item fits the wish in words is added to the evidence. Without an LM the policy is the classical ranker that it
-    starts from.
+    starts from. Where all that is known was said in a conversation, ``talk`` weighs both parts with what was said.
     """
 
     def __init__(
@@ -151,6 +159,7 @@ class Policy:
         lm_weights: dict[str, float] | None = None,
         meaning: MeaningSource | None = None,
         meaning_weight: float | None = None,
+        talk: TalkSource | None = None,
     ) -> None:
         if (lm is None) != (prompt is None):
             raise ValueError("a policy needs the LM and its state prompt together, or neither")
@@ -163,6 +172,7 @@ class Policy:
         self.lm_weights = lm_weights or {}
         self.meaning = meaning
         self._meaning_weight = meaning_weight
+        self.talk = talk
 
     @property
     def meaning_weight(self) -> float:
@@ -190,6 +200,13 @@ class Policy:
         other = copy.copy(self)
         other.meaning = None
         other.version = f"{self.version}-without-meaning"
+        return other
+
+    def without_talk(self) -> Policy:
+        """The same policy without the ranker of conversations."""
+        other = copy.copy(self)
+        other.talk = None
+        other.version = f"{self.version}-without-talk"
         return other
 
     def with_template(self, template: Template) -> Policy:
@@ -226,14 +243,19 @@ class Policy:
         evidence = np.einsum("bnf,bf->bn", features, weights)
         if self.meaning is not None:
             evidence += self.meaning_logits(states, evidence.shape[1])
-        if self.lm is None or self.prompt is None:
-            return evidence, np.zeros_like(evidence)
-        lm = np.zeros_like(evidence)
+        lm = self._lm_logits(states, evidence.shape[1])
+        for row, state in enumerate(states):
+            if self.talk is not None and state.spoken:
+                evidence[row], lm[row] = self.talk.logits(state, evidence[row], lm[row])
+        return evidence, lm
+
+    def _lm_logits(self, states: Sequence[State], n_items: int) -> np.ndarray:
+        lm = np.zeros((len(states), n_items), dtype=np.float32)
         asked = [row for row, state in enumerate(states) if self._lm_weight(state)]
-        if asked:
+        if asked and self.lm is not None and self.prompt is not None:
             scores = self.lm.scores(self.prompt.encode([states[row] for row in asked]))
             lm[asked] = scores * np.array([[self._lm_weight(states[row])] for row in asked], dtype=np.float32)
-        return evidence, lm
+        return lm
 
     def meaning_logits(self, states: Sequence[State], n_items: int) -> np.ndarray:
         """What the meaning of the wishes adds to the evidence, (B, n_items) float32."""

@@ -147,15 +147,15 @@ class Recommender:
         answer = recommend(self._turn(conversation, past, heard.told, k, start))[0]
         return replace(answer, reply=" ".join([*heard.notes, answer.reply]))
 
-    def state_after(self, messages: Sequence[Mapping[str, str]]) -> tuple[State, Heard]:
-        """What the policy ranks for after a conversation that was held elsewhere, and what was heard in it.
+    def state_after(self, messages: Sequence[Mapping[str, str]]) -> State:
+        """What the policy ranks for after a conversation that was held elsewhere.
 
         Raises:
             RequestError: an unknown role.
         """
         conversation = Conversation()
-        heard = self._hear(conversation, messages)
-        return state_of(conversation, (), self.catalogue), heard
+        self._hear(conversation, messages)
+        return state_of(conversation, (), self.catalogue)
 
     def _hear(self, conversation: Conversation, messages: Sequence[Mapping[str, str]]) -> Heard:
         return hear(
@@ -268,7 +268,7 @@ class Recommender:
 
     def _take_in(self, conversation: Conversation, message: str, told: Understanding) -> None:
         conversation.messages.append(Message("user", message))
-        absorb(conversation, told, self.catalogue)
+        absorb(conversation, message, told, self.catalogue)
 
     def _understand(self, conversation: Conversation, message: str) -> Understanding:
         """Read a message in its context; the answer to "which one?" stands for the title that was asked about."""

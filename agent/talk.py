@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 from scipy import sparse
 
 from agent.catalogue import NO_YEAR, Catalogue
@@ -74,6 +75,17 @@ class Rated:
     items: np.ndarray
     stars: np.ndarray
     times: np.ndarray
+
+    @classmethod
+    def of(cls, ratings: pd.DataFrame) -> Rated:
+        """From ratings with catalogue indices (:func:`agent.interactions.indexed_ratings`)."""
+        users, _ = pd.factorize(ratings["user"])
+        return cls(
+            users.astype(np.int64),
+            ratings["item"].to_numpy(np.int64),
+            ratings["rating"].to_numpy(np.float64),
+            ratings["timestamp"].to_numpy(np.float64),
+        )
 
     def only(self, rows: np.ndarray) -> Rated:
         """The ratings where ``rows`` is true."""

@@ -1,4 +1,4 @@
-"""Talk ranker: the few fitted weights that turn what a conversation tells of each item into a part of the logits."""
+"""Talk ranker: the few fitted weights that turn what a conversation tells of each item into logits."""
 
 from __future__ import annotations
 
@@ -52,6 +52,10 @@ the root of one more than the number of named ones; and logarithms of its share 
 said, or the last message, was alike."""
 
 
+POLICY_PARTS = ("evidence", "lm", "evidence_alone", "lm_alone")
+"""The parts of the policy's logits, evidence (with the meaning) and LM, each less its mean over the catalogue; and
+again, zero where a film was named: where there are only words, the policy that reads them counts for more."""
+
 _PLAIN = ("mentioned", "recommended", "together", "answers")
 
 
@@ -82,10 +86,9 @@ class PastDialogues:
 
 @dataclass(frozen=True)
 class TalkRanker:
-    """``weights`` maps a feature's name to its weight: one of FEATURES, LEARNT, or a part of the policy's logits.
+    """``weights`` maps a feature's name to its weight: one of FEATURES, LEARNT and POLICY_PARTS.
 
-    The parts are ``evidence`` (with the meaning) and ``lm``, each less its mean over the catalogue; ``about`` says what
-    the weights were fitted on.
+    ``about`` says what the weights were fitted on.
     """
 
     weights: Mapping[str, float]
@@ -122,7 +125,7 @@ class TalkRanker:
             raise RankerError(
                 f"{path} is no ranker of conversations: {error}. Make one with `concierge train dialogue`"
             ) from error
-        unknown = sorted(set(ranker.weights) - {*FEATURES, *LEARNT, "evidence", "lm"})
+        unknown = sorted(set(ranker.weights) - {*FEATURES, *LEARNT, *POLICY_PARTS})
         if unknown:
             raise RankerError(f"{path} weighs {unknown[0]!r}, which this version does not have: train it again")
         return cls(ranker.weights, ranker.past, str(data.get("about", "")))

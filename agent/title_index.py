@@ -11,7 +11,7 @@ from rapidfuzz.distance import OSA
 
 from agent.text import Word, clean, common_words, fold, words
 from agent.title_evidence import Candidate, accepted, quoted_spans
-from agent.title_keys import ARTICLES, FULL, MAIN, PART, deletions, title_keys
+from agent.title_keys import ARTICLES, FULL, MAIN, PART, PART_WORDS, deletions, title_keys
 
 # Before a year in brackets stands what the title ends with: "Oklahoma! (1955)".
 _YEAR_AFTER = re.compile(
@@ -180,6 +180,8 @@ class TitleIndex:
             word = found[at].key
             if key and word in ARTICLES and at + 1 < len(found):
                 stack.append((at + 1, node, key, edits, mended_real))
+            if key and word in PART_WORDS and at + 1 < len(found) and found[at + 1].key.isdigit():
+                stack.append((at + 1, node, key, edits, mended_real))  # "Guardians of the Galaxy Vol. 2"
             for choice, cost in choices[at].items():
                 if choice in node.children and edits + cost <= 3:
                     real = mended_real or (cost > 0 and (word in common_words() or word in self._vocabulary))

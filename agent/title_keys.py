@@ -12,7 +12,7 @@ FULL, MAIN, PART = 0, 1, 2
 """How a key stands for an item: its whole title or an alias, the part before a colon, or the part behind it."""
 
 _FOREIGN_ARTICLES = frozenset({"il", "la", "le", "les", "das", "der", "el", "los", "las", "lo"})
-_PART_WORDS = frozenset({"part", "episode", "chapter", "vol", "volume"})
+PART_WORDS = frozenset({"part", "episode", "chapter", "vol", "volume"})
 _SPLIT = re.compile(r"\s*:\s+|\s+-\s+|,? or:? (?=[A-Z(])")
 _AUTHOR = re.compile(r"^(?!The |A |An |My )(?:[A-Z]\S* ){1,2}[A-Z]\S*['’]s (?P<rest>.+)$")
 _HERO = re.compile(r"^(?P<name>(?!The )[A-Z]\w+ [A-Z]\w+(?= and the )|(?:[A-Z]\.){2,}(?= the ))")
@@ -49,7 +49,7 @@ def title_keys(text: str, is_title: bool) -> Iterator[tuple[tuple[str, ...], int
             yield short, MAIN
     for piece in pieces[1:]:
         key = key_of(piece)
-        if len(key) == 2 and key[0] in _PART_WORDS:
+        if len(key) == 2 and key[0] in PART_WORDS:
             yield from ((main + key, FULL), (main + key[1:], FULL))
         elif len(key) >= 2:
             yield key, PART
@@ -66,7 +66,7 @@ def _without_part_words(key: tuple[str, ...]) -> tuple[str, ...] | None:
     short = tuple(
         part
         for place, part in enumerate(key)
-        if not (part in _PART_WORDS and place and place + 1 < len(key) and key[place + 1].isdigit())
+        if not (part in PART_WORDS and place and place + 1 < len(key) and key[place + 1].isdigit())
     )
     return short if len(short) < len(key) else None
 

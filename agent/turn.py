@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from agent.catalogue import Catalogue
 from agent.constraints import Constraints
 from agent.conversation import Attitude, Belief, Conversation
 from agent.standing import merge
-from agent.state import Event, State
+from agent.state import Event, Spoken, State
 from agent.understanding import Mention, Understanding
 
 STARS: dict[Attitude, float | None] = {"liked": 5.0, "disliked": 1.0, "seen": None, "more": 5.0, "less": 1.0}
@@ -28,9 +28,20 @@ REQUEST_LENGTH = 400
 """The wish that the LM reads keeps its latest characters, so that a long chat does not push out the history."""
 
 
-def absorb(conversation: Conversation, understood: Understanding, catalogue: Catalogue) -> None:
+WEIGHTS: Mapping[str, float] = {"disliked": -0.3, "unlike": -0.3, "less": -0.3}
+"""How much a named film counts by the attitude towards it; all others count 1."""
+
+TELLING = frozenset({"recommend", "refine", "rate", "reject", "other"})
+"""Intents of messages that tell what somebody likes; what is asked about a film tells nothing."""
+
+SPOKEN_MESSAGES, SPOKEN_LENGTH = 4, 400
+"""So many messages and characters at the end of a conversation are what was said last."""
+
+
+def absorb(conversation: Conversation, message: str, understood: Understanding, catalogue: Catalogue) -> None:
     """Take a message's meaning into the conversation: attitudes, standing constraints and the wish in words."""
     if understood.intent == "reset":
+        conversation.named, conversation.said = {}, []
         conversation.constraints = Constraints()
         conversation.request = ""
         conversation.shown = []
@@ -45,6 +56,8 @@ def absorb(conversation: Conversation, understood: Understanding, catalogue: Cat
         corrected(conversation, catalogue[mistaken].item_id, catalogue[meant].item_id, catalogue)
     for mention in understood.mentions:
         mentioned(conversation, mention, catalogue)
+    if understood.intent in TELLING:
+        keep_said(conversation, message, {m.item: WEIGHTS.get(m.attitude, 1.0) for m in understood.mentions}, catalogue)
     if understood.mentions or understood.intent in ("recommend", "reset"):
         meant_now = [m.item for m in understood.mentions if m.item not in understood.constraints.excluded]
         meant_now = meant_now or [m.item for m in understood.mentions]
@@ -64,9 +77,20 @@ def corrected(conversation: Conversation, mistaken: str, meant: str, catalogue: 
     if wrong in excluded:
         right = (excluded - {wrong}) | {catalogue.index(meant)}
         conversation.constraints = replace(conversation.constraints, excluded=right)
+    if mistaken in conversation.named:
+        conversation.named[meant] = conversation.named.pop(mistaken)
     for belief in [own for own in conversation.beliefs if own.item_id == mistaken and own.source == "message"]:
         conversation.beliefs.remove(belief)
         believe(conversation, replace(belief, item_id=meant))
+
+
+def keep_said(conversation: Conversation, message: str, named: Mapping[int, float], catalogue: Catalogue) -> None:
+    """Keep a message that tells of taste, and the films (catalogue indices, with weights) that it names."""
+    if message.strip():
+        conversation.said = [*conversation.said, message][-SPOKEN_MESSAGES:]
+    for item, weight in named.items():
+        conversation.named.pop(catalogue[item].item_id, None)
+        conversation.named[catalogue[item].item_id] = weight
 
 
 def mentioned(conversation: Conversation, mention: Mention, catalogue: Catalogue) -> None:
@@ -110,7 +134,25 @@ def state_of(conversation: Conversation, past: Sequence[Event], catalogue: Catal
         unlike=tuple(unlike),
         goal="request",
         constraints=constraints,
+        spoken=None if past else _spoken(conversation, catalogue),
     )
+
+
+def _spoken(conversation: Conversation, catalogue: Catalogue) -> Spoken:
+    """What was said, and the films that were named or, by a click, liked or refused."""
+    believed = {own.item_id: _weight(own) for own in conversation.beliefs}
+    clicked = {item: weight for item, weight in believed.items() if item not in conversation.named}
+    named = {**clicked, **conversation.named}
+    return Spoken(
+        tuple((catalogue.index(item), believed.get(item, named[item])) for item in named if item in catalogue),
+        " ".join(conversation.said)[-SPOKEN_LENGTH:],
+        conversation.said[-1] if conversation.said else "",
+    )
+
+
+def _weight(belief: Belief) -> float:
+    low = belief.attitude == "rated" and (belief.rating or 0.0) < 3.0
+    return WEIGHTS["disliked"] if low else WEIGHTS.get(belief.attitude, 1.0)
 
 
 def fresh_only(conversation: Conversation, understood: Understanding | None, catalogue: Catalogue) -> frozenset[int]:
@@ -139,11 +181,12 @@ def rewind(conversation: Conversation, listen: Callable[[str], Understanding], c
     conversation.messages, conversation.beliefs, conversation.shown = [], [], []
     conversation.constraints, conversation.request = Constraints(), ""
     conversation.spoken, conversation.heard = [], ""
+    conversation.named, conversation.said = {}, []
     for message in kept:
         if message.role == "user":
             understood = listen(message.content)
             conversation.messages.append(message)
-            absorb(conversation, understood, catalogue)
+            absorb(conversation, message.content, understood, catalogue)
         else:
             conversation.messages.append(message)
             conversation.shown += [item.item_id for item in message.answer.items] if message.answer else []
@@ -155,6 +198,7 @@ def rewind(conversation: Conversation, listen: Callable[[str], Understanding], c
 def take_back(conversation: Conversation, item_id: str, catalogue: Catalogue) -> None:
     """Believe nothing of an item any more, and let it be recommended again."""
     conversation.beliefs = [belief for belief in conversation.beliefs if belief.item_id != item_id]
+    conversation.named.pop(item_id, None)
     excluded = conversation.constraints.excluded - {catalogue.index(item_id)}
     conversation.constraints = replace(conversation.constraints, excluded=excluded)
 

@@ -78,7 +78,7 @@ def _ask(bench: Bench, user: str, past: bool, k: int) -> list[Asked]:
     target = int(rng.choice(bench.later(user)))
     conversation = Conversation(user=user if past else None)
     conversation.messages.append(Message("user", OPEN))
-    absorb(conversation, understand(OPEN, catalogue), catalogue)
+    absorb(conversation, OPEN, understand(OPEN, catalogue), catalogue)
     standing = Standing(conversation, bench.past[user] if past else (), policy, catalogue, k)
     state = standing.state
     ranking = policy.rank(state, np.flatnonzero(catalogue.mask(state.constraints, seen=state.seen)))

@@ -1,9 +1,9 @@
 """Dialogues: which films a recommender named next, foretold from what was said, through the product's own turn.
 
-Every message of a row's context is understood as in a chat and taken into the state; the policy's logits and the
-ranker of conversations then rank the whole catalogue, without the films named so far. Rows of an ablation leave one
-part out. Recall@k is the share of the films to foretell that are among the first k; a film that the catalogue does not
-have is a miss. Intervals draw whole dialogues.
+Every message of a row's context is understood as in a chat and taken into the state; the policy with its ranker of
+conversations then ranks the whole catalogue as for a person without a past, but for the films named so far. Rows of an
+ablation leave one part out. Recall@k is the share of the films to foretell that are among the first k; a film that the
+catalogue does not have is a miss. Intervals draw whole dialogues.
 """
 
 from __future__ import annotations
@@ -21,16 +21,15 @@ from agent.catalogue import Catalogue
 from agent.folder import building
 from agent.meaning import Meaning
 from agent.recommender import Recommender
-from agent.state import State
+from agent.state import Spoken, State
 from agent.talk import FEATURES, Talk, TalkEvidence
-from agent.talk_ranker import LEARNT, LearntCounts, TalkRanker
+from agent.talk_policy import NAMES, columns, talk_of
+from agent.talk_ranker import LearntCounts, TalkRanker
 from eval.dialogue_rows import DialogueRow, Titles, targets_of
 from eval.metrics import Interval, cluster_bootstrap
 from eval.policy_parts import PolicyParts, Report
 
 CUTS = (1, 5, 10, 20, 50)
-NAMES = (*FEATURES, *LEARNT, "evidence", "lm")
-"""All that a ranker may weigh."""
 
 TEXT_FEATURES = frozenset(name for name in FEATURES if name.startswith(("text_", "said")))
 """What the ablation without text meaning leaves out, beside the meaning in the policy's evidence."""
@@ -79,36 +78,29 @@ def hear_rows(recommender: Recommender, rows: Sequence[DialogueRow], report: Rep
     if not isinstance(meaning, Meaning):
         raise DialogueError("dialogues are read with the sentence encoder: run `concierge data fetch`")
     targets = targets_of(rows, Titles(recommender.catalogue))
-    said, last = text_vectors(meaning, rows)
-    out = []
+    states = []
     for place, row in enumerate(rows):
-        state, heard = recommender.state_after(row.messages)
-        named = heard.named
-        genres = tuple(sorted({genre for group in state.constraints.genres for genre in group}))
-        unwanted = tuple(sorted(state.constraints.without_genres))
-        talk = Talk(tuple(named), tuple(named.values()), said[place], last[place], genres, unwanted)
-        out.append(HeardRow(row, state, talk, state.seen | frozenset(named), tuple(targets[place])))
+        states.append(recommender.state_after(row.messages))
         if report is not None and (place % 50 == 49 or place + 1 == len(rows)):
             report("understanding the dialogues", place + 1, len(rows))
-    return out
+    said, last = text_vectors(meaning, [state.spoken or Spoken() for state in states])
+    heard = []
+    for place, (row, state) in enumerate(zip(rows, states, strict=True)):
+        talk = talk_of(state, said[place], last[place])
+        heard.append(HeardRow(row, state, talk, state.seen | frozenset(talk.named), tuple(targets[place])))
+    return heard
 
 
-def text_vectors(meaning: Meaning, rows: Sequence[DialogueRow]) -> tuple[np.ndarray, np.ndarray]:
-    """Unit vectors of what was said in every row and of its last message, (rows, width); kept in the user's cache."""
-    texts = [[_said(row) for row in rows], [row.context[-1] if row.context else "" for row in rows]]
+def text_vectors(meaning: Meaning, spoken: Sequence[Spoken]) -> tuple[np.ndarray, np.ndarray]:
+    """Unit vectors of what was said and of the last messages, (states, width); kept in the user's cache."""
+    texts = {name: [getattr(own, name) for own in spoken] for name in ("said", "last")}
     name = hashlib.sha256(json.dumps(texts).encode()).hexdigest()[:24]
     folder = cache_dir() / "dialogue" / f"said-{name}"
     with building(folder) as temporary:
         if temporary is not None:
-            vectors = {key: meaning.encode(own) for key, own in zip(("said", "last"), texts, strict=True)}
-            save_file(vectors, temporary / "vectors.safetensors")
+            save_file({key: meaning.encode(own) for key, own in texts.items()}, temporary / "vectors.safetensors")
     stored = load_file(folder / "vectors.safetensors")
     return stored["said"], stored["last"]
-
-
-def _said(row: DialogueRow) -> str:
-    """The latest messages of both sides, as far as they fit the encoder."""
-    return " ".join([text for text in row.context if text.strip()][-4:])[-400:]
 
 
 @dataclass(frozen=True)
@@ -121,40 +113,36 @@ class Variant:
     meaning: bool = True
 
 
-def matrix(place: int, talk: np.ndarray, learnt: np.ndarray, parts: PolicyParts, meaning: bool = True) -> np.ndarray:
-    """All NAMES of every item for the row at ``place``, (F, n_items) float32; ``talk`` and ``learnt`` are the first."""
+def matrix(
+    place: int, talk: Talk, features: np.ndarray, learnt: np.ndarray, parts: PolicyParts, meaning: bool = True
+) -> np.ndarray:
+    """All NAMES of every item for the row at ``place``, (F, n_items) float32; see :func:`agent.talk_policy.columns`."""
     policy = parts.evidence[place].astype(np.float32)
-    if meaning:
-        policy = policy + parts.meaning[place]
-    return np.concatenate([talk, learnt, policy[None], parts.lm[place][None].astype(np.float32)])
+    return columns(talk, features, learnt, policy + parts.meaning[place] if meaning else policy, parts.lm[place])
 
 
-def evaluate(
+def ranks_of(
     variants: Sequence[Variant],
     heard: Sequence[HeardRow],
     which: Sequence[int],
     evidence: TalkEvidence,
     catalogue: Catalogue,
-    seed: int = 0,
     report: Report | None = None,
-) -> list[DialogueResult]:
-    """A result for each variant on the rows ``which``; what they share is worked out once a row."""
+) -> list[np.ndarray]:
+    """For each variant the ranks of all targets of the rows ``which``; what they share is worked out once a row."""
     counts = [LearntCounts(variant.ranker.past, catalogue) for variant in variants]
     weights = [variant.ranker.vector(NAMES) for variant in variants]
     ranks: list[list[np.ndarray]] = [[] for _ in variants]
     for done, place in enumerate(which, 1):
         row = heard[place]
-        talk = evidence.features(row.talk)
+        features = evidence.features(row.talk)
         for own, variant in enumerate(variants):
             learnt = counts[own].features(row.talk)
-            columns = matrix(place, talk, learnt, variant.parts, variant.meaning)
-            ranks[own].append(rank_targets((weights[own] @ columns).astype(np.float64), row))
+            whole = matrix(place, row.talk, features, learnt, variant.parts, variant.meaning)
+            ranks[own].append(rank_targets((weights[own] @ whole).astype(np.float64), row))
         if report is not None and (done % 50 == 0 or done == len(which)):
             report("ranking the catalogue", done, len(which))
-    tested = [heard[place] for place in which]
-    return [
-        result(variant.name, np.concatenate(own), tested, seed) for variant, own in zip(variants, ranks, strict=True)
-    ]
+    return [np.concatenate(own) for own in ranks]
 
 
 def rank_targets(scores: np.ndarray, row: HeardRow) -> np.ndarray:

@@ -22,6 +22,8 @@ Half = Literal["train", "test"]
 HALVES: tuple[Half, ...] = ("train", "test")
 _FIELDS: Mapping[str, type] = {"dialog_id": str, "turn_id": int, "context": list, "entity": list, "rec": list}
 _NAME = re.compile(r"(?P<title>.*?)\s*\((?P<year>\d{4})\)\s*")
+_WHOLE = re.compile(r"(?:.*(?::|\s[-–—])\s)?")
+"""What may stand before a title that stands for the whole name: nothing, or the name of its series."""
 _WORD = re.compile(r"[^\W_]+")
 _ARTICLES = ("the ", "a ", "an ")
 
@@ -100,34 +102,38 @@ class Titles:
     """Finds films by title and year, however articles, accents, case and punctuation are written."""
 
     def __init__(self, catalogue: Catalogue) -> None:
+        self._catalogue = catalogue
         self._items: dict[str, dict[int | None, int]] = {}
-        self._heads: dict[tuple[str, int], list[int]] = {}
-        self._counts = catalogue.rating_count
         for item in catalogue.items:
             for title in (item.title, *item.aliases):
                 own = self._items.setdefault(plain_title(title), {})
                 held = own.get(item.year)
-                if held is None or self._counts[held] < self._counts[item.index]:
+                if held is None or catalogue.rating_count[held] < catalogue.rating_count[item.index]:
                     own[item.year] = item.index
-            head, colon, _ = item.title.partition(": ")
-            if colon and item.year is not None:
-                self._heads.setdefault((plain_title(head), item.year), []).append(item.index)
 
     def find(self, name: str) -> int | None:
         """The catalogue index of "The Shining (1980)" or "Shining, The (1980)"; None where there is no such film.
 
-        A name without a year is found where all films of that title are of one year; of two films with the same title
-        and year it is the more rated one. A subtitle may be left out where one film of the year has such a title:
-        "Jumanji (2017)" is "Jumanji: Welcome to the Jungle (2017)".
+        Of two films with the same title and year it is the more rated one. A name that is not found so, or has no year,
+        is the film that the chat would take the whole name for, if there is one, and it is from that year or the one
+        beside it (release dates differ by country): "Black Panther (2018)" is "Black Panther (2017)", "Jumanji (2017)"
+        is "Jumanji: Welcome to the Jungle (2017)".
         """
         match = _NAME.fullmatch(name)
-        plain = plain_title(match["title"] if match else name)
-        known = self._items.get(plain, {})
-        if match:
-            year = int(match["year"])
-            longer = self._heads.get((plain, year), [])
-            return known.get(year, longer[0] if len(longer) == 1 else None)
-        return next(iter(known.values())) if len(known) == 1 else None
+        if match is None:
+            return self._linked(name, None)
+        year = int(match["year"])
+        found = self._items.get(plain_title(match["title"]), {}).get(year)
+        return self._linked(name, year) if found is None else found
+
+    def _linked(self, name: str, year: int | None) -> int | None:
+        links = self._catalogue.link(name)
+        if len(links) != 1 or links[0].item is None or links[0].edits or links[0].end != len(name.rstrip()):
+            return None
+        if not _WHOLE.fullmatch(name[: links[0].start]):
+            return None
+        own = self._catalogue[links[0].item].year
+        return links[0].item if year is None or (own is not None and abs(own - year) <= 1) else None
 
 
 def plain_title(title: str) -> str:

@@ -14,36 +14,39 @@ from agent.interactions import indexed_ratings
 from agent.loading import BEFORE_PPO, assemble
 from agent.meaning import Meaning
 from agent.recommender import Recommender
-from agent.talk import TalkEvidence
+from agent.talk import Rated, TalkEvidence
+from agent.talk_policy import NAMES
 from agent.talk_ranker import SHIPPED, LearntCounts, TalkRanker
 from eval.dialogue import (
-    NAMES,
     TEXT_FEATURES,
     DialogueResult,
     HeardRow,
     Variant,
-    evaluate,
     hear_rows,
     matrix,
     named_by_dialogue,
     rank_targets,
+    ranks_of,
     result,
 )
-from eval.dialogue_rows import DialogueRow
+from eval.dialogue_rows import DialogueRow, Half
 from eval.policy_parts import PolicyParts, Report, policy_parts
-from training.dialogue import DialogueSettings, fit_on_dialogues, past_of, rated_of
+from training.dialogue import DialogueSettings, fit_on_dialogues, past_of
 
 WHOLE = "concierge"
 TRAINED = "concierge, trained on the other half"
+TURNED = "concierge, trained on this half, tested on the other"
+BOTH = "concierge, each half by the ranker trained on the other"
+SILENT = "the policy without the ranker of talk"
 
 
 @dataclass(frozen=True, slots=True)
 class DialogueRun:
     """What is asked: the data set, model and adapter; ``ranker`` is a folder (None: the shipped one).
 
-    With ``train_half`` a ranker is also fitted on one half of the dialogues, and all rows of the table are of the
-    other half. ``lm`` takes the language model's part; ``before_ppo`` adds rows "no PPO", for which another adapter
-    ranks everything once more.
+    With ``train_half`` a ranker is also fitted on one half of the dialogues, and the rows of the table are of the other
+    half, but for two: that ranker with the halves exchanged, and each half by the ranker of the other. ``lm`` takes the
+    language model's part; ``before_ppo`` adds rows "no PPO", for which another adapter ranks everything once more.
     """
 
     data: str
@@ -72,33 +75,42 @@ def run_dialogues(
     rankers = {WHOLE: TalkRanker.load(run.ranker or SHIPPED)}
     heard = hear_rows(recommender, rows, report)
     assert isinstance(meaning, Meaning)
-    evidence = TalkEvidence(catalogue, rated_of(indexed_ratings(dataset)), meaning.items)
+    evidence = TalkEvidence(catalogue, Rated.of(indexed_ratings(dataset)), meaning.items)
     tested = [place for place, row in enumerate(heard) if not run.train_half or row.row.half == "test"]
     states = [row.state for row in heard]
     parts = policy_parts(recommender.policy, states, dataset.fingerprint, run.lm, report)
     before = _before_ppo(parts, heard, tested, dataset, recommender, run, report) if run.before_ppo else None
     if run.train_half:
-        rankers[TRAINED] = train(heard, evidence, parts, recommender, run.seed, report)
+        rankers[TRAINED] = train(heard, "train", evidence, parts, recommender, run.seed, report)
     variants = [own for name, ranker in rankers.items() for own in _ablations(name, ranker, parts, before, run.lm)]
-    silent = TalkRanker({"evidence": 1.0, "lm": 1.0})
-    variants.append(Variant("the policy without the ranker of talk", silent, parts))
-    results = evaluate(variants, heard, tested, evidence, catalogue, run.seed, report)
+    variants.append(Variant(SILENT, TalkRanker({"evidence": 1.0, "lm": 1.0}), parts))
+    ranks = ranks_of(variants, heard, tested, evidence, catalogue, report)
+    by_name = {variant.name: own for variant, own in zip(variants, ranks, strict=True)}
+    rows_tested = [heard[place] for place in tested]
     popularity = catalogue.rating_count.astype(np.float64)
-    ranks = np.concatenate([rank_targets(popularity, heard[place]) for place in tested])
-    results.append(result("popularity", ranks, [heard[place] for place in tested], run.seed))
+    by_name["popularity"] = np.concatenate([rank_targets(popularity, row) for row in rows_tested])
+    results = [result(name, own, rows_tested, run.seed) for name, own in by_name.items()]
+    if run.train_half:
+        other = [place for place, row in enumerate(heard) if row.row.half == "train"]
+        turned = Variant(TURNED, train(heard, "test", evidence, parts, recommender, run.seed, report), parts)
+        own = ranks_of([turned], heard, other, evidence, catalogue, report)[0]
+        rows_other = [heard[place] for place in other]
+        both = np.concatenate([by_name[TRAINED], own])
+        results += [result(TURNED, own, rows_other, run.seed), result(BOTH, both, rows_tested + rows_other, run.seed)]
     return results, rankers.get(TRAINED)
 
 
 def train(
     heard: Sequence[HeardRow],
+    half: Half,
     evidence: TalkEvidence,
     parts: PolicyParts,
     recommender: Recommender,
     seed: int,
     report: Report,
 ) -> TalkRanker:
-    """A ranker fitted on the dialogues of the training half; nothing of the other half is read."""
-    places = [place for place, row in enumerate(heard) if row.row.half == "train"]
+    """A ranker fitted on the dialogues of one half; nothing of the other half is read."""
+    places = [place for place, row in enumerate(heard) if row.row.half == half]
     dialogues = named_by_dialogue([heard[place] for place in places])
     turns = [(heard[place].talk, [item for item in heard[place].targets if item is not None]) for place in places]
     past = past_of(list(dialogues.values()), recommender.catalogue, turns)
@@ -112,7 +124,7 @@ def train(
         place = places[number]
         row = heard[place]
         learnt = counts.features(row.talk, *dialogues[row.row.dialog_id], own_turns[row.row.dialog_id])
-        return matrix(place, evidence.features(row.talk), learnt, parts)
+        return matrix(place, row.talk, evidence.features(row.talk), learnt, parts)
 
     known = np.argsort(-(counts.mentioned + evidence.recent / 100.0), kind="stable")
     return fit_on_dialogues(
@@ -133,7 +145,7 @@ def _ablations(
     """A ranker whole, and with one part left out at a time; ``before`` is the policy as it stood before PPO."""
     variants = [Variant(name, ranker, parts)]
     if lm:
-        variants.append(Variant(f"{name}, no LM", _less(ranker, {"lm"}), parts))
+        variants.append(Variant(f"{name}, no LM", _less(ranker, {"lm", "lm_alone"}), parts))
     if before is not None:
         variants.append(Variant(f"{name}, no PPO", ranker, before))
     variants.append(Variant(f"{name}, no text meaning", _less(ranker, TEXT_FEATURES), parts, meaning=False))

@@ -41,7 +41,7 @@ def policy_parts(
     report: Report | None = None,
     about: str = "ranking with the policy",
 ) -> PolicyParts:
-    """What the policy makes of every state; without the LM that part is zero.
+    """What the policy makes of every state without its ranker of conversations; without the LM that part is zero.
 
     Args:
         policy: whose logits.
@@ -51,7 +51,7 @@ def policy_parts(
         report: told about the progress.
         about: what the progress is called.
     """
-    policy = policy if with_lm else policy.without_lm()
+    policy = (policy if with_lm else policy.without_lm()).without_talk()
     plain = policy.without_meaning()
     key = _key(policy, data, with_lm)
     parts: list[dict[str, np.ndarray]] = []

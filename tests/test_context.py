@@ -44,7 +44,7 @@ class Chat:
     def say(self, message: str, *shown: str, choices: tuple[str, ...] = ()) -> Understanding:
         told = heard(message, self.conversation, self.catalogue)
         self.conversation.messages.append(Message("user", message))
-        absorb(self.conversation, told, self.catalogue)
+        absorb(self.conversation, message, told, self.catalogue)
         films = [self.catalogue[self.catalogue.index(id_of(self.catalogue, name))] for name in shown]
         items = tuple(Recommendation(f.item_id, f.title, f.year, f.genres, 0.1, 1.0, "") for f in films)
         about = "recommend" if items else "ask"

@@ -1,23 +1,23 @@
 """Dialogue: the weights of a ranker of conversations, from ratings alone or from dialogues.
 
 From ratings: people with recent likes stand in for people who talk. One liked film is the wish, up to seven others were
-named before; films come up in talk the more often the better known they are, and a talk stays near one kind of film
-(both are assumptions, not fitted). Whoever talks is left out of the ratings that the features are made from.
+named before; films come up in talk the more often the better known they are, a talk stays near one kind of film, and
+some people say what the wish is about in the words of those who tagged it (assumptions, not fitted). Whoever talks is
+left out of the ratings that the features are made from.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 
 from agent.catalogue import Catalogue
 from agent.item_tokens import item_keys
 from agent.meaning import Meaning
 from agent.talk import FEATURES, LIKED, Rated, Talk, TalkEvidence
-from agent.talk_ranker import PastDialogues, TalkRanker
+from agent.talk_ranker import POLICY_PARTS, PastDialogues, TalkRanker
 from training.talk_fit import Choice, draw, fit_weights
 
 _NAMED = (0.18, 0.22, 0.2, 0.15, 0.1, 0.06, 0.05, 0.04)
@@ -34,10 +34,11 @@ class DialogueSettings:
 
     ``years``: likes of the last so many years are talked about; ``known`` and ``near``: powers of how well known a film
     is and of the genres that it shares with the wish; ``asks``: share of talks that name a genre, ``slips``: share of
-    those whose genre is another one, for people's words are not the catalogue's; ``talks`` of each person; ``sure``
+    those whose genre is another one, for people's words are not the catalogue's; ``themes``: share of talks that name a
+    tag of the wish, where it has one; ``talks`` of each person; ``sure``
     best-known items and ``drawn`` random ones are the candidates of the fit; ``penalty`` of squares. ``policy`` is the
-    weight of the policy's own logits, evidence and LM, beside what ratings taught: set by hand, for both know the
-    people who are left out here.
+    weight of the policy's own logits, evidence and LM, beside what ratings taught, and ``policy_alone`` the same where
+    no film was named: set by hand, for both know the people who are left out here.
     """
 
     years: float = 6.0
@@ -45,24 +46,15 @@ class DialogueSettings:
     near: float = 2.0
     asks: float = 0.4
     slips: float = 0.25
+    themes: float = 0.4
     talks: int = 6
     folds: int = 4
     sure: int = 500
     drawn: int = 1500
     penalty: float = 3e-3
     policy: float = 0.3
+    policy_alone: float = 1.0
     seed: int = 0
-
-
-def rated_of(ratings: pd.DataFrame) -> Rated:
-    """Ratings with catalogue indices (:func:`agent.interactions.indexed_ratings`) as arrays."""
-    users, _ = pd.factorize(ratings["user"])
-    return Rated(
-        users.astype(np.int64),
-        ratings["item"].to_numpy(np.int64),
-        ratings["rating"].to_numpy(np.float64),
-        ratings["timestamp"].to_numpy(np.float64),
-    )
 
 
 def fit_on_ratings(
@@ -77,8 +69,8 @@ def fit_on_ratings(
     Args:
         catalogue: the items.
         rated: all ratings.
-        meaning: has the vectors of the items' texts, and encodes what the people "say": the genre and the films that
-            they name.
+        meaning: has the vectors of the items' texts, and encodes what the people "say": the genre, the films and the
+            theme that they name.
         settings: how.
         report: told about the folds.
 
@@ -89,6 +81,10 @@ def fit_on_ratings(
     rng = np.random.default_rng(settings.seed)
     fold = rng.integers(0, settings.folds, int(rated.users.max()) + 1)
     recent = rated.times >= rated.times.max() - settings.years * _SECONDS
+    themes: dict[int, list[str]] = {}
+    for tag, tagged in sorted(catalogue.tag_items.items()):
+        for item in sorted(tagged):
+            themes.setdefault(item, []).append(tag)
     choices: list[Choice] = []
     for number in range(settings.folds):
         evidence = TalkEvidence(catalogue, rated.only(fold[rated.users] != number), meaning.items)
@@ -97,17 +93,21 @@ def fit_on_ratings(
         for user in np.flatnonzero(fold == number):
             liked = rated.items[(rated.users == user) & recent & (rated.stars >= LIKED)]
             if len(liked) >= 6:
-                talks += [_talk(liked, evidence.recent, catalogue, settings, rng) for _ in range(settings.talks)]
-        vectors = meaning.encode([text for text, *_ in talks])
-        for vector, (_, wish, named, genres) in zip(vectors, talks, strict=True):
-            talk = Talk(named, (1.0,) * len(named), vector, vector, genres)
+                known = evidence.recent
+                talks += [_talk(liked, known, catalogue, themes, settings, rng) for _ in range(settings.talks)]
+        said = meaning.encode([" ".join(texts) for texts, *_ in talks])
+        last = meaning.encode([texts[-1] for texts, *_ in talks])
+        for place, (_, wish, named, genres) in enumerate(talks):
+            talk = Talk(named, (1.0,) * len(named), said[place], last[place], genres)
             choices.append(draw(evidence.features(talk), wish, named, sure, rng, settings.drawn))
         if report is not None:
             report("making conversations of ratings", number + 1, settings.folds)
     weights = fit_weights(choices, settings.penalty)
     about = f"{len(choices)} conversations made of the ratings of {catalogue.name}; no dialogue was read"
     fitted = dict(zip(FEATURES, weights.tolist(), strict=True))
-    return TalkRanker(fitted | {"evidence": settings.policy, "lm": settings.policy}, PastDialogues(), about)
+    alone = settings.policy_alone - settings.policy
+    parts = dict(zip(POLICY_PARTS, (settings.policy, settings.policy, alone, alone), strict=True))
+    return TalkRanker(fitted | parts, PastDialogues(), about)
 
 
 def fit_on_dialogues(
@@ -175,9 +175,14 @@ def past_of(
 
 
 def _talk(
-    liked: np.ndarray, known: np.ndarray, catalogue: Catalogue, settings: DialogueSettings, rng: np.random.Generator
-) -> tuple[str, int, tuple[int, ...], tuple[str, ...]]:
-    """What a person says, the film that they wish for, those that they named, and the genre that they asked for."""
+    liked: np.ndarray,
+    known: np.ndarray,
+    catalogue: Catalogue,
+    themes: Mapping[int, Sequence[str]],
+    settings: DialogueSettings,
+    rng: np.random.Generator,
+) -> tuple[list[str], int, tuple[int, ...], tuple[str, ...]]:
+    """A person's messages, the film that they wish for, those that they named, and the genre that they asked for."""
     share = (known[liked] + 1.0) ** settings.known
     wish = int(rng.choice(liked, p=share / share.sum()))
     others = liked[liked != wish]
@@ -194,5 +199,7 @@ def _talk(
         asked = (words[int(rng.integers(len(words)))],)
     kind = f"{asked[0].lower()} movie" if asked else "movie"
     titles = " and ".join(catalogue[int(item)].name for item in named)
-    text = f"I am looking for a good {kind}" + (f" like {titles}" if titles else "")
-    return text, wish, tuple(int(item) for item in named), asked
+    texts = [f"I am looking for a good {kind}" + (f" like {titles}." if titles else ".")]
+    if wish in themes and rng.random() < settings.themes:
+        texts.append(f"Something with {themes[wish][int(rng.integers(len(themes[wish])))]}")
+    return texts, wish, tuple(int(item) for item in named), asked

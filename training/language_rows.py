@@ -78,11 +78,13 @@ def parsing_row(
     items: Sequence[Item], bank: PhraseBank, dice: Dice, rng: np.random.Generator, typo: float
 ) -> LanguageRow:
     """A message, and the JSON of :data:`agent.request_reading.Reading`: intent, wishes, genres, genres to avoid."""
-    kind = dice.weighted(("intent", "mood", "request"), (0.45, 0.2, 0.35))
+    kind = dice.weighted(("intent", "mood", "bare", "request"), (0.42, 0.2, 0.15, 0.23))
     if kind == "intent":
         message, reading = _of_intent(items, bank, dice)
     elif kind == "mood":
         message, reading = _of_mood(bank, dice)
+    elif kind == "bare":
+        message, reading = _of_bare_wish(bank, dice)
     else:
         message, reading = _of_request(items, bank, dice, rng)
     message = _mistyped(message, reading["wishes"], dice, typo)
@@ -112,6 +114,16 @@ def _of_mood(bank: PhraseBank, dice: Dice) -> tuple[str, dict[str, Any]]:
     wishes = _WISH.findall(text)
     message = _around(_WISH.sub(r"\1", text).strip(), bank, dice)
     return message, reading_of("recommend", wishes, [genre.strip() for genre in genres.split(",") if genre.strip()])
+
+
+def _of_bare_wish(bank: PhraseBank, dice: Dice) -> tuple[str, dict[str, Any]]:
+    """A wish without a sentence around it: "dinosaurs!"."""
+    genre = dice.one(sorted(bank.soft))
+    _, text = dice.one(bank.soft[genre])
+    wish = _LEAD.sub("", text)
+    return text + dice.weighted(("", "!", " please", "?", ", maybe"), (0.6, 0.12, 0.1, 0.1, 0.08)), reading_of(
+        "recommend", [wish], [genre]
+    )
 
 
 def _of_request(

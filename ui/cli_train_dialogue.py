@@ -32,7 +32,8 @@ def dialogue(
     from agent.dataset import load_dataset
     from agent.interactions import indexed_ratings
     from agent.meaning import Meaning
-    from training.dialogue import DialogueSettings, fit_on_ratings, rated_of
+    from agent.talk import Rated
+    from training.dialogue import DialogueSettings, fit_on_ratings
 
     dataset = load_dataset(data)
     catalogue = Catalogue(dataset)
@@ -41,7 +42,7 @@ def dialogue(
         raise EncoderMissingError("conversations are read with the sentence encoder: run `concierge data fetch`")
     with steps() as report:
         ranker = fit_on_ratings(
-            catalogue, rated_of(indexed_ratings(dataset)), meaning, DialogueSettings(seed=seed), report
+            catalogue, Rated.of(indexed_ratings(dataset)), meaning, DialogueSettings(seed=seed), report
         )
     ranker.save(output)
     if as_json:

@@ -41,7 +41,7 @@ def understand(
     for text in messages:
         told = heard(text, conversation, catalogue)
         conversation.messages.append(Message("user", text))
-        absorb(conversation, told, catalogue)
+        absorb(conversation, text, told, catalogue)
         turns.append({"message": text, **told_json(told, catalogue), "state": describe(conversation, catalogue)})
     if as_json:
         print_json(turns)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -194,13 +194,10 @@ def weighed(match: re.Match[str], said: Said) -> bool:
     state, catalogue = said.state, said.catalogue
     titles = set(quoted(match["list"])) if match["list"] else set()
     if titles:
-        less = replace(
-            state,
-            history=tuple(event for event in state.history if catalogue[event.item].title not in titles),
-            like=tuple(index for index in state.like if catalogue[index].title not in titles),
-        )
+        told = [*(event.item for event in state.history), *state.like]
+        less = state.without_items({item for item in told if catalogue[item].title in titles})
     else:
-        less = replace(state, request="")
+        less = state.without_words()
     before = shortlist(said.full())
     index = catalogue.index(said.item or "")
     row = np.flatnonzero(before.candidates == index)
