@@ -122,16 +122,18 @@ def unread(told: Understanding) -> bool:
 
 
 def completed(told: Understanding, reading: Reading, refines: bool) -> Understanding:
-    """What the grammar found, with what it could not find from the LM's reading.
+    """What the grammar found, with the wishes that it could not find from the LM's reading.
 
+    Only wishes are taken from a reading: what else the LM takes an odd message for is wrong more often than not
+    (`concierge eval wording --messages`), and to say that a message was not understood is better than to start over.
     An intent that the grammar knows stands; soft wishes join ``Constraints.unchecked``, where they bind nothing.
     ``refines`` says whether a wish stands that a new one would refine.
     """
-    intent = told.intent
+    if reading.intent != "recommend":
+        return told
+    intent: Intent = told.intent
     if intent == "other":
-        intent = "refine" if reading.intent == "recommend" and refines else reading.intent
-    if intent not in ("recommend", "refine"):
-        return replace(told, intent=intent, request="")
+        intent = "refine" if refines else "recommend"
     wishes = tuple(wish for wish in reading.wishes if wish not in told.constraints.unchecked)
     constraints = replace(told.constraints, unchecked=(*told.constraints.unchecked, *wishes))
     return replace(told, intent=intent, constraints=constraints)

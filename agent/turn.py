@@ -10,6 +10,7 @@ from agent.constraints import Constraints
 from agent.conversation import Attitude, Belief, Conversation
 from agent.standing import merge
 from agent.state import Event, Spoken, State
+from agent.text import clean
 from agent.understanding import Mention, Understanding
 
 STARS: dict[Attitude, float | None] = {"liked": 5.0, "disliked": 1.0, "seen": None, "more": 5.0, "less": 1.0}
@@ -86,8 +87,8 @@ def corrected(conversation: Conversation, mistaken: str, meant: str, catalogue: 
 
 def keep_said(conversation: Conversation, message: str, named: Mapping[int, float], catalogue: Catalogue) -> None:
     """Keep a message that tells of taste, and the films (catalogue indices, with weights) that it names."""
-    if message.strip():
-        conversation.said = [*conversation.said, message][-SPOKEN_MESSAGES:]
+    if text := clean(message).strip():
+        conversation.said = [*conversation.said, text][-SPOKEN_MESSAGES:]
     for item, weight in named.items():
         conversation.named.pop(catalogue[item].item_id, None)
         conversation.named[catalogue[item].item_id] = weight

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,9 +12,14 @@ import pytest
 from typer.testing import CliRunner
 
 from agent.catalogue import Catalogue
+from agent.conversation import Conversation
+from agent.dataset import load_dataset
+from agent.interactions import indexed_ratings
 from agent.item_tokens import item_keys
+from agent.meaning import Meaning
 from agent.state import State
 from agent.talk import FEATURES, Rated, Talk, TalkEvidence
+from agent.talk_policy import NAMES, columns, talk_of
 from agent.talk_ranker import LEARNT, SHIPPED, LearntCounts, RankerError, TalkRanker
 from eval.dialogue import HeardRow, rank_targets, result
 from eval.dialogue_rows import DialogueRow, RowError, Titles, plain_title, read_rows
@@ -83,10 +89,15 @@ def test_titles_are_matched_whatever_the_article_case_and_punctuation(catalogue:
     found = titles.find("The Shining (1980)")
     assert found is not None and catalogue[found].name == "The Shining (1980)"
     assert titles.find("Shining, The (1980)") == titles.find("shining (1980)") == found
-    assert titles.find("The Shining (1981)") is None
+    assert titles.find("The Shining (1981)") == found, "release dates differ by country"
+    assert titles.find("The Shining (1983)") is None and titles.find("It and The Shining (1980)") is None
+    kong = titles.find("The Empire Strikes Back")
+    assert kong is not None and catalogue[kong].year == 1980, "without a year: what the chat takes the name for"
     assert titles.find("Frozen (2013)") is None
-    longer = titles.find("Alien (1997)")
-    assert longer is not None and catalogue[longer].name == "Alien: Resurrection (1997)", "the subtitle is left out"
+    longer = titles.find("Star Trek (1982)")
+    assert longer is not None and catalogue[longer].name == "Star Trek: The Wrath of Khan (1982)", (
+        "the subtitle is left out"
+    )
     assert plain_title("WALL·E & Amélie's") == "wall e and amelies"
     assert plain_title("The The") == "the"
 
@@ -151,7 +162,7 @@ def test_the_conditional_logit_finds_the_weights_that_choices_were_made_with() -
 def test_the_shipped_ranker_was_made_of_ratings_alone_and_unknown_features_are_told(tmp_path: Path) -> None:
     ranker = TalkRanker.load(SHIPPED)
     assert not ranker.past.mentioned and "no dialogue was read" in ranker.about
-    assert ranker.weights["genres_sum"] > 0 and ranker.weights["liked_max"] > 0
+    assert ranker.weights["genres_sum"] > 0 and ranker.weights["watched_sum"] > 0 and ranker.weights["said_last"] > 0
     ranker.save(tmp_path)
     assert TalkRanker.load(tmp_path) == ranker
     TalkRanker({"nonsense": 1.0}).save(tmp_path)
@@ -159,6 +170,50 @@ def test_the_shipped_ranker_was_made_of_ratings_alone_and_unknown_features_are_t
         TalkRanker.load(tmp_path)
     with pytest.raises(RankerError, match="no ranker"):
         TalkRanker.load(tmp_path / "nowhere")
+
+
+def test_the_chat_ranks_as_the_evaluation_does_and_only_where_there_is_no_past(recommender: Recommender) -> None:
+    policy, catalogue = recommender.policy.without_lm(), recommender.catalogue
+    messages = [{"role": "user", "content": "I loved Alien (1979), any other scary space movie?"}]
+    state = recommender.state_after(messages)
+    assert state.spoken is not None and state.spoken.last.startswith("I loved Alien")
+    assert [(catalogue[item].title, weight) for item, weight in state.spoken.named] == [("Alien", 1.0)]
+    ranker, meaning = TalkRanker.load(SHIPPED), recommender.policy.meaning
+    assert isinstance(meaning, Meaning)
+    said, last = meaning.encode([state.spoken.said, state.spoken.last])
+    talk = talk_of(state, said, last)
+    evidence = TalkEvidence(catalogue, Rated.of(indexed_ratings(load_dataset("ml-100k"))), meaning.items)
+    alone = policy.without_talk().scores([state])[0][0]
+    learnt = LearntCounts(ranker.past, catalogue).features(talk)
+    expected = ranker.vector(NAMES) @ columns(talk, evidence.features(talk), learnt, alone, np.zeros_like(alone))
+    own, lm = policy.scores([state])
+    assert np.allclose(own[0] + lm[0], expected, atol=1e-3) and not np.allclose(own[0], alone)
+    known = recommender.users()[0]
+    past = replace(state, history=(*recommender.history(known), *state.history), spoken=None)
+    assert np.array_equal(policy.scores([past])[0], policy.without_talk().scores([past])[0])
+    less = state.without_items({state.spoken.named[0][0]})
+    assert less.spoken == replace(state.spoken, named=()) and not less.history
+    assert state.without_words().spoken == replace(state.spoken, said="", last="")
+
+
+def test_what_is_named_and_said_follows_the_conversation(recommender: Recommender) -> None:
+    conversation = Conversation()
+
+    def named() -> dict[str, float]:
+        return {recommender.catalogue[recommender.catalogue.index(i)].title: w for i, w in conversation.named.items()}
+
+    recommender.reply(conversation, "I loved Alien and hated Batman")
+    assert named() == {"Alien": 1.0, "Batman": -0.3} and len(conversation.said) == 1
+    recommender.reply(conversation, "what is Fargo about?")
+    assert "Fargo" not in named() and len(conversation.said) == 1, "a question tells nothing of taste"
+    recommender.react(conversation, next(iter(conversation.named)), "removed")
+    assert named() == {"Batman": -0.3}
+    recommender.reply(conversation, "a comedy please")
+    assert Conversation.from_json(conversation.to_json()).said == conversation.said
+    recommender.undo(conversation)
+    assert conversation.said == ["I loved Alien and hated Batman"]
+    recommender.reply(conversation, "start over")
+    assert not conversation.named and not conversation.said
 
 
 def test_the_verb_foretells_films_through_the_real_turn(tmp_path: Path, recommender: Recommender) -> None:

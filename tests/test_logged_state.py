@@ -28,9 +28,11 @@ def log(tmp_path: Path) -> Iterator[FeedbackLog]:
         yield log
 
 
-def _chat(recommender: Recommender, log: FeedbackLog, explore: bool = True) -> list[Impression]:
+def _chat(
+    recommender: Recommender, log: FeedbackLog, explore: bool = True, user: str | None = "196"
+) -> list[Impression]:
     chat = Recommender(recommender.catalogue, recommender.policy, recommender._histories, log, explore=explore, seed=1)
-    conversation = Conversation(user="196")
+    conversation = Conversation(user=user)
     chat.reply(conversation, "something like Alien but funny")
     shown = conversation.shown[0]
     chat.react(conversation, shown, "liked")
@@ -38,11 +40,14 @@ def _chat(recommender: Recommender, log: FeedbackLog, explore: bool = True) -> l
     return list(log.impressions())
 
 
-def test_the_logged_state_gives_the_logged_probabilities_again(recommender: Recommender, log: FeedbackLog) -> None:
-    impressions = _chat(recommender, log)
+@pytest.mark.parametrize("user", ["196", None])
+def test_the_logged_state_gives_the_logged_probabilities_again(
+    recommender: Recommender, log: FeedbackLog, user: str | None
+) -> None:
+    impressions = _chat(recommender, log, user=user)
     for impression in impressions:
         logged = logged_state(impression, recommender.catalogue)
-        assert logged.exact
+        assert logged.exact and (logged.state.spoken is None) == (user is not None)
         candidates = [recommender.catalogue.index(item) for item in impression.candidates]
         ranking = recommender.policy.rank(logged.state, candidates)
         again = replace(ranking, temperature=recommender.policy.temperature * EXPLORATION).probabilities

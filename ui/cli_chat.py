@@ -27,7 +27,7 @@ from ui.terminal import out
 AUTH_VARIABLE = "CONCIERGE_AUTH"
 """Environment variable with accounts for ``concierge serve``, one ``user:password`` a line."""
 
-WORDING = "templates"
+WORDING = "lm"
 """Who words replies unless somebody says otherwise."""
 
 Port = Annotated[
@@ -73,7 +73,7 @@ def chat(
     wording_model: WordingModelOption = "",
     word_cards: WordCardsOption = False,
     language: LanguageOption = None,
-    reading: ReadingOption = False,
+    reading: ReadingOption = True,
 ) -> None:
     """Open the chat on this machine."""
     if not is_loopback(host):
@@ -102,7 +102,7 @@ def serve(
     wording_model: WordingModelOption = "",
     word_cards: WordCardsOption = False,
     language: LanguageOption = None,
-    reading: ReadingOption = False,
+    reading: ReadingOption = True,
 ) -> None:
     """Serve the chat to other machines; whoever comes in needs an account."""
     accounts = read_accounts(auth, os.environ.get(AUTH_VARIABLE))
