@@ -23,6 +23,7 @@ TURNING: tuple[frozenset[str], ...] = (
     word_set("no not never none nothing cannot nobody neither nor without don't doesn't isn't can't won't"),
     word_set("only just merely"),
     word_set("average averages"),
+    word_set("showed shown"),
     *(
         frozenset({word})
         for word in sorted(

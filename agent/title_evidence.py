@@ -31,6 +31,9 @@ from agent.title_cues import (
     YEAR_BEFORE,
 )
 
+_EITHER = re.compile(r"\s*,?\s+(?:or|vs\.?|versus)\s+")
+"""What stands between two titles to choose from, the first of which opens the message."""
+
 
 @dataclass(slots=True)
 class Candidate:
@@ -82,6 +85,10 @@ def accepted(text: str, found: Sequence[Word], candidates: Sequence[Candidate]) 
     for candidate in ordered:
         if not any(covered[candidate.start : candidate.end]) and judge.meant(candidate):
             take(candidate)
+    for candidate in [c for c in ordered if judge.listable(c) and not judge.folded[: c.start].strip()]:
+        if any(_EITHER.fullmatch(judge.folded[candidate.end : other.start]) for other in taken):
+            take(candidate)  # "Alien or Aliens?"
+            break
     # What follows a title in a list is one as well: repeated, since each may open the way for the next.
     waiting = [c for c in ordered if judge.listable(c)]
     ends = {c.end for c in taken}

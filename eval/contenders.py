@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 from collections.abc import Callable, Sequence
 from functools import cached_property
@@ -17,7 +18,9 @@ from agent.dataset import Dataset
 from agent.evidence import EvidenceModel
 from agent.language_model import ADAPTER_FILE, POLICY_FILE, ROW_MAKER_FILE, PolicyCard
 from agent.loading import assemble
+from agent.meaning import Meaning
 from agent.policy import Policy
+from agent.text_encoder import encoder_path
 from eval import baselines, library_peers, peers
 from eval.cases import Cases, CaseScorer, by_history
 from eval.library_peers import FittedPeer, Peer
@@ -31,6 +34,7 @@ from eval.untuned import TEMPLATE, untuned_policy
 
 NO_PEERS = "Library peers are left out: install them with `pip install -e .[peers]`."
 WITHOUT_LM = " without the LM"
+BY_MEANING = ", with text meaning"
 
 
 class Fitted:
@@ -60,6 +64,11 @@ class Fitted:
     def features(self) -> SameHistories:
         """The evidence's features, worked out once for rows that ask about the same histories in turn."""
         return SameHistories(self.evidence)
+
+    @cached_property
+    def meaning(self) -> Meaning | None:
+        """What wishes mean by the items' texts; None where the sentence encoder has not been fetched."""
+        return Meaning.load(self.catalogue, self.evidence.taste.watched_with.neighbours)
 
     @property
     def traits(self) -> ItemTraits:
@@ -166,6 +175,18 @@ def policies(fitted: Fitted) -> list[Contender]:
     return rows
 
 
+def by_meaning(fitted: Fitted) -> tuple[list[Contender], list[str]]:
+    """Each of our policies with text meaning in the place of its LM, as the chat ranks without one; and notes."""
+    if encoder_path() is None:
+        return [], ["Rows with text meaning are left out: fetch the sentence encoder with `concierge data fetch`."]
+    rows = []
+    for source in fitted.run.policies:
+        voices, key = voices_of(fitted, source), policy_digest(source, fitted.run.model)
+        name = f"{source.name}{WITHOUT_LM}{BY_MEANING}"
+        rows.append(Contender(name, "ours", digest("meaning", key), functools.partial(_given, voices.by_meaning)))
+    return rows, []
+
+
 def _given(scorer: CaseScorer) -> CaseScorer:
     return scorer
 
@@ -204,6 +225,13 @@ class Voices:
         """The same with the LM's part set to zero."""
         evidence, _ = self._both(cases)
         return self._of_candidates(cases, evidence.astype(np.float64) / self.policy.temperature)
+
+    def by_meaning(self, cases: Cases) -> list[np.ndarray]:
+        """The same with what the request means, as :class:`agent.policy.Policy` has it without an LM."""
+        plain = copy.copy(self.policy.without_lm())
+        plain.meaning = self._fitted.meaning
+        logits = self._both(cases)[0] + plain.meaning_logits(cases.states, self._fitted.n_items)
+        return self._of_candidates(cases, logits.astype(np.float64) / plain.temperature)
 
     def _both(self, cases: Cases) -> tuple[np.ndarray, np.ndarray]:
         if self._last is None or self._last[0] is not cases:

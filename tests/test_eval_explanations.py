@@ -115,6 +115,8 @@ def test_a_chat_with_a_held_out_user_is_all_true(recommender: Recommender, datas
     assert {"found", "stars", "place", "item"} <= set(figures["forms"])
     assert figures["deletion"]["difference"] > 0
     assert figures["counterfactual"]["asked"] and figures["counterfactual"]["valid"] in (None, 1.0)
+    strangers = hold_chats(bench, users, strangers=True).to_json()
+    assert strangers["not_verified"] == [] and strangers["sentences"] > 50
     asked = ask_users(bench, users)
     assert {row.past for row in asked} == {True, False} and sum(row.best for row in asked) == 4
     assert all(0 <= row["hit_before"] <= 1 for row in summary(asked).values())

@@ -36,7 +36,10 @@ def explanations(
     seed: Annotated[int, typer.Option(help="Seed of draws and intervals.")] = 0,
     as_json: JsonOption = False,
 ) -> None:
-    """Judge what the chat says: facts looked up anew, deletion test, counterfactuals tried out, variety."""
+    """Judge what the chat says: facts looked up anew, deletion test, counterfactuals tried out, variety.
+
+    Each user chats twice: with their past, and as a stranger who says what they loved.
+    """
     from agent.dataset import load_dataset
     from eval.asking import ask_users, summary
     from eval.explanations.measuring import Bench, hold_chats
@@ -47,6 +50,8 @@ def explanations(
         bench = Bench.build(load_dataset(data), model, adapter, seed)
         found = hold_chats(bench, bench.users(part, users), report)
         document: dict[str, Any] = {"data": data, "part": part, "seed": seed, **found.to_json(seed)}
+        strangers = hold_chats(bench, bench.users(part, users), report, strangers=True)
+        document["strangers"] = strangers.to_json(seed)
         if questions:
             document["questions"] = summary(ask_users(bench, bench.users(part, questions), report=report), seed)
         if worded:
@@ -71,9 +76,15 @@ def _worded(bench: Any, paragraphs: list[str], model: str | None, language: Path
 
 
 def _show(document: dict[str, Any]) -> None:
+    _show_chats(document, "users with their past")
+    _show_chats(document["strangers"], "the same as strangers who name what they loved")
+    _show_extras(document)
+
+
+def _show_chats(document: dict[str, Any], who: str) -> None:
     deletion, offered, variety = (document[name] for name in ("deletion", "counterfactual", "variety"))
     out().print(
-        f"{document['users']} users, {document['sentences']:,} sentences: {document['verified']:.2%} verified",
+        f"{document['users']} {who}, {document['sentences']:,} sentences: {document['verified']:.2%} verified",
         soft_wrap=True,
     )
     for one in document["not_verified"]:
@@ -97,6 +108,9 @@ def _show(document: dict[str, Any]) -> None:
         f"{variety['distinct_2']:.3f}, distinct-3 {variety['distinct_3']:.3f}",
         soft_wrap=True,
     )
+
+
+def _show_extras(document: dict[str, Any]) -> None:
     for name, row in document.get("questions", {}).items():
         low, high = row["rise_ci"]
         out().print(

@@ -18,9 +18,10 @@ from agent.conversation import Conversation
 from agent.dataset import Dataset
 from agent.evidence import EvidenceModel
 from agent.interactions import indexed_ratings, user_histories
-from agent.loading import assemble
+from agent.loading import assemble, talk_policy
+from agent.meaning import Meaning
 from agent.recommender import Recommender
-from agent.state import Event
+from agent.state import Event, State
 from agent.turn import state_of
 from eval.cases import some_users
 from eval.explanations.forms import Checked, check
@@ -31,6 +32,9 @@ from eval.resampling import UserBootstrap, ratio
 from training.splits import past_and_future
 
 WISHES = ("a comedy", "a thriller from the 90s", "a drama, no romance", "something older than 1980", "an action film")
+TOLD = 6
+"""So many films are named by somebody who comes without a past."""
+
 OTHERS = 3
 """How many draws of other films the deletion test averages over."""
 
@@ -95,12 +99,20 @@ class Explanations:
         }
 
 
-def hold_chats(bench: Bench, users: Sequence[str], report: Report = lambda what, done, total: None) -> Explanations:
-    """Hold a chat with each user and judge what was said."""
+def hold_chats(
+    bench: Bench,
+    users: Sequence[str],
+    report: Report = lambda what, done, total: None,
+    strangers: bool = False,
+) -> Explanations:
+    """Hold a chat with each user and judge what was said.
+
+    ``strangers`` come without their past, and say what they loved instead.
+    """
     found = Explanations()
     for done, user in enumerate(users, 1):
-        bench.talk(user, found)
-        report("chats", done, len(users))
+        bench.talk(user, found, strangers)
+        report("chats with strangers" if strangers else "chats", done, len(users))
     return found
 
 
@@ -120,7 +132,10 @@ class Bench:
         parts = past_and_future(indexed_ratings(dataset))
         known = dataset.only(parts.past)
         catalogue = Catalogue(known)
-        policy = assemble(catalogue, EvidenceModel.cached(dataset, parts.past, progress=False), model, adapter)
+        evidence = EvidenceModel.cached(dataset, parts.past, progress=False)
+        meaning = Meaning.load(catalogue, evidence.taste.watched_with.neighbours)
+        talk = talk_policy(catalogue, known, meaning) if meaning is not None else None
+        policy = assemble(catalogue, evidence, model, adapter, meaning, talk)
         past = user_histories(parts.past)
         return cls(
             Recommender(catalogue, policy, past),
@@ -150,12 +165,19 @@ class Bench:
             if event.item not in seen and event.rating is not None and event.rating >= LIKED
         ]
 
-    def talk(self, user: str, found: Explanations) -> None:
+    def loved(self, user: str) -> list[int]:
+        """What a user rated highest before, the latest first, as catalogue indices."""
+        rated = [event for event in self.past[user] if event.rating is not None]
+        return [event.item for event in sorted(reversed(rated), key=lambda event: -(event.rating or 0.0))[:TOLD]]
+
+    def talk(self, user: str, found: Explanations, stranger: bool = False) -> None:
         """One user's chat; every sentence is judged and the tests are made."""
         found.chats += 1
         place = int(np.random.default_rng([self.seed, len(user), *user.encode()]).integers(len(WISHES)))
-        conversation = Conversation(user=user)
-        for message in ("What should I watch?", WISHES[place]):
+        conversation = Conversation(user=None if stranger else user)
+        names = [self.catalogue[item].name for item in self.loved(user)]
+        opening = f"I loved {', '.join(names[:-1])} and {names[-1]}" if stranger else "What should I watch?"
+        for message in (opening, WISHES[place]):
             answer = self._say(conversation, message, found)
             self._delete(user, conversation, answer, found)
         shown = [self.catalogue.index(item.item_id) for item in answer.items]
@@ -180,7 +202,7 @@ class Bench:
     def _say(self, conversation: Conversation, message: str, found: Explanations) -> Answer:
         before, shown = conversation.slate, frozenset(conversation.shown)
         answer = self.recommender.reply(conversation, message)
-        state = state_of(conversation, self.past[str(conversation.user)], self.catalogue)
+        state = self._state(conversation)
         stars: dict[str, float | None] = {self.catalogue[e.item].item_id: e.rating for e in state.history}
         stars |= self.truth.past(conversation.user)
         said = Said(
@@ -194,6 +216,10 @@ class Bench:
             found.sentences += check(item.reason, replace(said, item=item.item_id))
         return answer
 
+    def _state(self, conversation: Conversation) -> State:
+        past = self.past[conversation.user] if conversation.user is not None else ()
+        return state_of(conversation, past, self.catalogue)
+
     def _applied(self, conversation: Conversation, message: str, item_id: str) -> int | None:
         """The film's place in the slate of a real turn after ``message``; None: it is not there."""
         answer = self.recommender.reply(deepcopy(conversation), message)
@@ -202,7 +228,7 @@ class Bench:
 
     def _delete(self, user: str, conversation: Conversation, answer: Answer, found: Explanations) -> None:
         """The deletion test of every item of a slate whose reason cites films of the history."""
-        state = state_of(conversation, self.past[user], self.catalogue)
+        state = self._state(conversation)
         rng = np.random.default_rng([self.seed, *user.encode()])
         candidates = np.flatnonzero(self.catalogue.mask(state.constraints, seen=state.seen))
         variants, rows = [state], []
@@ -213,7 +239,7 @@ class Bench:
                 continue
             out = [cited, *(set(rng.choice(rest, len(cited), replace=False).tolist()) for _ in range(OTHERS))]
             rows.append((self.catalogue.index(item.item_id), len(variants)))
-            variants += [replace(state, history=tuple(e for e in state.history if e.item not in left)) for left in out]
+            variants += [state.without_items(left) for left in out]
         if not rows:
             return
         rankings = self.recommender.policy.rank_many(variants, [candidates] * len(variants))

@@ -218,5 +218,6 @@ def _contenders(fitted: Fitted) -> tuple[list[Contender], list[str]]:
         fitted, lambda: tuning(leave_one_out(fitted.past), fitted.n_items, fitted.run.seed), stars=False, names=PEERS
     )
     others = [contenders.popularity(fitted), contenders.retriever(fitted), *peers]
-    ours = [row for own in contenders.policies(fitted) for row in (own, filtered(own))]
-    return [*(filtered(own) for own in others), *contenders.untuned(fitted), *ours], notes
+    meant, missing = contenders.by_meaning(fitted)
+    ours = [row for own in (*contenders.policies(fitted), *meant) for row in (own, filtered(own))]
+    return [*(filtered(own) for own in others), *contenders.untuned(fitted), *ours], notes + missing
