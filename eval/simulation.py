@@ -14,7 +14,7 @@ from agent.conversation import Conversation
 from agent.dataset import load_dataset
 from agent.evidence import EvidenceModel
 from agent.interactions import indexed_ratings, user_histories
-from agent.loading import BEFORE_PPO, RELEASED, assemble
+from agent.loading import BEFORE_PPO, RELEASED, assemble, talk_policy
 from agent.meaning import Meaning
 from agent.recommender import Recommender
 from eval.metrics import Interval, cluster_bootstrap
@@ -81,7 +81,9 @@ class SimulationResult:
 
 
 def simulate(run: SimulationRun, report: Report) -> list[SimulationResult]:
-    """Talk: the same people with the policy whole, without its language model, and as it stood before PPO.
+    """Talk: the same people with the policy whole, and with one part left out.
+
+    Left out are the language model, the ranker of conversations (without the LM), and PPO.
 
     The recommender knows the past (the first 80 % of each user's ratings); people take films of the rest.
 
@@ -96,10 +98,13 @@ def simulate(run: SimulationRun, report: Report) -> list[SimulationResult]:
     evidence = EvidenceModel.cached(known, progress=False)
     meaning = Meaning.load(catalogue, evidence.taste.watched_with.neighbours)
     people = personas(user_histories(cut.past), user_histories(cut.future), catalogue, run.people, run.seed)
-    whole = assemble(catalogue, evidence, run.model, run.adapter or RELEASED, meaning)
+    talk = talk_policy(catalogue, known, meaning) if meaning is not None else None
+    whole = assemble(catalogue, evidence, run.model, run.adapter or RELEASED, meaning, talk)
     policies = [("concierge without the LM", whole.without_lm())]
+    if talk is not None:
+        policies.append(("the same without the ranker of conversations", whole.without_lm().without_talk()))
     if run.lm:
-        before = assemble(catalogue, evidence, run.model, BEFORE_PPO, meaning)
+        before = assemble(catalogue, evidence, run.model, BEFORE_PPO, meaning, talk)
         policies = [("concierge", whole), *policies, ("concierge without PPO", before)]
     report("loading", 1, 1)
     results = []

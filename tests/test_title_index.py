@@ -44,6 +44,7 @@ def names(catalogue: Catalogue, text: str) -> list[str]:
         ("The Empire Strikes Back", ["The Empire Strikes Back (1980)"]),
         ("empire strikes back", ["The Empire Strikes Back (1980)"]),
         ("terminator 2", ["Terminator 2: Judgment Day (1991)"]),
+        ("terminator part 2", ["Terminator 2: Judgment Day (1991)"]),
         ("twelve angry men", ["12 Angry Men (1957)"]),
         ("batman and robin", ["Batman & Robin (1997)"]),
         ("mash and la confidential", ["M*A*S*H (1970)", "L.A. Confidential (1997)"]),
@@ -103,6 +104,8 @@ def test_everyday_words_are_no_titles(catalogue: Catalogue, text: str) -> None:
         ("crash (1996)", ["Crash (1996)"]),
         ("contact was boring", ["Contact (1997)"]),
         ("Aliens, not Alien", ["Aliens (1986)", "Alien (1979)"]),
+        ("Alien or Aliens?", ["Alien (1979)", "Aliens (1986)"]),
+        ("Big vs Twister", ["Twister (1996)"]),  # "big" stays a word
         ("heat, speed, casino", ["Heat (1995)", "Speed (1994)", "Casino (1995)"]),
     ],
 )
