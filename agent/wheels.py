@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import importlib.util
 import os
@@ -109,10 +110,10 @@ def _watch(process: subprocess.Popen[bytes], folder: Path, size: int, label: str
 
 
 def _bytes(folder: Path) -> int:
+    """The size of all files below; what pip moves away meanwhile, file or folder, counts nothing."""
     total = 0
-    for path in folder.rglob("*"):
-        try:
-            total += path.stat().st_size if path.is_file() else 0
-        except OSError:  # pip moved it away meanwhile
-            continue
+    for place, _, names in os.walk(folder):
+        for name in names:
+            with contextlib.suppress(OSError):
+                total += os.stat(os.path.join(place, name)).st_size
     return total

@@ -10,10 +10,11 @@ import subprocess
 import sys
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from agent import assets
+from agent import assets, wheels
 from agent.assets import (
     Asset,
     AssetError,
@@ -316,3 +317,19 @@ def test_the_conversion_gives_the_same_bytes_again(
         hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest() for folder in (tmp_path, base_model)
     ]
     assert found[0] == found[1]
+
+
+def test_progress_survives_folders_that_pip_removes_meanwhile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "pip-unpack-x").mkdir()
+    (tmp_path / "pip-unpack-x" / "part").write_bytes(b"12")
+    (tmp_path / "whole").write_bytes(b"123")
+    assert wheels._bytes(tmp_path) == 5
+    real = os.scandir
+
+    def scandir(path: str) -> Any:
+        if "pip-unpack" in str(path):
+            raise FileNotFoundError(path)
+        return real(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    assert wheels._bytes(tmp_path) == 3
