@@ -49,10 +49,10 @@ def hear(
             heard.notes = [take(ambiguity) for ambiguity in told.ambiguities]
         elif role in ("assistant", "system"):
             conversation.messages.append(Message("assistant", text))
-            links = catalogue.link(text) if role == "assistant" else ()
-            named = [link.options[0] for link in links]
-            keep_said(conversation, text if role == "assistant" else "", dict.fromkeys(named, 1.0), catalogue)
-            conversation.shown += [catalogue[item].item_id for item in named]
+            if role == "assistant":
+                named = [link.options[0] for link in catalogue.link(text)]
+                keep_said(conversation, text, dict.fromkeys(named, 1.0), catalogue)
+                conversation.shown += [catalogue[item].item_id for item in named]
         else:
             raise RequestError(f"unknown role {role!r}: use user, assistant or system")
     return heard

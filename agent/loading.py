@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 import prompts
 from agent.assets import data_dir, resolve_model
 from agent.catalogue import Catalogue
-from agent.dataset import Dataset, load_dataset
+from agent.dataset import load_dataset
 from agent.evidence import FEATURES, EvidenceModel
 from agent.interactions import indexed_ratings, user_histories
 from agent.item_tokens import ItemFeatures, item_keys
@@ -46,7 +47,8 @@ def load_policy(
     catalogue = Catalogue(dataset)
     evidence = EvidenceModel.cached(dataset, progress=progress)
     meaning = Meaning.load(catalogue, evidence.taste.watched_with.neighbours)
-    talk = talk_policy(catalogue, dataset, meaning) if meaning is not None else None
+    ratings = indexed_ratings(dataset)
+    talk = talk_policy(catalogue, ratings, meaning)
     source: PolicySource
     if adapter is not None:
         source = FixedPolicy(assemble(catalogue, evidence, model, adapter, meaning, talk))
@@ -61,7 +63,7 @@ def load_policy(
                 raise AdapterError(f"the adapter {version!r} cannot be used: {error}{back}") from error
 
         source = ActivePolicy(known.active, load)
-    return catalogue, source, user_histories(indexed_ratings(dataset))
+    return catalogue, source, user_histories(ratings)
 
 
 def registry(data: str) -> AdapterRegistry:
@@ -100,14 +102,15 @@ def assemble(
     return Policy(evidence, weights, lm, prompt, card.temperature, card.version, card.lm_weights, meaning, talk=talk)
 
 
-def talk_policy(catalogue: Catalogue, dataset: Dataset, meaning: Meaning, ranker: Path = SHIPPED) -> TalkPolicy:
-    """The ranker of conversations over a data set.
+def talk_policy(catalogue: Catalogue, ratings: pd.DataFrame, meaning: Meaning | None) -> TalkPolicy | None:
+    """The shipped ranker of conversations; None without a meaning, which reads what was said.
 
-    Raises:
-        RankerError: the folder holds no ranker.
+    ``ratings`` have catalogue indices (:func:`agent.interactions.indexed_ratings`).
     """
-    evidence = TalkEvidence(catalogue, Rated.of(indexed_ratings(dataset)), meaning.items)
-    return TalkPolicy(catalogue, evidence, meaning, TalkRanker.load(ranker))
+    if meaning is None:
+        return None
+    evidence = TalkEvidence(catalogue, Rated.of(ratings), meaning.items)
+    return TalkPolicy(catalogue, evidence, meaning, TalkRanker.load(SHIPPED))
 
 
 def new_item_features(

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Protocol
 
 import numpy as np
 
 from agent.catalogue import Catalogue
-from agent.constraints import Constraints
+from agent.meaning import Meaning
 from agent.state import State
 from agent.talk import FEATURES, Talk, TalkEvidence
 from agent.talk_ranker import LEARNT, POLICY_PARTS, LearntCounts, TalkRanker
@@ -17,23 +16,15 @@ NAMES = (*FEATURES, *LEARNT, *POLICY_PARTS)
 """All that a ranker may weigh, in the order of :func:`columns`."""
 
 
-class Encoder(Protocol):
-    """What is needed of :class:`agent.meaning.Meaning`."""
-
-    def encode(self, texts: list[str]) -> np.ndarray:
-        """Unit vectors, (len(texts), width) float32."""
-        ...
-
-
 class TalkPolicy:
     """Turns a policy's logits into those of a :class:`agent.talk_ranker.TalkRanker`."""
 
-    def __init__(self, catalogue: Catalogue, evidence: TalkEvidence, encoder: Encoder, ranker: TalkRanker) -> None:
+    def __init__(self, catalogue: Catalogue, evidence: TalkEvidence, meaning: Meaning, ranker: TalkRanker) -> None:
         self._evidence = evidence
         self._counts = LearntCounts(ranker.past, catalogue)
         self._weights = ranker.vector(NAMES)
         self._lm_weights = self._weights * np.array([name.startswith("lm") for name in NAMES], dtype=np.float32)
-        self._encode = lru_cache(maxsize=256)(lambda text: encoder.encode([text])[0])
+        self._encode = lru_cache(maxsize=256)(lambda text: meaning.encode([text])[0])
 
     def logits(self, state: State, evidence: np.ndarray, lm: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Evidence part and LM part, each (n_items,) float32, from those of the policy alone.
@@ -58,7 +49,7 @@ def talk_of(state: State, said: np.ndarray, last: np.ndarray) -> Talk:
     if state.spoken is None:
         raise ValueError("a state without what was said")
     named = state.spoken.named
-    wanted: Constraints = state.constraints
+    wanted = state.constraints
     genres = tuple(sorted({genre for group in wanted.genres for genre in group}))
     weights = tuple(weight for _, weight in named)
     return Talk(tuple(item for item, _ in named), weights, said, last, genres, tuple(sorted(wanted.without_genres)))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import functools
 from collections.abc import Callable, Sequence
 from functools import cached_property
@@ -228,7 +227,7 @@ class Voices:
 
     def by_meaning(self, cases: Cases) -> list[np.ndarray]:
         """The same with what the request means, as :class:`agent.policy.Policy` has it without an LM."""
-        plain = copy.copy(self.policy.without_lm())
+        plain = self.policy.without_lm()
         plain.meaning = self._fitted.meaning
         logits = self._both(cases)[0] + plain.meaning_logits(cases.states, self._fitted.n_items)
         return self._of_candidates(cases, logits.astype(np.float64) / plain.temperature)

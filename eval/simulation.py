@@ -98,7 +98,7 @@ def simulate(run: SimulationRun, report: Report) -> list[SimulationResult]:
     evidence = EvidenceModel.cached(known, progress=False)
     meaning = Meaning.load(catalogue, evidence.taste.watched_with.neighbours)
     people = personas(user_histories(cut.past), user_histories(cut.future), catalogue, run.people, run.seed)
-    talk = talk_policy(catalogue, known, meaning) if meaning is not None else None
+    talk = talk_policy(catalogue, indexed_ratings(known), meaning)
     whole = assemble(catalogue, evidence, run.model, run.adapter or RELEASED, meaning, talk)
     policies = [("concierge without the LM", whole.without_lm())]
     if talk is not None:

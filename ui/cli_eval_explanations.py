@@ -48,9 +48,10 @@ def explanations(
         raise ExplanationOptionError(f"unknown part {part!r}: use valid or test")
     with steps() as report:
         bench = Bench.build(load_dataset(data), model, adapter, seed)
-        found = hold_chats(bench, bench.users(part, users), report)
+        held_out = bench.users(part, users)
+        found = hold_chats(bench, held_out, report)
         document: dict[str, Any] = {"data": data, "part": part, "seed": seed, **found.to_json(seed)}
-        strangers = hold_chats(bench, bench.users(part, users), report, strangers=True)
+        strangers = hold_chats(bench, held_out, report, strangers=True)
         document["strangers"] = strangers.to_json(seed)
         if questions:
             document["questions"] = summary(ask_users(bench, bench.users(part, questions), report=report), seed)

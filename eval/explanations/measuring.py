@@ -134,7 +134,7 @@ class Bench:
         catalogue = Catalogue(known)
         evidence = EvidenceModel.cached(dataset, parts.past, progress=False)
         meaning = Meaning.load(catalogue, evidence.taste.watched_with.neighbours)
-        talk = talk_policy(catalogue, known, meaning) if meaning is not None else None
+        talk = talk_policy(catalogue, indexed_ratings(known), meaning)
         policy = assemble(catalogue, evidence, model, adapter, meaning, talk)
         past = user_histories(parts.past)
         return cls(
