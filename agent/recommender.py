@@ -10,34 +10,35 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from agent.answer import Answer
-from agent.catalogue import Catalogue
-from agent.context import heard
-from agent.conversation import Belief, Conversation, Message
-from agent.hearing import Heard, hear
-from agent.lookup import RequestError, attitude_of, find_item, outcome_of, read_events
-from agent.policy import Policy
-from agent.replies import CHANGING, Turn, recommend, respond
-from agent.serving import FixedPolicy, PolicySource
-from agent.state import Event, State
-from agent.template_serving import ServedTemplates
-from agent.template_versions import TemplateStore
-from agent.turn import absorb, believe, forget, mentioned, rewind, state_of, take_back
-from agent.understanding import Ambiguity, Mention, Understanding
-from agent.voice import Voice
+from agent.catalogue.catalogue import Catalogue
+from agent.catalogue.lookup import RequestError, attitude_of, find_item, outcome_of, read_events
+from agent.dialogue.dialogue_state import absorb, believe, forget, mentioned, rewind, state_of, take_back
+from agent.dialogue.handlers import CHANGING, Turn, recommend, respond
+from agent.dialogue.transcript import Heard, hear
+from agent.generation.realizer import Voice
+from agent.policy.distribution import Policy
+from agent.policy.serving import FixedPolicy, PolicySource
+from agent.records.answer import Answer
+from agent.records.conversation import Belief, Conversation, Message
+from agent.records.state import Event, State
+from agent.store.template_serving import ServedTemplates
+from agent.store.template_versions import TemplateStore
+from agent.understanding.context import heard
+from agent.understanding.parser import Ambiguity, Mention, Understanding
 
 if TYPE_CHECKING:
-    from agent.feedback import FeedbackLog
-    from agent.language import Language
+    from agent.generation.service import Language
+    from agent.store.feedback import FeedbackLog
 
 
 class Recommender:
     """Answers messages with films. Keeps no state of any user: a conversation is passed in and changed.
 
-    ``policy`` is a policy, or the source that every turn gets its own from (:mod:`agent.serving`). ``histories`` maps
-    the data set's users to their events. ``explore`` draws slates at random (Plackett-Luce, at the
-    temperature of :mod:`agent.choice`), so that the log can be evaluated off-policy; otherwise the most probable items
-    are shown. With a ``log``, the prompt templates that are active in its database serve (``templates``).
+    ``policy`` is a policy, or the source that every turn gets its own from (:mod:`agent.policy.serving`).
+    ``histories`` maps the data set's users to their events. ``explore`` draws slates at random (Plackett-Luce, at the
+    temperature of :mod:`agent.dialogue.slate`), so that the log can be evaluated off-policy; otherwise the most
+    probable items are shown. With a ``log``, the prompt templates that are active in its database serve
+    (``templates``).
     """
 
     def __init__(
@@ -82,7 +83,7 @@ class Recommender:
         Raises:
             AssetError, ValueError: something is missing or does not fit; the message names it and the fix.
         """
-        from agent.loading import load_policy
+        from agent.policy.loading import load_policy
 
         catalogue, source, histories = load_policy(data, model, adapter, progress)
         return cls(catalogue, source, histories, log, explore)

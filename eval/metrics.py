@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from agent.state import Event
+from agent.records.state import Event
 
 Scorer = Callable[[Sequence[Sequence[Event]], Sequence[np.ndarray]], Sequence[np.ndarray]]
 """Maps B histories and, for each, its candidates (catalogue indices) to as many scores per candidate, higher first."""

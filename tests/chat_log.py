@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from agent.conversation import Conversation
-from agent.dataset import Dataset
-from agent.feedback import FeedbackLog
-from agent.interactions import indexed_ratings, user_histories
-from agent.policy import Policy
+from agent.data.dataset import Dataset
+from agent.data.interactions import indexed_ratings, user_histories
+from agent.policy.distribution import Policy
 from agent.recommender import Recommender
+from agent.records.conversation import Conversation
+from agent.store.feedback import FeedbackLog
 from training.splits import past_and_future
 
 WISHES = ("a comedy", "something exciting from the 90s", "what should I watch?")

@@ -28,8 +28,8 @@ HOSTILE = (
 
 def main(folder: Path, port: int, hostile_port: int) -> None:
     """Serve the real app, and unless ``hostile_port`` is 0 the one with the hostile catalogue."""
-    from agent.feedback import FeedbackLog
     from agent.recommender import Recommender
+    from agent.store.feedback import FeedbackLog
     from ui.app import build_app, launch
 
     log = FeedbackLog(folder / "feedback.db")
@@ -43,10 +43,10 @@ def main(folder: Path, port: int, hostile_port: int) -> None:
 
 def serve_hostile(recommender: Recommender, folder: Path, port: int) -> None:
     """The same policy over a catalogue whose every title attacks the page."""
-    from agent.catalogue import Catalogue
-    from agent.dataset import load_dataset
-    from agent.feedback import FeedbackLog
+    from agent.catalogue.catalogue import Catalogue
+    from agent.data.dataset import load_dataset
     from agent.recommender import Recommender
+    from agent.store.feedback import FeedbackLog
     from ui.app import build_app, launch
 
     dataset = load_dataset("ml-100k")

@@ -12,7 +12,7 @@ import pytest
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
-    from agent.dataset import Dataset
+    from agent.data.dataset import Dataset
     from agent.recommender import Recommender
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -39,8 +39,8 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 @pytest.fixture(scope="session")
 def dataset() -> Dataset:
     """MovieLens-100K from the user's cache, fetched where it is not there."""
-    from agent.assets import fetch
-    from agent.dataset import load_dataset
+    from agent.data.assets import fetch
+    from agent.data.dataset import load_dataset
 
     fetch(["ml-100k"], progress=False)
     return load_dataset("ml-100k")
@@ -58,7 +58,7 @@ def shared() -> Path:
 @pytest.fixture(scope="session")
 def recommender(dataset: Dataset) -> Recommender:
     """What `concierge recommend` uses: the released adapter over evidence that is fitted once and cached."""
-    from agent.assets import base_model_path, fetch
+    from agent.data.assets import base_model_path, fetch
     from agent.recommender import Recommender
 
     fetch(progress=False)

@@ -10,9 +10,9 @@ import itertools
 import sys
 import uuid
 
-from agent.conversation import Conversation, Message
-from agent.feedback import FeedbackLog
-from agent.impression import Impression, Outcome
+from agent.records.conversation import Conversation, Message
+from agent.records.impression import Impression, Outcome
+from agent.store.feedback import FeedbackLog
 
 START = 880_000_000.0  # seconds since 1970
 SLATE = ("50", "181", "1")

@@ -13,10 +13,10 @@ import datasets
 import torch
 import yaml
 
-from agent.catalogue import Catalogue
-from agent.dataset import load_dataset
-from training.ppo_run import train_ppo_policy
-from training.ppo_settings import PpoSettings
+from agent.catalogue.catalogue import Catalogue
+from agent.data.dataset import load_dataset
+from training.ppo.run import train_ppo_policy
+from training.ppo.settings import PpoSettings
 
 
 def main(folder: Path, base: Path, output: Path, *settings: str) -> None:

@@ -13,19 +13,19 @@ from peft import LoraConfig, get_peft_model
 from scipy.sparse import csr_matrix
 
 import prompts
-from agent.assets import base_model_path
-from agent.catalogue import Catalogue
-from agent.dataset import Dataset
-from agent.interactions import indexed_ratings
-from agent.item_tokens import ItemFeatures, RowMaker, item_token
-from agent.language_model import load_base
-from agent.state import State
-from agent.state_prompt import StatePrompt
+from agent.catalogue.catalogue import Catalogue
+from agent.data.assets import base_model_path
+from agent.data.dataset import Dataset
+from agent.data.interactions import indexed_ratings
+from agent.policy.item_embeddings import ItemFeatures, RowMaker, item_token
+from agent.policy.item_lm import load_base
+from agent.policy.state_prompt import StatePrompt
+from agent.records.state import State
 from training.adapter import write_adapter
-from training.ppo_rows import rows_dataset, split_probe
-from training.ppo_run import PpoRun, train_ppo_policy
-from training.ppo_settings import PpoSettings
-from training.sft import PolicyHead
+from training.ppo.rows import rows_dataset, split_probe
+from training.ppo.run import PpoRun, train_ppo_policy
+from training.ppo.settings import PpoSettings
+from training.sft.trainer import PolicyHead
 from training.splits import Slate, past_and_future, past_slates
 
 FEATURES = ("noise", "like_rate", "popularity")

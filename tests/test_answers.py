@@ -9,18 +9,18 @@ from pathlib import Path
 
 import pytest
 
-from agent.about import about
-from agent.catalogue import Catalogue
-from agent.comparison import compare
-from agent.constraints import Constraints
-from agent.conversation import Conversation
-from agent.counterfactual import Standing, obstacles, why_not
-from agent.dataset import Dataset
-from agent.feedback import FeedbackLog
-from agent.profile import leanings, liked_items, profile
+from agent.catalogue.catalogue import Catalogue
+from agent.data.dataset import Dataset
+from agent.dialogue.about import about
+from agent.dialogue.comparison import compare
+from agent.dialogue.profile import leanings, liked_items, profile
+from agent.explanation.counterfactual import Standing, obstacles, why_not
+from agent.generation.realizer import Voice, reply_flaws
 from agent.recommender import Recommender
-from agent.state import Event, State
-from agent.voice import Voice, reply_flaws
+from agent.records.constraints import Constraints
+from agent.records.conversation import Conversation
+from agent.records.state import Event, State
+from agent.store.feedback import FeedbackLog
 
 
 @pytest.fixture(scope="module")

@@ -7,8 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from agent.answer import Answer, Question
-from agent.asking import (
+from agent.catalogue.catalogue import Catalogue
+from agent.data.dataset import Dataset
+from agent.dialogue.clarifying import (
     LEAST_GAIN,
     MOST_IGNORED,
     SURPRISE,
@@ -19,14 +20,13 @@ from agent.asking import (
     questions,
     worth,
 )
-from agent.catalogue import Catalogue
-from agent.constraints import Constraints
-from agent.conversation import Conversation, Message
-from agent.dataset import Dataset
-from agent.policy import Ranking
+from agent.policy.distribution import Ranking
 from agent.recommender import Recommender
-from agent.state import State
-from agent.understanding import understand
+from agent.records.answer import Answer, Question
+from agent.records.constraints import Constraints
+from agent.records.conversation import Conversation, Message
+from agent.records.state import State
+from agent.understanding.parser import understand
 
 
 @pytest.fixture(scope="module")

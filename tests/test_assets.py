@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from agent import assets, wheels
-from agent.assets import (
+from agent.data import assets, wheels
+from agent.data.assets import (
     Asset,
     AssetError,
     AssetNotFoundError,
@@ -25,7 +25,7 @@ from agent.assets import (
     fetch,
     resolve_model,
 )
-from agent.wheels import Wheel, sha256
+from agent.data.wheels import Wheel, sha256
 
 ROOT = Path(__file__).resolve().parent.parent
 CONTENT = {"tinyasset/data/a.txt": b"first\n" * 50, "tinyasset/data/b.txt": b"second\n" * 5000}
@@ -80,9 +80,9 @@ def child(before: str, wheels: str | None = None) -> subprocess.Popen[bytes]:
     wheel = assets.ASSETS[0].wheel
     code = f"""
 import os, pathlib, signal, time
-from agent import assets
-from agent.assets import Asset, Member
-from agent.wheels import Wheel
+from agent.data import assets
+from agent.data.assets import Asset, Member
+from agent.data.wheels import Wheel
 wheel = Wheel("tinyasset", "1.0", {FILENAME!r}, {wheel.size}, {wheel.sha256!r})
 members = tuple(Member(path, size) for path, size in {[(m.path, m.size) for m in assets.ASSETS[0].members]!r})
 assets.ASSETS = (Asset("tiny", "Tiny asset: two files", "CC0", wheel, members),)
@@ -286,7 +286,9 @@ def base_model() -> Path:
     try:
         return base_model_path()
     except AssetNotFoundError:
-        subprocess.run([sys.executable, "-c", "from ui.cli import main; main()", "data", "fetch"], cwd=ROOT, check=True)
+        subprocess.run(
+            [sys.executable, "-c", "from ui.cli.main import main; main()", "data", "fetch"], cwd=ROOT, check=True
+        )
         return base_model_path()
 
 
@@ -307,7 +309,7 @@ def test_the_base_model_is_a_plain_hugging_face_folder(base_model: Path) -> None
 def test_the_conversion_gives_the_same_bytes_again(
     base_model: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    from agent.conversion import convert_gguf
+    from agent.data.gguf import convert_gguf
 
     source = asset_path(assets.SMOLLM2)
     assert source is not None

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from agent.catalogue import Catalogue
-from agent.constraints import Constraints
+from agent.catalogue.catalogue import Catalogue
+from agent.records.constraints import Constraints
 
 if TYPE_CHECKING:
-    from agent.dataset import Dataset
+    from agent.data.dataset import Dataset
 
 
 @pytest.fixture(scope="module")

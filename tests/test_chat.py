@@ -8,19 +8,19 @@ from pathlib import Path
 
 import pytest
 
-from agent.answer import Answer, Evidence, Recommendation
-from agent.catalogue import Catalogue
-from agent.constraints import Constraints
-from agent.conversation import Belief, Conversation, Message
-from agent.dataset import Dataset
-from agent.feedback import FeedbackLog
-from agent.state import Event
-from agent.turn import forget
-from ui import panel, words
-from ui.cards import card_html
-from ui.cli_chat import ServeError, is_loopback, read_accounts
-from ui.session import Desk, Session
-from ui.transcript import PIECES, pieces, plain, transcript
+from agent.catalogue.catalogue import Catalogue
+from agent.data.dataset import Dataset
+from agent.dialogue.dialogue_state import forget
+from agent.records.answer import Answer, Evidence, Recommendation
+from agent.records.constraints import Constraints
+from agent.records.conversation import Belief, Conversation, Message
+from agent.records.state import Event
+from agent.store.feedback import FeedbackLog
+from ui.chat import panel, words
+from ui.chat.cards import card_html
+from ui.chat.session import Desk, Session
+from ui.chat.transcript import PIECES, pieces, plain, transcript
+from ui.cli.chat import ServeError, is_loopback, read_accounts
 
 HOSTILE = "\"><img src=x onerror=alert(1)></script><script>alert(1)</script>' {{7*7}} ![x](http://127.0.0.1/x.png)"
 

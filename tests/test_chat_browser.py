@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 from playwright.sync_api import Browser, expect
 
-from agent.dataset import Dataset
+from agent.data.dataset import Dataset
 from tests.browser import ChatServer, Visitor
 
 FILMS = 5

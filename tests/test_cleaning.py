@@ -12,12 +12,12 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from agent.dataset import Dataset, import_dataset, import_report
-from agent.interactions import indexed_ratings
-from training.cleaning import CleaningReport, Finding, clean_ratings
-from training.datasets import RowMaker
-from training.row_splits import RowSettings
-from ui.cli import app
+from agent.data.dataset import Dataset, import_dataset, import_report
+from agent.data.interactions import indexed_ratings
+from training.rows.cleaning import CleaningReport, Finding, clean_ratings
+from training.rows.datasets import RowMaker
+from training.rows.splits import RowSettings
+from ui.cli.main import app
 
 
 def run(*arguments: str, status: int = 0) -> str:

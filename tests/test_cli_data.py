@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from agent.dataset import Dataset
-from ui.cli import app
+from agent.data.dataset import Dataset
+from ui.cli.main import app
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -109,7 +109,7 @@ def test_help_loads_nothing_heavy() -> None:
     code = """
 import sys
 from typer.testing import CliRunner
-from ui.cli import app
+from ui.cli.main import app
 assert CliRunner().invoke(app, ["--help"]).exit_code == 0
 print(*sorted({"torch", "transformers", "gradio", "pandas", "sklearn", "datasets"} & set(sys.modules)))
 """
@@ -121,7 +121,7 @@ def test_an_error_that_is_not_ours_keeps_its_traceback(cache: Path, monkeypatch:
     def broken(_: str) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr("agent.dataset.load_dataset", broken)
+    monkeypatch.setattr("agent.data.dataset.load_dataset", broken)
     result = CliRunner().invoke(app, ["data", "describe"])
     assert isinstance(result.exception, ZeroDivisionError)
 
@@ -168,7 +168,7 @@ def findings_of(subject: str) -> list[dict[str, str]]:
 
 
 def test_doctor_compares_packages_with_what_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
-    from ui import health
+    from ui.cli import health
 
     versions = {"typer": "0.1", "rich": "999.0"}
     real = metadata.version

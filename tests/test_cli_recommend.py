@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from agent.recommender import Recommender
-from ui.cli import app
+from ui.cli.main import app
 
 
 @pytest.fixture(autouse=True)

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from typer.testing import CliRunner
 
-from ui.cli import app
+from ui.cli.main import app
 
 if TYPE_CHECKING:
-    from agent.dataset import Dataset
+    from agent.data.dataset import Dataset
 
 
 def test_messages_add_up_to_a_state(dataset: Dataset) -> None:

@@ -9,19 +9,19 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 import pytest
 
-from agent.answer import Answer, Recommendation
-from agent.catalogue import Catalogue
-from agent.context import heard
-from agent.conversation import Conversation, Message
-from agent.dataset import Dataset
-from agent.description import condition_lines, describe
-from agent.glosses import gloss
-from agent.spelling import mend, rewrite
-from agent.tongues import language
-from agent.turn import absorb, fresh_only, rewind, state_of
+from agent.catalogue.catalogue import Catalogue
+from agent.data.dataset import Dataset
+from agent.dialogue.description import condition_lines, describe
+from agent.dialogue.dialogue_state import absorb, fresh_only, rewind, state_of
+from agent.domains.glosses import gloss
+from agent.domains.languages import language
+from agent.records.answer import Answer, Recommendation
+from agent.records.conversation import Conversation, Message
+from agent.understanding.context import heard
+from agent.understanding.spelling import mend, rewrite
 
 if TYPE_CHECKING:
-    from agent.understanding import Understanding
+    from agent.understanding.parser import Understanding
 
 SLATE = ("Alien (1979)", "Fargo (1996)", "Toy Story (1995)")
 

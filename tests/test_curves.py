@@ -12,12 +12,12 @@ from PIL import Image
 from rich.console import Console
 from typer.testing import CliRunner
 
-from agent.dataset import Dataset
+from agent.data.dataset import Dataset
 from tests.small_policy import make_small_policy, small_run
 from training.curves import CurvesError, curves, over_optimisation, read_history, write_curves
 from training.tensorboard import MissingTensorBoard, need_tensorboard
-from ui.cli import app
-from ui.training_panel import live_run, small_curve
+from ui.cli.main import app
+from ui.cli.training_panel import live_run, small_curve
 
 
 def _history(steps: int = 40, probe_every: int = 10) -> list[dict[str, float]]:

@@ -11,24 +11,24 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from agent.catalogue import Catalogue
-from agent.conversation import Conversation
-from agent.dataset import load_dataset
-from agent.interactions import indexed_ratings
-from agent.item_tokens import item_keys
-from agent.meaning import Meaning
-from agent.state import State
-from agent.talk import FEATURES, Rated, Talk, TalkEvidence
-from agent.talk_policy import NAMES, columns, talk_of
-from agent.talk_ranker import LEARNT, SHIPPED, LearntCounts, RankerError, TalkRanker
-from eval.dialogue import HeardRow, rank_targets, result
-from eval.dialogue_rows import DialogueRow, RowError, Titles, plain_title, read_rows
-from training.dialogue import past_of
-from training.talk_fit import Choice, fit_weights
-from ui.cli import app
+from agent.catalogue.catalogue import Catalogue
+from agent.data.dataset import load_dataset
+from agent.data.interactions import indexed_ratings
+from agent.features.conversation_features import FEATURES, Rated, Talk, TalkEvidence
+from agent.policy.conversational_policy import NAMES, columns, talk_of
+from agent.policy.conversational_ranker import LEARNT, SHIPPED, LearntCounts, RankerError, TalkRanker
+from agent.policy.item_embeddings import item_keys
+from agent.policy.semantic import Meaning
+from agent.records.conversation import Conversation
+from agent.records.state import State
+from eval.conversation.redial import HeardRow, rank_targets, result
+from eval.conversation.redial_rows import DialogueRow, RowError, Titles, plain_title, read_rows
+from training.conversational_ranker.conditional_logit import Choice, fit_weights
+from training.conversational_ranker.recipe import past_of
+from ui.cli.main import app
 
 if TYPE_CHECKING:
-    from agent.dataset import Dataset
+    from agent.data.dataset import Dataset
     from agent.recommender import Recommender
 
 ROW = {

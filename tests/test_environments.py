@@ -10,16 +10,16 @@ import pytest
 from gymnasium.utils.env_checker import check_env
 from gymnasium.utils.env_checker import data_equivalence as alike
 
-from agent.dataset import Dataset
-from agent.interactions import indexed_ratings
-from agent.state import Event
+from agent.data.dataset import Dataset
+from agent.data.interactions import indexed_ratings
+from agent.records.state import Event
 from training.environments.episodes import SessionPolicy, SessionReport, run_sessions
 from training.environments.orders import Orders
 from training.environments.rated_slate import INVALID, Mode, RatedSlateEnv
 from training.environments.session import CONVERTED, NOTHING, SessionEnv
 from training.environments.user_model import StarScale, UserModel, UserSettings
 from training.item_traits import ItemTraits
-from training.rewards import RewardError, parse_reward, reward_table
+from training.ppo.rewards import RewardError, parse_reward, reward_table
 from training.splits import Slate, held_out_users, past_and_future, rated_slates
 
 TOY = [

@@ -5,19 +5,19 @@ from __future__ import annotations
 import pytest
 from typer.testing import CliRunner
 
-from agent.answer import Answer, Evidence, Recommendation
-from agent.constraints import Constraints
-from agent.dataset import Dataset
-from agent.interactions import indexed_ratings, user_histories
+from agent.data.dataset import Dataset
+from agent.data.interactions import indexed_ratings, user_histories
 from agent.recommender import Recommender
-from agent.state import Event, State
-from eval.asking import ask_users, summary
+from agent.records.answer import Answer, Evidence, Recommendation
+from agent.records.constraints import Constraints
+from agent.records.state import Event, State
+from eval.conversation.clarifying import ask_users, summary
 from eval.explanations.forms import check
 from eval.explanations.judges import Said
 from eval.explanations.measuring import Bench, hold_chats, variety
 from eval.explanations.truth import Truth
 from training.splits import past_and_future
-from ui.cli import app
+from ui.cli.main import app
 
 HISTORY = {"Fargo (1996)": 5.0, "Brazil (1985)": 4.0, "Titanic (1997)": 2.0}
 
@@ -105,7 +105,7 @@ def test_a_chat_with_a_held_out_user_is_all_true(recommender: Recommender, datas
     parts = past_and_future(indexed_ratings(dataset))
     past, future = user_histories(parts.past), user_histories(parts.future)
     known = dataset.only(parts.past)
-    from agent.catalogue import Catalogue
+    from agent.catalogue.catalogue import Catalogue
 
     policy = recommender.policy.without_lm()
     bench = Bench(Recommender(Catalogue(known), policy, past), Truth(known.items, known.ratings), past, future, 0)

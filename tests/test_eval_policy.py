@@ -13,22 +13,22 @@ import pytest
 from typer.testing import CliRunner
 
 import prompts
-from agent import loading
-from agent.evidence import FEATURES, EvidenceConfig, EvidenceModel
-from agent.interactions import indexed_ratings
-from agent.policy import Policy
-from agent.retriever import RetrieverConfig
-from agent.taste import LIKED
-from eval import peers
-from eval import policy as policy_table
-from eval.policy import RARE, PolicyTable, evaluate_policies, rare_items
+from agent.data.interactions import indexed_ratings
+from agent.features.model import FEATURES, EvidenceConfig, EvidenceModel
+from agent.features.user_features import LIKED
+from agent.policy import loading
+from agent.policy.distribution import Policy
+from agent.retrieval.sequence_model import RetrieverConfig
+from eval.policy import factorization as peers
+from eval.policy import table as policy_table
+from eval.policy.table import RARE, PolicyTable, evaluate_policies, rare_items
 from prompts import Template
 from training.splits import past_and_future, rated_slates
-from ui.cli import app
+from ui.cli.main import app
 
 if TYPE_CHECKING:
-    from agent.catalogue import Catalogue
-    from agent.dataset import Dataset
+    from agent.catalogue.catalogue import Catalogue
+    from agent.data.dataset import Dataset
 
 QUICK = EvidenceConfig(
     retriever=RetrieverConfig(width=16, layers=1, heads=1, length=20, epochs=1), folds=2, cuts=(5, 0.8), trees=30

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from agent.dataset import Dataset
-from eval.sessions import SessionPolicyError, blind, compare, evaluate
+from agent.data.dataset import Dataset
+from eval.policy.sessions import SessionPolicyError, blind, compare, evaluate
 from training.environments.episodes import run_sessions
 from training.environments.session import SessionEnv
 from training.environments.user_model import UserModel
-from ui.cli import app
+from ui.cli.main import app
 
 
 def test_the_verb_compares_policies_on_the_same_users(dataset: Dataset) -> None:

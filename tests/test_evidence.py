@@ -13,18 +13,18 @@ import pytest
 from scipy import sparse
 from sklearn.ensemble import HistGradientBoostingClassifier
 
-from agent import evidence
-from agent.evidence import FEATURES, EvidenceConfig, EvidenceModel, cross_fit
-from agent.factorization import FactorizationConfig, RatingFactors
-from agent.interactions import indexed_ratings, user_folds, user_histories
-from agent.like_trees import fit_like_trees
-from agent.retriever import RetrieverConfig
-from agent.state import Event
-from agent.taste import TASTE_FEATURES, ItemInfo, Taste
-from agent.trees import BoostedTrees
+from agent.data.interactions import indexed_ratings, user_folds, user_histories
+from agent.features import model as evidence
+from agent.features.factorization import FactorizationConfig, RatingFactors
+from agent.features.like_classifier import fit_like_trees
+from agent.features.model import FEATURES, EvidenceConfig, EvidenceModel, cross_fit
+from agent.features.trees import BoostedTrees
+from agent.features.user_features import TASTE_FEATURES, ItemInfo, Taste
+from agent.records.state import Event
+from agent.retrieval.sequence_model import RetrieverConfig
 
 if TYPE_CHECKING:
-    from agent.dataset import Dataset
+    from agent.data.dataset import Dataset
 
 QUICK = EvidenceConfig(
     retriever=RetrieverConfig(width=16, layers=1, heads=1, length=20, epochs=1), folds=2, cuts=(5, 0.8), trees=30

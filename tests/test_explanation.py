@@ -7,11 +7,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from agent.answer import Evidence
-from agent.explanation import attribute, flaws, gather, plain_reason, reason
-from agent.policy import Ranking
+from agent.explanation.attribution import attribute, flaws, gather, plain_reason, reason
+from agent.policy.distribution import Ranking
 from agent.recommender import Recommender
-from agent.state import Event, State
+from agent.records.answer import Evidence
+from agent.records.state import Event, State
 
 
 def _index(recommender: Recommender, name: str) -> int:

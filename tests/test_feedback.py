@@ -22,13 +22,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agent.answer import Answer, Evidence, Recommendation
-from agent.constraints import Constraints
-from agent.conversation import Belief, Conversation, Message
-from agent.database import conversation_table, impression_table, open_engine, outcome_table
-from agent.feedback import FeedbackLog
-from agent.impression import REACTIONS, Impression, Outcome
-from agent.migration import Migration, MigrationError, migrate, shipped_migrations
+from agent.records.answer import Answer, Evidence, Recommendation
+from agent.records.constraints import Constraints
+from agent.records.conversation import Belief, Conversation, Message
+from agent.records.impression import REACTIONS, Impression, Outcome
+from agent.store.database import conversation_table, impression_table, open_engine, outcome_table
+from agent.store.feedback import FeedbackLog
+from agent.store.migration import Migration, MigrationError, migrate, shipped_migrations
 from tests.feedback_writer import event_id, feedback_event, record
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -461,7 +461,7 @@ def test_an_edited_migration_is_noticed(path: Path, monkeypatch: pytest.MonkeyPa
     FeedbackLog(path).close()
     first, *rest = shipped_migrations()
     edited = (replace(first, sql=first.sql + "-- a little change"), *rest)
-    monkeypatch.setattr("agent.feedback.shipped_migrations", lambda: edited)
+    monkeypatch.setattr("agent.store.feedback.shipped_migrations", lambda: edited)
     with pytest.raises(MigrationError, match="migration 0001_initial was edited after it was applied"):
         FeedbackLog(path)
 

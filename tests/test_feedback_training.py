@@ -9,17 +9,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from agent.conversation import Conversation
-from agent.dataset import Dataset
-from agent.feedback import FeedbackLog
-from agent.language_model import PolicyCard
-from agent.loading import RELEASED, assemble, registry
+from agent.data.dataset import Dataset
+from agent.policy.item_lm import PolicyCard
+from agent.policy.loading import RELEASED, assemble, registry
 from agent.recommender import Recommender
+from agent.records.conversation import Conversation
+from agent.store.feedback import FeedbackLog
 from tests.chat_log import chat
-from training.feedback_recipe import FeedbackError, FeedbackSettings, held_out_from, place_rows, train_from_feedback
-from training.ppo_rows import EMPTY
-from training.ppo_settings import PpoSettings
-from training.replay import replay_rows
+from training.ppo.feedback import FeedbackError, FeedbackSettings, held_out_from, place_rows, train_from_feedback
+from training.ppo.replay import replay_rows
+from training.ppo.rows import EMPTY
+from training.ppo.settings import PpoSettings
 
 TURNS = 10
 

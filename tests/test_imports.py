@@ -15,7 +15,7 @@ MAY_IMPORT = {
     "eval": {"prompts", "agent", "training", "eval"},
     "ui": {"prompts", "agent", "training", "eval", "ui"},
 }
-LONGEST_MODULE = 300  # lines
+LONGEST_MODULE = 600  # lines
 MODULES = sorted(path.relative_to(ROOT) for package in MAY_IMPORT for path in (ROOT / package).rglob("*.py"))
 
 
@@ -52,9 +52,9 @@ def test_modules_stay_short(module: Path) -> None:
 @pytest.mark.parametrize(
     ("source", "package"),
     [
-        ("import training.sft", "training"),
+        ("import training.sft.trainer", "training"),
         ("import eval.metrics as m", "eval"),
-        ("def f():\n    from ui.cli import main", "ui"),
+        ("def f():\n    from ui.cli.main import main", "ui"),
         ("import importlib\nimportlib.import_module('eval.report')", "eval"),
         ("if False:\n    from agent import state", "agent"),
     ],

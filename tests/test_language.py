@@ -10,26 +10,26 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from agent.answer import Answer, Question
-from agent.assets import base_model_path, fetch
-from agent.catalogue import Catalogue
-from agent.dataset import Dataset
-from agent.fidelity import changes, retellable
-from agent.language import Language
-from agent.language_model import AdapterError
-from agent.remote_speech import SpeechError
-from agent.request_reading import Reading, completed, parse_reading, reading_schema, unread
-from agent.retelling import Retelling
-from agent.speech import Asked, Speech
-from agent.understanding import understand
-from eval.reading import MessagesError, read_expected
-from eval.wording import pattern, wording_figures
-from training.language import IGNORED, LanguageCollator, LanguageSettings, encode_language_rows
-from training.language_recipe import train_language
-from training.language_release import release_language
-from training.language_rows import LanguagePlan, build_language_rows
-from training.rewording import vocabulary
-from ui.cli import app
+from agent.catalogue.catalogue import Catalogue
+from agent.data.assets import base_model_path, fetch
+from agent.data.dataset import Dataset
+from agent.generation.fidelity import changes, retellable
+from agent.generation.lm_parser import Reading, completed, parse_reading, reading_schema, unread
+from agent.generation.local import Asked, Speech
+from agent.generation.openai import SpeechError
+from agent.generation.paraphrase import Retelling
+from agent.generation.service import Language
+from agent.policy.item_lm import AdapterError
+from agent.records.answer import Answer, Question
+from agent.understanding.parser import understand
+from eval.conversation.reading import MessagesError, read_expected
+from eval.conversation.wording import pattern, wording_figures
+from training.language.recipe import train_language
+from training.language.release import release_language
+from training.language.rewording import vocabulary
+from training.language.rows import LanguagePlan, build_language_rows
+from training.language.trainer import IGNORED, LanguageCollator, LanguageSettings, encode_language_rows
+from ui.cli.main import app
 
 UNREAD = Path(__file__).parent / "unread.yaml"
 FOUND = "Here are five comedies from 1990 to 1999, close to “Alien”."

@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from agent.feedback import FeedbackLog
-from agent.impression import Impression, Outcome
-from eval.live import METRICS, live_metrics
+from agent.records.impression import Impression, Outcome
+from agent.store.feedback import FeedbackLog
+from eval.live.figures import METRICS, live_metrics
 from eval.metrics import Interval
 from tests.feedback_writer import feedback_event
-from ui.cli import app
+from ui.cli.main import app
 
 MONDAY = 1_767_571_200.0 + 9 * 3600  # 2026-01-05, 09:00 UTC
 DAY = 86_400.0

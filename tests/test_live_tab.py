@@ -16,14 +16,14 @@ import gradio as gr
 import pytest
 from playwright.sync_api import Browser, expect
 
-from agent.dataset import Dataset
-from agent.feedback import FeedbackLog
-from agent.impression import Impression, Outcome
-from eval.live import METRICS, live_metrics
+from agent.data.dataset import Dataset
+from agent.records.impression import Impression, Outcome
+from agent.store.feedback import FeedbackLog
+from eval.live.figures import METRICS, live_metrics
 from tests.browser import ChatServer, Visitor
 from tests.feedback_writer import feedback_event
-from ui import live_html as html
-from ui.live import SPANS, LiveTab
+from ui.live import html
+from ui.live.tab import SPANS, LiveTab
 
 ANN, EVE = (cast(gr.Request, SimpleNamespace(username=name)) for name in ("ann", "eve"))
 ALL, DAY, *_ = SPANS

@@ -11,14 +11,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from agent.choice import EXPLORATION
-from agent.conversation import Conversation
-from agent.feedback import FeedbackLog
-from agent.impression import Impression
-from agent.logged_state import logged_state
-from agent.lookup import RequestError
-from agent.migration import migrate, shipped_migrations
+from agent.catalogue.lookup import RequestError
+from agent.dialogue.slate import EXPLORATION
 from agent.recommender import Recommender
+from agent.records.conversation import Conversation
+from agent.records.impression import Impression
+from agent.store.feedback import FeedbackLog
+from agent.store.logged_state import logged_state
+from agent.store.migration import migrate, shipped_migrations
 from tests.feedback_writer import feedback_event
 
 
@@ -100,7 +100,7 @@ def test_rows_written_before_have_neither_field(tmp_path: Path, log: FeedbackLog
 
 
 def test_a_database_of_the_first_version_is_brought_up_to_date(tmp_path: Path) -> None:
-    from agent.database import open_engine
+    from agent.store.database import open_engine
 
     path = tmp_path / "old.db"
     engine = open_engine(path)

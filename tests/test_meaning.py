@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from agent.meaning import GENRES, Meaning
-from agent.state import Event, State
-from agent.text_encoder import TextEncoder, encoder_path
+from agent.policy.semantic import GENRES, Meaning
+from agent.records.state import Event, State
+from agent.retrieval.text_encoder import TextEncoder, encoder_path
 
 if TYPE_CHECKING:
     from agent.recommender import Recommender

@@ -9,9 +9,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from agent.assets import MOVIELENS_100K, asset_path
-from agent.dataset import Dataset, DatasetError, describe, import_dataset, load_dataset
-from agent.movielens import read_movielens
+from agent.data.assets import MOVIELENS_100K, asset_path
+from agent.data.dataset import Dataset, DatasetError, describe, import_dataset, load_dataset
+from agent.data.importers.movielens import read_movielens
 
 GENRE_WORDS = (
     "unknown Action Adventure Animation Children's Comedy Crime Documentary Drama Fantasy "

@@ -13,19 +13,19 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from agent.conversation import Conversation
-from agent.feedback import FeedbackLog
-from agent.impression import Impression, Outcome
-from agent.policy import Policy
+from agent.policy.distribution import Policy
 from agent.recommender import Recommender
-from agent.state import Event
-from agent.verdict import Verdict, verdict
+from agent.records.conversation import Conversation
+from agent.records.impression import Impression, Outcome
+from agent.records.state import Event
+from agent.records.verdict import Verdict, verdict
+from agent.store.feedback import FeedbackLog
 from eval.metrics import Interval
 from eval.off_policy import LogError, PolicyTarget, Settings, Unsupported, evaluate_log, paired, read_log
 from eval.off_policy.report import OffPolicyResult
 from eval.off_policy.target import probabilities
 from tests.feedback_writer import feedback_event
-from ui.cli import app
+from ui.cli.main import app
 
 CONVERSATIONS = 30
 

@@ -8,8 +8,8 @@ from itertools import permutations
 import numpy as np
 import pytest
 
-from agent.policy import Policy, Ranking
-from agent.state import Event, State
+from agent.policy.distribution import Policy, Ranking
+from agent.records.state import Event, State
 
 LOGITS = np.log(np.array([0.5, 0.3, 0.2]))
 

@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 import torch
 
-from agent.dataset import Dataset
-from agent.language_model import ItemLanguageModel, PolicyCard
-from eval.ppo_check import Curve, compare, curve
+from agent.data.dataset import Dataset
+from agent.policy.item_lm import ItemLanguageModel, PolicyCard
+from eval.policy.ppo_check import Curve, compare, curve
 from tests.small_policy import SmallPolicy, make_small_policy, small_run
-from training.packing import GOALS
-from training.ppo_rows import EMPTY, SlateRows, rows_dataset
-from training.ppo_run import PpoRun
-from training.slate_policy import SlateBatch, follow, load_slate_policy
+from training.ppo.rows import EMPTY, SlateRows, rows_dataset
+from training.ppo.run import PpoRun
+from training.ppo.slate_policy import SlateBatch, follow, load_slate_policy
+from training.sft.packing import GOALS
 
 
 def _weights(run: PpoRun) -> dict[str, torch.Tensor]:
@@ -164,7 +164,7 @@ def test_rows_replayed_from_a_log_teach_what_was_shown(small: SmallPolicy, tmp_p
     logged = [int(rng.integers(n)) for n in sizes]
     features = [np.asarray(row)[:n] for row, n in zip(table["evidence"], sizes, strict=True)]
     lm = load_slate_policy(small.adapter, small.base, small.catalogue.items, dtype=torch.float32)
-    from training.slate_policy import slate_logits
+    from training.ppo.slate_policy import slate_logits
 
     rows = SlateRows.of(small.rows)
     chances = slate_logits(lm.model, rows, range(len(rows)), lm.tokenizer.pad_token_id).softmax(dim=1)

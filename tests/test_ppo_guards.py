@@ -15,13 +15,13 @@ import numpy as np
 import pytest
 import torch
 
-from agent.dataset import Dataset
-from agent.language_model import PolicyCard
+from agent.data.dataset import Dataset
+from agent.policy.item_lm import PolicyCard
 from tests.conftest import ROOT
 from tests.small_policy import SmallPolicy, make_small_policy, save_small_policy, small_run
-from training.critic import value_loss
-from training.guards import AdaptiveKl, Guards, paired_fall
-from training.ppo_settings import PpoSettings
+from training.ppo.critic import value_loss
+from training.ppo.guards import AdaptiveKl, Guards, paired_fall
+from training.ppo.settings import PpoSettings
 
 USERS = [str(k) for k in range(100)]
 
@@ -142,7 +142,7 @@ def test_a_loss_that_is_not_finite_ends_the_run_before_it_harms(
         loss = value_loss(*arguments)
         return loss * math.nan if len(calls) == 3 else loss
 
-    monkeypatch.setattr("training.ppo.value_loss", broken)
+    monkeypatch.setattr("training.ppo.trainer.value_loss", broken)
     run = small_run(small, tmp_path, probe_every=1)
     assert run.stopped is not None and run.stopped.startswith("non_finite at step 3: the loss is nan")
     assert all(torch.isfinite(p).all() for p in run.trainer.model.parameters())

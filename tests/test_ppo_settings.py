@@ -11,10 +11,10 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from training.critic import Critic, gae, value_loss
-from training.ppo_schedule import RunSampler
-from training.ppo_settings import PpoSettings
-from ui.cli import app
+from training.ppo.critic import Critic, gae, value_loss
+from training.ppo.schedule import RunSampler
+from training.ppo.settings import PpoSettings
+from ui.cli.main import app
 
 
 @pytest.mark.parametrize(

@@ -11,20 +11,20 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-import eval.promotion
-from agent.catalogue import Catalogue
-from agent.dataset import Dataset
-from agent.evidence import EvidenceModel
-from agent.feedback import FeedbackLog
-from agent.language_model import PolicyCard
-from agent.loading import RELEASED, registry
-from agent.policy import Policy
+import eval.policy.promotion
+from agent.catalogue.catalogue import Catalogue
+from agent.data.dataset import Dataset
+from agent.features.model import EvidenceModel
+from agent.policy.distribution import Policy
+from agent.policy.item_lm import PolicyCard
+from agent.policy.loading import RELEASED, registry
 from agent.recommender import Recommender
+from agent.store.feedback import FeedbackLog
 from eval.metrics import Interval
 from eval.off_policy import PolicyTarget
-from eval.promotion import LOG_MARGIN, MARGIN, Finding, PolicyMaker, PromotionReport, compare, logged
+from eval.policy.promotion import LOG_MARGIN, MARGIN, Finding, PolicyMaker, PromotionReport, compare, logged
 from tests.chat_log import chat
-from ui.cli import app
+from ui.cli.main import app
 
 TURNS = 60
 
@@ -115,7 +115,7 @@ def judged(monkeypatch: pytest.MonkeyPatch) -> list[Finding]:
     """What the comparison finds, set by the test."""
     findings = [finding(0.0, 0.01, 0.02)]
     monkeypatch.setattr(
-        eval.promotion, "compare", lambda *args, **kwargs: PromotionReport("new", "old", tuple(findings))
+        eval.policy.promotion, "compare", lambda *args, **kwargs: PromotionReport("new", "old", tuple(findings))
     )
     return findings
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import prompts
-from agent.assets import AssetNotFoundError, base_model_path
+from agent.data.assets import AssetNotFoundError, base_model_path
 from prompts import PromptError
 from prompts.escaping import MARKER, TOKEN, neutralise
 

@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 import prompts
-from ui.cli import app
+from ui.cli.main import app
 
 STATE = prompts.FOLDER / "movies" / "state.j2"
 

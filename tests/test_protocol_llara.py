@@ -9,23 +9,23 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from agent.assets import resolve_model
-from agent.catalogue import Catalogue
-from agent.dataset import Dataset
-from agent.interactions import indexed_ratings
-from agent.retriever import RetrieverConfig
-from agent.state import Event
-from agent.taste import ItemInfo
+from agent.catalogue.catalogue import Catalogue
+from agent.data.assets import resolve_model
+from agent.data.dataset import Dataset
+from agent.data.interactions import indexed_ratings
+from agent.features.user_features import ItemInfo
+from agent.records.state import Event
+from agent.retrieval.sequence_model import RetrieverConfig
 from eval.metrics import cluster_bootstrap
 from eval.protocols import llara
-from eval.ranked_lists import dump, rank
-from eval.ranking_cache import RankingCache
-from eval.ranking_run import RankingError, RankingRun
-from training.choice_evidence import NAMES, ChoiceConfig, ChoiceEvidence, faded_matrix
-from training.llara_lm import LM_WEIGHTS, LlaraLmPlan, first_place, fit_llara_lm, stretches
-from training.llara_recipe import LlaraPlan, choice_weights, choices, drawn_candidates, fit_llara
-from training.llara_rows import FILES, LENGTH, ChoiceRow, LlaraSplit, RowsError, load_llara, rows_folder
-from training.sequence_lm import SequenceSettings
+from eval.protocols.choice_features import NAMES, ChoiceConfig, ChoiceEvidence, faded_matrix
+from eval.protocols.llara_lm import LM_WEIGHTS, LlaraLmPlan, first_place, fit_llara_lm, stretches
+from eval.protocols.llara_recipe import LlaraPlan, choice_weights, choices, drawn_candidates, fit_llara
+from eval.protocols.llara_rows import FILES, LENGTH, ChoiceRow, LlaraSplit, RowsError, load_llara, rows_folder
+from eval.protocols.sequence_lm import SequenceSettings
+from eval.ranking.cache import RankingCache
+from eval.ranking.lists import dump, rank
+from eval.ranking.run import RankingError, RankingRun
 
 SMALL = ChoiceConfig(RetrieverConfig(width=8, epochs=1, length=10), retrievers=1, nearest=5)
 
@@ -218,7 +218,7 @@ def test_the_lm_is_trained_beside_the_evidence_and_kept(
     given = (histories, valid, info, items, ranker, base, plan, small)
     first = fit_llara_lm(*given, lambda what, done, of: told.append(what))
     assert told[-1] == "training the LM" and first.weight in LM_WEIGHTS
-    monkeypatch.setattr("training.llara_lm.train_sequence_lm", None)
+    monkeypatch.setattr("eval.protocols.llara_lm.train_sequence_lm", None)
     again = fit_llara_lm(*given)
     asked = [row.history for row in valid]
     assert again.scores(asked) == pytest.approx(first.scores(asked), abs=1e-4)

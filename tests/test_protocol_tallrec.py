@@ -9,19 +9,27 @@ import pandas as pd
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from agent.assets import resolve_model
-from agent.catalogue import Catalogue
-from agent.dataset import Dataset
-from agent.taste import ItemInfo
-from eval.protocols import tallrec
-from eval.ranking_cache import RankingCache
-from eval.ranking_run import RankingError, RankingRun
-from training import tallrec_lm, tallrec_recipe
-from training.sequence_lm import SequenceSettings
-from training.tallrec_lm import HEADER, LM_WEIGHTS, TallrecLmPlan, add_lm, encode, fit_lm, lm_log_odds, sparse_windows
-from training.tallrec_recipe import PENALTIES, cross_features, examples, fit_tallrec, log_odds
-from training.tallrec_rows import LENGTH, SIZES, TallrecSplit, Window, load_tallrec
-from training.window_evidence import NAMES, WindowEvidence
+from agent.catalogue.catalogue import Catalogue
+from agent.data.assets import resolve_model
+from agent.data.dataset import Dataset
+from agent.features.user_features import ItemInfo
+from eval.protocols import tallrec, tallrec_lm, tallrec_recipe
+from eval.protocols.sequence_lm import SequenceSettings
+from eval.protocols.tallrec_lm import (
+    HEADER,
+    LM_WEIGHTS,
+    TallrecLmPlan,
+    add_lm,
+    encode,
+    fit_lm,
+    lm_log_odds,
+    sparse_windows,
+)
+from eval.protocols.tallrec_recipe import PENALTIES, cross_features, examples, fit_tallrec, log_odds
+from eval.protocols.tallrec_rows import LENGTH, SIZES, TallrecSplit, Window, load_tallrec
+from eval.protocols.window_features import NAMES, WindowEvidence
+from eval.ranking.cache import RankingCache
+from eval.ranking.run import RankingError, RankingRun
 
 
 @pytest.fixture(scope="module")

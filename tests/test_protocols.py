@@ -10,9 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from agent.interactions import indexed_ratings, user_histories
-from eval import baselines
-from eval.cases import by_history
+from agent.data.interactions import indexed_ratings, user_histories
 from eval.metrics import (
     cluster_bootstrap,
     first_pick,
@@ -24,11 +22,13 @@ from eval.metrics import (
     target_ranks,
 )
 from eval.protocols import leave_one_out, rated_slates
-from eval.ranking_table import compare_scorers
+from eval.ranking import baselines
+from eval.ranking.cases import by_history
+from eval.ranking.table import compare_scorers
 from training import splits
 
 if TYPE_CHECKING:
-    from agent.dataset import Dataset
+    from agent.data.dataset import Dataset
 
 
 @pytest.fixture(scope="module")
@@ -199,9 +199,9 @@ def test_baselines_reach_their_known_figures(
 def test_the_like_probability_beats_every_simple_rule(
     dataset: Dataset, parts: splits.PastAndFuture, slates: list[splits.Slate]
 ) -> None:
-    from agent.evidence import EvidenceConfig, EvidenceModel
-    from agent.retriever import RetrieverConfig
-    from agent.taste import ItemInfo
+    from agent.features.model import EvidenceConfig, EvidenceModel
+    from agent.features.user_features import ItemInfo
+    from agent.retrieval.sequence_model import RetrieverConfig
 
     # The like-probability does not read the retriever: one epoch of it is enough.
     config = EvidenceConfig(retriever=RetrieverConfig(epochs=1))

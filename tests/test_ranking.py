@@ -14,25 +14,25 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from agent.catalogue import Catalogue
-from agent.dataset import Dataset
-from agent.interactions import indexed_ratings
-from agent.state import Event, State
-from eval import contenders
-from eval.cases import Cases
-from eval.contenders import Fitted
-from eval.list_bands import history_bands, item_band
-from eval.list_metrics import CUTOFFS, ItemTraits, accuracy, beyond_accuracy, spread
+from agent.catalogue.catalogue import Catalogue
+from agent.data.dataset import Dataset
+from agent.data.interactions import indexed_ratings
+from agent.records.state import Event, State
 from eval.metrics import cluster_bootstrap
 from eval.protocols import leave_one_out, rated_slates
-from eval.ranked_lists import rank, rank_all
-from eval.ranking import PROTOCOLS, evaluate
-from eval.ranking_cache import RankingCache
-from eval.ranking_run import Contender, RankingError, RankingRun
-from eval.ranking_table import Table, make_table
+from eval.ranking import rows as contenders
+from eval.ranking.bands import history_bands, item_band
+from eval.ranking.cache import RankingCache
+from eval.ranking.cases import Cases
+from eval.ranking.comparison import PROTOCOLS, evaluate
+from eval.ranking.list_metrics import CUTOFFS, ItemTraits, accuracy, beyond_accuracy, spread
+from eval.ranking.lists import rank, rank_all
+from eval.ranking.rows import Fitted
+from eval.ranking.run import Contender, RankingError, RankingRun
+from eval.ranking.table import Table, make_table
 from eval.resampling import UserBootstrap
 from training import splits
-from ui.cli import app
+from ui.cli.main import app
 
 
 def some_cases(count: int = 60, n_items: int = 80, most: int = 5, seed: int = 0) -> Cases:
@@ -286,7 +286,7 @@ def test_lists_are_kept_by_their_content(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 def test_a_group_with_nothing_relevant_has_no_figure() -> None:
-    from eval.ranking_table import intervals
+    from eval.ranking.table import intervals
 
     bootstrap = UserBootstrap(["a", "b", "c"])
     found = intervals({"x": np.array([1.0, np.nan, 3.0]), "y": np.full(3, np.nan)}, bootstrap)

@@ -11,21 +11,22 @@ import pandas as pd
 import pytest
 
 import prompts
-from agent.catalogue import Catalogue
-from agent.dataset import Dataset
-from agent.evidence import FEATURES, EvidenceModel
-from agent.interactions import indexed_ratings
-from agent.loading import BEFORE_PPO
+from agent.catalogue.catalogue import Catalogue
+from agent.data.dataset import Dataset
+from agent.data.interactions import indexed_ratings
+from agent.features.model import FEATURES, EvidenceModel
+from agent.policy.loading import BEFORE_PPO
 from agent.recommender import Recommender
-from agent.state import Event, State
-from eval import contenders, peers
-from eval.contenders import NO_PEERS, Fitted
-from eval.list_metrics import accuracy
-from eval.peer_tuning import Tuning, tune
+from agent.records.state import Event, State
+from eval.policy import factorization as peers
 from eval.protocols import leave_one_out, rated_slates
-from eval.ranked_lists import rank_all
-from eval.ranking_cache import RankingCache
-from eval.ranking_run import PolicySource, RankingRun
+from eval.ranking import rows as contenders
+from eval.ranking.cache import RankingCache
+from eval.ranking.list_metrics import accuracy
+from eval.ranking.lists import rank_all
+from eval.ranking.rows import NO_PEERS, Fitted
+from eval.ranking.run import PolicySource, RankingRun
+from eval.ranking.tuning import Tuning, tune
 from training import splits
 
 
@@ -45,7 +46,7 @@ def cache(tmp_path: Path) -> RankingCache:
 
 def test_every_peer_scores_what_it_is_asked(small: pd.DataFrame) -> None:
     pytest.importorskip("lenskit")
-    from eval.library_peers import PEERS, FittedPeer
+    from eval.ranking.lenskit_baselines import PEERS, FittedPeer
 
     held = splits.leave_one_out(small)
     asked = {
@@ -62,7 +63,7 @@ def test_every_peer_scores_what_it_is_asked(small: pd.DataFrame) -> None:
 
 def test_one_product_of_matrices_is_what_the_library_answers(small: pd.DataFrame) -> None:
     pytest.importorskip("lenskit")
-    from eval.library_peers import PEERS, FittedPeer
+    from eval.ranking.lenskit_baselines import PEERS, FittedPeer
 
     held = splits.leave_one_out(small)
     cases = leave_one_out.cases(held, 1682).take(range(5))
@@ -75,7 +76,7 @@ def test_one_product_of_matrices_is_what_the_library_answers(small: pd.DataFrame
 
 def test_tuning_finds_the_best_on_validation_and_remembers_it(small: pd.DataFrame, cache: RankingCache) -> None:
     pytest.importorskip("lenskit")
-    from eval.library_peers import PEERS, FittedPeer
+    from eval.ranking.lenskit_baselines import PEERS, FittedPeer
 
     held = splits.leave_one_out(small)
     valid = leave_one_out.cases(held, 1682, "valid")
@@ -144,7 +145,7 @@ class _Flat:
 def test_the_untuned_lm_says_something_and_with_random_weights_something_else(
     recommender: Recommender, dataset: Dataset
 ) -> None:
-    from eval.untuned import untuned_policy
+    from eval.ranking.untuned import untuned_policy
 
     catalogue, evidence = Catalogue(dataset), EvidenceModel.cached(dataset, progress=False)
     states = [State((Event(49, 5.0), Event(180, 5.0)), goal="next"), State((Event(70, 5.0),), goal="like")]

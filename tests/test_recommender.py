@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from agent.answer import Answer
-from agent.constraints import Constraints
-from agent.conversation import Conversation
-from agent.feedback import FeedbackLog
-from agent.lookup import RequestError
+from agent.catalogue.lookup import RequestError
 from agent.recommender import Recommender
+from agent.records.answer import Answer
+from agent.records.constraints import Constraints
+from agent.records.conversation import Conversation
+from agent.store.feedback import FeedbackLog
 
 
 @pytest.fixture
@@ -224,7 +224,7 @@ def test_hostile_messages_stay_text(recommender: Recommender, message: str) -> N
 
 
 def test_the_policy_reads_neither_markers_nor_item_tokens_from_a_message(recommender: Recommender) -> None:
-    from agent.state import State
+    from agent.records.state import State
 
     prompt = recommender.policy.prompt
     assert prompt is not None

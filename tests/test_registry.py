@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.registry import REQUIRED, AdapterRegistry, RegistryError
+from agent.policy.registry import REQUIRED, AdapterRegistry, RegistryError
 
 
 def make(folder: Path, version: str, content: str = "weights") -> Path:
@@ -118,7 +118,7 @@ def test_a_damaged_record_is_named(known: AdapterRegistry, tmp_path: Path) -> No
 
 def test_processes_that_add_and_promote_at_once_lose_nothing(tmp_path: Path, known: AdapterRegistry) -> None:
     script = (
-        "import sys; from pathlib import Path; from agent.registry import AdapterRegistry\n"
+        "import sys; from pathlib import Path; from agent.policy.registry import AdapterRegistry\n"
         "home, shipped, source = map(Path, sys.argv[1:])\n"
         "known = AdapterRegistry(home, [shipped], shipped)\n"
         "versions = [known.add(source, f'{source.name}-{n}').version for n in (1, 2)]\n"

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from agent.constraints import Constraints
-from agent.relaxation import GivenUp, relax
+from agent.dialogue.relaxation import GivenUp, relax
+from agent.records.constraints import Constraints
 
 if TYPE_CHECKING:
-    from agent.catalogue import Catalogue
+    from agent.catalogue.catalogue import Catalogue
 
 
 @pytest.fixture(scope="module")
 def catalogue(dataset: Any) -> Catalogue:
-    from agent.catalogue import Catalogue
+    from agent.catalogue.catalogue import Catalogue
 
     return Catalogue(dataset)
 

@@ -10,15 +10,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from agent.dataset import Dataset
-from agent.feedback import FeedbackLog
-from agent.impression import Impression
-from agent.logged_impression import LogError, read_impressions
-from agent.policy import Policy
+from agent.data.dataset import Dataset
+from agent.policy.distribution import Policy
 from agent.recommender import Recommender
+from agent.records.impression import Impression
+from agent.store.feedback import FeedbackLog
+from agent.store.logged_impression import LogError, read_impressions
 from tests.chat_log import chat
-from training.replay import GREEDY, INEXACT, UNKNOWN, ReplayRows, replay_rows
-from training.rewards import RewardError
+from training.ppo.replay import GREEDY, INEXACT, UNKNOWN, ReplayRows, replay_rows
+from training.ppo.rewards import RewardError
 
 TURNS = 8
 

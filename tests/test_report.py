@@ -16,15 +16,15 @@ import pytest
 from playwright.sync_api import Browser
 from typer.testing import CliRunner
 
-from agent.dataset import Dataset
-from agent.evidence import EvidenceConfig, EvidenceModel
-from agent.feedback import FeedbackLog
-from agent.impression import Impression, Outcome
-from agent.interactions import indexed_ratings
-from agent.retriever import RetrieverConfig
-from eval import peers
-from eval import policy as policy_table
+from agent.data.dataset import Dataset
+from agent.data.interactions import indexed_ratings
+from agent.features.model import EvidenceConfig, EvidenceModel
+from agent.records.impression import Impression, Outcome
+from agent.retrieval.sequence_model import RetrieverConfig
+from agent.store.feedback import FeedbackLog
 from eval.off_policy.self_check import Alarm, Coverage, SelfCheck
+from eval.policy import factorization as peers
+from eval.policy import table as policy_table
 from eval.report import building, gathering, log_sources, manifest, model_sources, run
 from eval.report.blocks import Report, Text, slug
 from eval.report.building import build, write
@@ -33,7 +33,7 @@ from eval.report.gathering import from_file
 from eval.report.reading import ReportError, read_document
 from eval.report.run import ReportRun
 from tests.feedback_writer import feedback_event
-from ui.cli import app
+from ui.cli.main import app
 
 pytest.importorskip("vl_convert", reason="needs the extra report: pip install -e .[report]")
 

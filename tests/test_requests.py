@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from agent.catalogue import Catalogue, Item
-from agent.understanding import understand
-from eval.cases import Cases
+from agent.catalogue.catalogue import Catalogue, Item
+from agent.understanding.parser import understand
 from eval.protocols.requests import PARTS, SETS, Filter, RequestRow, cases, filters, load_requests
-from eval.ranking_table import compare_scorers
-from training.phrases import FORMS, PhraseBank, content_words, stem, vocabulary
-from training.requests import STYLES, Request, describe_items, write_request
-from training.wording import Dice, plural, with_article
+from eval.ranking.cases import Cases
+from eval.ranking.table import compare_scorers
+from training.requests.phrases import FORMS, PhraseBank, content_words, stem, vocabulary
+from training.requests.wording import Dice, plural, with_article
+from training.requests.writer import STYLES, Request, describe_items, write_request
 
 if TYPE_CHECKING:
-    from agent.dataset import Dataset
+    from agent.data.dataset import Dataset
 
 TRAIN, HELD_OUT = PhraseBank.load("train"), PhraseBank.load("heldout")
 WESTERN = Item(0, "1", "High Noon", 1952, ("Western",))

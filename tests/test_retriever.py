@@ -10,13 +10,13 @@ import pytest
 import torch
 from scipy import sparse
 
-from agent.cooccurrence import ItemNeighbours
-from agent.interactions import indexed_ratings, item_sequences, user_histories
-from agent.retriever import RetrieverConfig, SequenceRetriever
+from agent.data.interactions import indexed_ratings, item_sequences, user_histories
+from agent.retrieval.item_neighbours import ItemNeighbours
+from agent.retrieval.sequence_model import RetrieverConfig, SequenceRetriever
 from training import splits
 
 if TYPE_CHECKING:
-    from agent.dataset import Dataset
+    from agent.data.dataset import Dataset
 
 SMALL = RetrieverConfig(width=16, layers=1, heads=1, length=20, epochs=12, batch=16, rate=1e-2, dropout=0.1)
 
@@ -139,11 +139,11 @@ def test_star_wars_is_near_its_sequels(dataset: Dataset) -> None:
 @pytest.mark.slow
 def test_reaches_the_leave_one_out_figures(dataset: Dataset) -> None:
     """All items ranked, seen ones removed; the figures of the design with a margin for other machines' arithmetic."""
-    from eval.baselines import whole_catalogue
-    from eval.cases import by_history
     from eval.protocols import leave_one_out
-    from eval.ranking_run import Part
-    from eval.ranking_table import compare_scorers
+    from eval.ranking.baselines import whole_catalogue
+    from eval.ranking.cases import by_history
+    from eval.ranking.run import Part
+    from eval.ranking.table import compare_scorers
 
     # Ties in time in the order of item numbers, as where the figures come from; other orders are easier.
     ratings = indexed_ratings(dataset).sort_values("item", kind="stable")

@@ -17,12 +17,12 @@ from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTok
 from typer.testing import CliRunner
 
 import prompts
-from agent.assets import base_model_path
-from agent.catalogue import Catalogue
-from agent.dataset import Dataset
-from agent.evidence import EvidenceModel
-from agent.interactions import indexed_ratings
-from agent.state import Event
+from agent.catalogue.catalogue import Catalogue
+from agent.data.assets import base_model_path
+from agent.data.dataset import Dataset
+from agent.data.interactions import indexed_ratings
+from agent.features.model import EvidenceModel
+from agent.records.state import Event
 from eval.metrics import cluster_bootstrap, first_pick
 from eval.resampling import UserBootstrap, ratio
 from eval.reward import RatedPairs, ScoreError, Scores, evaluate_reward, score_model
@@ -30,9 +30,9 @@ from eval.reward.best_of_n import best_of_n, pick_chances
 from eval.reward.figures import statistics
 from eval.reward.score_file import read_scores
 from eval.reward.slices import slices
-from training.reward_figures import auc_by_group, calibration_error
+from training.reward.figures import auc_by_group, calibration_error
 from training.splits import Slate, past_and_future, rated_slates
-from ui.cli import app
+from ui.cli.main import app
 
 
 @pytest.fixture(scope="module")

@@ -16,23 +16,23 @@ import torch
 from scipy.special import expit
 from sklearn.metrics import log_loss, roc_auc_score
 
-from agent.assets import base_model_path
-from agent.catalogue import Catalogue
-from agent.dataset import Dataset
-from agent.evidence import FEATURES
-from agent.interactions import indexed_ratings
-from agent.item_tokens import ItemLike, item_token
-from agent.language_model import ADAPTER_FILE, AdapterError, PolicyCard, load_base
-from agent.loading import RELEASED
-from agent.state import Event, State
+from agent.catalogue.catalogue import Catalogue
+from agent.data.assets import base_model_path
+from agent.data.dataset import Dataset
+from agent.data.interactions import indexed_ratings
+from agent.features.model import FEATURES
+from agent.policy.item_embeddings import ItemLike, item_token
+from agent.policy.item_lm import ADAPTER_FILE, AdapterError, PolicyCard, load_base
+from agent.policy.loading import RELEASED
+from agent.records.state import Event, State
 from training.adapter import LARGEST
-from training.reward_calibration import KINDS, Calibration, Kind, choose_calibration
-from training.reward_figures import auc_by_group, calibration_error, reliability
-from training.reward_model import RewardCard, RewardModel, adapted_classifier, lm_logits
-from training.reward_recipe import RewardResult, train_reward
-from training.reward_release import release_reward
-from training.reward_rows import RewardRows, build_reward_rows, candidate_evidence, pack_candidates
-from training.reward_trainer import RewardSettings, fit_evidence, reward_loss
+from training.reward.calibration import KINDS, Calibration, Kind, choose_calibration
+from training.reward.figures import auc_by_group, calibration_error, reliability
+from training.reward.model import RewardCard, RewardModel, adapted_classifier, lm_logits
+from training.reward.recipe import RewardResult, train_reward
+from training.reward.release import release_reward
+from training.reward.rows import RewardRows, build_reward_rows, candidate_evidence, pack_candidates
+from training.reward.trainer import RewardSettings, fit_evidence, reward_loss
 from training.splits import PastAndFuture, past_and_future
 
 SETTINGS = RewardSettings(layers=2, batch=2, max_steps=4, evaluations=2, valid_share=0.4)
@@ -210,7 +210,7 @@ def test_a_resumed_run_ends_where_an_unbroken_one_does(trained: RewardResult, ro
 
 
 def _items() -> Sequence[ItemLike]:
-    from agent.dataset import load_dataset
+    from agent.data.dataset import load_dataset
 
     return Catalogue(load_dataset("ml-100k")).items
 

@@ -6,11 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from agent.dataset import Dataset
-from agent.interactions import indexed_ratings
-from agent.state import Event
+from agent.data.dataset import Dataset
+from agent.data.interactions import indexed_ratings
+from agent.records.state import Event
 from training.item_traits import ItemTraits
-from training.rewards import (
+from training.ppo.rewards import (
     REWARDS,
     Outcome,
     RewardError,

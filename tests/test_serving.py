@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from agent.conversation import Conversation
-from agent.feedback import FeedbackLog
-from agent.loading import RELEASED, registry
-from agent.policy import Policy
+from agent.policy.distribution import Policy
+from agent.policy.loading import RELEASED, registry
+from agent.policy.registry import AdapterRegistry
+from agent.policy.serving import ActivePolicy, FixedPolicy
 from agent.recommender import Recommender
-from agent.registry import AdapterRegistry
-from agent.serving import ActivePolicy, FixedPolicy
+from agent.records.conversation import Conversation
+from agent.store.feedback import FeedbackLog
 
 
 def policy(version: str) -> Policy:
@@ -124,7 +124,7 @@ def test_a_running_chat_takes_up_an_adapter_that_another_process_promotes(
         conversation = Conversation(user="7")
         before = running.reply(conversation, "a comedy")
         script = (
-            "import sys; from pathlib import Path; from agent.registry import AdapterRegistry\n"
+            "import sys; from pathlib import Path; from agent.policy.registry import AdapterRegistry\n"
             "source, home, released = map(Path, sys.argv[1:])\n"
             "known = AdapterRegistry(home, [released], released)\n"
             "known.add(source, 'other'); known.promote('other')"

@@ -14,19 +14,19 @@ from scipy.sparse import csr_matrix
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, Trainer
 
 import prompts
-from agent.assets import base_model_path
-from agent.catalogue import Catalogue
-from agent.dataset import Dataset
-from agent.interactions import indexed_ratings, user_histories
-from agent.item_tokens import ItemFeatures, ItemLike, RowMaker, item_token
-from agent.language_model import ItemLanguageModel, PolicyCard, load_base
-from agent.state import State
-from agent.state_prompt import StatePrompt
+from agent.catalogue.catalogue import Catalogue
+from agent.data.assets import base_model_path
+from agent.data.dataset import Dataset
+from agent.data.interactions import indexed_ratings, user_histories
+from agent.policy.item_embeddings import ItemFeatures, ItemLike, RowMaker, item_token
+from agent.policy.item_lm import ItemLanguageModel, PolicyCard, load_base
+from agent.policy.state_prompt import StatePrompt
+from agent.records.state import State
 from training.adapter import write_adapter
-from training.packing import PolicyCollator, encode_rows
-from training.phrases import PhraseBank
-from training.sft import PolicyTrainer, SftSettings, fit_evidence_weights, policy_logits, train_policy
-from training.sft_rows import RowPlan, SftRows, build_rows
+from training.requests.phrases import PhraseBank
+from training.sft.packing import PolicyCollator, encode_rows
+from training.sft.rows import RowPlan, SftRows, build_rows
+from training.sft.trainer import PolicyTrainer, SftSettings, fit_evidence_weights, policy_logits, train_policy
 from training.splits import past_and_future
 
 FEATURES = ("first", "second")

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from agent.similar_users import BIAS_PRIOR, RIDGE, SimilarUsers
-from agent.state import Event
+from agent.features.user_neighbours import BIAS_PRIOR, RIDGE, SimilarUsers
+from agent.records.state import Event
 
 STARS = np.array(
     [

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from agent.answer import Answer, Recommendation
-from agent.catalogue import Catalogue
+from agent.catalogue.catalogue import Catalogue
 from agent.recommender import Recommender
-from agent.state import Event
-from agent.understanding import understand
-from eval.simulated_user import Persona, SimulatedUser, personas
-from eval.simulation import Tally, converse, judge, summary
+from agent.records.answer import Answer, Recommendation
+from agent.records.state import Event
+from agent.understanding.parser import understand
+from eval.conversation.simulated_user import Persona, SimulatedUser, personas
+from eval.conversation.simulation import Tally, converse, judge, summary
 
 if TYPE_CHECKING:
-    from agent.dataset import Dataset
+    from agent.data.dataset import Dataset
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +83,7 @@ def test_what_must_not_happen_is_counted_and_open_relaxation_is_none(catalogue: 
 def test_conversations_with_the_real_recommender_keep_every_promise(
     recommender: Recommender, catalogue: Catalogue, dataset: Dataset
 ) -> None:
-    from agent.interactions import indexed_ratings, user_histories
+    from agent.data.interactions import indexed_ratings, user_histories
     from training.splits import past_and_future
 
     cut = past_and_future(indexed_ratings(dataset))
@@ -110,7 +110,7 @@ def test_a_film_that_is_listed_twice_is_refused_with_its_twin(catalogue: Catalog
 
 @pytest.mark.slow
 def test_ten_thousand_turns_keep_every_promise() -> None:
-    from eval.simulation import SimulationRun, simulate
+    from eval.conversation.simulation import SimulationRun, simulate
 
     (found,) = simulate(SimulationRun("ml-100k", 3600, lm=False, seed=100), lambda *_: None)
     assert found.turns >= 10_000

@@ -16,18 +16,18 @@ import torch
 import uvicorn
 
 import prompts
-from agent.assets import base_model_path, fetch
-from agent.conversation import Conversation
-from agent.fidelity import QUOTE, changes, retellable
-from agent.grammar import JsonForm
-from agent.language import Language
-from agent.language_model import AdapterError, load_base
+from agent.data.assets import base_model_path, fetch
+from agent.generation.constrained import JsonForm
+from agent.generation.fidelity import QUOTE, changes, retellable
+from agent.generation.lm_parser import INTENTS, RequestReader
+from agent.generation.local import LANGUAGE, Asked, Speech
+from agent.generation.openai import RemoteSpeech, SpeechError
+from agent.generation.paraphrase import Retelling, facts_form
+from agent.generation.service import Language
+from agent.policy.item_lm import AdapterError, load_base
 from agent.recommender import Recommender
-from agent.remote_speech import RemoteSpeech, SpeechError
-from agent.request_reading import INTENTS, RequestReader
-from agent.retelling import Retelling, facts_form
-from agent.speech import LANGUAGE, Asked, Speech
-from ui.speech_api import speech_app
+from agent.records.conversation import Conversation
+from ui.chat.speech_api import speech_app
 
 CARD = (
     "Picked because you liked “Alien” and “Brazil”. It is a comedy from 1994, as you asked. "

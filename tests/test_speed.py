@@ -7,14 +7,14 @@ import json
 import pytest
 from typer.testing import CliRunner
 
-from agent.dataset import Dataset
-from eval.speed import SpeedError, Stopwatch, measure
-from ui.cli import app
+from agent.data.dataset import Dataset
+from eval.speed.training import SpeedError, Stopwatch, measure
+from ui.cli.main import app
 
 
 def test_the_first_step_and_what_surrounds_training_stand_apart(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = iter([100.0, 125.0, 127.0, 129.0, 139.0])
-    monkeypatch.setattr("eval.speed.time.perf_counter", lambda: next(clock))
+    monkeypatch.setattr("eval.speed.training.time.perf_counter", lambda: next(clock))
     passed: list[str] = []
     watch = Stopwatch(lambda what, done, of: passed.append(what))
     watch("rows", 1, 1)

@@ -12,23 +12,23 @@ import gradio as gr
 import pytest
 
 import prompts
-from agent.catalogue import Catalogue
-from agent.dataset import Dataset
-from agent.feedback import FeedbackLog
+from agent.catalogue.catalogue import Catalogue
+from agent.data.dataset import Dataset
 from agent.recommender import Recommender
-from agent.state import Event
-from agent.template_serving import ServedTemplates, Serving, Share
-from agent.template_versions import TemplateStore
-from eval.experiments import METRICS as LIVE_METRICS
-from eval.experiments import Arm, Report
+from agent.records.state import Event
+from agent.store.feedback import FeedbackLog
+from agent.store.template_serving import ServedTemplates, Serving, Share
+from agent.store.template_versions import TemplateStore
+from eval.live.experiments import METRICS as LIVE_METRICS
+from eval.live.experiments import Arm, Report
 from eval.metrics import Interval
 from prompts import PromptError
-from ui import studio_html as html
-from ui.session import Session
-from ui.studio import UNSAVED, StudioTab
-from ui.studio_access import Access
-from ui.studio_preview import Pick, Preview, example_preview
-from ui.studio_samples import samples
+from ui.chat.session import Session
+from ui.studio import html
+from ui.studio.access import Access
+from ui.studio.preview import Pick, Preview, example_preview
+from ui.studio.samples import samples
+from ui.studio.tab import UNSAVED, StudioTab
 
 ANN, EVE = (cast(gr.Request, SimpleNamespace(username=name)) for name in ("ann", "eve"))
 WITHOUT_RATINGS = prompts.load("state").source.replace("history|rated", "history|tokens")

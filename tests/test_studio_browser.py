@@ -9,10 +9,10 @@ import pytest
 from playwright.sync_api import Browser, Locator, expect
 
 import prompts
-from agent.dataset import Dataset
-from agent.feedback import FeedbackLog
-from agent.template_serving import ServedTemplates
-from agent.template_versions import TemplateStore
+from agent.data.dataset import Dataset
+from agent.store.feedback import FeedbackLog
+from agent.store.template_serving import ServedTemplates
+from agent.store.template_versions import TemplateStore
 from tests.browser import ChatServer, Visitor
 
 SHIPPED = prompts.load("state").source

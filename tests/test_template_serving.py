@@ -9,12 +9,12 @@ from types import SimpleNamespace
 import pytest
 
 import prompts
-from agent.conversation import Conversation
-from agent.feedback import FeedbackLog
+from agent.policy.state_prompt import StatePrompt
 from agent.recommender import Recommender
-from agent.state import Event, State
-from agent.state_prompt import StatePrompt
-from agent.template_serving import ServedTemplates
+from agent.records.conversation import Conversation
+from agent.records.state import Event, State
+from agent.store.feedback import FeedbackLog
+from agent.store.template_serving import ServedTemplates
 
 USER = "12"
 ASK = "something funny"

@@ -13,19 +13,19 @@ import pytest
 from typer.testing import CliRunner
 
 import prompts
-from agent.dataset import Dataset
-from agent.feedback import FeedbackLog
-from agent.impression import Impression, Outcome
+from agent.data.dataset import Dataset
 from agent.recommender import Recommender
-from agent.template_serving import ServedTemplates
-from agent.template_versions import TemplateStore
-from eval.experiments import report, running
+from agent.records.impression import Impression, Outcome
+from agent.store.feedback import FeedbackLog
+from agent.store.template_serving import ServedTemplates
+from agent.store.template_versions import TemplateStore
+from eval.live.experiments import report, running
 from eval.metrics import cluster_bootstrap, cluster_difference
+from eval.policy.template_trial import METRICS, trial
 from eval.protocols.requests import user_part
-from eval.template_trial import METRICS, trial
 from prompts import IsolatedTemplate, PromptError
-from ui.cli import app
-from ui.template_lookup import find_template
+from ui.cli.main import app
+from ui.studio.template_lookup import find_template
 
 
 def edit(old: str, new: str, name: str = "<draft>") -> prompts.Template:

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 import prompts
-from agent.feedback import FeedbackLog
-from agent.template_files import INDEX, export_versions, import_versions
-from agent.template_serving import ServedTemplates
-from agent.template_versions import PRODUCT, TemplateError, TemplateStore
+from agent.store.feedback import FeedbackLog
+from agent.store.template_files import INDEX, export_versions, import_versions
+from agent.store.template_serving import ServedTemplates
+from agent.store.template_versions import PRODUCT, TemplateError, TemplateStore
 from prompts import IsolatedTemplate, PromptError
 
 

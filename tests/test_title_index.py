@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from agent.catalogue import Catalogue
-from agent.title_index import TitleIndex
+from agent.catalogue.catalogue import Catalogue
+from agent.catalogue.title_index import TitleIndex
 
 if TYPE_CHECKING:
-    from agent.dataset import Dataset
+    from agent.data.dataset import Dataset
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +22,7 @@ def catalogue(dataset: Dataset) -> Catalogue:
 
 @pytest.fixture(scope="module")
 def large(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Catalogue:
-    from agent.dataset import import_dataset
+    from agent.data.dataset import import_dataset
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CONCIERGE_CACHE", str(tmp_path_factory.mktemp("cache")))

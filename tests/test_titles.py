@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.titles import Title, article_first, parse_title, parse_year
+from agent.data.importers.titles import Title, article_first, parse_title, parse_year
 
 
 @pytest.mark.parametrize(

@@ -13,13 +13,13 @@ from datasets import Dataset as Rows
 from datasets import IterableDataset, load_dataset
 
 import prompts
-from agent.dataset import Dataset
-from agent.interactions import indexed_ratings, user_histories
-from agent.state import Event
-from training.datasets import KINDS, Kind, RowMaker, RowSet, build_rows
-from training.preferences import preference_pairs
-from training.row_splits import SPLITS, RowSettings, split_histories
-from training.sft_rows import RowPlan
+from agent.data.dataset import Dataset
+from agent.data.interactions import indexed_ratings, user_histories
+from agent.records.state import Event
+from training.rows.datasets import KINDS, Kind, RowMaker, RowSet, build_rows
+from training.rows.preferences import preference_pairs
+from training.rows.splits import SPLITS, RowSettings, split_histories
+from training.sft.rows import RowPlan
 from training.splits import held_out_users, leave_one_out, past_and_future, rated_slates
 
 PLAN = RowPlan(anchors=2, requests=1)

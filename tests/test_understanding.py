@@ -9,23 +9,23 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from agent.constraints import Constraints
-from agent.intents import TALK, Intent
-from agent.standing import merge
+from agent.records.constraints import Constraints
 from agent.text import MESSAGE_LIMIT, clean, flat
-from agent.understanding import understand
-from agent.wishes import read_wishes
+from agent.understanding.conditions import read_wishes
+from agent.understanding.intents import TALK, Intent
+from agent.understanding.merging import merge
+from agent.understanding.parser import understand
 from tests.understanding_share import FRESH, described, expected, heard_row, read_rows, shares
 
 if TYPE_CHECKING:
-    from agent.catalogue import Catalogue
+    from agent.catalogue.catalogue import Catalogue
 
 MESSAGES = read_rows(Path(__file__).parent / "messages.yaml")
 
 
 @pytest.fixture(scope="module")
 def catalogue(dataset: Any) -> Catalogue:
-    from agent.catalogue import Catalogue
+    from agent.catalogue.catalogue import Catalogue
 
     return Catalogue(dataset)
 

@@ -9,18 +9,18 @@ from pathlib import Path
 import pytest
 
 import prompts
-from agent.answer import Evidence
-from agent.catalogue import Catalogue
-from agent.constraints import Constraints
-from agent.conversation import Conversation
-from agent.dataset import Dataset
-from agent.explanation import plain_reason, reason
-from agent.feedback import FeedbackLog
+from agent.catalogue.catalogue import Catalogue
+from agent.data.dataset import Dataset
+from agent.explanation.attribution import plain_reason, reason
+from agent.generation.realizer import Voice, reply_flaws
 from agent.recommender import Recommender
-from agent.state import Event, State
-from agent.template_serving import ServedTemplates
-from agent.template_versions import TemplateStore
-from agent.voice import Voice, reply_flaws
+from agent.records.answer import Evidence
+from agent.records.constraints import Constraints
+from agent.records.conversation import Conversation
+from agent.records.state import Event, State
+from agent.store.feedback import FeedbackLog
+from agent.store.template_serving import ServedTemplates
+from agent.store.template_versions import TemplateStore
 
 COMEDIES = State((Event(1, 4.0),), constraints=Constraints(genres=(frozenset({"Comedy"}),), year_min=1990))
 

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from agent.constraints import Constraints
-from agent.standing import merge
-from agent.understanding import Understanding, understand
+from agent.records.constraints import Constraints
+from agent.understanding.merging import merge
+from agent.understanding.parser import Understanding, understand
 
 if TYPE_CHECKING:
-    from agent.catalogue import Catalogue
+    from agent.catalogue.catalogue import Catalogue
 
 FRESH = Path(__file__).parent / "messages_fresh.yaml"
 
@@ -119,8 +119,8 @@ def shares(catalogue: Catalogue, rows: Iterable[dict[str, Any]]) -> tuple[dict[s
 
 def main() -> None:
     """Print the shares."""
-    from agent.catalogue import Catalogue
-    from agent.dataset import load_dataset
+    from agent.catalogue.catalogue import Catalogue
+    from agent.data.dataset import load_dataset
 
     given = [argument for argument in sys.argv[1:] if argument != "-v"]
     catalogue = Catalogue(load_dataset("ml-100k"))

@@ -16,10 +16,10 @@ from peft import LoraConfig, get_peft_model_state_dict
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from agent.item_tokens import ItemLike, item_keys
-from agent.language_model import ADAPTER_FILE, ROW_MAKER_FILE, PolicyCard
-from training.packing import GOALS
-from training.sft import PolicyHead
+from agent.policy.item_embeddings import ItemLike, item_keys
+from agent.policy.item_lm import ADAPTER_FILE, ROW_MAKER_FILE, PolicyCard
+from training.sft.packing import GOALS
+from training.sft.trainer import PolicyHead
 
 LARGEST = 16 * 2**20
 """An adapter file may be at most 16 MiB, so that it can live in the repository."""
@@ -84,7 +84,7 @@ def write_tuned_adapter(
     Args:
         folder: the new adapter.
         source: the adapter that ``model`` was loaded from; its item rows and row maker are kept.
-        model: the PEFT model of :meth:`agent.language_model.ItemLanguageModel.from_adapter`, trained further.
+        model: the PEFT model of :meth:`agent.policy.item_lm.ItemLanguageModel.from_adapter`, trained further.
         version: of the new policy.
         weights: the evidence weights by goal, (n_features,) each.
         lm_weights: the weight of the LM's logits by goal.

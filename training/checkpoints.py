@@ -10,7 +10,7 @@ from typing import Any
 from transformers import PrinterCallback
 from transformers.trainer_utils import get_last_checkpoint, rotate_checkpoints
 
-from agent.language_model import best_device
+from agent.policy.item_lm import best_device
 
 KEPT = 2
 """Checkpoints that are kept (the best one beyond them, where a trainer knows a best one)."""

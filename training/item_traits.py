@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from agent.taste import ItemInfo
+from agent.features.user_features import ItemInfo
 
 
 @dataclass(frozen=True)

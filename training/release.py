@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from agent.language_model import ADAPTER_FILE, POLICY_FILE, ROW_MAKER_FILE, AdapterError, PolicyCard
+from agent.policy.item_lm import ADAPTER_FILE, POLICY_FILE, ROW_MAKER_FILE, AdapterError, PolicyCard
 
 TRAINING_FILE = "training.json"
 FILES = (ADAPTER_FILE, "adapter_config.json", ROW_MAKER_FILE, POLICY_FILE, TRAINING_FILE)

@@ -1,7 +1,7 @@
 """Splits: which ratings are the past, and what has to be foreseen.
 
-All functions take ratings with catalogue indices (see :func:`agent.interactions.indexed_ratings`). Time order is by
-timestamp within a user; ties keep the order of the rows, so a split is the same on every machine.
+All functions take ratings with catalogue indices (see :func:`agent.data.interactions.indexed_ratings`). Time order is
+by timestamp within a user; ties keep the order of the rows, so a split is the same on every machine.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from agent.interactions import in_time_order, user_histories
-from agent.state import Event
+from agent.data.interactions import in_time_order, user_histories
+from agent.records.state import Event
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,12 +8,14 @@ from typing import Any
 import gradio as gr
 from starlette.middleware import Middleware
 
-from agent.feedback import FeedbackLog
 from agent.recommender import Recommender
-from agent.template_serving import ServedTemplates
-from agent.template_versions import TemplateStore
-from ui import chat, live, studio, theme
-from ui.session import Desk
+from agent.store.feedback import FeedbackLog
+from agent.store.template_serving import ServedTemplates
+from agent.store.template_versions import TemplateStore
+from ui import theme
+from ui.chat import turns
+from ui.chat.session import Desk
+from ui.studio import tab as studio_tab
 
 TITLE = "Concierge"
 
@@ -81,13 +83,13 @@ def build_app(recommender: Recommender, log: FeedbackLog, authors: Collection[st
         toggle.click(fn=None, js=theme.TOGGLE)
         with gr.Tabs(elem_classes=["pages"]):
             with gr.Tab("Chat", id="chat"):
-                tab = chat.ChatTab(recommender, desk, store)
+                tab = turns.ChatTab(recommender, desk, store)
             if authors is None or authors:
                 with gr.Tab("Prompts", id="prompts", visible=authors is None) as prompts_tab:
-                    author_desk = studio.StudioTab(recommender, served, store, authors)
+                    author_desk = studio_tab.StudioTab(recommender, served, store, authors)
                 author_desk.open_with(prompts_tab, store)
                 with gr.Tab("Live", id="live", visible=authors is None) as live_tab:
-                    figures = live.LiveTab(log, authors)
+                    figures = live_tab.LiveTab(log, authors)
                 figures.open_with(live_tab)
                 if authors is not None:
                     app.load(author_desk.on_visit, None, [prompts_tab], api_visibility="private")

@@ -8,8 +8,8 @@ import gradio as gr
 from gradio.themes.utils.fonts import Font
 
 STYLE = Path(__file__).with_name("style.css")
-STUDIO_STYLE = Path(__file__).with_name("studio.css")
-LIVE_STYLE = Path(__file__).with_name("live.css")
+STUDIO_STYLE = Path(__file__).parent / "studio" / "studio.css"
+LIVE_STYLE = Path(__file__).parent / "live" / "live.css"
 
 SCRIPT = """() => {
   const kept = localStorage.getItem('concierge-theme');

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from agent.answer import Answer
-from agent.catalogue import Catalogue
-from agent.choice import shortlist
-from agent.policy import Policy, Ranking
-from agent.state import State
+from agent.catalogue.catalogue import Catalogue
+from agent.dialogue.slate import shortlist
+from agent.policy.distribution import Policy, Ranking
+from agent.records.answer import Answer
+from agent.records.state import State
 from eval.explanations.truth import KINDS, LIKED, Truth, listed, percent, quoted
 
 PLACES = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")

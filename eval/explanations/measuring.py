@@ -12,22 +12,22 @@ from typing import Any
 
 import numpy as np
 
-from agent.answer import Answer, Recommendation
-from agent.catalogue import Catalogue
-from agent.conversation import Conversation
-from agent.dataset import Dataset
-from agent.evidence import EvidenceModel
-from agent.interactions import indexed_ratings, user_histories
-from agent.loading import assemble, talk_policy
-from agent.meaning import Meaning
+from agent.catalogue.catalogue import Catalogue
+from agent.data.dataset import Dataset
+from agent.data.interactions import indexed_ratings, user_histories
+from agent.dialogue.dialogue_state import state_of
+from agent.features.model import EvidenceModel
+from agent.policy.loading import assemble, talk_policy
+from agent.policy.semantic import Meaning
 from agent.recommender import Recommender
-from agent.state import Event, State
-from agent.turn import state_of
-from eval.cases import some_users
+from agent.records.answer import Answer, Recommendation
+from agent.records.conversation import Conversation
+from agent.records.state import Event, State
 from eval.explanations.forms import Checked, check
 from eval.explanations.judges import Said
 from eval.explanations.truth import LIKED, Truth, quoted
 from eval.protocols.requests import user_part
+from eval.ranking.cases import some_users
 from eval.resampling import UserBootstrap, ratio
 from training.splits import past_and_future
 

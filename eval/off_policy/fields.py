@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from agent.impression import Outcome
+from agent.records.impression import Outcome
 
 _ROUNDING = 1e-4
 """How far above 1 a probability, or from 1 a distribution's sum, may be."""
@@ -81,7 +81,7 @@ def features(row: Mapping[str, Any], name: str, where: str, size: int) -> tuple[
 
 
 def outcomes(row: Mapping[str, Any], where: str) -> list[Outcome]:
-    """The field "outcomes", as :meth:`agent.feedback.FeedbackLog.export` writes it.
+    """The field "outcomes", as :meth:`agent.store.feedback.FeedbackLog.export` writes it.
 
     Raises:
         LogError: one is malformed, or of an item that was not shown.

@@ -2,14 +2,14 @@
 
 A line (or a Parquet row) holds ``slate`` (item ids from the top) and ``propensities`` (parallel to it: the probability
 of each item at its place given those above it), and either ``rewards`` (numbers, parallel to the slate) or ``outcomes``
-(as :meth:`agent.feedback.FeedbackLog.export` writes them). It may hold
+(as :meth:`agent.store.feedback.FeedbackLog.export` writes them). It may hold
 
 - ``id``, ``conversation_id``, ``user``, ``timestamp``: who and when; intervals draw whole conversations or users;
 - ``candidates`` (item ids) with ``candidate_propensities`` (the probability of each to come first);
 - ``target_propensities`` (parallel to the slate) and ``target_candidate_propensities`` (parallel to the candidates):
   the same two of the policy to be evaluated;
 - ``candidate_features`` (one list of numbers a candidate): what the reward model of DM and DR reads;
-- the other fields of :class:`agent.impression.Impression`, which are needed to ask a policy of our own.
+- the other fields of :class:`agent.records.impression.Impression`, which are needed to ask a policy of our own.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ from typing import Any, cast
 import numpy as np
 import pandas as pd
 
-from agent.feedback import EXPORT_FORMAT, FeedbackLog
-from agent.impression import Impression, Outcome
-from agent.verdict import Verdict, verdict
+from agent.records.impression import Impression, Outcome
+from agent.records.verdict import Verdict, verdict
+from agent.store.feedback import EXPORT_FORMAT, FeedbackLog
 from eval.off_policy import fields
 from eval.off_policy.fields import LogError
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from agent.feedback import FeedbackLog
+from agent.store.feedback import FeedbackLog
 from eval.metrics import Interval
 from eval.off_policy.diagnostics import Diagnostics, Limits, Weights, diagnose, refusal, weigh
 from eval.off_policy.estimators import CLIP, ESTIMATORS, THRESHOLD, Problem, Terms

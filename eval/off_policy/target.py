@@ -8,12 +8,12 @@ from typing import Literal
 
 import numpy as np
 
-from agent.catalogue import Catalogue
-from agent.choice import EXPLORATION, shortlist
-from agent.logged_state import LoggedState, logged_state
-from agent.lookup import RequestError, item_index
-from agent.policy import Policy, Ranking, evidence_history
-from agent.state import Event
+from agent.catalogue.catalogue import Catalogue
+from agent.catalogue.lookup import RequestError, item_index
+from agent.dialogue.slate import EXPLORATION, shortlist
+from agent.policy.distribution import Policy, Ranking, evidence_history
+from agent.records.state import Event
+from agent.store.logged_state import LoggedState, logged_state
 from eval.off_policy.fields import LogError
 from eval.off_policy.log import LoggedSlate
 from eval.off_policy.plackett_luce import conditionals
@@ -26,7 +26,7 @@ _BATCH = 16
 class PolicyTarget:
     """A policy of our own that is asked again: what would it have shown at each row of the log?
 
-    It chooses as the chat does (:func:`agent.choice.choose`): among its own best items of all that the row's
+    It chooses as the chat does (:func:`agent.dialogue.slate.choose`): among its own best items of all that the row's
     constraints allow, drawn at ``temperature`` (None: the chat's own, the policy's times ``EXPLORATION``), or with
     ``draws=False`` the most probable items. ``histories`` maps the data set's users to their events, for rows that
     hold no state.
@@ -132,7 +132,7 @@ def _of_policy(target: PolicyTarget, rows: Sequence[LoggedSlate]) -> TargetProba
 
 
 def _ranking(target: PolicyTarget, logged: LoggedState) -> Ranking:
-    """The distribution that :func:`agent.choice.choose` would have drawn from."""
+    """The distribution that :func:`agent.dialogue.slate.choose` would have drawn from."""
     temperature = target.policy.temperature * EXPLORATION if target.temperature is None else target.temperature
     mask = target.catalogue.mask(logged.state.constraints, seen=logged.state.seen | logged.left_out)
     whole = target.policy.rank(logged.state, np.flatnonzero(mask))

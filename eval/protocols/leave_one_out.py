@@ -5,16 +5,16 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from agent.dataset import Dataset
-from agent.interactions import indexed_ratings, user_histories
-from agent.state import State
-from eval import contenders
-from eval.cases import Cases, some_users
-from eval.contenders import Fitted
-from eval.peer_tuning import MOST_USERS, Tuning
-from eval.ranking_run import Part, RankingError, RankingRun
-from eval.ranking_table import Table, make_table
-from eval.requirements import require_times
+from agent.data.dataset import Dataset
+from agent.data.interactions import indexed_ratings, user_histories
+from agent.records.state import State
+from eval.ranking import rows as contenders
+from eval.ranking.cases import Cases, some_users
+from eval.ranking.requirements import require_times
+from eval.ranking.rows import Fitted
+from eval.ranking.run import Part, RankingError, RankingRun
+from eval.ranking.table import Table, make_table
+from eval.ranking.tuning import MOST_USERS, Tuning
 from training import splits
 from training.splits import LeaveOneOut, held_out_targets
 
@@ -25,8 +25,8 @@ HEADLINE = ("ndcg@10", "hr@10", "mrr")
 def cases(parts: LeaveOneOut, n_items: int, part: Part = "test", most: int | None = None, seed: int = 0) -> Cases:
     """One case a user: all ``n_items`` without those of the history are ranked, the held-out item is relevant.
 
-    Of more than ``most`` users (None: all), so many, by :func:`eval.cases.some_users` with the seed. For ``test`` the
-    history includes the validation item; scorers must have been fitted on ``parts.train`` alone.
+    Of more than ``most`` users (None: all), so many, by :func:`eval.ranking.cases.some_users` with the seed. For
+    ``test`` the history includes the validation item; scorers must have been fitted on ``parts.train`` alone.
     """
     past = parts.train if part == "valid" else pd.concat([parts.train, parts.valid], ignore_index=True)
     held = parts.valid if part == "valid" else parts.test

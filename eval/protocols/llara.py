@@ -1,9 +1,9 @@
 """LLaRA: find what a user watched next among it and nineteen items drawn blindly; the authors' rows and split.
 
 All is trained on the 754 training users' items of three stars or more: the evidence, its weights, and the LM beside it
-(:mod:`training.choice_evidence`, :mod:`training.llara_recipe`, :mod:`training.llara_lm`). The weight of the LM and the
-library peers' settings are chosen on the validation rows. Of a row its history is read and nothing else of its user.
-Item numbers are never features: MovieLens numbers items as users rated them, test users included.
+(:mod:`eval.protocols.choice_features`, :mod:`eval.protocols.llara_recipe`, :mod:`eval.protocols.llara_lm`). The weight
+of the LM and the library peers' settings are chosen on the validation rows. Of a row its history is read and nothing
+else of its user. Item numbers are never features: MovieLens numbers items as users rated them, test users included.
 
 The published figure is the share of first places on one draw. Here every row is drawn sixty times, so that the figure
 does not hang on a lucky draw; its standard error is over users, of whom there are under a hundred.
@@ -18,22 +18,22 @@ from dataclasses import asdict, replace
 import numpy as np
 import pandas as pd
 
-from agent.assets import resolve_model
-from agent.dataset import Dataset
-from agent.interactions import indexed_ratings
-from agent.state import Event, State
-from agent.taste import ItemInfo
-from eval import contenders
-from eval.cases import Cases, CaseScorer, by_history
-from eval.contenders import Fitted, base_digest
-from eval.peer_tuning import Tuning
-from eval.policies import history_scorer
-from eval.ranking_cache import digest
-from eval.ranking_run import Contender, RankingError, RankingRun
-from eval.ranking_table import Table, make_table
-from training.llara_lm import LlaraLm, LlaraLmPlan, fit_llara_lm
-from training.llara_recipe import LlaraPlan, LlaraRanker, fit_llara
-from training.llara_rows import LEAST, ChoiceRow, LlaraSplit, RowsError, load_llara
+from agent.data.assets import resolve_model
+from agent.data.dataset import Dataset
+from agent.data.interactions import indexed_ratings
+from agent.features.user_features import ItemInfo
+from agent.records.state import Event, State
+from eval.protocols.llara_lm import LlaraLm, LlaraLmPlan, fit_llara_lm
+from eval.protocols.llara_recipe import LlaraPlan, LlaraRanker, fit_llara
+from eval.protocols.llara_rows import LEAST, ChoiceRow, LlaraSplit, RowsError, load_llara
+from eval.ranking import rows as contenders
+from eval.ranking.cache import digest
+from eval.ranking.cases import Cases, CaseScorer, by_history
+from eval.ranking.rows import Fitted, base_digest
+from eval.ranking.run import Contender, RankingError, RankingRun
+from eval.ranking.scorers import history_scorer
+from eval.ranking.table import Table, make_table
+from eval.ranking.tuning import Tuning
 
 NAME = "llara"
 HEADLINE = ("hr@1", "ndcg@5", "mrr")

@@ -7,18 +7,18 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from agent.dataset import Dataset
-from agent.interactions import indexed_ratings
-from agent.state import State
-from agent.taste import LIKED
-from eval import contenders
-from eval.cases import Cases, CaseScorer
-from eval.contenders import Fitted
-from eval.peer_tuning import Tuning
-from eval.ranking_cache import digest
-from eval.ranking_run import Contender, RankingError, RankingRun
-from eval.ranking_table import Table, make_table
-from eval.requirements import require_stars, require_times
+from agent.data.dataset import Dataset
+from agent.data.interactions import indexed_ratings
+from agent.features.user_features import LIKED
+from agent.records.state import State
+from eval.ranking import rows as contenders
+from eval.ranking.cache import digest
+from eval.ranking.cases import Cases, CaseScorer
+from eval.ranking.requirements import require_stars, require_times
+from eval.ranking.rows import Fitted
+from eval.ranking.run import Contender, RankingError, RankingRun
+from eval.ranking.table import Table, make_table
+from eval.ranking.tuning import Tuning
 from training.splits import PastAndFuture, Slate, past_and_future
 from training.splits import rated_slates as cut
 

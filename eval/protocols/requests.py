@@ -21,21 +21,21 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from agent.catalogue import Catalogue
-from agent.dataset import Dataset
-from agent.interactions import indexed_ratings, user_histories
-from agent.state import Event, State
-from agent.understanding import understand
-from eval import contenders
-from eval.cases import Cases, CaseScorer
-from eval.contenders import Fitted
+from agent.catalogue.catalogue import Catalogue
+from agent.data.dataset import Dataset
+from agent.data.interactions import indexed_ratings, user_histories
+from agent.records.state import Event, State
+from agent.understanding.parser import understand
 from eval.protocols.leave_one_out import tuning
-from eval.ranking_cache import digest
-from eval.ranking_run import Contender, RankingError, RankingRun
-from eval.ranking_table import Table, make_table
-from eval.requirements import require_genres, require_stars, require_times
-from training.phrases import PhraseBank
-from training.requests import Request, write_request
+from eval.ranking import rows as contenders
+from eval.ranking.cache import digest
+from eval.ranking.cases import Cases, CaseScorer
+from eval.ranking.requirements import require_genres, require_stars, require_times
+from eval.ranking.rows import Fitted
+from eval.ranking.run import Contender, RankingError, RankingRun
+from eval.ranking.table import Table, make_table
+from training.requests.phrases import PhraseBank
+from training.requests.writer import Request, write_request
 from training.splits import leave_one_out, past_and_future
 
 RequestSet = Literal["hard", "soft", "mixed"]

@@ -1,9 +1,10 @@
 """TALLRec: will a user like the next item, given ten liked or not? Windows of MovieLens-100K, area under the ROC curve.
 
 All is trained on the training windows alone, or on so many drawn from them: the evidence's item statistics, the weights
-of its features, and the LM beside it (:mod:`training.tallrec_recipe`, :mod:`training.tallrec_lm`). The penalty of those
-weights and the weight of the LM are chosen on the validation windows. The thousand test windows belong to sixteen
-users, so intervals are over users and wide. With few training rows the figure is the mean over several draws of them.
+of its features, and the LM beside it (:mod:`eval.protocols.tallrec_recipe`, :mod:`eval.protocols.tallrec_lm`). The
+penalty of those weights and the weight of the LM are chosen on the validation windows. The thousand test windows
+belong to sixteen users, so intervals are over users and wide. With few training rows the figure is the mean over
+several draws of them.
 """
 
 from __future__ import annotations
@@ -16,24 +17,25 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from agent import cooccurrence, item_tokens
-from agent.assets import resolve_model
-from agent.catalogue import Catalogue
-from agent.dataset import Dataset
-from agent.taste import ItemInfo
-from eval.contenders import base_digest
+from agent.catalogue.catalogue import Catalogue
+from agent.data.assets import resolve_model
+from agent.data.dataset import Dataset
+from agent.features.user_features import ItemInfo
+from agent.policy import item_embeddings as item_tokens
+from agent.retrieval import item_neighbours as cooccurrence
 from eval.metrics import Interval
-from eval.ranked_lists import COLUMNS
-from eval.ranking_cache import digest, digest_files
-from eval.ranking_run import Kind, RankingError, RankingRun
-from eval.ranking_table import Table, TableRow
+from eval.protocols import sequence_lm, tallrec_lm, tallrec_recipe, tallrec_rows, window_features
+from eval.protocols.tallrec_lm import TallrecLmPlan, add_lm
+from eval.protocols.tallrec_recipe import Source, TallrecScores, fit_tallrec
+from eval.protocols.tallrec_rows import TallrecSplit, Window, load_tallrec
+from eval.protocols.window_features import NAMES, WindowEvidence
+from eval.ranking.cache import digest, digest_files
+from eval.ranking.lists import COLUMNS
+from eval.ranking.rows import base_digest
+from eval.ranking.run import Kind, RankingError, RankingRun
+from eval.ranking.table import Table, TableRow
 from eval.resampling import Statistic, UserBootstrap
 from eval.reward.figures import auc_statistic
-from training import sequence_lm, tallrec_lm, tallrec_recipe, tallrec_rows, window_evidence
-from training.tallrec_lm import TallrecLmPlan, add_lm
-from training.tallrec_recipe import Source, TallrecScores, fit_tallrec
-from training.tallrec_rows import TallrecSplit, Window, load_tallrec
-from training.window_evidence import NAMES, WindowEvidence
 
 NAME = "tallrec"
 FEW = (16, 64, 256)
@@ -147,7 +149,7 @@ def figures(
 
 
 def dump(scores: np.ndarray, windows: Sequence[Window], policy: str, dataset: Dataset) -> pd.DataFrame:
-    """One row a window, in the columns of :func:`eval.ranked_lists.dump`: each window is a case with one candidate."""
+    """One row a window, in the columns of :func:`eval.ranking.lists.dump`: each window is a case with one candidate."""
     ids = dataset.items["item"].to_numpy()
     values = (
         range(len(windows)),
@@ -195,7 +197,7 @@ def _fit(
 @functools.cache
 def _code() -> str:
     """A hash over the source that the scores are made by."""
-    modules = (tallrec_recipe, tallrec_rows, window_evidence, tallrec_lm, sequence_lm, item_tokens, cooccurrence)
+    modules = (tallrec_recipe, tallrec_rows, window_features, tallrec_lm, sequence_lm, item_tokens, cooccurrence)
     return digest_files([Path(str(module.__file__)) for module in modules])
 
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from agent.folder import write_whole
+from agent.data.atomic import write_whole
 from eval.report import experiments, live, off_policy, pictures, policy, ppo, ranking, reward, speed
 from eval.report.blocks import Part, Plot, Plots, Report, Section, Source, Text
 from eval.report.gathering import gather

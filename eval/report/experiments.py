@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from eval.experiments import METRICS
+from eval.live.experiments import METRICS
 from eval.report import charts
 from eval.report.blocks import Block, Cell, Part, Plot, Plots, Section, Source, Table, Text, count, difference, figure
 from eval.report.blocks import label as named

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import altair as alt
 
-from eval.live import METRICS
+from eval.live.figures import METRICS
 from eval.metrics import Interval
 from eval.report import charts
 from eval.report.blocks import Block, Cell, Part, Plot, Plots, Section, Source, Table, Text, count, figure, label

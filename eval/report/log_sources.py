@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from agent.loading import load_policy
+from agent.policy.loading import load_policy
 from eval.report import experiments as experiments_section
 from eval.report.blocks import Source
 from eval.report.reading import ReportError
@@ -65,8 +65,8 @@ def of_log(run: ReportRun, log: Path) -> tuple[list[Source], str]:
 
 def live(run: ReportRun) -> Gathered:
     """The figures of the feedback database."""
-    from agent.feedback import FeedbackLog
-    from eval.live import live_metrics
+    from agent.store.feedback import FeedbackLog
+    from eval.live.figures import live_metrics
 
     command = shlex.join(["concierge", "eval", "live", str(run.database), "--by", run.by, "--json"])
     if run.log is not None:
@@ -83,10 +83,10 @@ def experiments(run: ReportRun) -> Gathered:
 
     Of a role whose conversations are shared now, since that experiment began; else ever.
     """
-    from agent.feedback import FeedbackLog
-    from agent.template_serving import ServedTemplates
-    from agent.template_versions import TemplateStore
-    from eval.experiments import NoSlatesError, report, running
+    from agent.store.feedback import FeedbackLog
+    from agent.store.template_serving import ServedTemplates
+    from agent.store.template_versions import TemplateStore
+    from eval.live.experiments import NoSlatesError, report, running
 
     if run.log is not None:
         _needs_file(run.log)

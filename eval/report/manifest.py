@@ -10,11 +10,11 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from agent.dataset import DatasetError, load_dataset
-from agent.language_model import POLICY_FILE
-from agent.loading import ADAPTERS
-from agent.registry import digest
-from eval.ranking_cache import code_version
+from agent.data.dataset import DatasetError, load_dataset
+from agent.policy.item_lm import POLICY_FILE
+from agent.policy.loading import ADAPTERS
+from agent.policy.registry import digest
+from eval.ranking.cache import code_version
 from eval.report.blocks import Source
 
 PACKAGES = (

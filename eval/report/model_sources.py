@@ -7,22 +7,22 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from agent.loading import assemble
-from eval import peers
-from eval.contenders import base_digest, policy_digest
-from eval.library_peers import library_version
-from eval.ranking import PROTOCOLS, as_document, evaluate_all, released_policies
-from eval.ranking_cache import RankingCache, digest_files
-from eval.ranking_run import PolicySource, RankingRun
+from agent.policy.loading import assemble
+from eval.policy import factorization as peers
+from eval.ranking.cache import RankingCache, digest_files
+from eval.ranking.comparison import PROTOCOLS, as_document, evaluate_all, released_policies
+from eval.ranking.lenskit_baselines import library_version
+from eval.ranking.rows import base_digest, policy_digest
+from eval.ranking.run import PolicySource, RankingRun
 from eval.report import ppo as ppo_section
 from eval.report.blocks import Source
 from eval.report.reading import ReportError, read_document
 from eval.report.run import Gathered, ReportRun, kept
 
 if TYPE_CHECKING:
-    from agent.catalogue import Catalogue
-    from agent.evidence import EvidenceModel
-    from agent.policy import Policy
+    from agent.catalogue.catalogue import Catalogue
+    from agent.features.model import EvidenceModel
+    from agent.policy.distribution import Policy
 
 
 def ranking(run: ReportRun) -> Gathered:
@@ -60,7 +60,7 @@ def ranking(run: ReportRun) -> Gathered:
 
 def policy(run: ReportRun) -> Gathered:
     """Click rates of first picks."""
-    from eval.policy import evaluate_policies
+    from eval.policy.table import evaluate_policies
 
     dataset = run.dataset
 
@@ -136,7 +136,7 @@ def ppo(run: ReportRun) -> Gathered:
 
 def speed(run: ReportRun) -> Gathered:
     """Short runs of the training commands."""
-    from eval.speed import machine, measure
+    from eval.speed.training import machine, measure
 
     def make() -> dict[str, Any]:
         rows = list(measure(run.data, run.model, report=run.report))

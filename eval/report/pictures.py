@@ -9,8 +9,8 @@ from typing import Any
 
 import altair
 
-from agent.assets import cache_dir
-from agent.folder import write_whole
+from agent.data.assets import cache_dir
+from agent.data.atomic import write_whole
 from eval.report.charts import style
 from eval.report.reading import ReportError
 

@@ -10,16 +10,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from agent.assets import data_dir
-from agent.dataset import Dataset, load_dataset
-from agent.loading import ADAPTERS
-from eval.ranking import released_policies
-from eval.ranking_cache import RankingCache, code_version, digest
-from eval.ranking_run import MOST_USERS, PolicySource, Report
+from agent.data.assets import data_dir
+from agent.data.dataset import Dataset, load_dataset
+from agent.policy.loading import ADAPTERS
+from eval.ranking.cache import RankingCache, code_version, digest
+from eval.ranking.comparison import released_policies
+from eval.ranking.run import MOST_USERS, PolicySource, Report
 from eval.report.blocks import Source
 
 if TYPE_CHECKING:
-    from eval.live import Period
+    from eval.live.figures import Period
 
 DATABASE = ".db"
 

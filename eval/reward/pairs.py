@@ -8,8 +8,8 @@ from functools import cached_property
 
 import numpy as np
 
-from agent.state import Event
-from agent.taste import LIKED
+from agent.features.user_features import LIKED
+from agent.records.state import Event
 from training.splits import Slate
 
 SECONDS_PER_DAY = 86_400.0

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cache
 
-from agent.catalogue import Catalogue
-from agent.dataset import load_dataset
-from agent.evidence import EvidenceModel
-from agent.interactions import indexed_ratings
+from agent.catalogue.catalogue import Catalogue
+from agent.data.dataset import load_dataset
+from agent.data.interactions import indexed_ratings
+from agent.features.model import EvidenceModel
 from eval.reward.pairs import RatedPairs, ScoreError
 from eval.reward.report import RewardReport, evaluate_reward
 from eval.reward.sources import Report, score_model

@@ -8,14 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from agent.catalogue import Catalogue
+from agent.catalogue.catalogue import Catalogue
 from eval.metrics import Interval
 from eval.resampling import UserBootstrap
 from eval.reward.best_of_n import best_of_n, curve_json, step_statistics
 from eval.reward.figures import BINS, predicted_stars, probabilities_of, statistics
 from eval.reward.pairs import RatedPairs, ScoreError, Scores
 from eval.reward.slices import LEAST, slices
-from training.reward_figures import reliability
+from training.reward.figures import reliability
 
 SLICE_RESAMPLES = 500
 """Draws of users in slices, of which there are many."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from agent.catalogue import Catalogue
+from agent.catalogue.catalogue import Catalogue
 from eval.reward.pairs import RatedPairs
 
 LEAST = 30

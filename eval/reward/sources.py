@@ -11,18 +11,18 @@ import torch
 from scipy.special import expit
 
 import prompts
-from agent.assets import resolve_model
-from agent.catalogue import Catalogue
-from agent.evidence import FEATURES, EvidenceModel
-from agent.item_tokens import item_keys
-from agent.language_model import quiet_transformers
-from agent.loading import catalogue_features
-from agent.state import State
-from agent.state_prompt import item_inputs
+from agent.catalogue.catalogue import Catalogue
+from agent.data.assets import resolve_model
+from agent.features.model import FEATURES, EvidenceModel
+from agent.policy.item_embeddings import item_keys
+from agent.policy.item_lm import quiet_transformers
+from agent.policy.loading import catalogue_features
+from agent.policy.state_prompt import item_inputs
+from agent.records.state import State
 from eval.reward.pairs import RatedPairs, ScoreError, Scores
 from eval.reward.score_file import SUFFIXES, read_scores
-from training.reward_model import REWARD_FILE, RewardCard, RewardModel
-from training.reward_rows import candidate_evidence
+from training.reward.model import REWARD_FILE, RewardCard, RewardModel
+from training.reward.rows import candidate_evidence
 
 Report = Callable[[str, int, int], None]
 """Called with (what is being done, steps done, steps in all)."""

@@ -10,9 +10,9 @@ import pandas as pd
 from scipy import sparse
 from sklearn.linear_model import LogisticRegression
 
-from agent.cooccurrence import ItemNeighbours
-from agent.interactions import user_histories
-from agent.state import Event
+from agent.data.interactions import user_histories
+from agent.records.state import Event
+from agent.retrieval.item_neighbours import ItemNeighbours
 
 AHEAD = 10
 """Films of each user's later ratings that count as watched next."""

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from agent.state import Event
+from agent.records.state import Event
 from training.environments.session import SessionEnv
 
 SessionPolicy = Callable[[Sequence[Sequence[Event]], Sequence[np.ndarray]], Sequence[np.ndarray]]

@@ -10,11 +10,11 @@ import numpy as np
 import numpy.typing as npt
 from gymnasium import spaces
 
-from agent.state import State
-from agent.taste import LIKED
+from agent.features.user_features import LIKED
+from agent.records.state import State
 from training.environments.orders import Orders
 from training.item_traits import ItemTraits
-from training.rewards import Outcome, Reward, order_rewards, parse_reward, place_weights
+from training.ppo.rewards import Outcome, Reward, order_rewards, parse_reward, place_weights
 from training.splits import Slate
 
 Mode = Literal["pick", "slate", "steps"]
@@ -30,21 +30,21 @@ class RatedSlateEnv(gym.Env[Observation, Any]):
 
     Modes. ``pick``: the action is one position of the slate, then the episode ends. ``slate``: the action is an order
     of ``places`` positions; the reward is the mean of the places' rewards under
-    :func:`training.rewards.place_weights`. ``steps``: one position a step, top first, ``places`` steps; the rewards
+    :func:`training.ppo.rewards.place_weights`. ``steps``: one position a step, top first, ``places`` steps; the rewards
     add up to that of ``slate``.
 
     Observation: ``history`` int64 (max_history,) catalogue indices of the latest films, oldest first, -1 in front where
     there are fewer; ``history_ratings`` float32 (max_history,) stars, 0 where unknown; ``slate`` int64 (width,)
     catalogue indices by position, -1 where the slate is shorter and, in mode ``steps``, where a film is placed already.
 
-    Info: ``action_mask`` int8 (width,), 1 where a position may be chosen; ``state`` the :class:`agent.state.State` for
-    policies of this project; ``user``; ``row``, which slate it is; after a step also ``valid``, ``items``, ``clicks``,
-    ``stars`` and ``rewards`` of what was shown in that step. An action outside the mask earns ``INVALID``, ends the
-    episode and is marked ``valid: False``.
+    Info: ``action_mask`` int8 (width,), 1 where a position may be chosen; ``state`` the
+    :class:`agent.records.state.State` for policies of this project; ``user``; ``row``, which slate it is; after a step
+    also ``valid``, ``items``, ``clicks``, ``stars`` and ``rewards`` of what was shown in that step. An action outside
+    the mask earns ``INVALID``, ends the episode and is marked ``valid: False``.
 
     Args:
         slates: the rated slates; an episode takes one at random, or the one of ``reset(options={"row": 3})``.
-        reward: a reward, or how one is written for :func:`training.rewards.parse_reward`.
+        reward: a reward, or how one is written for :func:`training.ppo.rewards.parse_reward`.
         n_items: the size of the catalogue.
         mode: see above.
         places: how many places are filled in the modes ``slate`` and ``steps``.

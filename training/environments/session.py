@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 from gymnasium import spaces
 
-from agent.state import Event, State
+from agent.records.state import Event, State
 from training.environments.user_model import Person, UserModel
-from training.rewards import Outcome, Reward, parse_reward, place_weights
+from training.ppo.rewards import Outcome, Reward, parse_reward, place_weights
 
 CONVERTED = 5.0
 """Stars from which a clicked film counts as a conversion: the user loved what was recommended."""
@@ -27,7 +27,7 @@ class SessionEnv(gym.Env[dict[str, Any], npt.NDArray[np.int64]]):
     Action: a slate, int64 (places,) catalogue indices from the top. Films that the user has watched, or that stand
     higher in the same slate, are never clicked. A clicked film is watched, rated and joins the history.
 
-    The reward of a turn is the mean of the places' rewards under :func:`training.rewards.place_weights`. A turn's
+    The reward of a turn is the mean of the places' rewards under :func:`training.ppo.rewards.place_weights`. A turn's
     satisfaction is the mean of (stars - 3) / 2 over the films clicked in it, ``NOTHING`` without a click; a turn at 0
     or below is unsatisfying. The episode terminates when the user leaves and is truncated after ``max_turns``.
 
@@ -36,12 +36,12 @@ class SessionEnv(gym.Env[dict[str, Any], npt.NDArray[np.int64]]):
     turn; ``clicks`` int8 (places,) which of it was clicked; ``turn`` int64 (1,) turns so far.
 
     Info: ``action_mask`` int8 (n_items,), 1 for films neither watched nor shown in this session; ``state`` the
-    :class:`agent.state.State`; ``user``; after a step ``clicks`` bool (places,), ``stars`` float64 (places,), 0 where
-    not clicked, ``rewards`` (places,), ``satisfaction``, ``conversions`` and ``left``.
+    :class:`agent.records.state.State`; ``user``; after a step ``clicks`` bool (places,), ``stars`` float64 (places,),
+    0 where not clicked, ``rewards`` (places,), ``satisfaction``, ``conversions`` and ``left``.
 
     Args:
         users: the fitted user model.
-        reward: a reward, or how one is written for :func:`training.rewards.parse_reward`.
+        reward: a reward, or how one is written for :func:`training.ppo.rewards.parse_reward`.
         places: films a slate.
         max_turns: turns after which a session ends even if the user would stay.
         max_history: how many films of the history are observed.

@@ -18,16 +18,16 @@ from scipy import sparse
 from scipy.optimize import brentq
 from scipy.stats import norm
 
-from agent.factorization import RatingFactors
-from agent.interactions import indexed_ratings, item_sequences, user_histories
-from agent.state import Event
-from agent.taste import LIKED
+from agent.data.interactions import indexed_ratings, item_sequences, user_histories
+from agent.features.factorization import RatingFactors
+from agent.features.user_features import LIKED
+from agent.records.state import Event
 from training.environments.attraction import Attraction
 from training.item_traits import ItemTraits
 from training.splits import past_and_future
 
 if TYPE_CHECKING:
-    from agent.dataset import Dataset
+    from agent.data.dataset import Dataset
 
 _PAIRS = 20_000
 """Neighbouring films from which the usual likeness is measured, at most."""

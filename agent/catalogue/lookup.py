@@ -1,0 +1,93 @@
+"""Lookup: what a request names from outside, found in the catalogue or refused with the fix."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, cast, get_args
+
+from agent.catalogue.catalogue import Catalogue
+from agent.records.conversation import Attitude, Conversation
+from agent.records.impression import Outcome, Reaction
+from agent.records.state import Event
+
+
+class RequestError(ValueError):
+    """A request names something that is not there or out of range; the message names the value and the fix."""
+
+
+def find_item(title: str, catalogue: Catalogue) -> str:
+    """The item id of a title (typing errors are fine), or of an id given as it is.
+
+    Raises:
+        RequestError: no film, or several films, go by this title (the message lists them).
+    """
+    if title in catalogue:
+        return title
+    links = catalogue.link(f"“{title}”")
+    if not links:
+        raise RequestError(f"no film called {title!r} in {catalogue.name!r}: check the spelling, or add the year")
+    if len(links[0].options) > 1:
+        names = ", ".join(catalogue[index].name for index in links[0].options)
+        raise RequestError(f"{title!r} could be {names}: add the year")
+    return catalogue[links[0].options[0]].item_id
+
+
+def item_index(item_id: str, catalogue: Catalogue) -> int:
+    """The catalogue index of an item id.
+
+    Raises:
+        RequestError: no such item.
+    """
+    try:
+        return catalogue.index(item_id)
+    except KeyError as error:
+        raise RequestError(error.args[0]) from None
+
+
+def read_events(history: Iterable[Mapping[str, Any]], catalogue: Catalogue) -> list[Event]:
+    """A history given from outside, ``{"item": id, "rating": stars or None}``, oldest first, as events.
+
+    Raises:
+        RequestError: an unknown item, or a rating that is not 0.5 to 5 stars.
+    """
+    events = []
+    for entry in history:
+        rating = entry.get("rating")
+        if rating is not None and not 0.5 <= float(rating) <= 5:
+            raise RequestError(f"rating {rating} of item {entry['item']!r}: give 0.5 to 5 stars, or leave it out")
+        events.append(Event(item_index(str(entry["item"]), catalogue), None if rating is None else float(rating)))
+    return events
+
+
+def attitude_of(kind: str) -> Attitude:
+    """A kind of reaction as an attitude.
+
+    Raises:
+        RequestError: there is no such attitude.
+    """
+    if kind not in get_args(Attitude):
+        raise RequestError(f"unknown attitude {kind!r}: use one of {', '.join(get_args(Attitude))}")
+    return cast(Attitude, kind)
+
+
+def outcome_of(
+    conversation: Conversation, item_id: str, kind: str, value: float | None, catalogue: Catalogue
+) -> Outcome:
+    """A reaction to an item, tied to the latest logged slate of the conversation that showed it.
+
+    Raises:
+        RequestError: no such item.
+        ValueError: an unknown kind, or stars out of range.
+    """
+    item_index(item_id, catalogue)
+    answers = (message.answer for message in reversed(conversation.messages) if message.answer)
+    shown = next((a for a in answers if item_id in [item.item_id for item in a.items]), None)
+    impression = shown.impression_id if shown else None
+    return Outcome(
+        conversation_id=conversation.id,
+        impression_id=impression,
+        item_id=item_id,
+        kind=cast(Reaction, kind),  # checked by the record itself
+        value=value,
+        position=[item.item_id for item in shown.items].index(item_id) if shown and impression else None,
+    )

@@ -1,0 +1,79 @@
+"""Title cues: the words around a title that tell that it is one."""
+
+from __future__ import annotations
+
+import re
+
+from agent.domains.films.lexicon import GENRE_WORDS, MOODS
+from agent.text import word_set
+
+SMALL = word_set(
+    """
+    the a an and or of in on to for from with at by as is it its but not no de la le les el il du des der di
+    da
+    """
+)
+NEVER_BY_CUE = (
+    word_set(
+        """
+    it me up her us them you we she he him his this that these those 1 now once alone all some any what one
+    show movie film story series book ending plot cast music game hero fun lot way time day night people guy
+    girl man woman women men kids children family love war action crime trust safe fresh fall hush blink free
+    change play stuff things good bad best nothing something anything everything here there
+    """
+    )
+    | GENRE_WORDS
+    | MOODS
+)
+QUOTED = re.compile(
+    r'"([^"\n]{1,100})"|(?<!\w)\'([^\'\n]{1,60}(?:\'\w[^\'\n]{0,40})?)\'(?!\w)|'
+    r"[“«„]([^”»“\n]{1,100})[”»“]"
+)
+CUE = re.compile(
+    r"(?:\b(?:like[ds]?|loved?|loves|loving|enjoy(?:ed|s)?|adored?|hate[ds]?|dislike[ds]?|detest(?:ed)?|loathed?|"
+    r"(?:re-?)?watch(?:ed|ing)?|saw|see|seen|finished|prefer(?:red)?|called|titled|named|remember|recommend(?:ed)?|"
+    r"unlike|rate|rated|gave|give|including|such as|as in|and not|but not|similar to|fans? of|tired of|thought|"
+    r"(?:stars?|/ ?5|/ ?10|out of (?:5|five|10|ten)) (?:for|to)|"
+    r"favou?rites?(?: (?:film|movie|one)s?)?(?: of all time)?(?: (?:is|are|was|were))?|"
+    r"(?:vein|style|spirit|lines|vibe|mood|tone|reminiscent|version|original) of|the original|"
+    r"(?:films?|movies?) like|"
+    r"the (?:film|movie)|care for|stand|bored by|sequel to|disappointed by|about the (?:film|movie)|[1-5] (?:for|to)|"
+    r"(?:like|love|loved|hated|enjoyed|watched) (?:both|also|mostly|only))|\b(?:films?|movies?|"
+    r"favou?rites?|liked?|seen|watched)\s*:)"
+    r"\s*[\"'“‘(*_]*(?P<article>(?:the |an? )?)$"
+)
+NO_CUE = re.compile(
+    r"(?:would|'d|feels?|looks?|sounds?|seems?|felt|looked|do you|don't|wanna|want to)\s+(?:like|"
+    r"see|love)\s*$"
+)
+END = re.compile(
+    r"[\s\"'”’*_]*(?:$|[.,;:!?)/\n]|-\s|\((?:18|19|20)\d\d|"
+    r"(?:but|was|were|because|so much|too much|a lot|very much|yesterday|last|again|twice|when|though|although|"
+    r"tonight|recently|already|please|instead|too$|is (?:my|great|so|too|good|the best|one of)|"
+    r"and (?:i|it|the|hated|loved|liked|also|want|something|anything|need|then|now)\b|or something|"
+    r"\d(?:\.\d)? ?/|\d stars?|\d out of)(?!\w))"
+)
+JUDGED = re.compile(
+    r"[\s\"'”’]*(?:was|were|sucked|sucks|rocks|rocked|bored|blew|put me|left me|made me|is (?:my|"
+    r"so|too|great|good|awful|"
+    r"boring|one of|the best|"
+    r"brilliant|amazing|overrated|terrible|an? (?:great|good|masterpiece|classic|favou?rite|must)))\b"
+    r"|\s*[:=-]?\s*\d(?:\.\d)?\s*(?:/|stars?\b|out of)"
+)
+STYLE = re.compile(r"[\s\"'”’]*-?\s?(?:like|style|esque|type|ish|vibes?)\b")
+YEAR = re.compile(r"\s*[(\[]?(?:18|19|20)\d\d\b")
+YEAR_BEFORE = re.compile(r"\b(?:18|19|20)\d\d(?:'s)? (?:film |movie )?(?:the |an? )?$")
+ERA = re.compile(
+    r"\s*,? (?:the )?(?:one |version |film |movie )?(?:from|of) (?:the )?(?:early |mid |late |"
+    r"mid-)?(?:'?\d0s|(?:18|19|20)\d\d|\w+ies\b)"
+)
+PLACE = re.compile(
+    r"\b(?:in|on|at|from|by|with|for|to|starring|featuring|director|my|until|near|around|"
+    r"every)\s+(?:\w+ (?:or|and) )?$"
+)
+LIST = re.compile(
+    r"\s*[\"'”’]?\s*(?:\((?:18|19|20)\d\d\))?\s*(?:,|;|/|&|\band\b|\bor\b|\bnor\b|\n)+\s*(?:and |"
+    r"or |also )?[\"'“‘]?\s*$"
+)
+DELIMITED = re.compile(r"(?:^|[,;/\n&.]|\band|\bor)\s*$")
+ALL = re.compile(r"[\s,;/&.!?\n\"'“”-]*(?:(?:and|or|the|please|maybe)\b[\s,;/&.!?\n]*)*$")

@@ -1,0 +1,119 @@
+"""Profile: what the agent makes of a user's taste, against everybody's, and what they want right now."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from agent.catalogue.catalogue import LIKED
+from agent.generation.phrases import films_of, percent, wish_in_words
+from agent.generation.realizer import Facts
+
+if TYPE_CHECKING:
+    from agent.catalogue.catalogue import Catalogue
+    from agent.records.state import State
+
+LEAST_LIKED = 4
+"""From so many liked films on shares are worth telling; of fewer the films themselves are named."""
+
+LEAST_SCORE = 1.0
+"""A genre is told from this distance to everybody's share on, in standard errors of the user's own."""
+
+MOST_GENRES = 2
+MOST_FILMS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Leaning:
+    """How much of what a user likes is of one genre, against everybody: shares in [0, 1] and how far they differ.
+
+    ``score`` is the difference in standard errors of a share of as many films as the user likes.
+    """
+
+    genre: str
+    own: float
+    everybody: float
+    score: float
+
+
+def profile(state: State, catalogue: Catalogue) -> list[Facts]:
+    """What to say of a taste: genres above and below everybody's, films that show it, decades, the standing wish."""
+    liked = liked_items(state)
+    sentences: list[Facts] = []
+    if len(liked) >= LEAST_LIKED:
+        found = leanings(liked, catalogue)
+        above = [own for own in found if own.score >= LEAST_SCORE][:MOST_GENRES]
+        below = [own for own in reversed(found) if own.score <= -LEAST_SCORE and own.everybody >= 0.1][:1]
+        sentences += [_share("taste_genre", own) for own in above]
+        films = carrying(liked, [own.genre for own in above], state, catalogue)
+        sentences.append({"kind": "taste_films" if above else "taste_few", "films": films})
+        sentences += [_share("taste_less", own) for own in below]
+        times = decades(liked, catalogue)
+        if times:
+            sentences.append({"kind": "taste_times", "times": [f"the {decade}s" for decade in times]})
+    elif liked:
+        sentences.append({"kind": "taste_few", "films": [catalogue[item].title for item in liked]})
+    else:
+        sentences.append({"kind": "taste_unknown"})
+    wanted = replace(state.constraints, excluded=frozenset(), unchecked=())
+    if wanted:
+        sentences.append({"kind": "taste_wish", "wish": wish_in_words(wanted, 2)})
+    return sentences
+
+
+def liked_items(state: State) -> list[int]:
+    """Catalogue indices of what the user liked: rated ``LIKED`` stars or more, or named as an example; latest last."""
+    rated = [event.item for event in state.history if event.rating is not None and event.rating >= LIKED]
+    return list(dict.fromkeys([*rated, *state.like]))
+
+
+def leanings(liked: Sequence[int], catalogue: Catalogue) -> list[Leaning]:
+    """Each genre's share among ``liked`` against its share among all likes of the data, the strongest leaning first."""
+    own = catalogue.genre_matrix[list(liked)].mean(axis=0)
+    likes = catalogue.like_count
+    everybody = likes @ catalogue.genre_matrix / max(1, likes.sum())
+    found = []
+    for column, genre in enumerate(catalogue.genre_names):
+        base = float(everybody[column])
+        error = math.sqrt(max(base * (1 - base), 1e-9) / len(liked))
+        found.append(Leaning(genre, float(own[column]), base, (float(own[column]) - base) / error))
+    return sorted(found, key=lambda leaning: -leaning.score)
+
+
+def carrying(liked: Sequence[int], genres: Sequence[str], state: State, catalogue: Catalogue) -> list[str]:
+    """Titles of liked films that are of most of ``genres``, the best rated and latest first."""
+    stars = {event.item: event.rating or 0.0 for event in state.history}
+
+    def key(place: int) -> tuple[int, float, int]:
+        item = liked[place]
+        return -len(set(genres) & set(catalogue[item].genres)), -stars.get(item, 5.0), -place
+
+    order = sorted(range(len(liked)), key=key)
+    return [catalogue[liked[place]].title for place in order[:MOST_FILMS]]
+
+
+def decades(liked: Sequence[int], catalogue: Catalogue) -> list[int]:
+    """The one or two decades that hold more than half of what is liked, the fullest first; none where none do."""
+    years = catalogue.years[np.array(liked, dtype=np.int64)]
+    known = Counter(int(year) // 10 * 10 for year in years if year > 0)
+    chosen, held = [], 0
+    for decade, count in known.most_common(2):
+        chosen.append(decade)
+        held += count
+        if held > len(liked) / 2:
+            return chosen
+    return []
+
+
+def _share(kind: str, leaning: Leaning) -> Facts:
+    return {
+        "kind": kind,
+        "genre": films_of(leaning.genre),
+        "share": percent(leaning.own),
+        "rest": percent(leaning.everybody),
+    }

@@ -1,0 +1,240 @@
+"""Taste: features that tell whether a user will like an item, all computed from the history alone.
+
+Nothing here knows user ids: the item side is fitted on ratings, the user side is worked out from the history, so the
+same code serves users of the data set, users left out of the fit (cross-fitting) and people in a chat.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+from scipy import sparse
+
+from agent.data.interactions import check_items, rating_matrix
+from agent.features.factorization import RatingFactors, history_matrix
+from agent.records.state import Event
+from agent.retrieval.item_neighbours import ItemNeighbours
+
+LIKED = 4.0
+"""Stars from which a rating counts as a like."""
+
+RECENT = 10.0
+"""Events after which an event's weight in the recent history has fallen to 1/e."""
+
+TASTE_FEATURES = (
+    "predicted_rating",
+    "item_mean",
+    "item_like_rate",
+    "item_count",
+    "user_mean",
+    "user_like_rate",
+    "user_count",
+    "user_spread",
+    "recent_mean",
+    "genre_affinity",
+    "genre_share",
+    "liked_neighbours",
+    "disliked_neighbours",
+    "neighbour_residual",
+    "rated_alike",
+    "recent_neighbours",
+    "year",
+    "year_gap",
+)
+
+
+@dataclass(frozen=True)
+class ItemInfo:
+    """Items beside ratings: ``genres`` (n_items, n_genres) of 0 and 1, ``years`` (n_items,) with NaN for unknown."""
+
+    genres: np.ndarray
+    years: np.ndarray
+
+    @classmethod
+    def of(cls, items: pd.DataFrame) -> ItemInfo:
+        """From a data set's items in catalogue order (``genres``: lists of names, ``year``: nullable numbers)."""
+        names = sorted({name for genres in items["genres"] for name in genres})
+        place = {name: column for column, name in enumerate(names)}
+        flags = np.zeros((len(items), len(names)), dtype=np.float32)
+        for row, genres in enumerate(items["genres"]):
+            flags[row, [place[name] for name in genres]] = 1.0
+        return cls(flags, pd.to_numeric(items["year"], errors="coerce").to_numpy(np.float64, na_value=np.nan))
+
+
+@dataclass(frozen=True)
+class Taste:
+    """The fitted item side. Arrays are (n_items,): ``mean`` in stars, ``like_rate`` a share, ``count`` of ratings."""
+
+    info: ItemInfo
+    factors: RatingFactors
+    mean: np.ndarray
+    like_rate: np.ndarray
+    count: np.ndarray
+    watched_with: ItemNeighbours
+    rated_with: ItemNeighbours
+
+    @classmethod
+    def fit(cls, ratings: pd.DataFrame, info: ItemInfo, seed: int = 0) -> Taste:
+        """Fit on rows of (user, item as catalogue index, rating).
+
+        Means and like-rates are smoothed with ten ratings at the overall figure.
+
+        Raises:
+            IndexError: an item is outside ``info``.
+        """
+        n_items = len(info.years)
+        check_items([ratings["item"].unique().tolist()], n_items)
+        matrix = rating_matrix(ratings, n_items)
+        factors = RatingFactors.fit(matrix, seed=seed)
+        item, stars = ratings["item"].to_numpy(np.int64), ratings["rating"].to_numpy(np.float64)
+        count = np.bincount(item, minlength=n_items).astype(np.float64)
+        likes = np.bincount(item, weights=stars >= LIKED, minlength=n_items)
+        total = np.bincount(item, weights=stars, minlength=n_items)
+        watched = matrix.copy()
+        watched.data = np.ones_like(watched.data)
+        per_user = np.maximum(np.diff(matrix.indptr), 1)
+        centred = matrix.copy()
+        centred.data = matrix.data - np.repeat(
+            np.asarray(matrix.sum(axis=1)).ravel() / per_user, np.diff(matrix.indptr)
+        )
+        centred.data -= (total / np.maximum(count, 1))[matrix.indices] - stars.mean()
+        return cls(
+            info=info,
+            factors=factors,
+            mean=(total + 10 * stars.mean()) / (count + 10),
+            like_rate=(likes + 10 * (stars >= LIKED).mean()) / (count + 10),
+            count=count,
+            watched_with=ItemNeighbours.fit(watched),
+            rated_with=ItemNeighbours.fit(centred, shrinkage=20.0),
+        )
+
+    def features(self, histories: Sequence[Sequence[Event]]) -> np.ndarray:
+        """All of TASTE_FEATURES for every item, (len(histories), n_items, features) float32."""
+        n_items = len(self.mean)
+        mean = self.factors.mean
+        histories = [all_rated(history, mean) for history in histories]
+        rated = history_matrix(histories, n_items)
+        n_rated = np.diff(rated.indptr)
+        # The user alone: shrunk towards the overall figures, so that an empty history is an average user.
+        overall_like = float((self.like_rate * self.count).sum() / max(self.count.sum(), 1))
+        user_mean = (np.asarray(rated.sum(axis=1)).ravel() + 3 * mean) / (n_rated + 3)
+        likes = _with_data(rated, (rated.data >= LIKED).astype(np.float64))
+        dislikes = _with_data(rated, (rated.data < LIKED - 0.5).astype(np.float64))
+        like_rate = (np.asarray(likes.sum(axis=1)).ravel() + 3 * overall_like) / (n_rated + 3)
+        row_mean = np.repeat(user_mean, n_rated)
+        deviation = _with_data(rated, rated.data - row_mean)
+        spread = np.sqrt((np.asarray(deviation.multiply(deviation).sum(axis=1)).ravel() + 3) / (n_rated + 3))
+        recent, recent_mean = _recent(histories, n_items, user_mean)
+        # The residual after user and item means: what is special about this user and this item.
+        residual = _with_data(rated, rated.data - row_mean - (self.mean[rated.indices] - mean))
+        ones = _with_data(rated, np.ones_like(rated.data))
+        near, alike = self._near, self._alike
+        genres = self.info.genres
+        genre_count = ones @ genres
+        genre_taste = (residual @ genres) / (genre_count + 5)
+        genre_share = (likes @ genres + 1) / (np.asarray(likes.sum(axis=1)).reshape(-1, 1) + 5)
+        per_item = np.maximum(genres.sum(axis=1), 1)
+        years = np.nan_to_num(
+            self.info.years, nan=np.nanmean(self.info.years) if np.isfinite(self.info.years).any() else 0.0
+        )
+        liked_year = (likes @ years + 3 * years.mean()) / (np.asarray(likes.sum(axis=1)).ravel() + 3)
+        columns = {
+            "predicted_rating": self.factors.predict(histories),
+            "item_mean": self.mean,
+            "item_like_rate": self.like_rate,
+            "item_count": np.log1p(self.count),
+            "user_mean": user_mean[:, None],
+            "user_like_rate": like_rate[:, None],
+            "user_count": np.log1p(n_rated)[:, None],
+            "user_spread": spread[:, None],
+            "recent_mean": recent_mean[:, None],
+            "genre_affinity": genre_taste @ (genres / per_item[:, None]).T,
+            "genre_share": genre_share @ (genres / per_item[:, None]).T,
+            "liked_neighbours": (likes @ near).toarray(),
+            "disliked_neighbours": (dislikes @ near).toarray(),
+            "neighbour_residual": (residual @ near).toarray() / ((ones @ near).toarray() + 1.0),
+            "rated_alike": (residual @ alike).toarray() / ((ones @ alike).toarray() + 0.3),
+            "recent_neighbours": (recent @ near).toarray(),
+            "year": years,
+            "year_gap": years - liked_year[:, None],
+        }
+        out = np.empty((len(histories), n_items, len(TASTE_FEATURES)), dtype=np.float32)
+        for place, name in enumerate(TASTE_FEATURES):
+            out[:, :, place] = columns[name]
+        return out
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """All numbers by name, for storing."""
+        named = {"genres": self.info.genres, "years": self.info.years, "mean": self.mean}
+        named |= {"like_rate": self.like_rate, "count": self.count}
+        named |= {f"factors.{name}": array for name, array in self.factors.arrays().items()}
+        for name, own in (("watched_with", self.watched_with), ("rated_with", self.rated_with)):
+            named |= {f"{name}.{part}": array for part, array in own.arrays().items()}
+        return named
+
+    @classmethod
+    def of(cls, arrays: Mapping[str, np.ndarray]) -> Taste:
+        """The inverse of :meth:`arrays`."""
+
+        def under(prefix: str) -> dict[str, np.ndarray]:
+            return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
+
+        return cls(
+            info=ItemInfo(arrays["genres"], arrays["years"]),
+            factors=RatingFactors.of(under("factors.")),
+            mean=arrays["mean"],
+            like_rate=arrays["like_rate"],
+            count=arrays["count"],
+            watched_with=ItemNeighbours.of(under("watched_with.")),
+            rated_with=ItemNeighbours.of(under("rated_with.")),
+        )
+
+    @cached_property
+    def _near(self) -> sparse.csr_matrix:
+        return _symmetric(self.watched_with.similarity)
+
+    @cached_property
+    def _alike(self) -> sparse.csr_matrix:
+        return _symmetric(self.rated_with.similarity)
+
+
+def all_rated(history: Sequence[Event], mean: float) -> Sequence[Event]:
+    """Give watched but unrated events the mean of the rated ones (``mean`` where there are none)."""
+    stars = [event.rating for event in history if event.rating is not None]
+    if len(stars) == len(history):
+        return history
+    usual = float(np.mean(stars)) if stars else mean
+    return [event if event.rating is not None else replace(event, rating=usual) for event in history]
+
+
+def _symmetric(matrix: sparse.csr_matrix) -> sparse.csr_matrix:
+    return matrix.maximum(matrix.T).tocsr()
+
+
+def _with_data(matrix: sparse.csr_matrix, data: np.ndarray) -> sparse.csr_matrix:
+    """The same entries with other numbers."""
+    return sparse.csr_matrix((data, matrix.indices, matrix.indptr), shape=matrix.shape)
+
+
+def _recent(
+    histories: Sequence[Sequence[Event]], n_items: int, user_mean: np.ndarray
+) -> tuple[sparse.csr_matrix, np.ndarray]:
+    """Weights of the history that fade with every later event, and the mean of the ratings under those weights."""
+    rows, items, weights = [], [], []
+    recent_mean = user_mean.copy()
+    for row, history in enumerate(histories):
+        fade = np.exp(-np.arange(len(history))[::-1] / RECENT)
+        rows += [row] * len(history)
+        items += [event.item for event in history]
+        weights += fade.tolist()
+        rated = [
+            (weight, event.rating) for weight, event in zip(fade, history, strict=True) if event.rating is not None
+        ]
+        if rated:
+            own, stars = np.array(rated, dtype=np.float64).T
+            recent_mean[row] = (own @ stars + 2 * user_mean[row]) / (own.sum() + 2)
+    return sparse.csr_matrix((weights, (rows, items)), shape=(len(histories), n_items)), recent_mean

@@ -1,0 +1,198 @@
+"""Meaning: how well each item fits a wish that no data field decides ("feel-good", "mind-bending", "a heist").
+
+A wish is read by a sentence encoder (:mod:`agent.retrieval.text_encoder`) in three ways: as genres, by a small
+regression that was fitted on the training phrases and on a hand-written book of moods
+(:mod:`training.requests.semantic_reader`); as tags of the catalogue, by the nearness of their words, where a film also
+has part of the tags of films that the same people watch; and as a text that is compared with the items' own. What a
+catalogue does not have (tags) is left out.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from safetensors.numpy import load_file, save_file
+from scipy import sparse
+
+from agent.data.assets import cache_dir
+from agent.data.atomic import building
+from agent.retrieval.text_encoder import TextEncoder, encoder_path
+
+if TYPE_CHECKING:
+    from agent.catalogue.catalogue import Catalogue
+
+GENRES = (
+    "Action", "Adventure", "Animation", "Children", "Comedy", "Crime", "Documentary", "Drama", "Fantasy", "Film-Noir",
+    "Horror", "Musical", "Mystery", "Romance", "Sci-Fi", "Thriller", "War", "Western",
+)  # fmt: skip
+"""What the reader tells of a wish; a catalogue's other genres are compared by their names."""
+
+READER_FILE = "reader.safetensors"
+READER = Path(__file__).parent / "semantic_reader" / READER_FILE
+"""The fitted reader that this version ships."""
+
+TAG_NEAR = 0.45
+"""Cosine from which a tag's words are near a wish."""
+
+MOOD_NEAR, MOOD_SURE = 0.5, 0.8
+"""Cosine to a mood from which it counts, and from which it alone does."""
+
+TAG_SHARE = 0.3
+"""Part of a neighbour's tags that a film has itself."""
+
+MOST_WORDS = 16
+"""Genres and tags that are read of an item, at most."""
+
+PARTS = (1.0, 0.6, 0.2)
+"""Weights of genres, tags and the items' texts in a score."""
+
+
+class Meaning:
+    """Scores of a catalogue's items for wishes in words.
+
+    Attributes:
+        items: (n_items, width) float32, unit vectors of the items' texts (:func:`item_texts`).
+    """
+
+    def __init__(
+        self,
+        encoder: TextEncoder,
+        catalogue: Catalogue,
+        reader: dict[str, np.ndarray],
+        items: np.ndarray,
+        tags: np.ndarray,
+        neighbours: sparse.csr_matrix | None = None,
+    ) -> None:
+        """Put together; :meth:`load` makes the parts.
+
+        Args:
+            encoder: reads wishes.
+            catalogue: n_items items, whose genres and tags count.
+            reader: what :func:`training.requests.semantic_reader.fit_reader` gave.
+            items: unit vectors of the items' texts, (n_items, width).
+            tags: unit vectors of the catalogue's tags in their order, (n_tags, width).
+            neighbours: (n_items, n_items), rows sum to one: who is watched by the same people.
+        """
+        self.items = items
+        self._encoder = encoder
+        self._reader = reader
+        self._tags = tags
+        self._genres = _genre_columns(catalogue)
+        self._tagged = _tag_matrix(catalogue, neighbours)
+        self._known = lru_cache(maxsize=512)(self._score)
+
+    @classmethod
+    def load(cls, catalogue: Catalogue, neighbours: sparse.csr_matrix | None = None) -> Meaning | None:
+        """The meaning of a catalogue's items; their vectors are worked out once and kept in the user's cache.
+
+        None where the sentence encoder has not been fetched (`concierge data fetch`).
+        """
+        path = encoder_path()
+        if path is None:
+            return None
+        encoder = TextEncoder.load(path)
+        texts = {
+            "items": item_texts(catalogue),
+            "tags": list(catalogue.tag_items),
+        }
+        content = hashlib.sha256(path.name.encode())
+        for own in texts.values():
+            content.update("\n".join([*own, "\0"]).encode())
+        folder = cache_dir() / "meaning" / f"{catalogue.name}-{content.hexdigest()[:16]}"
+        with building(folder) as temporary:
+            if temporary is not None:
+                vectors = {name: encoder.encode(own).astype(np.float16) for name, own in texts.items()}
+                save_file(vectors, temporary / "vectors.safetensors")
+        stored = {name: own.astype(np.float32) for name, own in load_file(folder / "vectors.safetensors").items()}
+        return cls(encoder, catalogue, load_file(READER), stored["items"], stored["tags"], neighbours)
+
+    def scores(self, wishes: Sequence[str]) -> np.ndarray:
+        """How well each item fits the wishes together, (n_items,) float32; zeros where there is none.
+
+        About standard normal for one wish, so that one weight serves every wish and catalogue. A wish that begins with
+        "not" or "no" counts against.
+        """
+        said = [wish.strip() for wish in wishes if wish.strip()]
+        total = np.zeros(len(self.items), dtype=np.float32)
+        for wish in said:
+            total += self._known(wish)
+        return np.asarray(total / np.sqrt(max(len(said), 1)), dtype=np.float32)
+
+    def encode(self, texts: Sequence[str]) -> np.ndarray:
+        """Unit vectors of any texts, (len(texts), width) float32."""
+        return self._encoder.encode(texts)
+
+    def genres(self, wish: str) -> dict[str, float]:
+        """What the reader takes a wish for: a weight from about -1 to 1 for each of :data:`GENRES`."""
+        return dict(zip(GENRES, self._read(self._encoder.encode([wish])[0]).tolist(), strict=True))
+
+    def _read(self, vector: np.ndarray) -> np.ndarray:
+        """Weights of GENRES: by the regression, and the more by the book of moods the nearer the wish is to it."""
+        weights = np.clip(vector @ self._reader["weight"] + self._reader["bias"], -1.0, 1.0)
+        near = self._reader["mood_vectors"].astype(np.float32) @ vector
+        told = np.clip(near - MOOD_NEAR, 0.0, None) ** 2
+        if not told.any():
+            return np.asarray(weights)
+        moods = told @ self._reader["mood_genres"].astype(np.float32) / told.sum()
+        trust = min(1.0, (float(near.max()) - MOOD_NEAR) / (MOOD_SURE - MOOD_NEAR))
+        return np.asarray((1.0 - trust) * weights + trust * moods)
+
+    def _score(self, wish: str) -> np.ndarray:
+        lowered = wish.casefold()
+        for refusal in ("not ", "no ", "nothing ", "without "):
+            if lowered.startswith(refusal):
+                return -0.7 * self._known(wish[len(refusal) :].strip() or wish[:1])
+        vector = self._encoder.encode([wish])[0]
+        parts = [_standard(self._genres @ self._read(vector))]
+        near = np.clip(self._tags @ vector - TAG_NEAR, 0.0, None) ** 2
+        parts.append(_standard(self._tagged @ near))
+        parts.append(_standard(self.items @ vector))
+        total = np.zeros(len(self.items))
+        for weight, part in zip(PARTS, parts, strict=True):
+            total += weight * part
+        return _standard(total).astype(np.float32)
+
+
+def item_texts(catalogue: Catalogue) -> list[str]:
+    """What is read of each item: its title, year, genres and some tags ("Alien (1979), horror, sci-fi, space")."""
+    words = [[item.name, *(genre.lower() for genre in item.genres)] for item in catalogue.items]
+    for tag, items in catalogue.tag_items.items():
+        for index in items:
+            if len(words[index]) < MOST_WORDS:
+                words[index].append(tag)
+    return [", ".join(own) for own in words]
+
+
+def _genre_columns(catalogue: Catalogue) -> np.ndarray:
+    """(n_items, GENRES) the catalogue's genres, centred."""
+    place = {name: column for column, name in enumerate(catalogue.genre_names)}
+    flags = np.zeros((len(catalogue), len(GENRES)))
+    for column, genre in enumerate(GENRES):
+        if genre in place:
+            flags[:, column] = catalogue.genre_matrix[:, place[genre]]
+    return np.asarray(flags - flags.mean(axis=0))
+
+
+def _tag_matrix(catalogue: Catalogue, neighbours: sparse.csr_matrix | None) -> sparse.csr_matrix:
+    """(n_items, n_tags) how much an item has of a tag: its own, and part of its neighbours'; rare tags tell more."""
+    rows, columns = [], []
+    for column, items in enumerate(catalogue.tag_items.values()):
+        rows += list(items)
+        columns += [column] * len(items)
+    own = sparse.csr_matrix(
+        (np.ones(len(rows)), (rows, columns)), shape=(len(catalogue), len(catalogue.tag_items)), dtype=np.float64
+    )
+    if neighbours is not None and len(rows):
+        own = sparse.csr_matrix(own + TAG_SHARE * (neighbours @ own))
+    return own
+
+
+def _standard(values: np.ndarray) -> np.ndarray:
+    """Mean 0, spread 1; zeros where all are alike."""
+    spread = values.std()
+    return np.asarray((values - values.mean()) / spread if spread > 1e-9 else np.zeros_like(values))

@@ -1,0 +1,179 @@
+"""Dialogues: which films a recommender named next, foretold from what was said, through the product's own turn.
+
+Every message of a row's context is understood as in a chat and taken into the state; the policy with its ranker of
+conversations then ranks the whole catalogue as for a person without a past, but for the films named so far. Rows of an
+ablation leave one part out. Recall@k is the share of the films to foretell that are among the first k; a film that the
+catalogue does not have is a miss. Intervals draw whole dialogues.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+
+import numpy as np
+from safetensors.numpy import load_file, save_file
+
+from agent.catalogue.catalogue import Catalogue
+from agent.data.assets import cache_dir
+from agent.data.atomic import building
+from agent.features.conversation_features import FEATURES, Talk, TalkEvidence
+from agent.policy.conversational_policy import NAMES, columns, talk_of
+from agent.policy.conversational_ranker import LearntCounts, TalkRanker
+from agent.policy.semantic import Meaning
+from agent.recommender import Recommender
+from agent.records.state import Spoken, State
+from eval.conversation.redial_rows import DialogueRow, Titles, targets_of
+from eval.metrics import Interval, cluster_bootstrap
+from eval.ranking.policy_parts import PolicyParts, Report
+
+CUTS = (1, 5, 10, 20, 50)
+
+TEXT_FEATURES = frozenset(name for name in FEATURES if name.startswith(("text_", "said")))
+"""What the ablation without text meaning leaves out, beside the meaning in the policy's evidence."""
+
+
+class DialogueError(ValueError):
+    """Dialogues cannot be evaluated; the message says what is missing and how to get it."""
+
+
+@dataclass(frozen=True, slots=True)
+class HeardRow:
+    """A row as the product heard it; ``barred`` are catalogue indices that are not recommended."""
+
+    row: DialogueRow
+    state: State
+    talk: Talk
+    barred: frozenset[int]
+    targets: tuple[int | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DialogueResult:
+    """One ranker's figures; ``targets`` counts the films to foretell, ``known`` those that the catalogue has."""
+
+    name: str
+    recall: Mapping[int, Interval]
+    targets: int
+    known: int
+    dialogues: int
+
+    def to_json(self) -> dict[str, object]:
+        """Plain data: the figures as ``recall@k``, their intervals as ``recall@k_ci``."""
+        figures: dict[str, object] = {f"recall@{k}": own.mean for k, own in self.recall.items()}
+        figures |= {f"recall@{k}_ci": [own.low, own.high] for k, own in self.recall.items()}
+        about = {key: value for key, value in asdict(self).items() if key != "recall"}
+        return {**about, **figures}
+
+
+def hear_rows(recommender: Recommender, rows: Sequence[DialogueRow], report: Report | None = None) -> list[HeardRow]:
+    """Understand every row's context with the product's own turn.
+
+    Raises:
+        DialogueError: the policy has no meaning (the sentence encoder was not fetched).
+    """
+    meaning = recommender.policy.meaning
+    if not isinstance(meaning, Meaning):
+        raise DialogueError("dialogues are read with the sentence encoder: run `concierge data fetch`")
+    targets = targets_of(rows, Titles(recommender.catalogue))
+    states = []
+    for place, row in enumerate(rows):
+        states.append(recommender.state_after(row.messages))
+        if report is not None and (place % 50 == 49 or place + 1 == len(rows)):
+            report("understanding the dialogues", place + 1, len(rows))
+    said, last = text_vectors(meaning, [state.spoken or Spoken() for state in states])
+    heard = []
+    for place, (row, state) in enumerate(zip(rows, states, strict=True)):
+        talk = talk_of(state, said[place], last[place])
+        heard.append(HeardRow(row, state, talk, state.seen | frozenset(talk.named), tuple(targets[place])))
+    return heard
+
+
+def text_vectors(meaning: Meaning, spoken: Sequence[Spoken]) -> tuple[np.ndarray, np.ndarray]:
+    """Unit vectors of what was said and of the last messages, (states, width); kept in the user's cache."""
+    texts = {name: [getattr(own, name) for own in spoken] for name in ("said", "last")}
+    name = hashlib.sha256(json.dumps(texts).encode()).hexdigest()[:24]
+    folder = cache_dir() / "dialogue" / f"said-{name}"
+    with building(folder) as temporary:
+        if temporary is not None:
+            save_file({key: meaning.encode(own) for key, own in texts.items()}, temporary / "vectors.safetensors")
+    stored = load_file(folder / "vectors.safetensors")
+    return stored["said"], stored["last"]
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One row of the table: a ranker, the policy whose logits it weighs, and whether that reads wishes by meaning."""
+
+    name: str
+    ranker: TalkRanker
+    parts: PolicyParts
+    meaning: bool = True
+
+
+def matrix(
+    place: int, talk: Talk, features: np.ndarray, learnt: np.ndarray, parts: PolicyParts, meaning: bool = True
+) -> np.ndarray:
+    """All NAMES of every item for the row at ``place``, (F, n_items) float32, as the conversational policy has them."""
+    policy = parts.evidence[place].astype(np.float32)
+    return columns(talk, features, learnt, policy + parts.meaning[place] if meaning else policy, parts.lm[place])
+
+
+def ranks_of(
+    variants: Sequence[Variant],
+    heard: Sequence[HeardRow],
+    which: Sequence[int],
+    evidence: TalkEvidence,
+    catalogue: Catalogue,
+    report: Report | None = None,
+) -> list[np.ndarray]:
+    """For each variant the ranks of all targets of the rows ``which``; what they share is worked out once a row."""
+    counts = [LearntCounts(variant.ranker.past, catalogue) for variant in variants]
+    weights = [variant.ranker.vector(NAMES) for variant in variants]
+    ranks: list[list[np.ndarray]] = [[] for _ in variants]
+    for done, place in enumerate(which, 1):
+        row = heard[place]
+        features = evidence.features(row.talk)
+        for own, variant in enumerate(variants):
+            learnt = counts[own].features(row.talk)
+            whole = matrix(place, row.talk, features, learnt, variant.parts, variant.meaning)
+            ranks[own].append(rank_targets((weights[own] @ whole).astype(np.float64), row))
+        if report is not None and (done % 50 == 0 or done == len(which)):
+            report("ranking the catalogue", done, len(which))
+    return [np.concatenate(own) for own in ranks]
+
+
+def rank_targets(scores: np.ndarray, row: HeardRow) -> np.ndarray:
+    """How many items come before each of the row's targets (ties count half); infinite for a miss."""
+    own = scores.copy()
+    own[list(row.barred)] = -np.inf
+    ranks = np.full(len(row.targets), np.inf)
+    for place, target in enumerate(row.targets):
+        if target is not None and target not in row.barred:
+            ranks[place] = (own > own[target]).sum() + ((own == own[target]).sum() - 1) / 2
+    return ranks
+
+
+def named_by_dialogue(heard: Sequence[HeardRow]) -> dict[str, tuple[frozenset[int], frozenset[int]]]:
+    """For each dialogue the items that were named in it, and those recommended."""
+    named: dict[str, set[int]] = {}
+    recommended: dict[str, set[int]] = {}
+    for row in heard:
+        targets = {target for target in row.targets if target is not None}
+        named.setdefault(row.row.dialog_id, set()).update(row.talk.named, targets)
+        recommended.setdefault(row.row.dialog_id, set()).update(targets)
+    return {key: (frozenset(own), frozenset(recommended[key])) for key, own in named.items()}
+
+
+def result(name: str, ranks: np.ndarray, rows: Sequence[HeardRow], seed: int = 0) -> DialogueResult:
+    """Recall with intervals that draw whole dialogues.
+
+    Raises:
+        ValueError: the rows have nothing to foretell.
+    """
+    clusters = [row.row.dialog_id for row in rows for _ in row.targets]
+    known = sum(target is not None for row in rows for target in row.targets)
+    recall = {k: cluster_bootstrap((ranks < k).astype(np.float64), clusters, seed=seed) for k in CUTS}
+    return DialogueResult(name, recall, len(ranks), known, len(set(clusters)))

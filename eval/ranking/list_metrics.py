@@ -1,0 +1,132 @@
+"""List metrics: figures of ranked lists, case by case and over all of them.
+
+Relevance is yes or no. With R relevant items of which hits(k) stand among the first k of a list of n items:
+
+- ``precision@k`` = hits(k) / min(k, n); ``recall@k`` = hits(k) / R; ``f1@k`` their harmonic mean; ``hr@k`` = 1 where
+  hits(k) > 0;
+- ``ndcg@k``: gains 1 / log2(rank + 1), over those of the best order (Järvelin and Kekäläinen, 2002);
+- ``mrr`` = 1 / rank of the first relevant item, in the whole ranking; ``mrr@k``: 0 where that is below place k;
+- ``map@k``: the precision at each relevant item among the first k, summed, over min(R, k, n) (Manning et al., 2008,
+  chapter 8, cut at k);
+- ``novelty@k``: mean of -log2(share of users who rated the item) (Vargas and Castells, 2011); an item that nobody
+  rated counts as rated once;
+- ``diversity@k``: mean over pairs of 1 - cosine of their genres (Smyth and McClave, 2001; Ziegler et al., 2005);
+- ``popularity@k``: mean number of ratings of the items (average recommendation popularity: Abdollahpouri et al., 2019);
+- ``coverage@k``: share of the catalogue that anybody is recommended; ``gini@k``: how unequally often items are
+  recommended, 0 = all alike, towards 1 = always the same few.
+
+All but precision are undefined (NaN) for a case in which nothing is relevant. LensKit's figures are the same, except
+that its recall divides by min(R, k).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from eval.ranking.lists import DEPTH, Lists
+
+CUTOFFS = (1, 5, 10, 20)
+ACCURACY = ("precision", "recall", "f1", "hr", "ndcg", "mrr", "map")
+
+
+@dataclass(frozen=True)
+class ItemTraits:
+    """What of the items the figures beyond accuracy need.
+
+    ``count`` (n_items,) is the number of ratings in the past of ``users`` people; ``genres`` (n_items, genres) bool.
+    """
+
+    count: np.ndarray
+    users: int
+    genres: np.ndarray
+
+    @classmethod
+    def of(cls, past: pd.DataFrame, genres: np.ndarray) -> ItemTraits:
+        """From ratings with catalogue indices and the catalogue's genre matrix."""
+        return cls(np.bincount(past["item"], minlength=len(genres)), int(past["user"].nunique()), genres)
+
+
+def accuracy(lists: Lists, n_cases: int) -> dict[str, np.ndarray]:
+    """Each metric at each of CUTOFFS, and ``mrr``, case by case: (n_cases,) each."""
+    case, place = lists["case"].to_numpy(), lists["rank"].to_numpy().astype(np.float64)
+    right = lists["relevant"].to_numpy(dtype=bool)
+    length = np.bincount(case[place <= DEPTH], minlength=n_cases)
+    own, ranks = case[right], place[right]
+    count = np.bincount(own, minlength=n_cases).astype(np.float64)
+    # Which of its case's relevant items each one is, from 1: rows are by case and rank.
+    number = np.arange(len(own)) - np.searchsorted(own, own) + 1
+    known = np.where(count > 0, 1.0, np.nan)
+    ideal = np.concatenate([[0.0], np.cumsum(1.0 / np.log2(np.arange(2, DEPTH + 2)))])
+    best = np.full(n_cases, np.inf)
+    np.minimum.at(best, own, ranks)
+    metrics: dict[str, np.ndarray] = {"mrr": known / best}
+    for k in CUTOFFS:
+        among = ranks <= k
+        hits = np.bincount(own[among], minlength=n_cases)
+        reach = np.minimum(length, k)
+        gained = np.bincount(own[among], weights=1.0 / np.log2(ranks[among] + 1.0), minlength=n_cases)
+        summed = np.bincount(own[among], weights=number[among] / ranks[among], minlength=n_cases)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            precision, recall = hits / reach, hits / count
+            metrics[f"precision@{k}"] = precision
+            metrics[f"recall@{k}"] = recall
+            metrics[f"f1@{k}"] = np.where(hits > 0, 2 * precision * recall / (precision + recall), 0.0 * known)
+            metrics[f"hr@{k}"] = (hits > 0) * known
+            metrics[f"ndcg@{k}"] = gained / ideal[np.minimum(count, k).astype(np.int64)]
+            metrics[f"mrr@{k}"] = np.where(best <= k, 1.0 / best, 0.0) * known
+            metrics[f"map@{k}"] = summed / np.minimum(count, reach)
+    return metrics
+
+
+def beyond_accuracy(lists: Lists, n_cases: int, traits: ItemTraits, k: int = 10) -> dict[str, np.ndarray]:
+    """Novelty, popularity and, where items have genres and the list two items, diversity at k: (n_cases,) each."""
+    top = lists[lists["rank"] <= k]
+    case, item = top["case"].to_numpy(), top["item"].to_numpy()
+    length = np.bincount(case, minlength=n_cases)
+
+    def mean(values: np.ndarray) -> np.ndarray:
+        return np.asarray(np.bincount(case, weights=values, minlength=n_cases) / length)
+
+    surprise = -np.log2(np.maximum(traits.count, 1) / traits.users)
+    figures = {f"novelty@{k}": mean(surprise[item]), f"popularity@{k}": mean(traits.count[item].astype(np.float64))}
+    if traits.genres.any():
+        norm = np.sqrt(traits.genres.sum(axis=1))
+        unit = traits.genres / np.maximum(norm, 1.0)[:, None]
+        total = np.zeros((n_cases, unit.shape[1]))
+        np.add.at(total, case, unit[item])
+        itself = np.bincount(case, weights=(norm[item] > 0).astype(np.float64), minlength=n_cases)
+        pairs = length * (length - 1.0)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            # The sum of all cosines is the squared length of the summed unit vectors.
+            likeness = ((total**2).sum(axis=1) - itself) / pairs
+        figures[f"diversity@{k}"] = np.where(pairs > 0, 1.0 - likeness, np.nan)
+    return figures
+
+
+def spread(lists: Lists, n_items: int, k: int = 10) -> dict[str, float]:
+    """Coverage and Gini coefficient of the recommended items over the whole catalogue; they belong to no case."""
+    shown = np.bincount(lists["item"][lists["rank"] <= k], minlength=n_items)
+    ordered = np.sort(shown)
+    weight = 2.0 * np.arange(1, n_items + 1) - n_items - 1
+    gini = float((weight * ordered).sum() / (n_items * ordered.sum()))
+    return {f"coverage@{k}": float((shown > 0).mean()), f"gini@{k}": gini}
+
+
+def first_choice(lists: Lists, n_cases: int) -> dict[str, np.ndarray]:
+    """``click_rate`` and ``stars`` of the highest score, the mean over those that share it: (n_cases,) each.
+
+    For lists that hold all candidates, with ratings.
+    """
+    case, score = lists["case"].to_numpy(), lists["score"].to_numpy()
+    highest = np.full(n_cases, -np.inf)
+    np.maximum.at(highest, case, score)
+    top = lists[score == highest[case]]
+    count = np.bincount(top["case"], minlength=n_cases)
+    relevant, stars = top["relevant"].to_numpy(np.float64), top["rating"].to_numpy()
+    return {
+        "click_rate": np.bincount(top["case"], weights=relevant, minlength=n_cases) / count,
+        "stars": np.bincount(top["case"], weights=stars, minlength=n_cases) / count,
+    }

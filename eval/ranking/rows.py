@@ -1,0 +1,267 @@
+"""Contenders: the rows of a ranking table, each made only when its lists are not known yet."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+import prompts
+from agent.catalogue.catalogue import Catalogue
+from agent.data.assets import resolve_model
+from agent.data.dataset import Dataset
+from agent.features.model import EvidenceModel
+from agent.policy.distribution import Policy
+from agent.policy.item_lm import ADAPTER_FILE, POLICY_FILE, ROW_MAKER_FILE, PolicyCard
+from agent.policy.loading import assemble
+from agent.policy.semantic import Meaning
+from agent.retrieval.text_encoder import encoder_path
+from eval.metrics import Scorer
+from eval.policy import factorization as peers
+from eval.ranking import baselines
+from eval.ranking import lenskit_baselines as library_peers
+from eval.ranking.cache import digest, digest_files
+from eval.ranking.cases import Cases, CaseScorer, by_history
+from eval.ranking.lenskit_baselines import FittedPeer, Peer
+from eval.ranking.list_metrics import ItemTraits
+from eval.ranking.run import Contender, Kind, PolicySource, RankingRun
+from eval.ranking.scorers import SameHistories
+from eval.ranking.tuning import Chosen, Tuning, tune
+from eval.ranking.untuned import TEMPLATE, untuned_policy
+
+NO_PEERS = "Library peers are left out: install them with `pip install -e .[peers]`."
+WITHOUT_LM = " without the LM"
+BY_MEANING = ", with text meaning"
+
+
+class Fitted:
+    """What is fitted on a protocol's past, when somebody first asks for it."""
+
+    def __init__(self, dataset: Dataset, past: pd.DataFrame, run: RankingRun) -> None:
+        self.past = past
+        self.run = run
+        self.n_items = len(dataset.items)
+        self.item_ids: np.ndarray = dataset.items["item"].to_numpy()
+        self._only = dataset.only(past)
+
+    @cached_property
+    def catalogue(self) -> Catalogue:
+        """The items, with the past's statistics."""
+        return Catalogue(self._only)
+
+    @cached_property
+    def evidence(self) -> EvidenceModel:
+        """The evidence of the past, from the user's cache where it was fitted before."""
+        self.run.report("fitting the evidence", 0, 1)
+        model = EvidenceModel.cached(self._only, progress=False)
+        self.run.report("fitting the evidence", 1, 1)
+        return model
+
+    @cached_property
+    def features(self) -> SameHistories:
+        """The evidence's features, worked out once for rows that ask about the same histories in turn."""
+        return SameHistories(self.evidence)
+
+    @cached_property
+    def meaning(self) -> Meaning | None:
+        """What wishes mean by the items' texts; None where the sentence encoder has not been fetched."""
+        return Meaning.load(self.catalogue, self.evidence.taste.watched_with.neighbours)
+
+    @property
+    def traits(self) -> ItemTraits:
+        """What figures beyond accuracy need of the items."""
+        return ItemTraits.of(self.past, self.catalogue.genre_matrix)
+
+
+def simple(name: str, make: Callable[[], Scorer], kind: Kind = "baseline") -> Contender:
+    """A row whose scorer reads the history alone."""
+    return Contender(name, kind, digest("simple", name), lambda: by_history(make()))
+
+
+def popularity(fitted: Fitted) -> Contender:
+    """How many people rated the item."""
+    return simple("popularity", lambda: baselines.popularity(fitted.past, fitted.n_items))
+
+
+def item_mean(fitted: Fitted) -> Contender:
+    """The item's mean stars."""
+    return simple("item mean", lambda: baselines.item_mean(fitted.past, fitted.n_items))
+
+
+def retriever(fitted: Fitted) -> Contender:
+    """Our sequence retriever alone."""
+    return simple("retriever", lambda: baselines.retriever(fitted.evidence))
+
+
+def feature(fitted: Fitted, name: str, column: str) -> Contender:
+    """One number of our evidence alone."""
+    return simple(name, lambda: baselines.evidence(fitted.features, column))
+
+
+def library(
+    fitted: Fitted, tuning: Callable[[], Tuning], stars: bool, names: Sequence[str] | None = None
+) -> tuple[list[Contender], list[str]]:
+    """Rows of the library's recommenders, tuned on validation; with the extra missing, none and a note that says so.
+
+    Args:
+        fitted: whose past they are fitted on.
+        tuning: what trials are judged on, asked for when there are any to make.
+        stars: those that predict ratings, or those that foresee what comes next.
+        names: of them, only these.
+    """
+    if not fitted.run.peers:
+        return [], []
+    if not peers.available():
+        return [], [NO_PEERS]
+    tuning = functools.cache(tuning)
+    chosen = [peer for peer in library_peers.PEERS if peer.stars == stars and (names is None or peer.name in names)]
+    notes = [
+        f"{peer.name} (LensKit) is left out: it is for catalogues of up to {peer.largest:,} items."
+        for peer in chosen
+        if fitted.n_items > peer.largest
+    ]
+    return [_peer(fitted, tuning, peer) for peer in chosen if fitted.n_items <= peer.largest], notes
+
+
+def _peer(fitted: Fitted, tuning: Callable[[], Tuning], peer: Peer) -> Contender:
+    run = fitted.run
+
+    @functools.cache
+    def chosen() -> Chosen:
+        return tune(peer, tuning(), run.cache, run.report, run.seed)
+
+    def make() -> CaseScorer:
+        return FittedPeer(peer, chosen().settings, fitted.past, run.seed).scorer(chosen().recent)
+
+    models = [dict(settings) for settings in peer.models]
+    key = digest("peer", peer.name, models, peer.recent, library_peers.library_version())
+    return Contender(f"{peer.name} (LensKit)", "peer", key, make, lambda: chosen().about)
+
+
+def untuned(fitted: Fitted) -> list[Contender]:
+    """The pretrained LM as it comes, and the same network with random weights."""
+    run = fitted.run
+    if not run.peers:
+        return []
+    rows = []
+    for name, drawn in (("untuned LM", False), ("untuned LM with random weights", True)):
+
+        def make(drawn: bool = drawn) -> CaseScorer:
+            policy = untuned_policy(fitted.catalogue, fitted.evidence, run.model, run.template, drawn, run.seed)
+            return Voices(lambda: policy, fitted).whole
+
+        template = (run.template or prompts.load(TEMPLATE)).reference["hash"]
+        rows.append(Contender(name, "baseline", digest("untuned", drawn, base_digest(run.model), template), make))
+    return rows
+
+
+def policies(fitted: Fitted) -> list[Contender]:
+    """Two rows for each of our policies: without its LM, and whole."""
+    rows = []
+    for source in fitted.run.policies:
+        voices, key = voices_of(fitted, source), policy_digest(source, fitted.run.model)
+        rows.append(
+            Contender(
+                source.name + WITHOUT_LM,
+                "ours",
+                digest("evidence", key),
+                functools.partial(_given, voices.evidence_only),
+            )
+        )
+        rows.append(Contender(source.name, "ours", digest("whole", key), functools.partial(_given, voices.whole)))
+    return rows
+
+
+def by_meaning(fitted: Fitted) -> tuple[list[Contender], list[str]]:
+    """Each of our policies with text meaning in the place of its LM, as the chat ranks without one; and notes."""
+    if encoder_path() is None:
+        return [], ["Rows with text meaning are left out: fetch the sentence encoder with `concierge data fetch`."]
+    rows = []
+    for source in fitted.run.policies:
+        voices, key = voices_of(fitted, source), policy_digest(source, fitted.run.model)
+        name = f"{source.name}{WITHOUT_LM}{BY_MEANING}"
+        rows.append(Contender(name, "ours", digest("meaning", key), functools.partial(_given, voices.by_meaning)))
+    return rows, []
+
+
+def _given(scorer: CaseScorer) -> CaseScorer:
+    return scorer
+
+
+def voices_of(fitted: Fitted, source: PolicySource) -> Voices:
+    """A policy's two voices over a protocol's past; it is loaded when first heard."""
+
+    def make() -> Policy:
+        policy = assemble(fitted.catalogue, fitted.evidence, fitted.run.model, source.adapter)
+        return policy if source.template is None else policy.with_template(source.template)
+
+    return Voices(make, fitted)
+
+
+class Voices:
+    """What a policy's evidence and its LM say, worked out once for all rows that ask about the same cases in turn."""
+
+    def __init__(self, make: Callable[[], Policy], fitted: Fitted) -> None:
+        self._make = make
+        self._fitted = fitted
+        self._last: tuple[Cases, np.ndarray, np.ndarray] | None = None
+
+    @cached_property
+    def policy(self) -> Policy:
+        """The policy, over the shared features."""
+        policy = self._make()
+        policy.evidence = self._fitted.features
+        return policy
+
+    def whole(self, cases: Cases) -> list[np.ndarray]:
+        """The policy's logits of the candidates."""
+        evidence, lm = self._both(cases)
+        return self._of_candidates(cases, (lm.astype(np.float64) + evidence) / self.policy.temperature)
+
+    def evidence_only(self, cases: Cases) -> list[np.ndarray]:
+        """The same with the LM's part set to zero."""
+        evidence, _ = self._both(cases)
+        return self._of_candidates(cases, evidence.astype(np.float64) / self.policy.temperature)
+
+    def by_meaning(self, cases: Cases) -> list[np.ndarray]:
+        """The same with what the request means, as :class:`agent.policy.distribution.Policy` has it without an LM."""
+        plain = self.policy.without_lm()
+        plain.meaning = self._fitted.meaning
+        logits = self._both(cases)[0] + plain.meaning_logits(cases.states, self._fitted.n_items)
+        return self._of_candidates(cases, logits.astype(np.float64) / plain.temperature)
+
+    def _both(self, cases: Cases) -> tuple[np.ndarray, np.ndarray]:
+        if self._last is None or self._last[0] is not cases:
+            self._last = (cases, *self.policy.scores(cases.states))
+        return self._last[1], self._last[2]
+
+    @staticmethod
+    def _of_candidates(cases: Cases, logits: np.ndarray) -> list[np.ndarray]:
+        return [own[items] for own, items in zip(logits, cases.candidates, strict=True)]
+
+
+def policy_digest(source: PolicySource, model: str | None) -> str:
+    """A hash over all that a policy's scores are made from, besides the data.
+
+    Raises:
+        AdapterError: the folder holds no adapter.
+    """
+    card = PolicyCard.read(source.adapter)
+    template = source.template or prompts.load(card.template)
+    names = (ADAPTER_FILE, POLICY_FILE, ROW_MAKER_FILE, "adapter_config.json")
+    files = [source.adapter / name for name in names]
+    own = digest_files([path for path in files if path.is_file()])
+    return digest(own, base_digest(model), template.reference["hash"])
+
+
+@functools.cache
+def base_digest(model: str | None) -> str:
+    """A hash over the base LM's files; of one that is not a folder here, its name."""
+    base = Path(resolve_model(model))
+    if not base.is_dir():
+        return str(base)
+    return digest_files(sorted(path for path in base.iterdir() if path.suffix in (".json", ".safetensors", ".bin")))

@@ -1,0 +1,81 @@
+"""Ranking run: what is compared, on which cases."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import pandas as pd
+
+from eval.ranking.cache import RankingCache
+from eval.ranking.cases import CaseScorer
+from prompts import Template
+
+Part = Literal["valid", "test"]
+Kind = Literal["bound", "baseline", "peer", "ours"]
+Report = Callable[[str, int, int], None]
+
+MOST_USERS = 2000
+"""Users whose cases are ranked unless another number is asked for; of more, so many are drawn by a hash."""
+
+
+class RankingError(ValueError):
+    """A ranking cannot be made as asked; the message says why and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class PolicySource:
+    """A policy to rank with: an adapter folder, and a state template other than its own."""
+
+    name: str
+    adapter: Path
+    template: Template | None = None
+
+
+@dataclass(frozen=True)
+class RankingRun:
+    """What is asked of a protocol.
+
+    Attributes:
+        policies: our policies; each has a row with and one without its LM.
+        model: the base LM (None: the fetched one).
+        template: the state template of the LM that is not tuned, where another than the product's is asked for.
+        part: ``test`` for reports, ``valid`` for choices.
+        users: the most users whose cases are ranked (None: all).
+        seed: of sampling, fits and intervals.
+        peers: whether library peers and the untuned LM are among the rows.
+        compare: the two rows that are wanted, and compared; None: all, compared with the strongest that is not ours.
+        cache: lists that were ranked before.
+        report: called with (what is being done, steps done, steps in all).
+        rows: the folder of a published protocol's rows, where they do not come with Concierge (None: beside it).
+        keep: takes the lists with names (:func:`eval.ranking.lists.dump`), for a file of predictions.
+    """
+
+    policies: Sequence[PolicySource] = ()
+    model: str | None = None
+    template: Template | None = None
+    part: Part = "test"
+    users: int | None = MOST_USERS
+    seed: int = 0
+    peers: bool = True
+    compare: tuple[str, str] | None = None
+    cache: RankingCache = field(default_factory=RankingCache)
+    report: Report = lambda what, done, of: None
+    rows: Path | None = None
+    keep: Callable[[pd.DataFrame], None] = lambda rows: None
+
+
+@dataclass(frozen=True)
+class Contender:
+    """A row to be: its scorer is made when its lists are not in the cache under ``key``.
+
+    ``note`` is asked for after that, and says in words what was chosen for it.
+    """
+
+    name: str
+    kind: Kind
+    key: str
+    make: Callable[[], CaseScorer]
+    note: Callable[[], str] = lambda: ""

@@ -1,0 +1,205 @@
+"""Dialogue: the weights of a ranker of conversations, from ratings alone or from dialogues.
+
+From ratings: people with recent likes stand in for people who talk. One liked film is the wish, up to seven others were
+named before; films come up in talk the more often the better known they are, a talk stays near one kind of film, and
+some people say what the wish is about in the words of those who tagged it (assumptions, not fitted). Whoever talks is
+left out of the ratings that the features are made from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from agent.catalogue.catalogue import Catalogue
+from agent.features.conversation_features import FEATURES, LIKED, Rated, Talk, TalkEvidence
+from agent.policy.conversational_ranker import POLICY_PARTS, PastDialogues, TalkRanker
+from agent.policy.item_embeddings import item_keys
+from agent.policy.semantic import Meaning
+from training.conversational_ranker.conditional_logit import Choice, draw, fit_weights
+
+_NAMED = (0.18, 0.22, 0.2, 0.15, 0.1, 0.06, 0.05, 0.04)
+"""Shares of talks in which 0, 1, ... 7 films were named before."""
+
+_SECONDS = 365.25 * 86400
+
+Report = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class DialogueSettings:
+    """How weights are fitted.
+
+    ``years``: likes of the last so many years are talked about; ``known`` and ``near``: powers of how well known a film
+    is and of the genres that it shares with the wish; ``asks``: share of talks that name a genre, ``slips``: share of
+    those whose genre is another one, for people's words are not the catalogue's; ``themes``: share of talks that name a
+    tag of the wish, where it has one; ``talks`` of each person; ``sure``
+    best-known items and ``drawn`` random ones are the candidates of the fit; ``penalty`` of squares. ``policy`` is the
+    weight of the policy's own logits, evidence and LM, beside what ratings taught, and ``policy_alone`` the same where
+    no film was named: set by hand, for both know the people who are left out here.
+    """
+
+    years: float = 6.0
+    known: float = 0.5
+    near: float = 2.0
+    asks: float = 0.4
+    slips: float = 0.25
+    themes: float = 0.4
+    talks: int = 6
+    folds: int = 4
+    sure: int = 500
+    drawn: int = 1500
+    penalty: float = 3e-3
+    policy: float = 0.3
+    policy_alone: float = 1.0
+    seed: int = 0
+
+
+def fit_on_ratings(
+    catalogue: Catalogue,
+    rated: Rated,
+    meaning: Meaning,
+    settings: DialogueSettings | None = None,
+    report: Report | None = None,
+) -> TalkRanker:
+    """A ranker that has seen no dialogue: its weights foretell one liked film of a person from a few others.
+
+    Args:
+        catalogue: the items.
+        rated: all ratings.
+        meaning: has the vectors of the items' texts, and encodes what the people "say": the genre, the films and the
+            theme that they name.
+        settings: how.
+        report: told about the folds.
+
+    Raises:
+        ValueError: nobody liked enough films lately.
+    """
+    settings = settings or DialogueSettings()
+    rng = np.random.default_rng(settings.seed)
+    fold = rng.integers(0, settings.folds, int(rated.users.max()) + 1)
+    recent = rated.times >= rated.times.max() - settings.years * _SECONDS
+    themes: dict[int, list[str]] = {}
+    for tag, tagged in sorted(catalogue.tag_items.items()):
+        for item in sorted(tagged):
+            themes.setdefault(item, []).append(tag)
+    choices: list[Choice] = []
+    for number in range(settings.folds):
+        evidence = TalkEvidence(catalogue, rated.only(fold[rated.users] != number), meaning.items)
+        sure = np.argsort(-evidence.recent, kind="stable")[: settings.sure]
+        talks = []
+        for user in np.flatnonzero(fold == number):
+            liked = rated.items[(rated.users == user) & recent & (rated.stars >= LIKED)]
+            if len(liked) >= 6:
+                known = evidence.recent
+                talks += [_talk(liked, known, catalogue, themes, settings, rng) for _ in range(settings.talks)]
+        said = meaning.encode([" ".join(texts) for texts, *_ in talks])
+        last = meaning.encode([texts[-1] for texts, *_ in talks])
+        for place, (_, wish, named, genres) in enumerate(talks):
+            talk = Talk(named, (1.0,) * len(named), said[place], last[place], genres)
+            choices.append(draw(evidence.features(talk), wish, named, sure, rng, settings.drawn))
+        if report is not None:
+            report("making conversations of ratings", number + 1, settings.folds)
+    weights = fit_weights(choices, settings.penalty)
+    about = f"{len(choices)} conversations made of the ratings of {catalogue.name}; no dialogue was read"
+    fitted = dict(zip(FEATURES, weights.tolist(), strict=True))
+    alone = settings.policy_alone - settings.policy
+    parts = dict(zip(POLICY_PARTS, (settings.policy, settings.policy, alone, alone), strict=True))
+    return TalkRanker(fitted | parts, PastDialogues(), about)
+
+
+def fit_on_dialogues(
+    names: Sequence[str],
+    targets: Sequence[Sequence[int | None]],
+    named: Sequence[Sequence[int]],
+    matrix: Callable[[int], np.ndarray],
+    past: PastDialogues,
+    sure: np.ndarray,
+    settings: DialogueSettings | None = None,
+    report: Report | None = None,
+) -> TalkRanker:
+    """A ranker fitted on the films that recommenders named.
+
+    Args:
+        names: of the features, F.
+        targets: for each row the films to foretell (None: not in the catalogue).
+        named: for each row the items that were named before.
+        matrix: gives a row's features, (F, n_items), without what its own dialogue added to ``past``.
+        past: what all these dialogues named.
+        sure: the items that are always among the candidates.
+        settings: how.
+        report: told about the rows.
+
+    Raises:
+        ValueError: no row has a film of the catalogue to foretell.
+    """
+    settings = settings or DialogueSettings()
+    rng = np.random.default_rng(settings.seed)
+    choices = []
+    for place, wanted in enumerate(targets):
+        known = [item for item in wanted if item is not None]
+        if known:
+            features = matrix(place)
+            choices += [draw(features, item, named[place], sure, rng, settings.drawn) for item in known]
+        if report is not None and place % 50 == 49:
+            report("learning from the dialogues", place + 1, len(targets))
+    weights = fit_weights(choices, settings.penalty)
+    return TalkRanker(dict(zip(names, weights.tolist(), strict=True)), past, f"{len(choices)} recommendations")
+
+
+def past_of(
+    dialogues: Sequence[tuple[frozenset[int], frozenset[int]]],
+    catalogue: Catalogue,
+    turns: Sequence[tuple[Talk, Sequence[int]]] = (),
+) -> PastDialogues:
+    """What dialogues named and what was recommended in them, as catalogue indices, and what came after which talk."""
+    keys = item_keys(catalogue.items)
+    mentioned: dict[str, int] = {}
+    recommended: dict[str, int] = {}
+    together: dict[str, dict[str, int]] = {}
+    for named, chosen in dialogues:
+        for item in sorted(named):
+            mentioned[keys[item]] = mentioned.get(keys[item], 0) + 1
+            own = together.setdefault(keys[item], {})
+            for other in sorted(named - {item}):
+                own[keys[other]] = own.get(keys[other], 0) + 1
+        for item in sorted(chosen):
+            recommended[keys[item]] = recommended.get(keys[item], 0) + 1
+    if not turns:
+        return PastDialogues(mentioned, recommended, together)
+    said, last = (np.stack([getattr(talk, name) for talk, _ in turns]).astype(np.float16) for name in ("said", "last"))
+    answers = tuple(tuple(keys[item] for item in chosen) for _, chosen in turns)
+    return PastDialogues(mentioned, recommended, together, answers, said, last)
+
+
+def _talk(
+    liked: np.ndarray,
+    known: np.ndarray,
+    catalogue: Catalogue,
+    themes: Mapping[int, Sequence[str]],
+    settings: DialogueSettings,
+    rng: np.random.Generator,
+) -> tuple[list[str], int, tuple[int, ...], tuple[str, ...]]:
+    """A person's messages, the film that they wish for, those that they named, and the genre that they asked for."""
+    share = (known[liked] + 1.0) ** settings.known
+    wish = int(rng.choice(liked, p=share / share.sum()))
+    others = liked[liked != wish]
+    genres = catalogue.genre_matrix
+    shared = (genres[others] & genres[wish]).sum(axis=1) / np.sqrt(
+        np.maximum(genres[others].sum(axis=1), 1) * max(int(genres[wish].sum()), 1)
+    )
+    chance = (known[others] + 1.0) ** settings.known * (0.1 + shared) ** settings.near
+    number = min(int(rng.choice(len(_NAMED), p=_NAMED)), len(others))
+    named = rng.choice(others, size=number, replace=False, p=chance / chance.sum())
+    asked: tuple[str, ...] = ()
+    if catalogue[wish].genres and rng.random() < settings.asks:
+        words = catalogue.genre_names if rng.random() < settings.slips else catalogue[wish].genres
+        asked = (words[int(rng.integers(len(words)))],)
+    kind = f"{asked[0].lower()} movie" if asked else "movie"
+    titles = " and ".join(catalogue[int(item)].name for item in named)
+    texts = [f"I am looking for a good {kind}" + (f" like {titles}." if titles else ".")]
+    if wish in themes and rng.random() < settings.themes:
+        texts.append(f"Something with {themes[wish][int(rng.integers(len(themes[wish])))]}")
+    return texts, wish, tuple(int(item) for item in named), asked

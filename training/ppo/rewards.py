@@ -1,0 +1,207 @@
+"""Rewards: small named functions of what came of showing one item, and mixtures of them.
+
+Every named reward lies in [-1, 1], so the weights of a mixture can be compared.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+
+import numpy as np
+
+from agent.features.user_features import LIKED
+from agent.records.state import Event
+from training.item_traits import ItemTraits
+from training.splits import Slate
+
+RECENT = 10
+"""Events of the history that a first place is compared with for its diversity."""
+
+
+class RewardError(ValueError):
+    """A reward is unknown, badly written, or lacks what it is computed from; the message says what to give."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of showing ``item``, a catalogue index.
+
+    ``rating`` is in stars (None: not rated). ``slate`` holds the items shown together, from the top, and ``place``
+    says where in it the item stood (0: first). ``history`` is the user's past, oldest first. ``traits`` is read by the
+    rewards "diversity" and "novelty" only.
+    """
+
+    item: int
+    rating: float | None
+    clicked: bool
+    slate: tuple[int, ...] = ()
+    place: int = 0
+    history: tuple[Event, ...] = ()
+    traits: ItemTraits | None = None
+
+
+Reward = Callable[[Outcome], float]
+"""Maps an outcome to a number."""
+
+
+def click(outcome: Outcome) -> float:
+    """+1 for a click, -1 for none."""
+    return 1.0 if outcome.clicked else -1.0
+
+
+def rating(outcome: Outcome) -> float:
+    """The stars scaled so that 1 gives -1, 3 gives 0 and 5 gives 1; 0 where there is no rating."""
+    return 0.0 if outcome.rating is None else max(-1.0, (outcome.rating - 3.0) / 2.0)
+
+
+def diversity(outcome: Outcome) -> float:
+    """How far the item is from those above it in the slate: their mean distance, scaled from [0, 1] to [-1, 1].
+
+    At the first place it is compared with the latest ``RECENT`` films of the history; with nothing there, 0.
+
+    Raises:
+        RewardError: the outcome has no item traits.
+    """
+    traits = _traits(outcome, "diversity")
+    others = outcome.slate[: outcome.place] or tuple(event.item for event in outcome.history[-RECENT:])
+    return 2.0 * float(traits.distance(outcome.item, np.array(others)).mean()) - 1.0 if others else 0.0
+
+
+def novelty(outcome: Outcome) -> float:
+    """How little known the item is: its scaled ``-log2`` popularity, brought from [0, 1] to [-1, 1].
+
+    Raises:
+        RewardError: the outcome has no item traits.
+    """
+    return 2.0 * float(_traits(outcome, "novelty").novelty[outcome.item]) - 1.0
+
+
+REWARDS: Mapping[str, Reward] = MappingProxyType(
+    {"click": click, "rating": rating, "diversity": diversity, "novelty": novelty}
+)
+"""The named rewards."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mixture:
+    """A weighted sum of named rewards, itself a reward; weights may be negative and are taken as they are.
+
+    Raises:
+        RewardError: no reward, an unknown one, or a weight that is not a finite number or is zero.
+    """
+
+    weights: tuple[tuple[str, float], ...]
+
+    def __post_init__(self) -> None:
+        if not self.weights:
+            raise RewardError(f"a mixture of nothing: name at least one of {', '.join(REWARDS)}")
+        for name, weight in self.weights:
+            if name not in REWARDS:
+                raise RewardError(f"unknown reward {name!r}: use one of {', '.join(REWARDS)}")
+            if not math.isfinite(weight) or weight == 0:
+                raise RewardError(f"weight {weight} of reward {name!r}: give a number that is finite and not zero")
+        if len({name for name, _ in self.weights}) < len(self.weights):
+            raise RewardError(f"reward named twice in {str(self)!r}: add its weights up")
+
+    def __call__(self, outcome: Outcome) -> float:
+        """The weighted sum."""
+        return sum(weight * REWARDS[name](outcome) for name, weight in self.weights)
+
+    def __str__(self) -> str:
+        """As it is written on the command line: ``click:0.7,diversity:0.3``."""
+        return ",".join(f"{name}:{weight:g}" for name, weight in self.weights)
+
+    @property
+    def needs_traits(self) -> bool:
+        """Whether outcomes must carry item traits."""
+        return any(name in ("diversity", "novelty") for name, _ in self.weights)
+
+
+def mixture(weights: Mapping[str, float]) -> Mixture:
+    """The mixture with these weights: ``mixture({"click": 0.7, "diversity": 0.3})``.
+
+    Raises:
+        RewardError: see :class:`Mixture`.
+    """
+    return Mixture(tuple((name, float(weight)) for name, weight in weights.items()))
+
+
+def parse_reward(text: str) -> Mixture:
+    """Read ``click``, or ``click:0.7,diversity:0.3``; a name without a weight has weight 1.
+
+    Raises:
+        RewardError: an empty part, a weight that is no number, or what :class:`Mixture` refuses.
+    """
+    weights: list[tuple[str, float]] = []
+    for part in text.split(","):
+        name, colon, number = (piece.strip() for piece in part.partition(":"))
+        if not name:
+            raise RewardError(f"no reward named in {part!r} of {text!r}: write it like click:0.7,diversity:0.3")
+        try:
+            weights.append((name, float(number) if colon else 1.0))
+        except ValueError:
+            raise RewardError(f"weight {number!r} of reward {name!r} is no number: write it like {name}:0.5") from None
+    return Mixture(tuple(weights))
+
+
+def reward_table(
+    slates: Sequence[Slate], reward: Reward | str, traits: ItemTraits | None = None, threshold: float = LIKED
+) -> list[np.ndarray]:
+    """The reward of every item of every slate, were it the one item chosen; one (len(items),) float64 array a slate.
+
+    ``reward`` may be written as for :func:`parse_reward`. A click is a rating of at least ``threshold`` stars.
+
+    Raises:
+        RewardError: the reward is badly written, or needs traits that are not given.
+    """
+    function = parse_reward(reward) if isinstance(reward, str) else reward
+    return [
+        np.array(
+            [
+                function(Outcome(item, stars, stars >= threshold, (item,), 0, slate.history, traits))
+                for item, stars in zip(slate.items, slate.ratings, strict=True)
+            ]
+        )
+        for slate in slates
+    ]
+
+
+def order_rewards(
+    slate: Slate,
+    order: Sequence[int],
+    reward: Reward,
+    traits: ItemTraits | None = None,
+    threshold: float = LIKED,
+) -> np.ndarray:
+    """The reward at each place where the slate's items are shown in ``order`` (positions in the slate), (len(order),).
+
+    Raises:
+        IndexError: a position is outside the slate.
+    """
+    shown = tuple(slate.items[position] for position in order)
+    stars = [slate.ratings[position] for position in order]
+    return np.array(
+        [
+            reward(Outcome(item, own, own >= threshold, shown, place, slate.history, traits))
+            for place, (item, own) in enumerate(zip(shown, stars, strict=True))
+        ]
+    )
+
+
+def place_weights(places: int) -> np.ndarray:
+    """How much each place of a slate counts: ``1 / log2(place + 2)`` scaled to sum to 1, (places,) float64.
+
+    With them the reward of a whole slate is a weighted mean in the range of its parts (the discount of DCG).
+    """
+    discount = 1.0 / np.log2(np.arange(places) + 2.0)
+    weights: np.ndarray = discount / discount.sum()
+    return weights
+
+
+def _traits(outcome: Outcome, name: str) -> ItemTraits:
+    if outcome.traits is None:
+        raise RewardError(f"reward {name!r} needs item traits: give traits=ItemTraits.of(items, ratings)")
+    return outcome.traits

@@ -1,0 +1,231 @@
+"""Sentences: the parts of a wish put together as people say or type them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from training.requests.eras import Era
+from training.requests.phrases import PhraseBank
+from training.requests.wording import Dice, join_and, plural, with_article
+
+_HEADS = ("film", "movie", "picture")
+_PRONOUNS = ("something", "something", "anything")
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What is asked for: plain genres, soft (genre, form, text), era, quality (place, text), refusal."""
+
+    plain: Sequence[str]
+    soft: Sequence[tuple[str, str, str]]
+    era: Era | None
+    quality: tuple[str, str] | None
+    refusal: str | None
+
+    def forms(self, form: str) -> list[str]:
+        """Soft texts of one form."""
+        return [text for _, own, text in self.soft if own == form]
+
+
+def sentence(parts: Parts, bank: PhraseBank, dice: Dice, leaning: bool, words: list[str]) -> str:
+    """The whole message; the expressions used are appended to ``words``."""
+    tails: list[str] = []
+    says = parts.forms("say")
+    rest = [part for part in parts.soft if part[1] != "say"]
+    words += [text for _, _, text in parts.soft]
+    if parts.era:
+        words.append(parts.era.text)
+    if parts.quality:
+        words.append(parts.quality[1])
+    if parts.refusal:
+        words.append(parts.refusal)
+    if says and not rest and not parts.plain:
+        core = ". ".join(says)
+        tails += _loose(parts)
+    else:
+        inner = Parts(parts.plain, rest, parts.era, parts.quality, parts.refusal)
+        frames = bank.like_frames if leaning else bank.frames
+        slot = _slot(inner, frames, dice)
+        filled, outside = _fill(slot, inner, bank, dice, words)
+        frame = _frame(frames[slot], slot, filled, dice)
+        core = frame.replace("{" + slot + "}", filled)
+        tails += outside
+        if says:
+            core = ". ".join([*says, core] if dice.chance(0.7) else [core.rstrip("?"), *says])
+    if parts.refusal:
+        tails.append(parts.refusal)
+    return _around(core, tails, bank, dice)
+
+
+def _loose(parts: Parts) -> list[str]:
+    """Era and quality as clauses of their own, for sentences without a noun to carry them."""
+    loose = []
+    if parts.era:
+        loose.append(parts.era.text)
+    if parts.quality:
+        text = parts.quality[1]
+        loose.append(text if parts.quality[0] == "tail" else f"something {text}")
+    return loose
+
+
+def _slot(parts: Parts, frames: Mapping[str, tuple[str, ...]], dice: Dice) -> str:
+    """Which gap suits the parts."""
+    forms = [form for _, form, _ in parts.soft]
+    options, weights = ["a"], [0.62]
+    if not parts.plain and len(forms) == 1:
+        special = {"with": ("w", 0.9), "adj": ("j", 0.45), "that": ("t", 0.6)}.get(forms[0])
+        if special:
+            options.append(special[0])
+            weights.append(special[1])
+    if "that" not in forms and "kind" not in forms:
+        options.append("p")
+        weights.append(0.3)
+    if not {"that", "where", "for"} & set(forms):
+        options.append("k")
+        weights.append(0.24)
+    usable = [(slot, weight) for slot, weight in zip(options, weights, strict=True) if slot in frames]
+    return dice.weighted([slot for slot, _ in usable], [weight for _, weight in usable])
+
+
+def _frame(frames: Sequence[str], slot: str, filled: str, dice: Dice) -> str:
+    """A frame; a long filling goes to the end of the sentence where possible."""
+    frame = dice.one(frames)
+    for _ in range(4):
+        if len(filled) < 40 or len(frame) - frame.index("{" + slot + "}") <= 4:
+            break
+        frame = dice.one(frames)
+    return frame
+
+
+def _fill(slot: str, parts: Parts, bank: PhraseBank, dice: Dice, words: list[str]) -> tuple[str, list[str]]:
+    """The filling of the gap, and the clauses that did not fit into it."""
+    if slot in ("w", "j", "t"):
+        return parts.soft[0][2], _loose(parts)
+    tails = []
+    before = []
+    after = ""
+    era = parts.era
+    if era and era.place == "tail":
+        tails.append(era.text)
+    if parts.quality:
+        if parts.quality[0] == "tail":
+            tails.append(parts.quality[1])
+        else:
+            before.append(parts.quality[1])
+    adjectives = parts.forms("adj")
+    if era and era.place == "before":
+        # "a tense 90s film" and "a 90s tense film" are both said.
+        before += [*adjectives, era.text] if dice.chance(0.75) else [era.text, *adjectives]
+    else:
+        before += adjectives
+    if era and era.place == "after":
+        after = f" {era.text}"
+    if slot == "k":
+        return _keywords(parts, before, after, bank, dice, words), tails
+    numeral = bool(era and era.place == "before")
+    return _phrase(slot == "p", parts, before, after, numeral, bank, dice, words), tails
+
+
+def _phrase(
+    many: bool,
+    parts: Parts,
+    before: list[str],
+    after: str,
+    numeral: bool,
+    bank: PhraseBank,
+    dice: Dice,
+    words: list[str],
+) -> str:
+    """A noun phrase with its article, or in the plural."""
+    kinds = parts.forms("kind")
+    joined = ""
+    pronoun = ""
+    if parts.plain:
+        mods, noun, joined = _plain_nouns(parts.plain, bank, dice, words, joinable=not many and not kinds)
+        before = [*before, *mods]
+        if kinds:
+            joined = f" and {with_article(kinds[0])}" if not many else ""
+    elif kinds:
+        noun = kinds[0]
+    elif not many and not numeral and dice.chance(0.55):
+        pronoun, noun = dice.one(_PRONOUNS), ""
+    else:
+        noun = dice.one(_HEADS)
+    if pronoun:
+        head = " ".join([pronoun, *(", ".join(before),)]) if before else pronoun
+    else:
+        lead = " ".join(before)
+        singular = f"{lead} {noun}" if lead else noun
+        head = plural(singular) if many else with_article(singular)
+        if joined.startswith(" and"):
+            head += joined
+        elif joined:
+            head = joined.replace("{x}", head)
+    if len(kinds) > 1:
+        head += f" and {with_article(kinds[1])}"
+    return head + after + _clauses(parts)
+
+
+def _plain_nouns(
+    genres: Sequence[str], bank: PhraseBank, dice: Dice, words: list[str], joinable: bool
+) -> tuple[list[str], str, str]:
+    """Plain genres as (modifiers, noun, joining template with {x}, or "")."""
+    if len(genres) > 1 and dice.chance(0.4):
+        pair = bank.pairs.get(frozenset(genres[:2]))
+        if pair:
+            noun = dice.one(pair)
+            mods = [dice.one(bank.plain[genre].mod) for genre in genres[2:]]
+            words += [*mods, noun]
+            return mods, noun, ""
+    if joinable and len(genres) == 2 and dice.chance(0.35):
+        noun, other = (dice.one(bank.plain[genre].noun) for genre in genres)
+        words += [noun, other]
+        return [], noun, dice.one(bank.joins).replace("{y}", with_article(other))
+    noun = dice.one(bank.plain[genres[0]].noun)
+    mods = [dice.one(bank.plain[genre].mod) for genre in genres[1:]]
+    words += [*mods, noun]
+    return mods, noun, ""
+
+
+def _clauses(parts: Parts) -> str:
+    """What follows the noun: "with ... about ... for ... that ... where ..."."""
+    text = ""
+    for form, word in (("with", "with"), ("about", "about"), ("for", "for"), ("that", "that"), ("where", "where")):
+        own = parts.forms(form)
+        if own:
+            text += f" {word} {join_and(own)}"
+    return text
+
+
+def _keywords(parts: Parts, before: list[str], after: str, bank: PhraseBank, dice: Dice, words: list[str]) -> str:
+    """Keywords as typed into a search box."""
+    keys = list(before)
+    for genre in parts.plain:
+        plain = bank.plain[genre]
+        keys.append(dice.one(plain.mod if dice.chance(0.7) else plain.noun))
+        words.append(keys[-1])
+    single = all(" " not in key and "," not in key for key in keys)
+    keys += [text for _, form, text in parts.soft if form in ("kind", "with", "about")]
+    if not keys:
+        keys.append(dice.one(_HEADS))
+    short = single and len(keys) == len(before) + len(parts.plain)
+    return dice.one((" ", " ", ", ", " + ") if short else (", ", ", ", " + ")).join(keys) + after
+
+
+def _around(core: str, tails: list[str], bank: PhraseBank, dice: Dice) -> str:
+    """Chit-chat before, clauses and thanks after."""
+    mark = core[-1] if core[-1] in "?!" else ""
+    text = core.rstrip("?!")
+    for tail in tails:
+        text += (", " if dice.chance(0.7) else ". ") + tail
+    if dice.chance(0.22):
+        ending = dice.one(bank.endings)
+        if not ("please" in ending and "please" in text):
+            text, mark = f"{text}{mark}" if mark and not tails else text, ""
+            text += (" " if text[-1] in "?!" else ", ") + ending
+    if text[-1] not in "?!.":
+        text += mark or "."
+    if dice.chance(0.25):
+        text = f"{dice.one(bank.openings)}{dice.one((', ', '. ', ', '))}{text}"
+    return text

@@ -1,0 +1,138 @@
+"""Session: which person and which conversation a browser tab shows, and the desk that fetches and keeps it.
+
+The tab sends its :class:`Session` with every request; nothing about a person is held in this process between two
+requests. A tab proves that a conversation is its own with the owner token, which only that browser knows.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import secrets
+import threading
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+from agent.catalogue.catalogue import Catalogue
+from agent.records.conversation import Conversation
+from agent.store.feedback import FeedbackLog
+
+_TOKEN = re.compile(r"[0-9a-f]{32}")
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """``owner`` is a random 128-bit token in hex; ``slate`` holds the item ids of the cards that the tab shows."""
+
+    owner: str
+    conversation: str
+    slate: tuple[str, ...] = ()
+
+    @classmethod
+    def new(cls, owner: str | None = None) -> Session:
+        """A fresh conversation, for a known owner or a new one."""
+        return cls(owner or secrets.token_hex(16), uuid.uuid4().hex)
+
+    @classmethod
+    def read(cls, data: Any) -> Session:
+        """From what the browser sent; anything malformed is replaced by something fresh."""
+        if not isinstance(data, dict) or not _TOKEN.fullmatch(str(data.get("owner"))):
+            return cls.new()
+        owner, conversation = str(data["owner"]), str(data.get("conversation"))
+        if not _TOKEN.fullmatch(conversation):
+            return cls.new(owner)
+        slate = data.get("slate")
+        items = tuple(str(item) for item in slate[:20]) if isinstance(slate, list) else ()
+        return cls(owner, conversation, items)
+
+    def write(self) -> dict[str, Any]:
+        """Plain data for the browser."""
+        return {"owner": self.owner, "conversation": self.conversation, "slate": list(self.slate)}
+
+    def showing(self, conversation: Conversation) -> Session:
+        """The same person, looking at the films that stand in this conversation."""
+        answer = conversation.slate
+        slate = tuple(item.item_id for item in answer.items) if answer else ()
+        return replace(self, conversation=conversation.id, slate=slate)
+
+    @property
+    def owner_key(self) -> str:
+        """What the store knows the owner by: a hash, so that a copy of the database opens no conversation."""
+        return hashlib.sha256(self.owner.encode()).hexdigest()
+
+
+class Desk:
+    """Fetches and keeps conversations; each request works on its own copy, one request a conversation at a time."""
+
+    def __init__(self, log: FeedbackLog, catalogue: Catalogue) -> None:
+        self.log = log
+        self.catalogue = catalogue
+        # A fixed set of locks shared by hash: enough to keep two tabs from overwriting each other, and it never grows.
+        self._locks = tuple(threading.Lock() for _ in range(64))
+
+    @contextmanager
+    def turn(self, session: Session) -> Iterator[Conversation]:
+        """The session's conversation, locked and ready to be changed.
+
+        It is on disk when the block has ended; after an exception the document is what it was before.
+        """
+        with self._locks[int(session.conversation[:8], 16) % len(self._locks)]:
+            conversation = self.open(session)
+            before = conversation.to_json() if self.known(session) else None
+            try:
+                yield conversation
+            except BaseException:
+                # The recommender keeps each of its own steps, so a turn of several may have stopped half way.
+                if before is not None:
+                    self.log.save_conversation(Conversation.from_json(before), session.owner_key)
+                else:
+                    self.log.delete_conversation(session.conversation, session.owner_key)
+                raise
+            self.log.save_conversation(conversation, session.owner_key)
+
+    def known(self, session: Session) -> bool:
+        """Whether the session's conversation has been kept before."""
+        return self.log.load_conversation(session.conversation, session.owner_key) is not None
+
+    def open(self, session: Session) -> Conversation:
+        """The session's conversation as stored, or an empty one where nothing is stored under its id.
+
+        Raises:
+            PermissionError: the conversation is somebody else's.
+        """
+        found = self.log.load_conversation(session.conversation, session.owner_key)
+        return Conversation(id=session.conversation) if found is None else found
+
+    def earlier(self, session: Session) -> list[tuple[str, str]]:
+        """The owner's conversations as (id, title), newest first."""
+        return [(row.id, row.title) for row in self.log.conversations(session.owner_key)]
+
+    def delete(self, session: Session, conversation: str) -> None:
+        """Forget one of the owner's conversations.
+
+        Raises:
+            PermissionError: the conversation is somebody else's.
+        """
+        self.log.delete_conversation(conversation, session.owner_key)
+
+    def name(self, item_id: str) -> str:
+        """What an item is called, with its year; the id itself where the catalogue has no such item."""
+        try:
+            return self.catalogue.items[self.catalogue.index(item_id)].name
+        except (KeyError, ValueError):
+            return item_id
+
+    def versions(self, item_id: str) -> list[str]:
+        """The ids of other items of an item's title (remakes), the most rated first."""
+        if item_id not in self.catalogue:
+            return []
+        item = self.catalogue[self.catalogue.index(item_id)]
+        others = (self.catalogue[index] for index in self.catalogue.titles.sharing(item.index))
+        return [other.item_id for other in others if other.title == item.title]
+
+    def name_at(self, index: int) -> str:
+        """The same for a catalogue index."""
+        return self.catalogue.items[index].name if 0 <= index < len(self.catalogue.items) else str(index)

@@ -1,0 +1,192 @@
+"""The verbs ``concierge adapters ...``: which policies there are, which one serves, and the way back."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.table import Table
+
+from ui.cli.options import DataOption, ModelOption
+from ui.cli.terminal import JsonOption, out, print_json, sub_app, working
+
+if TYPE_CHECKING:
+    from agent.policy.registry import AdapterEntry
+    from eval.policy.promotion import PromotionReport
+
+app = sub_app("Versions of the policy: list them, put one to use, go back.")
+
+TRAINED_UNTIL = "trained_until"
+"""Among an adapter's figures: what the chat showed before this time (seconds since 1970) it was trained on."""
+
+Version = Annotated[str, typer.Argument(help="A version, as `concierge adapters list` names it.")]
+
+
+@app.command("list", epilog="Example: concierge adapters list --json")
+def list_adapters(data: DataOption = "ml-100k", as_json: JsonOption = False) -> None:
+    """List the shipped adapters and the trained ones; the one in use is marked."""
+    from agent.policy.loading import registry
+
+    known = registry(data)
+    active, entries = known.active(), known.entries()
+    if as_json:
+        print_json([{**entry.to_json(), "active": entry.version == active} for entry in entries])
+        return
+    table = Table("", "version", "origin", "from", "made", "how", box=None, pad_edge=False)
+    for entry in entries:
+        mark = "*" if entry.version == active else ""
+        table.add_row(mark, entry.version, entry.origin, entry.parent or "", entry.created or "", entry.how)
+    out().print(table)
+
+
+@app.command(epilog="Example: concierge adapters show feedback-1")
+def show(version: Version, data: DataOption = "ml-100k", as_json: JsonOption = False) -> None:
+    """Say where an adapter lies, what it was trained from and how, and what was measured with it."""
+    from agent.policy.loading import registry
+
+    known = registry(data)
+    entry = known.verified(version)
+    active = known.active() == version
+    if as_json:
+        print_json({**entry.to_json(), "active": active})
+        return
+    for label, value in _facts(entry, active):
+        out().print(f"{label:<8} {value}", soft_wrap=True)
+
+
+@app.command(epilog="Example: concierge adapters add runs/ppo/adapter --name ppo-wide --from ppo")
+def add(
+    path: Annotated[Path, typer.Argument(help="The adapter folder that `concierge train` wrote.")],
+    name: Annotated[str | None, typer.Option(help="Its version (default: the one in its card).")] = None,
+    parent: Annotated[str | None, typer.Option("--from", help="The version it was trained from.")] = None,
+    how: Annotated[str, typer.Option(help="The command that trained it.")] = "",
+    data: DataOption = "ml-100k",
+    as_json: JsonOption = False,
+) -> None:
+    """Copy a trained adapter into the user's own folder, where it stays as it is."""
+    from agent.policy.item_lm import PolicyCard
+    from agent.policy.loading import registry
+
+    PolicyCard.read(path)
+    entry = registry(data).add(path, name, parent, how)
+    if as_json:
+        print_json(entry.to_json())
+    else:
+        out().print(f"{entry.version} in {entry.folder}: `concierge adapters promote {entry.version}` puts it to use")
+
+
+@app.command(epilog="Example: concierge adapters promote feedback-1")
+def promote(
+    version: Version,
+    data: DataOption = "ml-100k",
+    model: ModelOption = None,
+    log: Annotated[
+        Path | None, typer.Option(help="A feedback log (.db) or its export (default: this user's log).")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Promote it whatever is found; that is recorded.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Compare an adapter with the one in use, and put it to use unless it is worse; running chats follow.
+
+    Exit status 1: it was refused, for the reasons printed.
+    """
+    from agent.policy.loading import registry
+
+    known = registry(data)
+    entry = known.verified(version)
+    current = known.verified(known.active())
+    if entry.version == current.version:
+        known.promote(version)  # says that it is in use already
+    with working(f"Comparing {version} with {current.version}"):
+        report = _compare(entry, current, data, model, log)
+    promoted = report.accepted or force
+    if promoted:
+        known.promote(version, forced=not report.accepted, note=report.to_json())
+    if as_json:
+        print_json({**report.to_json(), "promoted": promoted, "forced": promoted and not report.accepted})
+    else:
+        _print(report, promoted)
+    if not promoted:
+        raise typer.Exit(1)
+
+
+@app.command(epilog="Example: concierge adapters rollback")
+def rollback(data: DataOption = "ml-100k", as_json: JsonOption = False) -> None:
+    """Return to the adapter that was in use before; running chats follow."""
+    from agent.policy.loading import registry
+
+    known = registry(data)
+    left = known.active()
+    back = known.roll_back()
+    if as_json:
+        print_json({"active": back, "left": left})
+    else:
+        out().print(f"{back} is in use again (it was {left})")
+
+
+@app.command(epilog="Example: concierge adapters active --json")
+def active(data: DataOption = "ml-100k", as_json: JsonOption = False) -> None:
+    """Say which adapter is in use, and how it came to that."""
+    from agent.policy.loading import registry
+
+    known = registry(data)
+    version, steps = known.active(), known.steps()
+    if as_json:
+        print_json({"active": version, "steps": [asdict(step) for step in steps]})
+        return
+    out().print(version)
+    for step in steps:
+        out().print(f"  {step.at}  {step.action} {step.version}{' (forced)' if step.forced else ''}")
+
+
+def _compare(
+    entry: AdapterEntry, current: AdapterEntry, data: str, model: str | None, log: Path | None
+) -> PromotionReport:
+    from agent.data.assets import data_dir
+    from agent.data.dataset import load_dataset
+    from agent.policy.loading import assemble
+    from agent.store.feedback import FeedbackLog
+    from eval.policy.promotion import compare
+
+    dataset = load_dataset(data)
+    since = entry.figures.get(TRAINED_UNTIL)
+    makers = [lambda c, e, f=each.folder: assemble(c, e, model, f) for each in (entry, current)]
+    path = log or data_dir() / "feedback.db"
+    if log is None and not path.is_file():
+        return compare(makers[0], makers[1], dataset)
+    if path.suffix == ".jsonl":
+        return compare(makers[0], makers[1], dataset, path, since)
+    with FeedbackLog(path) as opened:
+        return compare(makers[0], makers[1], dataset, opened, since)
+
+
+def _facts(entry: AdapterEntry, active: bool) -> list[tuple[str, Any]]:
+    rows = [
+        ("version", f"{entry.version}{' (in use)' if active else ''}"),
+        ("origin", entry.origin),
+        ("folder", entry.folder),
+        ("sha256", entry.sha256),
+        ("from", entry.parent or "not known"),
+        ("made", entry.created or "not known"),
+        ("how", entry.how or "not known"),
+    ]
+    return rows + [("figure", f"{name}: {value}") for name, value in entry.figures.items()]
+
+
+def _print(report: PromotionReport, promoted: bool) -> None:
+    for finding in report.findings:
+        if finding.difference is None:
+            out().print(f"{finding.about}: {finding.note}", soft_wrap=True)
+        else:
+            figures = f"{finding.new}, in use {finding.old}, difference {finding.difference}"
+            out().print(f"{finding.about}: {figures} ({finding.note})", soft_wrap=True)
+    for reason in report.reasons:
+        out().print(f"against it: {reason}", soft_wrap=True)
+    if promoted:
+        out().print(f"{report.candidate} is in use{'' if report.accepted else ' (forced)'}; it was {report.current}")
+    else:
+        out().print(
+            f"{report.candidate} is refused; {report.current} stays in use (--force puts it to use all the same)"
+        )

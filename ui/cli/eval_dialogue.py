@@ -1,0 +1,121 @@
+"""The verb ``concierge eval dialogue``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table as Grid
+
+from ui.cli.options import AdapterOption, ModelOption
+from ui.cli.terminal import JsonOption, out, print_json, steps
+
+
+class DialogueOptionError(ValueError):
+    """An option is badly given; the message says how to give it."""
+
+
+def add_to(app: typer.Typer) -> None:
+    """Mount the verb on the group ``eval``."""
+    app.command(
+        epilog="Example: concierge eval dialogue --dataset latest --file redial.jsonl --train-half; simulated people: "
+        "concierge eval dialogue --simulate 200"
+    )(dialogue)
+
+
+def dialogue(
+    dataset: Annotated[
+        str, typer.Option("--dataset", help="A data set whose films are ranked: ml-100k, or an imported one's name.")
+    ] = "ml-100k",
+    file: Annotated[
+        Path | None,
+        typer.Option(help="Dialogues, one JSON object a line: dialog_id, turn_id, context, entity, rec."),
+    ] = None,
+    simulate: Annotated[
+        int, typer.Option(help="Talk with so many simulated people, from held-out users' ratings.", min=0)
+    ] = 0,
+    train_half: Annotated[
+        bool,
+        typer.Option("--train-half", help="Also learn from half of the dialogues; all rows are of the other half."),
+    ] = False,
+    ranker: Annotated[
+        Path | None,
+        typer.Option(help="A ranker's folder (default: the one made of ratings alone).", show_default=False),
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option(help="With --train-half, write the trained ranker into this folder.")
+    ] = None,
+    lm: Annotated[bool, typer.Option("--lm/--no-lm", help="With the language model's part, or without.")] = True,
+    before_ppo: Annotated[
+        bool, typer.Option("--before-ppo", help="Also rank with the policy as it stood before PPO: twice the time.")
+    ] = False,
+    model: ModelOption = None,
+    adapter: AdapterOption = None,
+    seed: Annotated[int, typer.Option(help="Seed of fits, intervals and people.")] = 0,
+    as_json: JsonOption = False,
+) -> None:
+    """Foretell the films of real dialogues (Recall@k over the whole catalogue), or talk with simulated people.
+
+    95 % intervals draw whole dialogues. Every message goes through the understanding and the state of the chat.
+    """
+    if (file is None) == (simulate == 0):
+        raise DialogueOptionError("give either --file with dialogues or --simulate with a number of people")
+    if simulate:
+        _simulate(dataset, simulate, model, adapter, lm, seed, as_json)
+        return
+    from eval.conversation.redial_rows import read_rows
+    from eval.conversation.redial_run import DialogueRun, run_dialogues
+
+    if before_ppo and not lm:
+        raise DialogueOptionError("--before-ppo is about the language model: leave --no-lm out")
+    if output is not None and not train_half:
+        raise DialogueOptionError("--output takes the ranker that --train-half trains: give both")
+    assert file is not None
+    rows = read_rows(file)
+    with steps() as report:
+        results, trained = run_dialogues(
+            rows, DialogueRun(dataset, model, adapter, ranker, train_half, lm, before_ppo, seed), report
+        )
+    if output is not None and trained is not None:
+        trained.save(output)
+    documents = [own.to_json() for own in results]
+    # What the product itself reaches stands at the top: trained on the other half where that was asked for.
+    best: dict[str, Any] = next((own for own in documents if "trained" in str(own["name"])), documents[0])
+    if as_json:
+        print_json({"data": dataset, "file": str(file), "trained": train_half, **best, "rows": documents})
+        return
+    first = results[0]
+    title = f"{first.targets:,} films to foretell in {first.dialogues:,} dialogues; {first.known:,} are in {dataset!r}"
+    grid = Grid(title=title, title_justify="left")
+    grid.add_column("ranker")
+    for k in first.recall:
+        grid.add_column(f"recall@{k}", justify="right")
+    for own in results:
+        grid.add_row(own.name, *(str(figure) for figure in own.recall.values()))
+    out().print(grid)
+
+
+def _simulate(
+    dataset: str, people: int, model: str | None, adapter: Path | None, lm: bool, seed: int, as_json: bool
+) -> None:
+    from eval.conversation.simulation import SimulationRun, simulate
+
+    with steps() as report:
+        results = simulate(SimulationRun(dataset, people, model, adapter, lm, seed), report)
+    if as_json:
+        print_json({"data": dataset, "people": people, "seed": seed, "rows": [own.to_json() for own in results]})
+        return
+    grid = Grid(title=f"{people:,} simulated people, up to {results[0].limit} turns each", title_justify="left")
+    grid.add_column("recommender")
+    for name in results[0].figures:
+        grid.add_column(name, justify="right")
+    for own in results:
+        grid.add_row(own.name, *(str(figure) for figure in own.figures.values()))
+    out().print(grid)
+    for own in results:
+        out().print(
+            f"{own.name}: {own.turns:,} turns; films that broke a condition {own.violations}, outside the catalogue "
+            f"{own.unknown}, refused or known and shown again {own.repeated}; crashes {own.crashes}",
+            soft_wrap=True,
+        )

@@ -1,0 +1,279 @@
+"""The verbs ``concierge eval off-policy`` and ``concierge eval live``: what the feedback log says."""
+
+from __future__ import annotations
+
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table as Grid
+
+from ui.cli.options import AdapterOption, DataOption, ModelOption
+from ui.cli.terminal import JsonOption, out, print_json, working
+
+if TYPE_CHECKING:
+    from eval.off_policy import OffPolicyResult, PairedResult, PolicyTarget, Settings
+    from eval.off_policy.diagnostics import Diagnostics
+    from eval.off_policy.self_check import SelfCheck
+
+UNSUPPORTED = 3
+"""Exit status where the log supports none of the estimates."""
+
+SinceOption = Annotated[str | None, typer.Option(help="Only what was shown from this day on (YYYY-MM-DD, UTC).")]
+
+
+class LogOptionError(ValueError):
+    """An option is badly written, or two do not go together; the message says how to write it."""
+
+
+def add_to(app: typer.Typer) -> None:
+    """Mount the verbs on the group ``eval``."""
+    app.command(
+        "off-policy",
+        epilog="Examples: concierge eval off-policy --adapter runs/ppo/adapter\n\n"
+        "concierge eval off-policy log.parquet --target columns --json    concierge eval off-policy --self-check",
+    )(off_policy)
+    app.command("live", epilog="Example: concierge eval live --by week --since 2026-01-01")(live)
+
+
+def off_policy(
+    log: Annotated[
+        Path | None,
+        typer.Argument(help="A feedback database (.db), JSON lines or Parquet (default: the chat's own database)."),
+    ] = None,
+    target: Annotated[
+        str, typer.Option(help="policy: ask our own again; columns: its probabilities stand in the file.")
+    ] = "policy",
+    data: DataOption = "ml-100k",
+    model: ModelOption = None,
+    adapter: AdapterOption = None,
+    template: Annotated[str | None, typer.Option(help="A state template, NAME@VERSION or a file.")] = None,
+    temperature: Annotated[float | None, typer.Option(help="Of the target (default: as the chat explores).")] = None,
+    greedy: Annotated[bool, typer.Option("--greedy", help="The target shows its most probable items.")] = False,
+    against: Annotated[
+        Path | None, typer.Option(help="A second adapter folder: prints the target's value less this one's.")
+    ] = None,
+    against_template: Annotated[
+        str | None, typer.Option(help="The same with a second state template (default: the one of --template).")
+    ] = None,
+    reward: Annotated[str, typer.Option(help="click (1 or 0), signed-click (1 or -1) or rating (-1 to 1).")] = "click",
+    estimator: Annotated[
+        list[str] | None,
+        typer.Option(help="dm, ips, clipped-ips, snips, dr, switch-dr, iips or rips; may be repeated (default: all)."),
+    ] = None,
+    cluster: Annotated[str, typer.Option(help="Drawn together in the bootstrap: conversation, user or row.")] = (
+        "conversation"
+    ),
+    clip: Annotated[float, typer.Option(help="Largest weight of clipped IPS.", min=1.0)] = 10.0,
+    threshold: Annotated[float, typer.Option(help="Largest weight of switch-DR's corrections.", min=0.0)] = 10.0,
+    since: SinceOption = None,
+    seed: Annotated[int, typer.Option(help="Of the bootstrap and of cross-fitting.", min=0)] = 0,
+    self_check: Annotated[
+        bool, typer.Option("--self-check", help="Check the estimators on bandits of known value instead.")
+    ] = False,
+    replications: Annotated[int, typer.Option(help="Logs that the self-check draws of each bandit.", min=100)] = 1000,
+    as_json: JsonOption = False,
+) -> None:
+    """Estimate what a policy is worth from a log of what another one showed.
+
+    Exit status 3 where the log supports none of the estimates, 1 where the self-check fails.
+    """
+    if self_check:
+        _check(replications, seed, as_json)
+        return
+    if target not in ("policy", "columns"):
+        raise LogOptionError(f"unknown target {target!r}: use policy or columns")
+    if target == "columns" and (adapter or template or temperature or greedy or against or against_template):
+        raise LogOptionError("--target columns takes the probabilities from the file: leave the policy's options out")
+    from agent.data.assets import data_dir
+    from eval.off_policy import evaluate_log, paired
+
+    path = log or data_dir() / "feedback.db"
+    settings = _settings(tuple(estimator or ()), cluster, clip, threshold, seed)
+    moment = _moment(since)
+    result: OffPolicyResult | PairedResult
+    with working("Asking the target at every row of the log"):
+        if target == "columns":
+            result = evaluate_log(path, "columns", reward, settings, moment)
+        else:
+            first = _target(data, model, adapter, template, temperature, greedy)
+            if against is None and against_template is None:
+                result = evaluate_log(path, first, reward, settings, moment)
+            else:
+                second = _target(data, model, against or adapter, against_template or template, temperature, greedy)
+                result = paired(path, first, second, reward, settings, moment)
+    if as_json:
+        print_json({"log": str(path), "supported": result.supported, **result.to_json()})
+    else:
+        _show(result)
+    if not result.supported:
+        raise typer.Exit(UNSUPPORTED)
+
+
+def live(
+    log: Annotated[Path | None, typer.Argument(help="A feedback database (default: the chat's own).")] = None,
+    by: Annotated[str, typer.Option(help="hour, day or week.")] = "day",
+    since: SinceOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Click-through rate, conversion, satisfaction and session length of the chat, over time, with 95 % intervals."""
+    from agent.data.assets import data_dir
+    from agent.store.feedback import FeedbackLog
+    from eval.live.figures import METRICS, PERIODS, live_metrics
+
+    periods = [period for period in PERIODS if period == by]
+    if not periods:
+        raise LogOptionError(f"unknown period {by!r}: use one of {', '.join(PERIODS)}")
+    path = log or data_dir() / "feedback.db"
+    if not path.is_file():
+        raise LogOptionError(f"{path} is no file: chat first with `concierge chat`, or name a feedback database")
+    with FeedbackLog(path) as opened:
+        found = live_metrics(opened, _moment(since), periods[0])
+    if as_json:
+        print_json({"log": str(path), "about": dict(METRICS), **found.to_json()})
+        return
+    if found.total is None:
+        out().print("Nothing was shown yet.")
+        return
+    whole = Grid(title=f"{found.total.conversations:,} conversations, 95 % intervals", title_justify="left")
+    for heading in ("figure", "value", "what it is"):
+        whole.add_column(heading)
+    for name, text in METRICS.items():
+        whole.add_row(name.replace("_", " "), _or_dash(found.total.metrics[name]), text)
+    out().print(whole)
+    grid = Grid(title=f"By {by} (UTC)", title_justify="left")
+    grid.add_column(by, no_wrap=True)
+    for heading in ("chats", *METRICS):
+        grid.add_column(heading.replace("_", " "), justify="right")
+    for figures in found.periods:
+        start = figures.start[:16] if by == "hour" else figures.start[:10]
+        means = (None if value is None else f"{value.mean:.3f}" for value in figures.metrics.values())
+        grid.add_row(start, f"{figures.conversations:,}", *(_or_dash(mean) for mean in means))
+    out().print(grid)
+
+
+def _or_dash(value: object) -> str:
+    return "–" if value is None else str(value)
+
+
+def _settings(names: tuple[str, ...], cluster: str, clip: float, threshold: float, seed: int) -> Settings:
+    from eval.off_policy import ESTIMATORS, Settings
+    from eval.off_policy.samples import CLUSTERS
+
+    clusters = [known for known in CLUSTERS if known == cluster]
+    if not clusters:
+        raise LogOptionError(f"unknown cluster {cluster!r}: use one of {', '.join(CLUSTERS)}")
+    return Settings(names or tuple(ESTIMATORS), clusters[0], clip, threshold, seed=seed)
+
+
+def _target(
+    data: str,
+    model: str | None,
+    adapter: Path | None,
+    template: str | None,
+    temperature: float | None,
+    greedy: bool,
+) -> PolicyTarget:
+    from agent.policy.loading import load_policy
+    from eval.off_policy import PolicyTarget
+    from ui.studio.template_lookup import find_template
+
+    if temperature is not None and (greedy or temperature <= 0):
+        raise LogOptionError(f"--temperature {temperature}: give a number above 0, and not with --greedy")
+    catalogue, source, histories = load_policy(data, model, adapter)
+    policy = source.current()
+    if template is not None:
+        policy = policy.with_template(find_template(template))
+    return PolicyTarget(policy, catalogue, histories, temperature, draws=not greedy)
+
+
+def _moment(since: str | None) -> float | None:
+    if since is None:
+        return None
+    try:
+        return datetime.strptime(since, "%Y-%m-%d").replace(tzinfo=UTC).timestamp()
+    except ValueError:
+        raise LogOptionError(f"--since {since!r}: write the day as YYYY-MM-DD") from None
+
+
+def _show(result: OffPolicyResult | PairedResult) -> None:
+    from eval.off_policy import OffPolicyResult
+
+    grid = Grid(title=f"Expected {result.reward} of a slate, 95 % intervals", title_justify="left")
+    headings: tuple[str, ...]
+    if isinstance(result, OffPolicyResult):
+        headings = ("estimator", f"value of {result.target}", "effective rows", "largest share", "mean weight")
+    else:
+        headings = ("estimator", result.new, result.old, "difference")
+    for heading in headings:
+        grid.add_column(heading, overflow="fold")
+    if isinstance(result, OffPolicyResult):
+        for row in result.rows:
+            w = row.weights
+            cells = ("–",) * 3 if w is None else (f"{w.effective:.0f}", f"{w.share:.3f}", f"{w.mean:.3f} (p {w.p:.2g})")
+            grid.add_row(row.estimator, _value(row.value), *cells)
+    else:
+        for pair in result.rows:
+            grid.add_row(pair.estimator, *(_value(value) for value in (pair.new, pair.old, pair.difference)))
+    out().print(grid)
+    out().print(f"the logged policy's own: {result.logged}")
+    both = (result.diagnostics,) if isinstance(result, OffPolicyResult) else result.diagnostics
+    for diagnostics in both:
+        _diagnostics(diagnostics)
+
+
+def _value(value: Any) -> str:
+    from eval.off_policy import Unsupported
+
+    return f"not supported: {value.reason}" if isinstance(value, Unsupported) else str(value)
+
+
+def _diagnostics(found: Diagnostics) -> None:
+    calibration = "" if found.calibration is None else f", calibration of the propensities p = {found.calibration:.2g}"
+    out().print(
+        f"{found.rows:,} rows in {found.clusters:,} clusters ({found.empty} empty slates left out), {found.drawn:.0%} "
+        f"of the items drawn, {found.unsupported:.2%} of the target's mass without support{calibration}",
+        soft_wrap=True,
+    )
+    if found.approximate:
+        out().print(
+            f"warning: {found.approximate:,} rows do not hold the state that they were chosen for (written by an older "
+            "version); it was put together from the user's past, the request and the constraints",
+            soft_wrap=True,
+        )
+
+
+def _check(replications: int, seed: int, as_json: bool) -> None:
+    from eval.off_policy.self_check import self_check
+
+    console = Console(file=sys.stderr)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("Drawing logs of known value", total=None)
+        found = self_check(
+            replications, seed, progress=lambda done, total: bar.update(task, completed=done, total=total)
+        )
+    if as_json:
+        print_json({"seed": seed, **found.to_json()})
+    else:
+        _show_check(found)
+    if not found.passed:
+        raise typer.Exit(1)
+
+
+def _show_check(found: SelfCheck) -> None:
+    grid = Grid(title="Bandits of known value: what the 95 % intervals cover", title_justify="left")
+    for heading in ("bandit", "estimator", "true value", "mean estimate", "covered", ""):
+        grid.add_column(heading)
+    before = ""
+    for row in found.coverage:
+        figures = (f"{row.truth:.4f}", f"{row.mean:.4f}", f"{row.covered:.1%}", "ok" if row.passed else "FAILED")
+        grid.add_row("" if row.case == before else row.case, row.estimator, *figures)
+        before = row.case
+    out().print(grid)
+    for alarm in found.alarms:
+        state = "ok" if alarm.passed else "FAILED"
+        out().print(f"{alarm.case}: refused {alarm.refused:.1%} ({state}), e.g. {alarm.reason}", soft_wrap=True)

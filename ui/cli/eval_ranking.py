@@ -1,0 +1,214 @@
+"""The verb ``concierge eval ranking``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.table import Table as Grid
+
+from ui.cli.options import AdapterOption, DataOption, ModelOption
+from ui.cli.terminal import JsonOption, out, print_json, steps
+from ui.studio.template_lookup import find_template
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from eval.ranking.run import PolicySource
+    from eval.ranking.table import Table
+    from prompts import Template
+
+_BEYOND = ("coverage@10", "gini@10", "novelty@10", "popularity@10", "diversity@10")
+
+
+class RankingOptionError(ValueError):
+    """An option is badly written; the message says how to write it."""
+
+
+def add_to(app: typer.Typer) -> None:
+    """Mount the verb on the group ``eval``."""
+    app.command(
+        epilog="Example: concierge eval ranking --protocol leave-one-out --predictions out.parquet; two templates: "
+        "concierge eval ranking --protocol requests --compare state@1 my/state.j2"
+    )(ranking)
+
+
+def ranking(
+    protocol: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="leave-one-out, rated-slate, requests, llara or tallrec; may be repeated (default: the first three, "
+            "as far as they apply to the data)."
+        ),
+    ] = None,
+    data: DataOption = "ml-100k",
+    model: ModelOption = None,
+    adapter: AdapterOption = None,
+    policy: Annotated[
+        list[str] | None,
+        typer.Option(help="One more policy, NAME=FOLDER of an adapter; may be repeated."),
+    ] = None,
+    part: Annotated[str, typer.Option(help="test for reports, valid for choices.")] = "test",
+    template: Annotated[
+        str | None,
+        typer.Option(help="A state template for all policies: NAME@VERSION or a file (default: each adapter's own)."),
+    ] = None,
+    compare: Annotated[
+        tuple[str, str] | None,
+        typer.Option(help="Only two rows and their paired difference: names of rows, adapter folders or templates."),
+    ] = None,
+    predictions: Annotated[
+        Path | None, typer.Option(help="Write every list to this .parquet file, so that all can be worked out again.")
+    ] = None,
+    peers: Annotated[bool, typer.Option(help="Library recommenders and the LM that is not tuned, beside ours.")] = True,
+    users: Annotated[int, typer.Option(help="Rank the cases of at most so many users, drawn by a hash.", min=2)] = 2000,
+    seed: Annotated[int, typer.Option(help="Seed of sampling, fits and intervals.")] = 0,
+    published: Annotated[
+        Path | None, typer.Option("--rows", help="Folder of the rows of the protocol llara, which do not come with us.")
+    ] = None,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Rank all anew, whatever the cache holds.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Rank with our policies, baselines and library recommenders on the same cases; 95 % intervals over users.
+
+    The released policies before and after PPO are among the rows, unless --adapter names another one.
+    """
+    from agent.data.dataset import load_dataset
+    from eval.ranking.cache import RankingCache
+    from eval.ranking.comparison import DEFAULT, PROTOCOLS, as_document, evaluate_all, released_policies
+    from eval.ranking.run import PolicySource, RankingRun
+
+    unknown = sorted(set(protocol or ()) - set(PROTOCOLS))
+    if unknown:
+        raise RankingOptionError(f"unknown protocol {unknown[0]!r}: use one of {', '.join(PROTOCOLS)}")
+    if part not in ("valid", "test"):
+        raise RankingOptionError(f"unknown part {part!r}: use valid or test")
+    if predictions is not None and predictions.suffix != ".parquet":
+        raise RankingOptionError(f"--predictions {str(predictions)!r}: give a file that ends in .parquet")
+    own = None if template is None else state_template(template)
+    sources = [PolicySource("policy", adapter, own)] if adapter is not None else released_policies()
+    sources = [PolicySource(source.name, source.adapter, own) for source in sources]
+    sources += [named_policy(text, own) for text in policy or ()]
+    if compare is not None:
+        sources, compare = _compared(compare, sources, adapter)
+    rows: list[pd.DataFrame] = []
+    dataset = load_dataset(data)
+    with steps() as report:
+        run = RankingRun(
+            policies=sources,
+            model=model,
+            template=own,
+            part="valid" if part == "valid" else "test",
+            users=users,
+            seed=seed,
+            peers=peers,
+            compare=compare,
+            cache=RankingCache(fresh),
+            report=report,
+            rows=published,
+            keep=rows.append if predictions is not None else lambda own: None,
+        )
+        skip = protocol is None and compare is None
+        tables, left_out = evaluate_all(dataset, protocol or DEFAULT, run, skip)
+    if predictions is not None:
+        _write(predictions, rows)
+    if as_json:
+        document = as_document(data, run, tables, left_out)
+        if compare is not None:
+            document |= {"compare": list(compare), "differences": [_difference(table, compare) for table in tables]}
+        print_json(document)
+        return
+    for table in tables:
+        _show(table)
+    for reason in left_out.values():
+        out().print(reason, soft_wrap=True)
+
+
+def state_template(which: str) -> Template:
+    """The state template that goes by a name, or a file.
+
+    Raises:
+        RankingOptionError: it is of another role.
+    """
+    template = find_template(which)
+    if template.header.role != "state":
+        raise RankingOptionError(f"{which!r} is of role {template.header.role!r}: give a template of role 'state'")
+    return template
+
+
+def named_policy(text: str, template: Template | None = None) -> PolicySource:
+    """A policy from ``NAME=FOLDER``.
+
+    Raises:
+        RankingOptionError: it is written otherwise.
+    """
+    from eval.ranking.run import PolicySource
+
+    name, equals, folder = text.partition("=")
+    if not (name and equals and folder):
+        raise RankingOptionError(f"--policy {text!r}: write it as NAME=FOLDER")
+    return PolicySource(name, Path(folder), template)
+
+
+def _compared(
+    pair: tuple[str, str], sources: Sequence[PolicySource], adapter: Path | None
+) -> tuple[list[PolicySource], tuple[str, str]]:
+    """The policies among which both of a pair are, and the names of their two rows."""
+    from agent.policy.loading import RELEASED
+    from eval.ranking.run import PolicySource
+
+    found, names = list(sources), []
+    for text in pair:
+        name = text
+        if "=" in text:
+            found.append(named_policy(text))
+            name = found[-1].name
+        elif text.endswith(".j2") or "@" in text:
+            found.append(PolicySource(text, adapter or RELEASED, state_template(text)))
+        elif text not in {source.name for source in sources} and Path(text).is_dir():
+            found.append(PolicySource(text, Path(text)))
+        names.append(name)
+    first, second = names
+    if first == second:
+        raise RankingOptionError(f"--compare {pair[0]} {pair[1]}: both are the row {first!r}; name two")
+    return found, (first, second)
+
+
+def _write(path: Path, rows: Sequence[pd.DataFrame]) -> None:
+    import pandas as pd
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pd.concat(rows, ignore_index=True).to_parquet(path, index=False)
+
+
+def _difference(table: Table, pair: tuple[str, str]) -> dict[str, Any]:
+    first = next(row for row in table.rows if row.policy == pair[0])
+    return {"protocol": table.protocol, "set": table.about} | {
+        metric: {"mean": own.mean, "ci": [own.low, own.high]} for metric, own in first.differences.items()
+    }
+
+
+def _show(table: Table) -> None:
+    judged = table.headline[0]
+    title = f"{table.protocol}: {table.about} ({table.cases:,} cases of {table.users:,} users)"
+    grid = Grid(title=title, title_justify="left")
+    grid.add_column("policy")
+    for metric in (*table.headline, f"{judged} less {table.reference}"):
+        grid.add_column(metric, justify="right")
+    for row in table.rows:
+        difference = row.differences.get(judged)
+        cells = (str(row.figures[metric]) for metric in table.headline)
+        grid.add_row(row.policy, *cells, "" if difference is None else str(difference))
+    out().print(grid)
+    beyond = Grid(title="What is recommended", title_justify="left")
+    beyond.add_column("policy")
+    for metric in _BEYOND:
+        beyond.add_column(metric, justify="right")
+    for row in table.rows:
+        values = {**row.totals, **{metric: own.mean for metric, own in row.figures.items()}}
+        beyond.add_row(row.policy, *(f"{values[m]:.3f}" if m in values else "-" for m in _BEYOND))
+    out().print(beyond)
+    for note in (*table.notes, "All figures, by length of history and popularity of items too: --json."):
+        out().print(note, soft_wrap=True)

@@ -1,0 +1,60 @@
+"""The verb ``concierge eval speed``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+from rich.table import Table as Grid
+
+from ui.cli.options import DataOption, ModelOption
+from ui.cli.terminal import JsonOption, out, print_json, steps
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the verb to the group."""
+    app.command(epilog="Example: concierge eval speed --command sft --command ppo --steps 20")(speed)
+
+
+def speed(
+    command: Annotated[
+        list[str] | None, typer.Option(help="sft, reward or ppo; may be repeated (default: all).")
+    ] = None,
+    count: Annotated[int, typer.Option("--steps", help="Training steps of each command.", min=3)] = 8,
+    data: DataOption = "ml-100k",
+    model: ModelOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Time the training commands side by side on this machine: wall time, samples per second, and their ratios.
+
+    Each runs with its defaults but for the number of steps, and writes nothing that stays. The probes of PPO are left
+    out, as is the validation of the reward model but for one.
+    """
+    from eval.speed.training import COMMANDS, machine, measure
+
+    with steps() as report:
+        rows = list(measure(data, model, command or COMMANDS, count, report))
+    where = machine()
+    if as_json:
+        print_json({"data": data, "machine": where, "rows": [row.to_json(rows[0]) for row in rows]})
+        return
+    title = f"{where['device']}, {where['name']}, {where['dtype']}, {where['threads']} threads, torch {where['torch']}"
+    grid = Grid(title=title, title_justify="left")
+    grid.add_column("train")
+    for column in ("preparing (s)", "a step (s)", "samples/s", "after (s)", "wall (s)", "default run (min)"):
+        grid.add_column(column, justify="right")
+    grid.add_column(f"samples/s to {rows[0].command}", justify="right")
+    for row in rows:
+        grid.add_row(
+            row.command,
+            f"{row.seconds_preparing:.1f}",
+            f"{row.seconds_a_step:.2f}",
+            f"{row.samples_per_second:.1f}",
+            f"{row.seconds_after:.1f}",
+            f"{row.wall_seconds:.1f}",
+            f"{row.whole_run_seconds / 60:.1f}",
+            f"{row.samples_per_second / rows[0].samples_per_second:.2f}",
+        )
+    out().print(grid)
+    for row in rows:
+        out().print(f"A sample of {row.command} is one {row.sample}; {row.samples_a_step:.0f} a step.", soft_wrap=True)

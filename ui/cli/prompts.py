@@ -1,0 +1,237 @@
+"""``concierge prompts``: list, show, render, check and compare prompt templates from a terminal or in CI."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.syntax import Syntax
+from rich.table import Table
+from rich.text import Text
+
+import prompts
+from prompts import PromptError, Rendered, Template
+from ui.cli import template_test, template_versions
+from ui.cli.terminal import JsonOption, out, print_json, sub_app
+from ui.studio.template_lookup import find_template
+
+app = sub_app("List, show, check, compare, test and activate the templates that the language model reads.")
+template_versions.add_to(app)
+template_test.add_to(app)
+Pack = Annotated[str, typer.Option(help="Domain pack: movies, music, books, shop, base.")]
+Which = Annotated[
+    str,
+    typer.Argument(
+        metavar="TEMPLATE", help="A name (state), a version (state@1, state@active) or a file (my/state.j2)."
+    ),
+]
+
+
+def _print_code(text: str, language: str) -> None:
+    """Coloured in a terminal, and in the lines that it has."""
+    coloured = Syntax("", language, background_color="default").highlight(text.rstrip("\n"))
+    coloured.rstrip()
+    out().print(coloured, soft_wrap=True)
+
+
+@app.command("list", epilog="Example: concierge prompts list --pack music")
+def list_templates(
+    pack: Annotated[str | None, typer.Option(help="Only this domain pack.")] = None, as_json: JsonOption = False
+) -> None:
+    """List templates, one line a version."""
+    chosen = prompts.packs() if pack is None else (pack,)
+    rows: list[dict[str, Any]] = [
+        {
+            "pack": name,
+            "name": template.name,
+            "version": template.version,
+            "role": template.header.role,
+            "description": template.header.description,
+            "file": template.file,
+            "hash": template.hash,
+        }
+        for name in chosen
+        for template in prompts.shelf(name)
+    ]
+    if as_json:
+        print_json(rows)
+        return
+    table = Table("pack", "template", "role", "description", box=None)
+    for row in rows:
+        version = f"{row['name']}@{row['version']}"
+        table.add_row(row["pack"], version, row["role"], Text(row["description"]))
+    out().print(table)
+
+
+@app.command(epilog="Example: concierge prompts show state@1 --pack books")
+def show(which: Which, pack: Pack = "movies", as_json: JsonOption = False) -> None:
+    """Show a template's file."""
+    template = find_template(which, pack)
+    if as_json:
+        header = template.header
+        print_json(
+            {
+                "name": template.name,
+                "version": template.version,
+                "role": header.role,
+                "description": header.description,
+                "file": template.file,
+                "hash": template.hash,
+                "system": header.system,
+                "inputs": {
+                    name: {"type": entry.type, "description": entry.description, "required": entry.required}
+                    for name, entry in header.inputs.items()
+                },
+                "shorten": list(header.shorten),
+                "examples": [example.name for example in header.examples],
+                "source": template.source,
+            }
+        )
+    else:
+        _print_code(template.source, "jinja")
+
+
+@app.command(epilog="Example: concierge prompts render state --sample 'a request'")
+def render(
+    which: Which,
+    pack: Pack = "movies",
+    sample: Annotated[
+        str | None, typer.Option(help="An example of the front matter, by name or number from 1.")
+    ] = None,
+    inputs: Annotated[
+        Path | None,
+        typer.Option(exists=True, dir_okay=False, help="A JSON file with the inputs, in place of an example."),
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option(help="A model's name or folder: print its own text and the number of tokens.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Render a template with one of its examples (the first, if none is named) or with inputs from a file."""
+    template = find_template(which, pack)
+    values = _read_inputs(inputs) if inputs is not None else _sample(template, sample)
+    rendered = prompts.render_isolated(template.source, values, template.file)
+    text, count = _tokenized(rendered, model) if model is not None else (None, None)
+    if as_json:
+        print_json(
+            {
+                "name": rendered.name,
+                "version": rendered.version,
+                "hash": rendered.hash,
+                "messages": rendered.messages,
+                "text": text,
+                "tokens": count,
+            }
+        )
+    elif text is not None:
+        typer.echo(f"{text}\n[{count} tokens]")
+    else:
+        typer.echo("\n\n".join(f"[{m['role']}]\n{m['content']}" for m in rendered.messages))
+
+
+def _read_inputs(path: Path) -> dict[str, Any]:
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise PromptError(f"is no JSON: {error}", str(path)) from None
+    if not isinstance(values, dict):
+        raise PromptError("must hold one JSON object: input name -> value", str(path))
+    return values
+
+
+def _sample(template: Template, sample: str | None) -> dict[str, Any]:
+    examples = template.header.examples
+    for place, example in enumerate(examples, 1):
+        if sample in (None, example.name, str(place)):
+            return example.inputs
+    if sample is None:
+        return {}
+    known = ", ".join(repr(example.name) for example in examples) or "none"
+    raise PromptError(f"there is no example {sample!r}: there is {known}", template.file)
+
+
+def _tokenized(rendered: Rendered, model: str) -> tuple[str, int]:
+    from transformers import AutoTokenizer  # takes seconds to import, and only this option needs it
+
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(model)
+    except (OSError, ValueError) as error:
+        typer.echo(f"no tokenizer in {model!r}: give a Hugging Face name or a model folder ({error})", err=True)
+        raise typer.Exit(1) from None
+    return rendered.text(tokenizer), len(rendered.ids(tokenizer))
+
+
+@app.command(epilog="Example: concierge prompts check my-pack/state.j2")
+def check(
+    files: Annotated[
+        list[Path] | None, typer.Argument(help="Template files or pack folders; none: all shipped.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Check templates and render their examples; exit status 1 and file:line: message for each that is wrong."""
+    results = [_checked(path) for path in _expand(files or [prompts.FOLDER])]
+    wrong = [result for result in results if not result["ok"]]
+    if as_json:
+        print_json(results)
+    else:
+        for result in wrong:
+            line = "" if result["line"] is None else f"{result['line']}:"
+            typer.echo(f"{result['file']}:{line} {result['message']}")
+        if not wrong:
+            typer.echo(f"{len(results)} templates are in order")
+    raise typer.Exit(1 if wrong or not results else 0)
+
+
+def _expand(paths: list[Path]) -> Iterator[Path]:
+    for path in paths:
+        if path.is_dir():
+            yield from sorted(path.rglob("*.j2"))
+        else:
+            yield path
+
+
+def _checked(path: Path) -> dict[str, Any]:
+    try:
+        template = prompts.read(path)
+        prompts.check_isolated(template.source, template.file)
+    except PromptError as error:
+        return {"file": error.file or str(path), "ok": False, "line": error.line, "message": error.message}
+    return {"file": template.file, "ok": True, "line": None, "message": f"{template.name}@{template.version}"}
+
+
+@app.command(epilog="Example: concierge prompts diff state my/state.j2")
+def diff(
+    first: Annotated[str, typer.Argument(metavar="FIRST", help="A name, a version of it, or a file.")],
+    second: Annotated[str, typer.Argument(metavar="SECOND", help="The one to compare it with.")],
+    pack: Pack = "movies",
+    second_pack: Annotated[str | None, typer.Option(help="Pack of the second, if another.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Compare two templates: their files, and what each makes of the first one's examples."""
+    old, new = find_template(first, pack), find_template(second, second_pack or pack)
+    texts = _unified(old.source, new.source, old.file, new.file)
+    examples = {
+        example.name: _unified(_body(old, example.inputs), _body(new, example.inputs), old.file, new.file)
+        for example in old.header.examples
+        if example.inputs.keys() <= new.header.inputs.keys()
+    }
+    if as_json:
+        pair = [{"file": each.file, "version": each.version, "hash": each.hash} for each in (old, new)]
+        print_json({"first": pair[0], "second": pair[1], "files": texts, "examples": examples})
+        return
+    parts = [texts or "the files are equal\n"]
+    parts += [f"example: {name}\n{change}" for name, change in examples.items() if change]
+    _print_code("\n".join(parts), "diff")
+
+
+def _body(template: Template, inputs: dict[str, Any]) -> str:
+    messages = prompts.render_isolated(template.source, inputs, template.file).messages
+    return "\n".join(f"[{m['role']}]\n{m['content']}" for m in messages) + "\n"
+
+
+def _unified(old: str, new: str, old_name: str, new_name: str) -> str:
+    return "".join(difflib.unified_diff(old.splitlines(True), new.splitlines(True), old_name, new_name))

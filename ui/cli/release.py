@@ -1,0 +1,78 @@
+"""The verb ``concierge release``: a trained adapter with its model card, ready to be shipped."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ui.cli.terminal import JsonOption, out, print_json
+
+
+class FiguresError(ValueError):
+    """The file of figures cannot be used; the message says why."""
+
+
+def add_to(app: typer.Typer) -> None:
+    """Mount the verb on the root command."""
+    app.command(
+        epilog="Example: concierge eval ranking --adapter runs/sft/adapter --json > figures.json && "
+        "concierge release runs/sft/adapter agent/policy/adapters/ml-100k-sft --figures figures.json"
+    )(release)
+
+
+def release(
+    adapter: Annotated[Path, typer.Argument(help="The folder that a `concierge train` wrote.")],
+    target: Annotated[Path, typer.Argument(help="The folder to fill; what it held is replaced.")],
+    figures: Annotated[
+        Path,
+        typer.Option(
+            help="What `concierge eval ranking --json` printed for it (for a reward model: `eval reward --json`, for a "
+            "language adapter: `eval wording --json`)."
+        ),
+    ],
+    slates: Annotated[
+        Path | None, typer.Option(help="What `concierge eval policy --json` printed, for a policy's card.")
+    ] = None,
+    command: Annotated[
+        str | None, typer.Option(help="The command that trained it, for the card (default: the plain one).")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Copy an adapter to where it is shipped from and write its model card."""
+    from agent.generation.language_card import LANGUAGE_FILE
+    from training.language.release import release_language
+    from training.release import release as write
+    from training.reward.model import REWARD_FILE
+    from training.reward.release import release_reward
+
+    judged, speaks = (adapter / REWARD_FILE).is_file(), (adapter / LANGUAGE_FILE).is_file()
+    verb = "eval reward" if judged else "eval wording" if speaks else "eval ranking"
+    report = _read(figures, verb)
+    if speaks:
+        folder = release_language(adapter, target, report, command or "concierge train language")
+    elif judged:
+        folder = release_reward(adapter, target, report, command or "concierge train reward")
+    else:
+        folder = write(
+            adapter,
+            target,
+            report["rows"],
+            command or "concierge train sft",
+            _read(slates, "eval policy") if slates else None,
+        )
+    if as_json:
+        print_json({"folder": str(folder)})
+    else:
+        out().print(f"{folder}: adapter and model card", soft_wrap=True)
+
+
+def _read(path: Path, verb: str) -> dict[str, Any]:
+    try:
+        report: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        report["rows"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise FiguresError(f"{path} is not what `concierge {verb} --json` prints: {error}") from None
+    return report

@@ -1,0 +1,137 @@
+"""The verb ``concierge train ppo``: every setting of PPO is a flag, with the text of its field as help."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import fields
+from pathlib import Path
+from typing import Annotated, Any, get_type_hints
+
+import typer
+
+from training.ppo.settings import PpoSettings
+from ui.cli.options import DataOption, ModelOption
+from ui.cli.terminal import JsonOption, out, print_json, steps
+from ui.cli.training_panel import live_run
+
+REWARD = "click:0.5,rating:0.5"
+
+
+def add_to(app: typer.Typer) -> None:
+    """Mount the verb on the group ``train``."""
+    app.command(epilog="Example: concierge train ppo --output runs/ppo --reward click:0.7,novelty:0.3 --steps 300")(
+        with_setting_flags(ppo)
+    )
+
+
+def with_setting_flags(command: Callable[..., None]) -> Callable[..., None]:
+    """The command with one optional flag a field of PpoSettings; what is given reaches it as ``**given``."""
+    signature = inspect.signature(command, eval_str=True)
+    parameters = [p for p in signature.parameters.values() if p.kind is not inspect.Parameter.VAR_KEYWORD]
+    hints = get_type_hints(PpoSettings)
+    for each in fields(PpoSettings):
+        hint = str(hints[each.name])
+        kind: Any = float if "float" in hint else int if "int" in hint else str
+        text = each.metadata["help"]
+        option = typer.Option(
+            f"--{each.name.replace('_', '-')}",
+            help=f"{text[0].upper()}{text[1:]}. [default: {each.default}]",
+            show_default=False,
+            rich_help_panel="PPO settings",
+        )
+        parameters.append(
+            inspect.Parameter(
+                each.name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[kind | None, option]
+            )
+        )
+
+    def run(**values: Any) -> None:
+        command(**values)
+
+    run.__name__, run.__doc__ = command.__name__, command.__doc__
+    ordered = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in parameters]
+    run.__signature__ = signature.replace(parameters=ordered)  # type: ignore[attr-defined]
+    run.__annotations__ = {p.name: p.annotation for p in ordered}
+    return run
+
+
+def ppo(
+    output: Annotated[Path, typer.Option(help="The folder for checkpoints, curves and the adapter.")] = Path(
+        "runs/ppo"
+    ),
+    data: DataOption = "ml-100k",
+    model: ModelOption = None,
+    adapter: Annotated[
+        Path | None, typer.Option(help="The policy to start from (default: the released one before PPO).")
+    ] = None,
+    reward: Annotated[
+        str, typer.Option(help="Named rewards, as click:0.7,diversity:0.3, or model:FOLDER of a reward model.")
+    ] = REWARD,
+    from_feedback: Annotated[
+        Path | None,
+        typer.Option(help="Train on a chat's log instead: its database or its JSONL export.", show_default=False),
+    ] = None,
+    config: Annotated[
+        Path | None, typer.Option(help="A YAML, TOML or JSON file of PPO settings; flags go before it.")
+    ] = None,
+    version: Annotated[str, typer.Option(help="The name that the policy has in logs.")] = "ppo",
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint in --output.")] = False,
+    tensorboard: Annotated[
+        bool, typer.Option("--tensorboard", help="Also log to TensorBoard, in the folder tensorboard of --output.")
+    ] = False,
+    as_json: JsonOption = False,
+    **given: Any,
+) -> None:
+    """Train the policy on rewards with PPO: of rated slates, of a reward model, or of a chat's own log."""
+    chosen = {name: value for name, value in given.items() if value is not None}
+    settings = PpoSettings.from_file(config, chosen) if config else PpoSettings.of(chosen)
+    if from_feedback is not None:
+        _from_feedback(from_feedback, output, data, model, adapter, reward, settings, resume, as_json)
+        return
+    from training.ppo.recipe import train_ppo
+
+    with live_run() as (report, watch):
+        result = train_ppo(output, data, model, adapter, reward, settings, version, resume, report, watch, tensorboard)
+    if not result.run.trainer.accelerator.is_main_process:
+        return
+    figures = {name: value for name, value in result.figures.items() if name != "history"}
+    if as_json:
+        print_json({"adapter": str(result.run.folder), **figures})
+        return
+    last = result.run.history[-1]
+    out().print(
+        f"{result.run.folder}: {figures['steps']:,} steps, {figures['samples']:,} picks in "
+        f"{figures['seconds_training']:,.0f} s ({figures['samples_per_second']:.0f} a second); reward "
+        f"{last['reward']:+.3f}, KL {last['kl']:.3f}, entropy {last['entropy']:.2f}",
+        soft_wrap=True,
+    )
+    if figures["stopped"]:
+        out().print(f"Stopped: {figures['stopped']}. Kept: the weights of step {figures['kept']}.", soft_wrap=True)
+    out().print(f"Curves: {output / 'curves.png'}", soft_wrap=True)
+    out().print(f"Measure it: concierge eval policy --policy new={result.run.folder}", soft_wrap=True)
+
+
+def _from_feedback(
+    log: Path,
+    output: Path,
+    data: str,
+    model: str | None,
+    adapter: Path | None,
+    reward: str,
+    settings: PpoSettings,
+    resume: bool,
+    as_json: bool,
+) -> None:
+    from training.ppo.feedback import FeedbackSettings, train_from_feedback
+
+    options = FeedbackSettings(ppo=settings) if reward == REWARD else FeedbackSettings(reward=reward, ppo=settings)
+    with steps() as report:
+        folder = train_from_feedback(log, data, adapter, output, options, report, model, resume)
+    if as_json:
+        print_json({"adapter": str(folder), "version": folder.name})
+        return
+    out().print(
+        f"{folder}: trained on {log}. It serves once it is promoted: concierge adapters promote {folder.name}",
+        soft_wrap=True,
+    )

@@ -1,0 +1,87 @@
+"""Training panel: the figures of a PPO run in the terminal while it goes on."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import pairwise
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table as Grid
+
+from ui.cli.terminal import reporter, step_bars
+
+FIGURES = (
+    ("reward", "reward of the picks", "+.3f"),
+    ("probe", "probe: real click rate", ".3f"),
+    ("kl", "KL to the start (nats)", ".4f"),
+    ("kl_coef", "KL weight", ".4f"),
+    ("entropy", "entropy (nats)", ".3f"),
+    ("value_loss", "value loss", ".4f"),
+    ("clip_fraction", "clip fraction", ".3f"),
+    ("distinct", "distinct top picks", ".0f"),
+    ("samples_per_second", "picks a second", ".1f"),
+)
+"""Names in the history, what they are called, and how they are printed."""
+
+BLOCKS = "▁▂▃▄▅▆▇█"
+
+WIDTH = 30
+"""Characters of a small curve."""
+
+Report = Callable[[str, int, int], None]
+Watch = Callable[[dict[str, float]], None]
+
+
+class RunFigures:
+    """A grid of the newest figures of a run, with where each began and its course so far."""
+
+    def __init__(self) -> None:
+        self.values: dict[str, list[float]] = {name: [] for name, _, _ in FIGURES}
+
+    def add(self, entry: dict[str, float]) -> None:
+        """Take in an entry of the history."""
+        for name, values in self.values.items():
+            if name in entry:
+                values.append(entry[name])
+
+    def __rich__(self) -> Grid:
+        grid = Grid(box=None, pad_edge=False)
+        for title in ("", "first", "now"):
+            grid.add_column(title, justify="right" if title else "left")
+        grid.add_column("course", no_wrap=True)
+        for name, title, form in FIGURES:
+            values = self.values[name]
+            if values:
+                grid.add_row(title, format(values[0], form), format(values[-1], form), small_curve(values))
+        return grid
+
+
+def small_curve(values: Sequence[float], width: int = WIDTH) -> str:
+    """The values as a line of blocks from their least to their largest, each a mean where there are more than fit."""
+    count = min(width, len(values))
+    cuts = [len(values) * k // count for k in range(count + 1)]
+    means = [sum(values[start:stop]) / (stop - start) for start, stop in pairwise(cuts)]
+    least, most = min(means), max(means)
+    if most == least:
+        return BLOCKS[0] * count
+    return "".join(BLOCKS[round((mean - least) / (most - least) * (len(BLOCKS) - 1))] for mean in means)
+
+
+@contextmanager
+def live_run(console: Console | None = None) -> Iterator[tuple[Report, Watch]]:
+    """Bars and figures on standard error while the block runs, on a terminal and in the first process only.
+
+    Gives two functions: one to be called with (what is being done, steps done, steps in all), one with each entry of
+    the history.
+    """
+    console = console or Console(file=sys.stderr)
+    if not console.is_terminal or os.environ.get("RANK", "0") != "0":
+        yield lambda what, done, total: None, lambda entry: None
+        return
+    progress, figures = step_bars(console), RunFigures()
+    with Live(Group(progress, figures), console=console, refresh_per_second=4):
+        yield reporter(progress), figures.add

@@ -1,0 +1,70 @@
+"""Live HTML: the figures of the feedback log as cards and as a table."""
+
+from __future__ import annotations
+
+from eval.live.figures import METRICS, Figures, LiveMetrics
+from eval.metrics import Interval
+
+NOBODY = "Nothing was shown yet: as soon as somebody chats, the figures stand here."
+NOT_LATELY = "Nothing was shown in that time: choose a longer one."
+
+
+def summary_html(found: LiveMetrics, limited: bool) -> str:
+    """One card a figure, over all of the time; ``limited``: older conversations are left out."""
+    total = found.total
+    if total is None:
+        return f'<p class="live-empty" role="status">{NOT_LATELY if limited else NOBODY}</p>'
+    cards = []
+    for name, about in METRICS.items():
+        value = total.metrics[name]
+        cards.append(
+            f"<li><h4>{_name(name)}</h4><p><b>{_mean(name, value)}</b> {_ends(name, value)}</p><p>{about}</p></li>"
+        )
+    counts = (
+        f"{_count(total.conversations, 'conversation')}, {_count(total.slates, 'slate')}, "
+        f"{_count(total.items, 'film')} shown, {_count(total.reactions, 'reaction')}. In brackets 95 % intervals, by "
+        "drawing whole conversations."
+    )
+    return f'<ul class="live-cards">{"".join(cards)}</ul><p class="quiet">{counts}</p>'
+
+
+def table_html(found: LiveMetrics) -> str:
+    """The same by period."""
+    if found.total is None:
+        return ""
+    head = "".join(f"<th scope=col>{_name(name)}</th>" for name in METRICS)
+    rows = "".join(_row(own, found.by) for own in reversed(found.periods))
+    about = f"By {found.by} (UTC), the latest first. A conversation counts whole in the {found.by} of its first slate."
+    columns = f"<th scope=col>{found.by.capitalize()}</th><th scope=col>Chats</th>{head}"
+    return (
+        f'<p class="quiet">{about}</p><div class="figures"><table aria-label="By {found.by}">'
+        f"<thead><tr>{columns}</tr></thead><tbody>{rows}</tbody></table></div>"
+    )
+
+
+def _row(own: Figures, by: str) -> str:
+    start = own.start[:16].replace("T", " ") if by == "hour" else own.start[:10]
+    cells = "".join(
+        f"<td>{_mean(name, own.metrics[name])}<small>{_ends(name, own.metrics[name])}</small></td>" for name in METRICS
+    )
+    return f"<tr><th scope=row>{start}</th><td>{own.conversations:,}</td>{cells}</tr>"
+
+
+def _name(name: str) -> str:
+    return name.replace("_", " ").capitalize()
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
+def _shown(name: str, value: float) -> str:
+    return f"{value:.1f}" if name.startswith("session") else f"{value:.0%}"
+
+
+def _mean(name: str, value: Interval | None) -> str:
+    return "–" if value is None else _shown(name, value.mean)
+
+
+def _ends(name: str, value: Interval | None) -> str:
+    return "" if value is None else f"[{_shown(name, value.low)}, {_shown(name, value.high)}]"

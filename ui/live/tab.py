@@ -1,0 +1,82 @@
+"""Live tab: what people do with what the chat shows them, over time."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Mapping
+from typing import Any
+
+import gradio as gr
+
+from agent.store.feedback import FeedbackLog
+from eval.live.figures import METRICS, PERIODS, live_metrics
+from ui.chat.page import Updates
+from ui.live import html
+from ui.studio.access import Access
+
+SPANS: Mapping[str, float | None] = {
+    "All of the log": None,
+    "The last 24 hours": 86_400.0,
+    "The last 7 days": 7 * 86_400.0,
+    "The last 30 days": 30 * 86_400.0,
+}
+"""Choices of the time that is shown, in seconds before now."""
+
+
+class LiveTab:
+    """The tab inside the current Blocks, connected; holds no person's state.
+
+    ``authors``: see :class:`ui.studio.access.Access`; figures of everybody's conversations are for whoever runs this.
+    """
+
+    def __init__(self, log: FeedbackLog, authors: Collection[str] | None = None) -> None:
+        self.log = log
+        self.access = Access(authors)
+        with gr.Row(elem_classes=["live-pick"]):
+            self.span = gr.Dropdown(
+                list(SPANS), value=next(iter(SPANS)), label="Conversations of", filterable=False, min_width=170,
+                elem_id="live-span",
+            )  # fmt: skip
+            self.by = gr.Dropdown(
+                list(PERIODS), value="day", label="By", filterable=False, min_width=110, elem_id="live-by"
+            )
+            self.refresh = gr.Button("Refresh", size="md", min_width=110, scale=0, elem_id="live-refresh")
+        self.summary = gr.HTML("", elem_id="live-summary")
+        self.plots: dict[str, gr.Plot] = {}
+        with gr.Row(elem_classes=["live-plots"], visible=False) as self.grid:
+            for name in METRICS:
+                self.plots[name] = gr.Plot(show_label=False, elem_classes=["live-plot"], min_width=300)
+        self.table = gr.HTML("", elem_id="live-table")
+        told: dict[str, Any] = {"concurrency_limit": 2, "concurrency_id": "live", "api_visibility": "private"}
+        inputs, outputs = [self.span, self.by], [self.summary, self.grid, *self.plots.values(), self.table]
+        self._read: dict[str, Any] = {"fn": self.on_read, "inputs": inputs, "outputs": outputs, **told}
+        for event in (self.span.input, self.by.input, self.refresh.click):
+            event(**self._read, show_progress="hidden")
+
+    def open_with(self, tab: gr.Tab) -> None:
+        """Read the log whenever the tab is opened, and not before."""
+        tab.select(**self._read, show_progress="minimal")
+
+    def on_visit(self, request: gr.Request) -> Any:
+        """Only authors see the tab."""
+        return gr.update(visible=self.access.allowed(request))
+
+    def on_read(self, span: str, by: str, request: gr.Request) -> Updates:
+        """The figures of the log as it is now."""
+        # What draws the plots is slow to import, and most visitors only chat.
+        from eval.report.live import tab_plot
+        from eval.report.log_documents import LiveDocument
+
+        self.access.check(request)
+        back = SPANS.get(span)
+        period = next((own for own in PERIODS if own == by), PERIODS[1])
+        found = live_metrics(self.log, None if back is None else time.time() - back, period)
+        shown = found.total is not None
+        document = LiveDocument.model_validate(found.to_json())
+        plots = {own: tab_plot(document, name) if shown else None for name, own in self.plots.items()}
+        return {
+            self.summary: html.summary_html(found, back is not None),
+            self.grid: gr.update(visible=shown),
+            **plots,
+            self.table: html.table_html(found),
+        }
