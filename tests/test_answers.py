@@ -110,8 +110,8 @@ def test_what_is_said_to_bring_a_film_brings_it(recommender: Recommender, title:
 
 def test_taste_is_told_against_everybodys(recommender: Recommender) -> None:
     catalogue = recommender.catalogue
-    horror = [item.index for item in catalogue.items if item.genres == ("Horror",)][:6]
-    state = State(tuple(Event(item, 5.0) for item in horror), constraints=Constraints(year_min=1980))
+    horror = [item.index for item in catalogue.items if item.categories == ("Horror",)][:6]
+    state = State(tuple(Event(item, 5.0) for item in horror), **Constraints(year_min=1980).parts())
     assert leanings(liked_items(state), catalogue)[0].genre == "Horror"
     text = words(catalogue, profile(state, catalogue))
     assert text.startswith("You go for horror films: over 99% of what you like, against ")

@@ -86,7 +86,7 @@ def test_nobody_is_pestered() -> None:
     assert may_ask(said("something to watch"), State())
     assert not may_ask(said("surprise me"), State())
     assert not may_ask(said("x"), State(like=(3,))), "an example is specific"
-    assert not may_ask(said("x"), State(constraints=Constraints((frozenset({"Drama"}),), year_min=1990)))
+    assert not may_ask(said("x"), State(**Constraints((frozenset({"Drama"}),), year_min=1990).parts()))
     asked = said("hello", "with Tom Hanks", "no idea", question=question, choices=choices)
     assert ignored(asked) == MOST_IGNORED and not may_ask(asked, State())
     assert ignored(said("hello", "a comedy, but an old one", question=question, choices=choices)) == 0

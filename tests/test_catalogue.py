@@ -23,7 +23,7 @@ def test_items_are_the_tables_rows(catalogue: Catalogue, dataset: Dataset) -> No
     assert len(catalogue) == len(catalogue.items) == len(dataset.items) == 1682
     item = catalogue[catalogue.index("127")]
     assert (item.item_id, item.title, item.year, item.name) == ("127", "The Godfather", 1972, "The Godfather (1972)")
-    assert item.genres == ("Action", "Crime", "Drama")
+    assert item.categories == ("Action", "Crime", "Drama")
     assert [item.index for item in catalogue.items] == list(range(1682))
     assert "127" in catalogue and "0" not in catalogue
 
@@ -43,15 +43,15 @@ def test_ratings_are_aggregated(catalogue: Catalogue, dataset: Dataset) -> None:
 
 
 def test_genres_and_years(catalogue: Catalogue) -> None:
-    assert len(catalogue.genre_names) == 18 and "unknown" not in catalogue.genre_names
-    assert catalogue.genre_matrix.shape == (1682, 18)
+    assert len(catalogue.category_names) == 18 and "unknown" not in catalogue.category_names
+    assert catalogue.category_matrix.shape == (1682, 18)
     assert (catalogue.oldest_year, catalogue.newest_year) == (1922, 1998)
 
 
 def passes(catalogue: Catalogue, row: int, asked: Constraints) -> bool:
     """The meaning of constraints, item by item, in the plainest way."""
     item = catalogue[row]
-    genres = set(item.genres)
+    genres = set(item.categories)
     return (
         all(genres & group for group in asked.genres)
         and not genres & asked.without_genres
@@ -83,9 +83,9 @@ def test_the_mask_means_what_the_constraints_say(catalogue: Catalogue, asked: Co
 
 
 def test_seen_items_are_masked(catalogue: Catalogue) -> None:
-    assert np.flatnonzero(~catalogue.mask(Constraints(), seen=[3, 5])).tolist() == [3, 5]
+    assert np.flatnonzero(~catalogue.mask(Constraints(), left_out=[3, 5])).tolist() == [3, 5]
     with pytest.raises(IndexError):
-        catalogue.mask(Constraints(), seen=[1682])
+        catalogue.mask(Constraints(), left_out=[1682])
 
 
 def test_links_are_found_through_the_catalogue(catalogue: Catalogue) -> None:

@@ -44,9 +44,9 @@ def test_a_file_of_requests_is_answered_in_its_order(tmp_path: Path) -> None:
     assert result.exit_code == 0
     answers = [json.loads(line) for line in result.stdout.splitlines()]
     assert [(answer["id"], len(answer["items"])) for answer in answers] == [("b", 4), ("a", 2), (3, 5)]
-    assert all("War" in item["genres"] for item in answers[0]["items"])
+    assert all("War" in item["categories"] for item in answers[0]["items"])
     assert not {"50", "172"} & {item["item_id"] for item in answers[1]["items"]}
-    assert all("Comedy" in item["genres"] for item in answers[2]["items"])
+    assert all("Comedy" in item["categories"] for item in answers[2]["items"])
 
 
 @pytest.mark.parametrize(

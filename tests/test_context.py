@@ -46,7 +46,7 @@ class Chat:
         self.conversation.messages.append(Message("user", message))
         absorb(self.conversation, message, told, self.catalogue)
         films = [self.catalogue[self.catalogue.index(id_of(self.catalogue, name))] for name in shown]
-        items = tuple(Recommendation(f.item_id, f.title, f.year, f.genres, 0.1, 1.0, "") for f in films)
+        items = tuple(Recommendation(f.item_id, f.title, f.year, f.categories, 0.1, 1.0, "") for f in films)
         about = "recommend" if items else "ask"
         answer = Answer("Here.", items, {}, "p", {}, 1.0, choices=choices, about=about)
         self.conversation.messages.append(Message("assistant", "Here.", answer))
@@ -151,7 +151,7 @@ def test_tags_decide_people_and_subjects(tagged: Catalogue) -> None:
     assert told.constraints.tags == ("tom hanks",) and told.constraints.soft == {"tom hanks"}
     assert told.constraints.unchecked == ()
     allowed = {item for item in range(len(tagged)) if tagged.mask(replace(told.constraints, genres=()))[item]}
-    assert allowed == tagged.tag_items["tom hanks"]
+    assert allowed == tagged.items_by("tag")["tom hanks"]
     without = chat.say("without Hanks please")
     assert without.constraints.without_tags == {"tom hanks"} and chat.conversation.constraints.tags == ()
     assert not tagged.mask(without.constraints)[list(allowed)].any()

@@ -125,7 +125,7 @@ def test_talk_features_see_who_watched_both_and_what_was_asked(catalogue: Catalo
     columns = dict(zip(FEATURES, evidence.features(talk), strict=True))
     assert columns["watched_max"][9] > columns["watched_max"][7] == 0.0
     assert columns["text_last"].argmax() == 5 and columns["said"].argmax() == 20 and columns["said_last"].argmax() == 21
-    comedies = catalogue.genre_matrix[:, catalogue.genre_names.index("Comedy")]
+    comedies = catalogue.category_matrix[:, catalogue.category_names.index("Comedy")]
     assert (columns["asked_genre"] > 0).tolist() == comedies.tolist()
     silent = evidence.features(Talk((), (), texts[20], texts[21]))
     assert np.isfinite(silent).all() and not silent[FEATURES.index("watched_sum")].any()

@@ -12,6 +12,7 @@ from gymnasium.utils.env_checker import data_equivalence as alike
 
 from agent.data.dataset import Dataset
 from agent.data.interactions import indexed_ratings
+from agent.features.user_features import ItemInfo
 from agent.records.state import Event
 from training.environments.episodes import SessionPolicy, SessionReport, run_sessions
 from training.environments.orders import Orders
@@ -35,7 +36,7 @@ def slates(dataset: Dataset) -> list[Slate]:
 
 @pytest.mark.parametrize("mode", ["pick", "slate", "steps"])
 def test_rated_slates_pass_gymnasiums_own_check(dataset: Dataset, slates: list[Slate], mode: Mode) -> None:
-    traits = ItemTraits.of(dataset.items, past_and_future(indexed_ratings(dataset)).past)
+    traits = ItemTraits.of(ItemInfo.of(dataset).categories, past_and_future(indexed_ratings(dataset)).past)
     env = RatedSlateEnv(slates, "click:0.8,diversity:0.2", n_items=len(dataset.items), mode=mode, traits=traits)
     check_env(env, skip_render_check=True)
 
@@ -76,7 +77,7 @@ def test_an_action_outside_the_mask_is_told_and_costs() -> None:
 
 
 def test_one_place_a_step_adds_up_to_the_whole_slate(dataset: Dataset, slates: list[Slate]) -> None:
-    traits = ItemTraits.of(dataset.items, past_and_future(indexed_ratings(dataset)).past)
+    traits = ItemTraits.of(ItemInfo.of(dataset).categories, past_and_future(indexed_ratings(dataset)).past)
     mixed = parse_reward("click:0.6,diversity:0.4")
     n_items = len(dataset.items)
     whole = RatedSlateEnv(slates, mixed, n_items=n_items, mode="slate", traits=traits)
@@ -260,7 +261,7 @@ def test_clicks_fall_with_the_place_only_where_there_is_position_bias(users: Use
 
 
 def test_boredom_lowers_the_interest_in_more_of_the_same(users: UserModel) -> None:
-    drama = int(np.argmax(users.traits.genres.max(axis=1)))
+    drama = int(np.argmax(users.traits.categories.max(axis=1)))
     same = [int(item) for item in np.flatnonzero(users.traits.distance(drama, np.arange(users.n_items)) < 1e-6)]
     other = [int(item) for item in np.flatnonzero(users.traits.distance(drama, np.arange(users.n_items)) > 0.999)]
     assert users.interest(drama, []) == 1.0

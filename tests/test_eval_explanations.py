@@ -33,10 +33,10 @@ def said(recommender: Recommender, truth: Truth) -> Said:
     ids = {item.name: item for item in catalogue.items}
     state = State(
         tuple(Event(ids[name].index, stars) for name, stars in HISTORY.items()),
-        constraints=Constraints((frozenset({"Horror"}),), year_max=1979),
+        **Constraints((frozenset({"Horror"}),), year_max=1979).parts(),
     )
     alien = ids["Alien (1979)"]
-    item = Recommendation(alien.item_id, "Alien", 1979, alien.genres, 0.07, 1.0, "", (Evidence("genre", 0.0),))
+    item = Recommendation(alien.item_id, "Alien", 1979, alien.categories, 0.07, 1.0, "", (Evidence("genre", 0.0),))
     answer = Answer("", (item,), {}, "p", {}, 0.0)
     return Said(
         truth, catalogue, recommender.policy.without_lm(), state,

@@ -15,9 +15,9 @@ from typer.testing import CliRunner
 import prompts
 from agent.data.interactions import indexed_ratings
 from agent.features.model import FEATURES, EvidenceConfig, EvidenceModel
-from agent.features.user_features import LIKED
 from agent.policy import loading
 from agent.policy.distribution import Policy
+from agent.records.state import POSITIVE
 from agent.retrieval.sequence_model import RetrieverConfig
 from eval.policy import factorization as peers
 from eval.policy import table as policy_table
@@ -65,9 +65,9 @@ def test_click_rates_are_those_of_the_first_picks(few: Dataset, table: PolicyTab
     clicks = []
     for slate in slates:
         best = np.flatnonzero(count[list(slate.items)] == count[list(slate.items)].max())
-        clicks.append(np.mean([slate.ratings[k] >= LIKED for k in best]))
+        clicks.append(np.mean([slate.ratings[k] >= POSITIVE for k in best]))
     assert table.row("popularity").figures["click_rate"].mean == pytest.approx(np.mean(clicks), abs=1e-12)
-    blind = np.mean([np.mean([stars >= LIKED for stars in slate.ratings]) for slate in slates])
+    blind = np.mean([np.mean([stars >= POSITIVE for stars in slate.ratings]) for slate in slates])
     assert table.row("random").figures["click_rate"].mean == pytest.approx(blind, abs=1e-12)
 
 

@@ -40,7 +40,7 @@ def ratings(dataset: Dataset) -> pd.DataFrame:
 
 @pytest.fixture(scope="module")
 def info(dataset: Dataset) -> ItemInfo:
-    return ItemInfo.of(dataset.items)
+    return ItemInfo.of(dataset)
 
 
 @pytest.fixture(scope="module")

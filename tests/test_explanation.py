@@ -25,7 +25,7 @@ def state(recommender: Recommender) -> State:
 
 
 def _ranked(recommender: Recommender, state: State) -> Ranking:
-    candidates = np.flatnonzero(recommender.catalogue.mask(state.constraints, seen=state.seen))
+    candidates = np.flatnonzero(recommender.catalogue.mask(state.constraints, left_out=state.seen))
     return recommender.policy.rank(state, candidates)
 
 

@@ -61,7 +61,7 @@ def conversation() -> Conversation:
         item_id="185",
         title="Psycho",
         year=1960,
-        genres=("Horror", "Romance", "Thriller"),
+        categories=("Horror", "Romance", "Thriller"),
         score=0.31,
         propensity=0.31,
         reason="You gave Alien five stars.",

@@ -68,7 +68,7 @@ def test_rows_follow_their_seed_and_pass_their_own_check(catalogue: Catalogue) -
     assert len({pattern(row.answer) for row in wordings}) > 0.6 * len(wordings)
     for row in rows:
         if row.job == "parsing":
-            reading = parse_reading(row.answer, catalogue.genre_names)
+            reading = parse_reading(row.answer, catalogue.category_names)
             assert reading is not None
             message = row.messages[-1]["content"].lower()
             assert all(wish.lower() in message for wish in reading.wishes), row

@@ -25,7 +25,7 @@ def meaning(recommender: Recommender) -> Meaning:
 def _best(meaning: Meaning, recommender: Recommender, wish: str, k: int = 20) -> list[tuple[str, ...]]:
     known = np.flatnonzero(recommender.catalogue.rating_count >= 100)
     scores = meaning.scores([wish])[known]
-    return [recommender.catalogue[int(known[place])].genres for place in np.argsort(-scores)[:k]]
+    return [recommender.catalogue[int(known[place])].categories for place in np.argsort(-scores)[:k]]
 
 
 @pytest.mark.parametrize(

@@ -69,17 +69,17 @@ def test_movielens_100k_is_whole(dataset: Dataset) -> None:
 def test_titles_years_and_genres_are_as_displayed(dataset: Dataset) -> None:
     items = dataset.items.set_index("item")
     assert list(items.index) == [str(number) for number in range(1, 1683)]
-    assert list(items.loc["127", ["title", "year", "genres"]]) == [
+    assert list(items.loc["127", ["title", "year", "genre"]]) == [
         "The Godfather",
         1972,
         ["Action", "Crime", "Drama"],
     ]
-    assert items.loc["8", "genres"] == ["Children", "Comedy", "Drama"]
+    assert items.loc["8", "genre"] == ["Children", "Comedy", "Drama"]
     assert items.loc["113", "aliases"] == ["Le Hussard sur le toit"]
     assert list(items.loc["1412", ["title", "year"]]) == ["Land Before Time III: The Time of the Great Giving", 1995]
     assert items.loc["267", "title"] == "unknown"
     assert items.loc["267", "year"] is pd.NA
-    assert items.loc["267", "genres"] == []
+    assert items.loc["267", "genre"] == []
     assert items["year"].isna().sum() == 1
 
 
@@ -151,7 +151,7 @@ def test_ml_latest_small(shared: Path, cache: Path) -> None:
     assert (facts["items_without_year"], facts["items_without_genres"]) == (12, 34)
     items = stored.items.set_index("item")
     assert list(items.loc["293", ["title", "aliases"]]) == ["Léon: The Professional", ["The Professional", "Léon"]]
-    assert list(items.loc["171749", ["title", "year", "genres"]]) == ["Death Note: Desu nôto", 2006, []]
+    assert list(items.loc["171749", ["title", "year", "genre"]]) == ["Death Note: Desu nôto", 2006, []]
     assert stored.users is None
 
 
@@ -170,7 +170,7 @@ def test_the_1m_layout(tmp_path: Path, cache: Path) -> None:
     imported, report = import_dataset(folder, "ml-1m")
     assert imported.items["title"].tolist() == ["Toy Story", "The City of Lost Children"]
     assert imported.items["aliases"].tolist() == [[], ["La Cité des enfants perdus"]]
-    assert imported.items["genres"].tolist() == [["Animation", "Children", "Comedy"], ["Adventure", "Sci-Fi"]]
+    assert imported.items["genre"].tolist() == [["Animation", "Children", "Comedy"], ["Adventure", "Sci-Fi"]]
     assert imported.ratings.to_numpy().tolist() == [
         ["1", "1", 4.0, 978300759], ["1", "29", 5.0, 978300760], ["2", "1", 3.0, 978300000],
     ]  # fmt: skip
@@ -196,7 +196,7 @@ def test_ids_are_in_natural_order_and_stay_strings(csv_folder: Path, cache: Path
     imported, _ = import_dataset(csv_folder, "tiny")
     assert imported.items["item"].tolist() == ["2", "10", "33"]
     assert imported.items["year"].tolist() == [1995, 1972, pd.NA]
-    assert imported.items["genres"].tolist() == [["Adventure", "Children"], ["Crime", "Drama"], []]
+    assert imported.items["genre"].tolist() == [["Adventure", "Children"], ["Crime", "Drama"], []]
     # User 10 rated two films in the same second: the order of the file stands.
     assert imported.ratings[["user", "item"]].to_numpy().tolist() == [
         ["2", "10"],

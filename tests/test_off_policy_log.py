@@ -235,7 +235,7 @@ def chats(recommender: Recommender, tmp_path_factory: pytest.TempPathFactory) ->
             conversation = Conversation(user=users[n])
             for message in ("something from the 90s", "more"):
                 for item in chat.reply(conversation, message, k=3).items:
-                    if "Comedy" in item.genres:
+                    if "Comedy" in item.categories:
                         chat.react(conversation, item.item_id, "liked")
         yield policy, log
 

@@ -39,7 +39,7 @@ def split(dataset: Dataset) -> TallrecSplit:
 
 @pytest.fixture(scope="module")
 def info(dataset: Dataset) -> ItemInfo:
-    return ItemInfo.of(dataset.items)
+    return ItemInfo.of(dataset)
 
 
 def share(windows: tuple[Window, ...]) -> np.ndarray:

@@ -205,7 +205,7 @@ def test_the_like_probability_beats_every_simple_rule(
 
     # The like-probability does not read the retriever: one epoch of it is enough.
     config = EvidenceConfig(retriever=RetrieverConfig(epochs=1))
-    model = EvidenceModel.fit(parts.past, ItemInfo.of(dataset.items), config=config)
+    model = EvidenceModel.fit(parts.past, ItemInfo.of(dataset), config=config)
     scorers = {name: baselines.evidence(model, name) for name in ("predicted_rating", "like_probability")}
     scorers["item mean"] = baselines.item_mean(parts.past, len(dataset.items))
     ranked = {name: by_history(own) for name, own in scorers.items()}

@@ -189,7 +189,7 @@ def again(dump: pd.DataFrame, catalogue: Catalogue, users: int) -> dict[str, flo
         far = []
         for a in range(len(top)):
             for b in range(a):
-                one, other = set(top[a].genres), set(top[b].genres)
+                one, other = set(top[a].categories), set(top[b].categories)
                 far.append(1 - len(one & other) / math.sqrt(max(1, len(one)) * max(1, len(other))))
         figures["diversity@10"] = sum(far) / len(far)
         if own["rating"].notna().all():

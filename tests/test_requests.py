@@ -121,14 +121,14 @@ def test_stems_join_forms_of_a_word(word: str) -> None:
 @pytest.mark.parametrize("bank", [TRAIN, HELD_OUT], ids=["train", "heldout"])
 def test_what_a_request_asks_is_true_of_its_film(catalogue: Catalogue, bank: PhraseBank) -> None:
     for item, request in many(catalogue, bank, 3000):
-        assert set(request.genres) <= set(item.genres), request
-        assert not set(request.without) & set(item.genres), request
+        assert set(request.genres) <= set(item.categories), request
+        assert not set(request.without) & set(item.categories), request
         if request.year_min is not None:
             assert item.year is not None and request.year_min <= item.year, request
         if request.year_max is not None:
             assert item.year is not None and item.year <= request.year_max, request
         assert "{" not in request.text and "  " not in request.text, request
-        assert request.genres or not any(genre in bank.soft for genre in item.genres), request
+        assert request.genres or not any(genre in bank.soft for genre in item.categories), request
 
 
 def test_the_words_of_a_request_stand_in_it(catalogue: Catalogue) -> None:
@@ -214,7 +214,7 @@ def test_rows_are_as_described(
             assert catalogue[row.target].item_id == future[future["rating"] >= 4]["item"].iloc[0]
             assert row.target not in {event.item for event in row.history}
             assert row.request.style == which
-            assert set(row.request.genres) <= set(catalogue[row.target].genres)
+            assert set(row.request.genres) <= set(catalogue[row.target].categories)
 
 
 def test_parts_hold_different_users_and_repeat(

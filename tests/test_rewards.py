@@ -8,6 +8,7 @@ import pytest
 
 from agent.data.dataset import Dataset
 from agent.data.interactions import indexed_ratings
+from agent.features.user_features import ItemInfo
 from agent.records.state import Event
 from training.item_traits import ItemTraits
 from training.ppo.rewards import (
@@ -22,15 +23,9 @@ from training.ppo.rewards import (
 )
 from training.splits import Slate, past_and_future, past_slates, rated_slates
 
-ITEMS = pd.DataFrame(
-    {
-        "item": ["a", "b", "c", "d"],
-        "year": [1990, 1991, 1992, 1993],
-        "genres": [["Drama"], ["Drama"], ["Comedy"], ["Comedy", "Drama"]],
-    }
-)
 RATINGS = pd.DataFrame({"user": ["1", "2", "3", "1"], "item": [0, 0, 0, 1], "rating": [4.0] * 4})
-TRAITS = ItemTraits.of(ITEMS, RATINGS)
+CATEGORIES = np.array([[0, 1], [0, 1], [1, 0], [1, 1]])
+TRAITS = ItemTraits.of(CATEGORIES, RATINGS)
 SLATE = Slate("1", (Event(0, 4.0),), (1, 2, 3), (5.0, 2.0, 4.0))
 
 
@@ -59,10 +54,10 @@ def test_novelty_is_scaled_self_information() -> None:
 
 def test_collaborative_vectors_count_for_half_of_the_distance() -> None:
     vectors = np.array([[2.0, 0.0], [-1.0, 0.0], [0.0, 1.0], [1.0, 0.0]])
-    both = ItemTraits.of(ITEMS, RATINGS, vectors)
+    both = ItemTraits.of(CATEGORIES, RATINGS, vectors)
     assert both.distance(0, np.array([0, 1, 2])) == pytest.approx([0.0, 0.5, 0.75])
     with pytest.raises(ValueError, match="3 vectors for 4 items"):
-        ItemTraits.of(ITEMS, RATINGS, vectors[:3])
+        ItemTraits.of(CATEGORIES, RATINGS, vectors[:3])
 
 
 def test_mixtures_are_read_written_and_weighted() -> None:
@@ -127,7 +122,7 @@ def test_tables_of_the_rated_slates_agree_with_the_known_figures(dataset: Datase
 
 def test_every_named_reward_of_real_slates_lies_in_its_range(dataset: Dataset) -> None:
     past = past_and_future(indexed_ratings(dataset)).past
-    traits = ItemTraits.of(dataset.items, past)
+    traits = ItemTraits.of(ItemInfo.of(dataset).categories, past)
     slates = past_slates(past, per_user=1)[:100]
     for name in REWARDS:
         values = np.concatenate(reward_table(slates, name, traits))

@@ -268,4 +268,4 @@ class _Film:
     item_id: str
     title: str
     year: int | None
-    genres: tuple[str, ...]
+    categories: tuple[str, ...]

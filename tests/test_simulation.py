@@ -26,7 +26,9 @@ def catalogue(dataset: Dataset) -> Catalogue:
 
 def _shown(catalogue: Catalogue, *items: int, relaxed: tuple[str, ...] = ()) -> Answer:
     own = tuple(
-        Recommendation(catalogue[i].item_id, catalogue[i].title, catalogue[i].year, catalogue[i].genres, 0.1, 1.0, "")
+        Recommendation(
+            catalogue[i].item_id, catalogue[i].title, catalogue[i].year, catalogue[i].categories, 0.1, 1.0, ""
+        )
         for i in items
     )
     return Answer("Here.", own, {}, "test", {}, 1.0, relaxed=relaxed)
@@ -39,7 +41,7 @@ def test_people_wish_for_what_they_liked_later(catalogue: Catalogue) -> None:
     assert {own.user for own in people} == {"a"}, "who liked nothing later cannot be made happy"
     for own in people:
         assert own.wanted == {10} and own.unwanted == {11} and own.past == {0: 5.0, 1: 2.0}
-        assert own.genre in catalogue[10].genres
+        assert own.genre in catalogue[10].categories
         year = catalogue[10].year
         assert own.years is None or (year is not None and own.years[0] <= year <= own.years[1])
     assert people == personas(pasts, futures, catalogue, 20, seed=3)
@@ -67,8 +69,8 @@ def test_a_person_takes_what_they_liked_later_and_tells_what_they_know(catalogue
 
 
 def test_what_must_not_happen_is_counted_and_open_relaxation_is_none(catalogue: Catalogue) -> None:
-    drama = next(item.index for item in catalogue.items if item.genres == ("Drama",))
-    comedy = next(item.index for item in catalogue.items if item.genres == ("Comedy",))
+    drama = next(item.index for item in catalogue.items if item.categories == ("Drama",))
+    comedy = next(item.index for item in catalogue.items if item.categories == ("Comedy",))
     persona = Persona("a", {}, frozenset(), frozenset(), "Drama", None)
     tally = Tally("a")
     judge(_shown(catalogue, drama, comedy), persona, frozenset({drama}), catalogue, tally)

@@ -185,7 +185,7 @@ def test_any_text_is_read(catalogue: Catalogue, text: str) -> None:
     assert told.intent in get_args(Intent) and len(told.language) == 2
     assert told.intent not in TALK or not told.constraints
     standing = merge(Constraints(genres=(frozenset({"Comedy"}),)), told)
-    assert all(genre in catalogue.genre_names for group in standing.genres for genre in group)
+    assert all(genre in catalogue.category_names for group in standing.genres for genre in group)
     assert all(clean(text)[mention.start : mention.end] == mention.text for mention in told.mentions)
     assert all(group for group in standing.genres)
     if standing.year_min is not None and standing.year_max is not None:

@@ -22,7 +22,7 @@ from agent.store.feedback import FeedbackLog
 from agent.store.template_serving import ServedTemplates
 from agent.store.template_versions import TemplateStore
 
-COMEDIES = State((Event(1, 4.0),), constraints=Constraints(genres=(frozenset({"Comedy"}),), year_min=1990))
+COMEDIES = State((Event(1, 4.0),), **Constraints(genres=(frozenset({"Comedy"}),), year_min=1990).parts())
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +54,7 @@ def serve(served: ServedTemplates, name: str, old: str, new: str) -> None:
         (5, 5, State(), [], "Here are five films that many people like."),
         (5, 0, COMEDIES, [], "I know no comedies from 1990 or later that you have not seen. Take one of your conditions"
          " back and I will look again."),
-        (1, 1, State(constraints=Constraints(unchecked=("short", "sad"))), [],
+        (1, 1, State(hints=("short", "sad")), [],
          "Here is one film that many people like. My data cannot check “short” and “sad”: I took them as hints only."),
     ],
 )  # fmt: skip
@@ -132,7 +132,7 @@ def test_the_check_of_replies_accepts_what_it_was_told(catalogue: Catalogue) -> 
 
 
 def test_edited_reasons_state_only_the_evidence(catalogue: Catalogue, served: ServedTemplates) -> None:
-    item = next(item for item in catalogue.items if item.genres == ("Comedy",))
+    item = next(item for item in catalogue.items if item.categories == ("Comedy",))
     other = next(other for other in catalogue.items if other.index != item.index)
     facts = (Evidence("history", 0.3, other.item_id, 5.0), Evidence("rating", 0.0, value=4.0))
     own = f"Picked because you liked “{other.title}”."

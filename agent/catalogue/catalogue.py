@@ -1,30 +1,32 @@
-"""Catalogue: the items that can be recommended, and which of them a wish allows."""
+"""Catalogue: the items that can be recommended, their facets, and which of them a wish allows."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING
+from types import MappingProxyType
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
+from agent.catalogue.columns import Column, NamesColumn, NumberColumn
 from agent.catalogue.title_index import Link, TitleIndex
+from agent.domains.domain import POPULARITY, RATING, Facet
+from agent.records.conditions import Condition, bounds
+from agent.records.state import POSITIVE
 
 if TYPE_CHECKING:
     from agent.data.dataset import Dataset
-    from agent.records.constraints import Constraints
 
 NO_YEAR = 0
 """Stands for an unknown year in :attr:`Catalogue.years`."""
 
-LIKED = 4.0
-"""Stars from which a rating counts as a like."""
+MOST_CATEGORIES = 64
+"""So many of the primary facet's values, the most frequent ones, are features; conditions know them all."""
 
-NOT_GENRES = frozenset({"unknown", "(no genres listed)"})
-"""Markers in the data that say that an item has no genre; they are not genres."""
+Attribute = str | int | float | tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,15 +34,17 @@ class Item:
     """One item.
 
     ``index`` is its row in the catalogue, ``item_id`` its id in the data; ``title`` is as displayed, without the year;
-    ``aliases`` are other titles that it is known by.
+    ``aliases`` are other titles that it is known by. ``attributes`` are what is known of it, by facet: names as a
+    tuple, numbers as they are; a facet of which nothing is known is missing.
     """
 
     index: int
     item_id: str
     title: str
-    year: int | None
-    genres: tuple[str, ...]
+    year: int | None = None
+    categories: tuple[str, ...] = ()
     aliases: tuple[str, ...] = ()
+    attributes: Mapping[str, Attribute] = field(default_factory=lambda: MappingProxyType({}))
 
     @property
     def name(self) -> str:
@@ -49,52 +53,153 @@ class Item:
 
 
 class Catalogue:
-    """All items of a data set, in its order, with what their raters say about them.
+    """All items of a data set, in its order, with their facets and what people think of them.
 
     Attributes:
+        domain: what the items are called and how people speak of them.
         items: the items; position = catalogue index.
-        genre_names: the genres that occur, sorted.
-        genre_matrix: bool (n_items, n_genres), columns as ``genre_names``.
-        years: int64 (n_items,); ``NO_YEAR`` where unknown.
-        rating_count: int64 (n_items,), how many ratings an item has.
-        mean_rating: float64 (n_items,), mean of its ratings in stars; NaN for an item without ratings.
-        like_count: int64 (n_items,), how many ratings of it are ``LIKED`` stars or more.
-        tag_items: tag, in lower case -> the items that users gave it; empty where the data has no tags.
+        facets: the facets that some item has, by name; ``popularity`` and ``rating`` are always there.
+        category_names: the values of the primary facet (at most :data:`MOST_CATEGORIES`), sorted; empty without one.
+        category_matrix: bool (n_items, len(category_names)).
+        years: int64 (n_items,), of the facet of kind year; ``NO_YEAR`` where unknown.
+        rating_count: int64 (n_items,), how many people had an item.
+        mean_rating: float64 (n_items,), mean of its grades; NaN for an item without any.
+        like_count: int64 (n_items,), how many of its grades are positive.
     """
 
     def __init__(self, dataset: Dataset) -> None:
-        """Read the items and aggregate the ratings of ``dataset`` (not kept)."""
+        """Read the items and aggregate the events of ``dataset`` (not kept)."""
         frame = dataset.items
-        aliases = frame["aliases"] if "aliases" in frame.columns else [()] * len(frame)
         self.name = dataset.name
+        self.domain = dataset.domain
+        ids = [str(item) for item in frame["item"]]
+        self._index = {item_id: row for row, item_id in enumerate(ids)}
+        self._count_feedback(dataset)
+        self._columns: dict[str, Column] = {}
+        self.texts: dict[str, Sequence[str]] = {}
+        """The values of facets of kind text, (n_items,) each; "" where there is none."""
+        for name, facet in dataset.facets.items():
+            if facet.kind == "text":
+                self.texts[name] = dataset.texts(name)
+            elif facet.numeric:
+                self._columns[name] = NumberColumn(facet, dataset.numbers(name))
+            else:
+                self._columns[name] = NamesColumn.of(facet, dataset.names(name))
+        people = Facet(name=POPULARITY, kind="number", label=f"number of {self.domain.people.many}")
+        self._columns[POPULARITY] = NumberColumn(people, self.rating_count.astype(np.float64))
+        self._columns[RATING] = NumberColumn(Facet(name=RATING, kind="number", label="rating"), self.mean_rating)
+        self.facets: Mapping[str, Facet] = {name: column.facet for name, column in self._columns.items()}
+
+        year = next((name for name, facet in self.facets.items() if facet.kind == "year"), None)
+        numbers = self.number_column(year).numbers if year is not None else np.full(len(ids), np.nan)
+        self.year_facet = year
+        """The facet of kind year, if there is one."""
+        self.years: npt.NDArray[np.int64] = np.nan_to_num(numbers, nan=NO_YEAR).astype(np.int64)
+        primary = self.primary
+        self.category_names: tuple[str, ...] = () if primary is None else _most_frequent(primary)
+        self.category_matrix: npt.NDArray[np.bool_] = np.zeros((len(ids), len(self.category_names)), dtype=np.bool_)
+        if primary is not None:
+            for column, value in enumerate(self.category_names):
+                self.category_matrix[:, column] = primary.having([value])
+        aliases = frame["aliases"] if "aliases" in frame.columns else [()] * len(frame)
+        attributes = self._attributes(dataset)
+        kinds = primary.facet.name if primary is not None else ""
         self.items: tuple[Item, ...] = tuple(
-            Item(row, str(item), str(title), None if pd.isna(year) else int(year), _genres(genres), tuple(other))
-            for row, (item, title, year, genres, other) in enumerate(
-                zip(frame["item"], frame["title"], frame["year"], frame["genres"], aliases, strict=True)
+            Item(
+                row,
+                item_id,
+                str(title),
+                int(self.years[row]) or None,
+                cast("tuple[str, ...]", own.get(kinds, ())),
+                tuple(other),
+                MappingProxyType(own),
+            )
+            for row, (item_id, title, other, own) in enumerate(
+                zip(ids, frame["title"], aliases, attributes, strict=True)
             )
         )
-        self._index = {item.item_id: item.index for item in self.items}
-        self.genre_names: tuple[str, ...] = tuple(sorted({genre for item in self.items for genre in item.genres}))
-        column = {genre: position for position, genre in enumerate(self.genre_names)}
-        self.genre_matrix: npt.NDArray[np.bool_] = np.zeros((len(self.items), len(column)), dtype=np.bool_)
-        for item in self.items:
-            self.genre_matrix[item.index, [column[genre] for genre in item.genres]] = True
-        self._column = column
-        self.years: npt.NDArray[np.int64] = np.array([item.year or NO_YEAR for item in self.items], dtype=np.int64)
 
+    def _count_feedback(self, dataset: Dataset) -> None:
+        n_items = len(self._index)
         rows = dataset.ratings["item"].map(self._index)
         known = rows.notna().to_numpy()
         positions = rows[known].astype(np.int64).to_numpy()
-        stars = dataset.ratings["rating"].to_numpy(dtype=np.float64)[known]
-        self.rating_count: npt.NDArray[np.int64] = np.bincount(positions, minlength=len(self.items)).astype(np.int64)
-        sums = np.bincount(positions, weights=stars, minlength=len(self.items))
+        grades = dataset.ratings["rating"].to_numpy(dtype=np.float64)[known]
+        graded = np.isfinite(grades)
+        self.rating_count: npt.NDArray[np.int64] = np.bincount(positions, minlength=n_items).astype(np.int64)
+        sums = np.bincount(positions[graded], weights=grades[graded], minlength=n_items)
+        numbers = np.bincount(positions[graded], minlength=n_items)
         self.like_count: npt.NDArray[np.int64] = np.bincount(
-            positions[stars >= LIKED], minlength=len(self.items)
+            positions[graded & (np.nan_to_num(grades) >= POSITIVE)], minlength=n_items
         ).astype(np.int64)
         self.mean_rating: npt.NDArray[np.float64] = np.divide(
-            sums, self.rating_count, out=np.full(len(self.items), np.nan), where=self.rating_count > 0
+            sums, numbers, out=np.full(n_items, np.nan), where=numbers > 0
         )
-        self.tag_items: Mapping[str, frozenset[int]] = _tag_items(dataset, self._index)
+
+    def _attributes(self, dataset: Dataset) -> list[dict[str, Attribute]]:
+        found: list[dict[str, Attribute]] = [{} for _ in self._index]
+        for name, facet in dataset.facets.items():
+            if facet.kind == "text":
+                for row, text in enumerate(self.texts[name]):
+                    if text:
+                        found[row][name] = text
+            elif facet.numeric:
+                for row, number in enumerate(self.number_column(name).numbers.tolist()):
+                    if number == number:
+                        found[row][name] = int(number) if float(number).is_integer() else number
+            else:
+                for row, names in enumerate(dataset.names(name)):
+                    if names:
+                        found[row][name] = tuple(names)
+        return found
+
+    @property
+    def primary(self) -> NamesColumn | None:
+        """The category that says what sort of thing an item is; None where the data have none."""
+        for column in self._columns.values():
+            if isinstance(column, NamesColumn) and column.facet.primary:
+                return column
+        return None
+
+    def column(self, facet: str) -> Column:
+        """What is known of the items on a facet.
+
+        Raises:
+            KeyError: the catalogue has no such facet (the message lists those that it has).
+        """
+        try:
+            return self._columns[facet]
+        except KeyError:
+            raise KeyError(f"no facet {facet!r} in {self.name!r}: it has {', '.join(self._columns)}") from None
+
+    def items_by(self, facet: str) -> Mapping[str, frozenset[int]]:
+        """Name -> the items that have it, of a facet that holds names; empty where the catalogue lacks it."""
+        column = self._columns.get(facet)
+        return column.items if isinstance(column, NamesColumn) else {}
+
+    def names_column(self, facet: str) -> NamesColumn:
+        """The column of a facet that holds names.
+
+        Raises:
+            KeyError: there is no such facet.
+            TypeError: it holds numbers.
+        """
+        column = self.column(facet)
+        if not isinstance(column, NamesColumn):
+            raise TypeError(f"facet {facet!r} holds numbers, not names")
+        return column
+
+    def number_column(self, facet: str) -> NumberColumn:
+        """The column of a facet that holds numbers.
+
+        Raises:
+            KeyError: there is no such facet.
+            TypeError: it holds names.
+        """
+        column = self.column(facet)
+        if not isinstance(column, NumberColumn):
+            raise TypeError(f"facet {facet!r} holds names, not numbers")
+        return column
 
     def __len__(self) -> int:
         """The number of items."""
@@ -131,54 +236,33 @@ class Catalogue:
         known = self.years[self.years != NO_YEAR]
         return int(known.min()) if known.size else None
 
-    def mask(self, constraints: Constraints, seen: Iterable[int] = ()) -> npt.NDArray[np.bool_]:
-        """Which items ``constraints`` allow, and that are not in ``seen``.
+    def meets(self, condition: Condition) -> npt.NDArray[np.bool_]:
+        """Which items meet one condition, (n_items,); all or none where the catalogue lacks its facet."""
+        column = self._columns.get(condition.facet)
+        if column is None or bool(condition.names) != isinstance(column, NamesColumn):
+            return np.full(len(self.items), condition.negative)
+        return column.meets(condition)
 
-        An item whose year is unknown meets no bound on the year; one without ratings meets no floor on the rating.
+    def mask(self, conditions: Iterable[Condition] = (), left_out: Iterable[int] = ()) -> npt.NDArray[np.bool_]:
+        """Which items meet all ``conditions`` and are not in ``left_out``.
+
+        An item whose number is unknown meets no bound on it; values that no item has match nothing.
 
         Args:
-            constraints: the conditions; genres that no item has simply match nothing.
-            seen: catalogue indices that are left out as well.
+            conditions: the conditions, preferences included.
+            left_out: catalogue indices that are left out as well.
 
         Returns:
             bool (n_items,), True = allowed.
 
         Raises:
-            IndexError: an excluded or seen index is not in the catalogue.
+            IndexError: an index is not in the catalogue.
         """
         allowed = np.ones(len(self.items), dtype=np.bool_)
-        for group in constraints.genres:
-            allowed &= self._with_genre(group)
-        if constraints.without_genres:
-            allowed &= ~self._with_genre(constraints.without_genres)
-        if constraints.year_min is not None:
-            allowed &= (self.years != NO_YEAR) & (self.years >= constraints.year_min)
-        if constraints.year_max is not None:
-            allowed &= (self.years != NO_YEAR) & (self.years <= constraints.year_max)
-        if constraints.rating_min is not None:
-            allowed &= self.mean_rating >= constraints.rating_min  # NaN >= x is False
-        for first, last in constraints.without_years:
-            allowed &= (self.years < first) | (self.years > last)
-        if constraints.viewers_min is not None:
-            allowed &= self.rating_count >= constraints.viewers_min
-        if constraints.viewers_max is not None:
-            allowed &= self.rating_count <= constraints.viewers_max
-        for tag in constraints.tags:
-            allowed &= self._with_tag(tag)
-        for tag in constraints.without_tags:
-            allowed &= ~self._with_tag(tag)
-        for left_out in (sorted(constraints.excluded), list(seen)):
-            allowed[left_out] = False
+        for condition in conditions:
+            allowed &= self.meets(condition)
+        allowed[[*left_out, *getattr(conditions, "excluded", ())]] = False
         return allowed
-
-    def _with_genre(self, genres: Iterable[str]) -> npt.NDArray[np.bool_]:
-        columns = [self._column[genre] for genre in genres if genre in self._column]
-        return np.asarray(self.genre_matrix[:, columns].any(axis=1), dtype=np.bool_)
-
-    def _with_tag(self, tag: str) -> npt.NDArray[np.bool_]:
-        having = np.zeros(len(self.items), dtype=np.bool_)
-        having[list(self.tag_items.get(tag, ()))] = True
-        return having
 
     def with_twins(self, items: Iterable[int]) -> frozenset[int]:
         """The items and all others of the same title and year: some data sets list a film twice."""
@@ -201,26 +285,17 @@ class Catalogue:
             [item.aliases for item in self.items],
         )
 
-    def link(self, text: str, context: Constraints | None = None) -> tuple[Link, ...]:
+    def link(self, text: str, context: Iterable[Condition] = ()) -> tuple[Link, ...]:
         """The titles that a free text mentions, in order; spans do not overlap.
 
         Args:
             text: the message; only its first ``agent.text.MESSAGE_LIMIT`` characters are read.
-            context: what stands; its years decide between films of one name where the text itself does not.
+            context: the conditions that hold; their years decide between items of one name where the text does not.
         """
-        span = (None, None) if context is None else (context.year_min, context.year_max)
-        return self.titles.link(text, span)
+        low, high = bounds(context, self.year_facet) if self.year_facet is not None else (None, None)
+        return self.titles.link(text, (None if low is None else int(low), None if high is None else int(high)))
 
 
-def _genres(names: Iterable[str]) -> tuple[str, ...]:
-    return tuple(name for name in dict.fromkeys(names) if name not in NOT_GENRES)
-
-
-def _tag_items(dataset: Dataset, index: Mapping[str, int]) -> dict[str, frozenset[int]]:
-    if dataset.tags is None:
-        return {}
-    found: dict[str, set[int]] = {}
-    for item, tag in zip(dataset.tags["item"], dataset.tags["tag"], strict=True):
-        if item in index:
-            found.setdefault(" ".join(str(tag).casefold().split()), set()).add(index[item])
-    return {tag: frozenset(items) for tag, items in found.items()}
+def _most_frequent(column: NamesColumn) -> tuple[str, ...]:
+    order = np.argsort(-column.counts, kind="stable")[:MOST_CATEGORIES]
+    return tuple(sorted(column.values[place] for place in order))

@@ -9,11 +9,14 @@ import os
 import re
 import shutil
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 from filelock import FileLock
 from pyarrow import ArrowInvalid
@@ -21,11 +24,12 @@ from pyarrow import ArrowInvalid
 from agent.data.assets import MOVIELENS_100K, asset_path, cache_dir
 from agent.data.importers.movielens import ImportReport, Parsed, read_movielens
 from agent.data.tables import DatasetError, DatasetNotFoundError
+from agent.domains.domain import Domain, Facet, load_domain
 
 DEFAULT = "ml-100k"
 
 # Raised when the parsing changes: a copy of another format is read anew from its source.
-_FORMAT = 1
+_FORMAT = 2
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 _TABLES = ("ratings", "items", "users", "tags")
 
@@ -38,10 +42,10 @@ class Dataset:
 
     ``ratings`` has columns user, item, rating (float64, 0.5 to 5 stars) and timestamp (int64, seconds since 1970),
     users in natural order ("2" before "10"), each user's rows by time (ties as in the source). ``items`` has item,
-    title (as displayed: "The Godfather"), year (nullable Int64), genres (list of str) and aliases (list of str; other
-    titles), in natural order of the id; the row number is the catalogue index. ``users`` has user and what the source
-    tells of them, or is None; ``tags`` has item, tag, user, or is None. ``fingerprint`` is a SHA-256 over ratings and
-    items.
+    title (as displayed: "The Godfather"), aliases (list of str; other titles) and a
+    column for each facet (lists of str, or numbers), in natural order of the id; the row number is the catalogue
+    index. ``users`` has user and what the source tells of them, or is None; ``tags`` has item, tag, user, or is None.
+    ``fingerprint`` is a SHA-256 over ratings and items.
     """
 
     name: str
@@ -50,6 +54,44 @@ class Dataset:
     users: pd.DataFrame | None
     tags: pd.DataFrame | None
     fingerprint: str
+
+    @property
+    def domain(self) -> Domain:
+        """What the items are, and how people speak of them."""
+        return load_domain("films")
+
+    @cached_property
+    def facets(self) -> Mapping[str, Facet]:
+        """The facets of the domain that the items have, by name."""
+        found = {name: facet for name, facet in self.domain.facets.items() if name in self.items.columns}
+        if self.tags is not None and "tag" in self.domain.facets:
+            found["tag"] = self.domain.facets["tag"]
+        return found
+
+    def names(self, facet: str) -> list[list[str]]:
+        """Each item's names on a facet that holds names, in catalogue order."""
+        if facet == "tag" and self.tags is not None and facet not in self.items.columns:
+            return self._tag_names
+        return [list(own) for own in self.items[facet]]
+
+    def numbers(self, facet: str) -> npt.NDArray[np.float64]:
+        """Each item's number on a facet, (n_items,) in the facet's unit, NaN where unknown."""
+        return pd.to_numeric(self.items[facet], errors="coerce").to_numpy(np.float64, na_value=np.nan)
+
+    def texts(self, facet: str) -> list[str]:
+        """Each item's text on a facet of kind text, "" where there is none."""
+        return [str(text) if isinstance(text, str) else "" for text in self.items[facet]]
+
+    @cached_property
+    def _tag_names(self) -> list[list[str]]:
+        place = {item: row for row, item in enumerate(self.items["item"])}
+        found: list[list[str]] = [[] for _ in place]
+        if self.tags is not None:
+            for item, tag in zip(self.tags["item"], self.tags["tag"], strict=True):
+                folded = " ".join(str(tag).casefold().split())
+                if item in place and folded and folded not in found[place[item]]:
+                    found[place[item]].append(folded)
+        return found
 
     def only(self, ratings: pd.DataFrame) -> Dataset:
         """The data set with these ratings alone; their ``item`` is the catalogue index, as a split gives them."""
@@ -125,7 +167,7 @@ def describe(dataset: Dataset) -> dict[str, Any]:
     ratings, items = dataset.ratings, dataset.items
     users = ratings["user"].nunique()
     times = pd.to_datetime(ratings["timestamp"], unit="s", utc=True)
-    genres = items["genres"].explode().dropna().value_counts()
+    genres = items["genre"].explode().dropna().value_counts()
     same = items.assign(key=items["title"].str.casefold()).duplicated(["key", "year"], keep=False)
     return {
         "name": dataset.name,
@@ -143,7 +185,7 @@ def describe(dataset: Dataset) -> dict[str, Any]:
         "genres": {str(genre): int(n) for genre, n in genres.items()},
         "items_without_ratings": int((~items["item"].isin(ratings["item"])).sum()),
         "items_without_year": int(items["year"].isna().sum()),
-        "items_without_genres": int((items["genres"].str.len() == 0).sum()),
+        "items_without_genres": int((items["genre"].str.len() == 0).sum()),
         "items_of_same_title_and_year": int(same.sum()),
         "tags": 0 if dataset.tags is None else len(dataset.tags),
         "fingerprint": dataset.fingerprint,
@@ -215,7 +257,7 @@ def _stored(name: str, meta: dict[str, Any]) -> Dataset | None:
     except (OSError, ArrowInvalid):
         return None
     items = tables["items"]
-    for column in ("genres", "aliases"):
+    for column in ("genre", "aliases"):
         items[column] = pd.Series([list(values) for values in items[column]], dtype=object)
     return Dataset(name, tables["ratings"], items, tables.get("users"), tables.get("tags"), meta["fingerprint"])
 

@@ -82,7 +82,7 @@ def about(items: Sequence[int], message: str, state: State, catalogue: Catalogue
 def description(index: int, catalogue: Catalogue) -> Facts:
     """Title, kinds and year."""
     item = catalogue[index]
-    kinds = [a_kind(genre) for genre in item.genres]
+    kinds = [a_kind(genre) for genre in item.categories]
     return {"kind": "item", "title": item.title, "kinds": kinds, "year": item.year or 0}
 
 
@@ -95,7 +95,7 @@ def opinion(index: int, catalogue: Catalogue) -> Facts:
 
 def tags(index: int, catalogue: Catalogue) -> list[Facts]:
     """The tags that fewest other items have; nothing where it has none."""
-    own = [(len(items), tag) for tag, items in catalogue.tag_items.items() if index in items]
+    own = [(len(items), tag) for tag, items in catalogue.items_by("tag").items() if index in items]
     return [{"kind": "item_tags", "tags": [tag for _, tag in sorted(own)[:TAGS]]}] if own else []
 
 

@@ -193,9 +193,9 @@ def questions(
 
 
 def _genre_questions(wanted: Constraints, ranking: Ranking, catalogue: Catalogue) -> Iterator[Candidate]:
-    mass = ranking.probabilities @ catalogue.genre_matrix[ranking.candidates]
+    mass = ranking.probabilities @ catalogue.category_matrix[ranking.candidates]
     order = [int(column) for column in np.argsort(-mass, kind="stable") if mass[column] >= LEAST_SHARE]
-    names = [catalogue.genre_names[column] for column in order]
+    names = [catalogue.category_names[column] for column in order]
     names = [name for name in names if name not in wanted.without_genres][:LARGEST_GENRES]
     sets = [tuple(a_kind(name) for name in group) for size in (2, 3) for group in combinations(names, size)]
     yield from _candidates("genre", sets, ranking, catalogue)

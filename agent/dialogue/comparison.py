@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from agent.catalogue.catalogue import LIKED
 from agent.dialogue.about import description, opinion
 from agent.explanation.attribution import attribute, gather
 from agent.generation.phrases import percent
@@ -16,7 +15,7 @@ from agent.generation.realizer import Facts
 if TYPE_CHECKING:
     from agent.catalogue.catalogue import Catalogue
     from agent.policy.distribution import Policy
-    from agent.records.state import State
+    from agent.records.state import POSITIVE, State
 
 MOST_COMPARED = 4
 """At most so many items are compared in one answer."""
@@ -60,7 +59,10 @@ def compare(items: Sequence[int], state: State, policy: Policy, catalogue: Catal
         loved = [
             catalogue[catalogue.index(fact.item_id)].title
             for fact in facts
-            if fact.kind == "history" and fact.item_id and isinstance(fact.value, int | float) and fact.value >= LIKED
+            if fact.kind == "history"
+            and fact.item_id
+            and isinstance(fact.value, int | float)
+            and fact.value >= POSITIVE
             if catalogue.index(fact.item_id) not in chosen
         ]
         if loved:

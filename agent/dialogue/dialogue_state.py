@@ -134,7 +134,7 @@ def state_of(conversation: Conversation, past: Sequence[Event], catalogue: Catal
         like=tuple(like),
         unlike=tuple(unlike),
         goal="request",
-        constraints=constraints,
+        **constraints.parts(),
         spoken=None if past else _spoken(conversation, catalogue),
     )
 

@@ -86,7 +86,7 @@ def recommend(turn: Turn) -> Reply:
     given_up: tuple[GivenUp, ...] = ()
     if not catalogue.mask(wanted, left_out).any():
         relaxed, given_up = relax(wanted, catalogue, left_out, turn.k)
-        state = replace(state, constraints=relaxed)
+        state = replace(state, **relaxed.parts())
     policy, words = turn.policy, turn.voice.explanation
     try:
         choice = choose(policy, catalogue, state, left_out, turn.k, turn.rng, words, wanted)

@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from agent.catalogue.catalogue import LIKED
 from agent.generation.phrases import films_of, percent, wish_in_words
 from agent.generation.realizer import Facts
 
 if TYPE_CHECKING:
     from agent.catalogue.catalogue import Catalogue
-    from agent.records.state import State
+    from agent.records.state import POSITIVE, State
 
 LEAST_LIKED = 4
 """From so many liked films on shares are worth telling; of fewer the films themselves are named."""
@@ -67,18 +66,18 @@ def profile(state: State, catalogue: Catalogue) -> list[Facts]:
 
 
 def liked_items(state: State) -> list[int]:
-    """Catalogue indices of what the user liked: rated ``LIKED`` stars or more, or named as an example; latest last."""
-    rated = [event.item for event in state.history if event.rating is not None and event.rating >= LIKED]
+    """Catalogue indices of what the user liked: graded positive, or named as an example; latest last."""
+    rated = [event.item for event in state.history if event.rating is not None and event.rating >= POSITIVE]
     return list(dict.fromkeys([*rated, *state.like]))
 
 
 def leanings(liked: Sequence[int], catalogue: Catalogue) -> list[Leaning]:
     """Each genre's share among ``liked`` against its share among all likes of the data, the strongest leaning first."""
-    own = catalogue.genre_matrix[list(liked)].mean(axis=0)
+    own = catalogue.category_matrix[list(liked)].mean(axis=0)
     likes = catalogue.like_count
-    everybody = likes @ catalogue.genre_matrix / max(1, likes.sum())
+    everybody = likes @ catalogue.category_matrix / max(1, likes.sum())
     found = []
-    for column, genre in enumerate(catalogue.genre_names):
+    for column, genre in enumerate(catalogue.category_names):
         base = float(everybody[column])
         error = math.sqrt(max(base * (1 - base), 1e-9) / len(liked))
         found.append(Leaning(genre, float(own[column]), base, (float(own[column]) - base) / error))
@@ -91,7 +90,7 @@ def carrying(liked: Sequence[int], genres: Sequence[str], state: State, catalogu
 
     def key(place: int) -> tuple[int, float, int]:
         item = liked[place]
-        return -len(set(genres) & set(catalogue[item].genres)), -stars.get(item, 5.0), -place
+        return -len(set(genres) & set(catalogue[item].categories)), -stars.get(item, 5.0), -place
 
     order = sorted(range(len(liked)), key=key)
     return [catalogue[liked[place]].title for place in order[:MOST_FILMS]]

@@ -62,7 +62,7 @@ def choose(
     ``asked`` is what the person asked for, where ``state`` holds relaxed constraints.
     """
     start = time.perf_counter()
-    allowed = np.flatnonzero(catalogue.mask(state.constraints, seen=left_out))
+    allowed = np.flatnonzero(catalogue.mask(state.constraints, left_out=left_out))
     full = policy.rank(state, allowed)
     ranking = shortlist(full)
     shown_by = ranking if rng is None else replace(ranking, temperature=policy.temperature * EXPLORATION)
@@ -70,7 +70,7 @@ def choose(
     ranked = time.perf_counter()
     attribution = attribute(policy, state, ranking, slate.items)
     probability = dict(zip(ranking.candidates.tolist(), ranking.probabilities.tolist(), strict=True))
-    wish = state if asked is None else replace(state, constraints=asked)
+    wish = state if asked is None else replace(state, **asked.parts())
     items = []
     for place, (index, propensity) in enumerate(zip(slate.items, slate.propensities, strict=True)):
         item = catalogue[index]
@@ -80,7 +80,7 @@ def choose(
                 item_id=item.item_id,
                 title=item.title,
                 year=item.year,
-                genres=item.genres,
+                categories=item.categories,
                 score=probability[index],
                 propensity=propensity,
                 reason=reason(item, facts, catalogue, explanation, place),

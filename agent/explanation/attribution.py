@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import prompts
-from agent.catalogue.catalogue import LIKED
 from agent.domains.films.lexicon import genre_patterns
 from agent.generation.phrases import a_film_of, is_open, number_words
 from agent.generation.realizer import say
@@ -20,7 +19,7 @@ from prompts.escaping import neutralise
 if TYPE_CHECKING:
     from agent.catalogue.catalogue import Catalogue, Item
     from agent.policy.distribution import Policy, Ranking
-    from agent.records.state import State
+    from agent.records.state import POSITIVE, State
     from prompts import Template
 
 MOST_HISTORY = 10
@@ -90,7 +89,7 @@ def gather(state: State, item: Item, catalogue: Catalogue, attribution: Attribut
         facts.append(Evidence("like", round(change[item.index], 4), catalogue[example].item_id))
     facts += carried[:CITED]
     wanted = state.constraints
-    asked = [genre for group in wanted.genres for genre in item.genres if genre in group]
+    asked = [genre for group in wanted.genres for genre in item.categories if genre in group]
     facts += [Evidence("genre", 0.0, value=genre) for genre in dict.fromkeys(asked)]
     timed = wanted.year_min is not None or wanted.year_max is not None
     if timed and item.year is not None and (wanted.year_min or 0) <= item.year <= (wanted.year_max or item.year):
@@ -132,7 +131,7 @@ def reason(
 
 def plain_reason(item: Item) -> str:
     """What can be said of any item: its genres and year."""
-    kind = ", ".join(item.genres)
+    kind = ", ".join(item.categories)
     if kind and item.year:
         return f"{kind}, {item.year}."
     return f"{kind}." if kind else f"From {item.year}." if item.year else "In the catalogue."
@@ -154,13 +153,13 @@ def flaws(text: str, item: Item, facts: Sequence[Evidence], catalogue: Catalogue
     numbers |= {str(item.year)} if item.year else set()
     found += [f"number {number}" for number in re.findall(r"\d+(?:\.\d+)?", rest) if number not in numbers]
     plain = flat(rest)
-    patterns = genre_patterns(catalogue.genre_names)
+    patterns = genre_patterns(catalogue.category_names)
     stated = {genre for pattern, genres, _ in patterns if pattern.search(plain) for genre in genres}
-    allowed = set(item.genres) | {str(fact.value) for fact in facts if fact.kind == "genre"}
+    allowed = set(item.categories) | {str(fact.value) for fact in facts if fact.kind == "genre"}
     found += [f"genre {genre}" for genre in sorted(stated - allowed)]
-    genre_names = {part for genre in catalogue.genre_names for part in re.findall(r"\w+", genre)}
+    category_names = {part for genre in catalogue.category_names for part in re.findall(r"\w+", genre)}
     for match in re.finditer(r"(?<=[\w,;“”] )[A-Z]\w+", rest):
-        if match.group() not in genre_names:
+        if match.group() not in category_names:
             found.append(f"name {match.group()}")
     return found
 
@@ -175,7 +174,7 @@ def _facts(item: Item, facts: Sequence[Evidence], catalogue: Catalogue) -> dict[
         return next((fact.value for fact in facts if fact.kind == kind), None)
 
     carried = [fact for fact in facts if fact.kind == "history"]
-    loved = [fact for fact in carried if isinstance(fact.value, float | int) and fact.value >= LIKED]
+    loved = [fact for fact in carried if isinstance(fact.value, float | int) and fact.value >= POSITIVE]
     if loved and loved[0] is not max(carried, key=lambda fact: fact.weight):
         loved = []  # what carried it most was watched, not liked: then that is what is said
     stars, viewers, year = value("rating"), value("viewers"), value("year")
@@ -186,7 +185,7 @@ def _facts(item: Item, facts: Sequence[Evidence], catalogue: Catalogue) -> dict[
         "asked": [a_film_of(str(fact.value)) for fact in facts if fact.kind == "genre"],
         "year": int(year) if isinstance(year, float | int) else 0,
         "match": value("match") is not None,
-        "kinds": [a_film_of(genre) for genre in item.genres],
+        "kinds": [a_film_of(genre) for genre in item.categories],
         "stars": number_words(stars) if isinstance(stars, float | int) else "",
         "viewers": viewers if isinstance(viewers, int) else 0,
     }

@@ -83,7 +83,7 @@ class Standing:
 
     def places(self, item: int, variants: Sequence[tuple[State, frozenset[int]]]) -> list[int | None]:
         """The item's place (from 0) in each variant's ranking; None where the variant leaves it out."""
-        allowed = [np.flatnonzero(self.catalogue.mask(state.constraints, seen=out)) for state, out in variants]
+        allowed = [np.flatnonzero(self.catalogue.mask(state.constraints, left_out=out)) for state, out in variants]
         tried = [place for place, items in enumerate(allowed) if item in items]
         found: list[int | None] = [None] * len(variants)
         if tried:
@@ -109,7 +109,7 @@ def why_not(item: int, standing: Standing) -> tuple[list[Facts], Change | None]:
         return [{**known, "title": title}], None
     sentences = obstacles(item, state.constraints, catalogue)
     if not sentences:
-        allowed = np.flatnonzero(catalogue.mask(state.constraints, seen=state.seen))
+        allowed = np.flatnonzero(catalogue.mask(state.constraints, left_out=state.seen))
         ranking = standing.policy.rank(state, allowed)
         own = int(np.flatnonzero(ranking.candidates == item)[0])
         rank = int(np.count_nonzero(ranking.logits > ranking.logits[own])) + 1
@@ -145,7 +145,7 @@ def _ask_more(item: int, standing: Standing) -> Iterator[tuple[str, str, str]]:
 
 def _drop_one(item: int, standing: Standing) -> Iterator[tuple[str, str, str]]:
     wanted, catalogue = standing.state.constraints, standing.catalogue
-    genres = set(catalogue[item].genres)
+    genres = set(catalogue[item].categories)
     for genre in sorted(wanted.without_genres & genres):
         word = GENRE_NOUNS[genre][1] if genre in GENRE_NOUNS else genre
         message = f"{word[0].upper()}{word[1:]} are fine"
@@ -168,8 +168,8 @@ def _like_one(item: int, standing: Standing) -> Iterator[tuple[str, str, str]]:
     alone = State((Event(item, 5.0),), goal="like")
     ranking = standing.policy.rank(alone, np.setdiff1d(np.arange(len(catalogue)), list(standing.state.seen | {item})))
     order = np.argsort(-ranking.evidence, kind="stable")
-    own = set(catalogue[item].genres)
-    near = [int(index) for index in ranking.candidates[order] if own & set(catalogue[int(index)].genres)]
+    own = set(catalogue[item].categories)
+    near = [int(index) for index in ranking.candidates[order] if own & set(catalogue[int(index)].categories)]
     for index in near[:NEAR_FILMS]:
         film = catalogue[index]
         yield "like", f"I liked {film.name}", film.title
@@ -177,8 +177,10 @@ def _like_one(item: int, standing: Standing) -> Iterator[tuple[str, str, str]]:
 
 def _ask_for_it(item: int, standing: Standing) -> Iterator[tuple[str, str, str]]:
     film, catalogue = standing.catalogue[item], standing.catalogue
-    rarity = {genre: int(catalogue.genre_matrix[:, column].sum()) for column, genre in enumerate(catalogue.genre_names)}
-    genres = sorted(film.genres, key=lambda genre: rarity[genre])
+    rarity = {
+        genre: int(catalogue.category_matrix[:, column].sum()) for column, genre in enumerate(catalogue.category_names)
+    }
+    genres = sorted(film.categories, key=lambda genre: rarity[genre])
     decade = None if film.year is None else film.year // 10 * 10
     time = "" if decade is None else f" from the {decade % 100}s" if 1930 <= decade < 2000 else f" from the {decade}s"
     exact = "" if film.year is None else f" from {film.year}"
@@ -196,12 +198,12 @@ def _ask_for_it(item: int, standing: Standing) -> Iterator[tuple[str, str, str]]
 def obstacles(item: int, wanted: Constraints, catalogue: Catalogue) -> list[Facts]:
     """The standing conditions that ``item`` does not meet, one sentence each, with what it is instead."""
     film = catalogue[item]
-    kinds = listed([a_kind(genre) for genre in film.genres]) or "of no known genre"
+    kinds = listed([a_kind(genre) for genre in film.categories]) or "of no known genre"
     year = f"from {film.year}" if film.year is not None else "of no known year"
     viewers = int(catalogue.rating_count[item])
     stars = f"rated {number_words(round(float(catalogue.mean_rating[item]), 1))} stars" if viewers else "not rated"
     seen_by = f"rated by {viewers:,} viewers"
-    own_tags = [tag for tag, items in catalogue.tag_items.items() if item in items]
+    own_tags = [tag for tag, items in catalogue.items_by("tag").items() if item in items]
     parts: list[tuple[Constraints, str, str]] = []
     for group in wanted.genres:
         parts.append((Constraints(genres=(group,)), kinds, ""))

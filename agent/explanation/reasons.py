@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from agent.catalogue.catalogue import LIKED
 from agent.dialogue.about import opinion
 from agent.generation.phrases import a_kind, ordinal, percent
 from agent.generation.realizer import Facts
+from agent.records.state import POSITIVE
 
 if TYPE_CHECKING:
     from agent.catalogue.catalogue import Catalogue
@@ -48,7 +48,7 @@ def factor(weight: float) -> str:
 
 def _weight(fact: Evidence, catalogue: Catalogue) -> Facts:
     title = catalogue[catalogue.index(fact.item_id)].title if fact.item_id else ""
-    liked = isinstance(fact.value, int | float) and fact.value >= LIKED
+    liked = isinstance(fact.value, int | float) and fact.value >= POSITIVE
     attitude = {"like": "named", "match": "words"}.get(fact.kind, "liked" if liked else "watched")
     return {
         "kind": "weight",

@@ -16,9 +16,7 @@ import pandas as pd
 from scipy import sparse
 
 from agent.catalogue.catalogue import NO_YEAR, Catalogue
-
-LIKED = 4.0
-"""Stars from which a rating counts as a like."""
+from agent.records.state import POSITIVE
 
 RECENT_YEARS = 3.0
 """Years before the last rating in which a rating counts as recent."""
@@ -106,14 +104,14 @@ class TalkEvidence:
         """
         self.n_items = len(catalogue)
         self._texts, self._centre = centred(texts)
-        self._genres = catalogue.genre_matrix.astype(np.float32)
-        self._genre_place = {name: column for column, name in enumerate(catalogue.genre_names)}
+        self._genres = catalogue.category_matrix.astype(np.float32)
+        self._genre_place = {name: column for column, name in enumerate(catalogue.category_names)}
         known = catalogue.years[catalogue.years != NO_YEAR]
         usual = float(np.median(known)) if len(known) else 2000.0
         self._years = np.where(catalogue.years == NO_YEAR, usual, catalogue.years).astype(np.float32)
         self.recent = self._recent(rated)
         self._watched = _unit_columns(rated, self.n_items)
-        self._liked = _unit_columns(rated.only(rated.stars >= LIKED), self.n_items)
+        self._liked = _unit_columns(rated.only(rated.stars >= POSITIVE), self.n_items)
         self._priors = self._prior_columns(rated)
 
     def features(self, talk: Talk) -> np.ndarray:
@@ -136,7 +134,7 @@ class TalkEvidence:
 
     def _prior_columns(self, rated: Rated) -> list[np.ndarray]:
         count = np.bincount(rated.items, minlength=self.n_items)
-        likes = np.bincount(rated.items[rated.stars >= LIKED], minlength=self.n_items)
+        likes = np.bincount(rated.items[rated.stars >= POSITIVE], minlength=self.n_items)
         per_user = np.bincount(rated.users)
         casual = np.bincount(rated.items, weights=100.0 / np.maximum(per_user[rated.users], 20), minlength=self.n_items)
         overall = float(rated.stars.mean()) if len(rated.stars) else 3.5

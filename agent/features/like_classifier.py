@@ -9,8 +9,8 @@ import pandas as pd
 
 from agent.data.interactions import user_folds
 from agent.features.trees import BoostedTrees
-from agent.features.user_features import LIKED, TASTE_FEATURES, ItemInfo, Taste
-from agent.records.state import Event
+from agent.features.user_features import TASTE_FEATURES, ItemInfo, Taste
+from agent.records.state import POSITIVE, Event
 
 NUMBERS_AT_ONCE = 40_000_000
 """Features held at once."""
@@ -41,7 +41,7 @@ def fit_like_trees(
             every = taste.features([history for history, _ in part])
             for row, (_, targets) in enumerate(part):
                 features.append(every[row, [event.item for event in targets]])
-                likes.append([event.rating is not None and event.rating >= LIKED for event in targets])
+                likes.append([event.rating is not None and event.rating >= POSITIVE for event in targets])
         done(fold + 1)
     return BoostedTrees.fit(np.concatenate(features), np.concatenate(likes), seed=seed, trees=trees)
 

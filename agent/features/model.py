@@ -147,7 +147,7 @@ class EvidenceModel:
         """
         config = config or EvidenceConfig()
         rows = indexed_ratings(dataset) if ratings is None else ratings
-        info = ItemInfo.of(dataset.items)
+        info = ItemInfo.of(dataset)
         folder = cache_dir() / "evidence" / f"{dataset.name}-{_key(rows, info, seed, config)}"
         with building(folder, lambda: (folder / "evidence.safetensors").is_file()) as temporary:
             if temporary is not None:
@@ -277,5 +277,5 @@ def _key(rows: pd.DataFrame, info: ItemInfo, seed: int, config: EvidenceConfig) 
     content.update(
         pd.util.hash_pandas_object(rows[["user", "item", "rating", "timestamp"]], index=False).to_numpy().tobytes()
     )
-    content.update(np.ascontiguousarray(info.genres).tobytes() + np.ascontiguousarray(info.years).tobytes())
+    content.update(np.ascontiguousarray(info.categories).tobytes() + np.ascontiguousarray(info.years).tobytes())
     return content.hexdigest()[:16]

@@ -6,21 +6,25 @@ same code serves users of the data set, users left out of the fit (cross-fitting
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 from scipy import sparse
 
+from agent.catalogue.catalogue import MOST_CATEGORIES
 from agent.data.interactions import check_items, rating_matrix
 from agent.features.factorization import RatingFactors, history_matrix
-from agent.records.state import Event
-from agent.retrieval.item_neighbours import ItemNeighbours
+from agent.records.state import POSITIVE, Event
 
-LIKED = 4.0
-"""Stars from which a rating counts as a like."""
+if TYPE_CHECKING:
+    from agent.data.dataset import Dataset
+
+from agent.retrieval.item_neighbours import ItemNeighbours
 
 RECENT = 10.0
 """Events after which an event's weight in the recent history has fallen to 1/e."""
@@ -49,20 +53,23 @@ TASTE_FEATURES = (
 
 @dataclass(frozen=True)
 class ItemInfo:
-    """Items beside ratings: ``genres`` (n_items, n_genres) of 0 and 1, ``years`` (n_items,) with NaN for unknown."""
+    """Items beside events: ``categories`` (n_items, n_categories) of 0 and 1, ``years`` (n_items,), NaN for unknown."""
 
-    genres: np.ndarray
+    categories: np.ndarray
     years: np.ndarray
 
     @classmethod
-    def of(cls, items: pd.DataFrame) -> ItemInfo:
-        """From a data set's items in catalogue order (``genres``: lists of names, ``year``: nullable numbers)."""
-        names = sorted({name for genres in items["genres"] for name in genres})
-        place = {name: column for column, name in enumerate(names)}
-        flags = np.zeros((len(items), len(names)), dtype=np.float32)
-        for row, genres in enumerate(items["genres"]):
-            flags[row, [place[name] for name in genres]] = 1.0
-        return cls(flags, pd.to_numeric(items["year"], errors="coerce").to_numpy(np.float64, na_value=np.nan))
+    def of(cls, dataset: Dataset) -> ItemInfo:
+        """From a data set's items: the values of its primary category (the most frequent), and the years."""
+        names = next((dataset.names(name) for name, facet in dataset.facets.items() if facet.primary), None)
+        year = next((dataset.numbers(name) for name, facet in dataset.facets.items() if facet.kind == "year"), None)
+        counts = Counter(value for own in names or () for value in set(own))
+        kept = sorted(value for value, _ in sorted(counts.items(), key=lambda own: (-own[1], own[0]))[:MOST_CATEGORIES])
+        place = {name: column for column, name in enumerate(kept)}
+        flags = np.zeros((len(dataset.items), len(kept)), dtype=np.float32)
+        for row, own in enumerate(names or ()):
+            flags[row, [place[name] for name in own if name in place]] = 1.0
+        return cls(flags, year if year is not None else np.full(len(dataset.items), np.nan))
 
 
 @dataclass(frozen=True)
@@ -92,7 +99,7 @@ class Taste:
         factors = RatingFactors.fit(matrix, seed=seed)
         item, stars = ratings["item"].to_numpy(np.int64), ratings["rating"].to_numpy(np.float64)
         count = np.bincount(item, minlength=n_items).astype(np.float64)
-        likes = np.bincount(item, weights=stars >= LIKED, minlength=n_items)
+        likes = np.bincount(item, weights=stars >= POSITIVE, minlength=n_items)
         total = np.bincount(item, weights=stars, minlength=n_items)
         watched = matrix.copy()
         watched.data = np.ones_like(watched.data)
@@ -106,7 +113,7 @@ class Taste:
             info=info,
             factors=factors,
             mean=(total + 10 * stars.mean()) / (count + 10),
-            like_rate=(likes + 10 * (stars >= LIKED).mean()) / (count + 10),
+            like_rate=(likes + 10 * (stars >= POSITIVE).mean()) / (count + 10),
             count=count,
             watched_with=ItemNeighbours.fit(watched),
             rated_with=ItemNeighbours.fit(centred, shrinkage=20.0),
@@ -122,8 +129,8 @@ class Taste:
         # The user alone: shrunk towards the overall figures, so that an empty history is an average user.
         overall_like = float((self.like_rate * self.count).sum() / max(self.count.sum(), 1))
         user_mean = (np.asarray(rated.sum(axis=1)).ravel() + 3 * mean) / (n_rated + 3)
-        likes = _with_data(rated, (rated.data >= LIKED).astype(np.float64))
-        dislikes = _with_data(rated, (rated.data < LIKED - 0.5).astype(np.float64))
+        likes = _with_data(rated, (rated.data >= POSITIVE).astype(np.float64))
+        dislikes = _with_data(rated, (rated.data < POSITIVE - 0.5).astype(np.float64))
         like_rate = (np.asarray(likes.sum(axis=1)).ravel() + 3 * overall_like) / (n_rated + 3)
         row_mean = np.repeat(user_mean, n_rated)
         deviation = _with_data(rated, rated.data - row_mean)
@@ -133,7 +140,7 @@ class Taste:
         residual = _with_data(rated, rated.data - row_mean - (self.mean[rated.indices] - mean))
         ones = _with_data(rated, np.ones_like(rated.data))
         near, alike = self._near, self._alike
-        genres = self.info.genres
+        genres = self.info.categories
         genre_count = ones @ genres
         genre_taste = (residual @ genres) / (genre_count + 5)
         genre_share = (likes @ genres + 1) / (np.asarray(likes.sum(axis=1)).reshape(-1, 1) + 5)
@@ -169,7 +176,7 @@ class Taste:
 
     def arrays(self) -> dict[str, np.ndarray]:
         """All numbers by name, for storing."""
-        named = {"genres": self.info.genres, "years": self.info.years, "mean": self.mean}
+        named = {"genres": self.info.categories, "years": self.info.years, "mean": self.mean}
         named |= {"like_rate": self.like_rate, "count": self.count}
         named |= {f"factors.{name}": array for name, array in self.factors.arrays().items()}
         for name, own in (("watched_with", self.watched_with), ("rated_with", self.rated_with)):

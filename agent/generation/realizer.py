@@ -156,7 +156,7 @@ def reply_flaws(text: str, facts: Facts, catalogue: Catalogue) -> list[str]:
     spelled, allowed = set(re.findall(r"[a-z]+", stated)), set(re.findall(r"[a-z]+", asked))
     # "one" is also a pronoun, "no" a refusal.
     found += [f"number {word}" for word in NUMBERS[2:] if word in spelled - allowed]
-    for pattern, genres, _ in genre_patterns(catalogue.genre_names):
+    for pattern, genres, _ in genre_patterns(catalogue.category_names):
         if pattern.search(stated) and not pattern.search(asked):
             found.append(f"genre {', '.join(sorted(genres))}")
     for match in re.finditer(r"(?<=[\w,;:“”] )[A-Z]\w+", rest):

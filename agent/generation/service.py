@@ -59,7 +59,7 @@ class Language:
     ) -> None:
         self.wording = wording
         self.reading = reading
-        self._genres: Sequence[str] = catalogue.genre_names
+        self._genres: Sequence[str] = catalogue.category_names
         self._cards = cards
         self._model = model
         self._folder = folder

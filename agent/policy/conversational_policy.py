@@ -49,10 +49,10 @@ def talk_of(state: State, said: np.ndarray, last: np.ndarray) -> Talk:
     if state.spoken is None:
         raise ValueError("a state without what was said")
     named = state.spoken.named
-    wanted = state.constraints
-    genres = tuple(sorted({genre for group in wanted.genres for genre in group}))
+    categories = tuple(sorted({name for own in state.conditions if own.op == "is" for name in own.names}))
+    refused = tuple(sorted({name for own in state.conditions if own.negative for name in own.names}))
     weights = tuple(weight for _, weight in named)
-    return Talk(tuple(item for item, _ in named), weights, said, last, genres, tuple(sorted(wanted.without_genres)))
+    return Talk(tuple(item for item, _ in named), weights, said, last, categories, refused)
 
 
 def columns(talk: Talk, features: np.ndarray, learnt: np.ndarray, evidence: np.ndarray, lm: np.ndarray) -> np.ndarray:

@@ -272,7 +272,7 @@ class Policy:
 
 def wishes(state: State, whole: bool) -> tuple[str, ...]:
     """What a state wishes in words: what no data decides, wish by wish, and the ``whole`` request too."""
-    texts = (*state.constraints.unchecked, *((state.request,) if whole else ()))
+    texts = (*state.hints, *((state.request,) if whole else ()))
     return tuple(dict.fromkeys(text for text in texts if text))
 
 

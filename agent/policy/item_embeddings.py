@@ -42,7 +42,7 @@ class ItemLike(Protocol):
         ...
 
     @property
-    def genres(self) -> tuple[str, ...]:
+    def categories(self) -> tuple[str, ...]:
         """Its genres."""
         ...
 
@@ -126,7 +126,10 @@ class ItemFeatures:
         nothing = np.zeros(embedding.shape[1], np.float32)
         titles = np.stack([words(item.title) for item in items])
         genres = np.stack(
-            [np.mean([words(g.lower()) for g in item.genres], axis=0) if item.genres else nothing for item in items]
+            [
+                np.mean([words(g.lower()) for g in item.categories], axis=0) if item.categories else nothing
+                for item in items
+            ]
         )
         titles, genres = _unit(titles), _unit(genres)
         company = _unit(np.asarray(neighbours @ (titles + genres), dtype=np.float32))

@@ -98,7 +98,7 @@ class Meaning:
         encoder = TextEncoder.load(path)
         texts = {
             "items": item_texts(catalogue),
-            "tags": list(catalogue.tag_items),
+            "tags": list(catalogue.items_by("tag")),
         }
         content = hashlib.sha256(path.name.encode())
         for own in texts.values():
@@ -160,8 +160,8 @@ class Meaning:
 
 def item_texts(catalogue: Catalogue) -> list[str]:
     """What is read of each item: its title, year, genres and some tags ("Alien (1979), horror, sci-fi, space")."""
-    words = [[item.name, *(genre.lower() for genre in item.genres)] for item in catalogue.items]
-    for tag, items in catalogue.tag_items.items():
+    words = [[item.name, *(genre.lower() for genre in item.categories)] for item in catalogue.items]
+    for tag, items in catalogue.items_by("tag").items():
         for index in items:
             if len(words[index]) < MOST_WORDS:
                 words[index].append(tag)
@@ -170,22 +170,22 @@ def item_texts(catalogue: Catalogue) -> list[str]:
 
 def _genre_columns(catalogue: Catalogue) -> np.ndarray:
     """(n_items, GENRES) the catalogue's genres, centred."""
-    place = {name: column for column, name in enumerate(catalogue.genre_names)}
+    place = {name: column for column, name in enumerate(catalogue.category_names)}
     flags = np.zeros((len(catalogue), len(GENRES)))
     for column, genre in enumerate(GENRES):
         if genre in place:
-            flags[:, column] = catalogue.genre_matrix[:, place[genre]]
+            flags[:, column] = catalogue.category_matrix[:, place[genre]]
     return np.asarray(flags - flags.mean(axis=0))
 
 
 def _tag_matrix(catalogue: Catalogue, neighbours: sparse.csr_matrix | None) -> sparse.csr_matrix:
     """(n_items, n_tags) how much an item has of a tag: its own, and part of its neighbours'; rare tags tell more."""
     rows, columns = [], []
-    for column, items in enumerate(catalogue.tag_items.values()):
+    for column, items in enumerate(catalogue.items_by("tag").values()):
         rows += list(items)
         columns += [column] * len(items)
     own = sparse.csr_matrix(
-        (np.ones(len(rows)), (rows, columns)), shape=(len(catalogue), len(catalogue.tag_items)), dtype=np.float64
+        (np.ones(len(rows)), (rows, columns)), shape=(len(catalogue), len(catalogue.items_by("tag"))), dtype=np.float64
     )
     if neighbours is not None and len(rows):
         own = sparse.csr_matrix(own + TAG_SHARE * (neighbours @ own))

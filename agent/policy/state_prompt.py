@@ -26,7 +26,7 @@ def state_inputs(state: State, items: Sequence[ItemLike], max_history: int = 15)
             "token": item_token(item.item_id),
             "title": item.title,
             "year": item.year,
-            "genres": list(item.genres),
+            "genres": list(item.categories),
             "rating": rating,
         }
 
@@ -45,7 +45,7 @@ def item_inputs(item: ItemLike, rating: float | None = None) -> dict[str, Any]:
         "token": item_token(item.item_id),
         "title": item.title,
         "year": item.year,
-        "genres": list(item.genres),
+        "genres": list(item.categories),
         "rating": rating,
     }
 

@@ -34,7 +34,7 @@ class Recommendation:
     item_id: str
     title: str
     year: int | None
-    genres: tuple[str, ...]
+    categories: tuple[str, ...]
     score: float
     propensity: float
     reason: str
@@ -84,7 +84,7 @@ class Answer:
             Recommendation(
                 **{
                     **item,
-                    "genres": tuple(item["genres"]),
+                    "categories": tuple(item["categories"]),
                     "evidence": tuple(Evidence(**e) for e in item["evidence"]),
                 }
             )

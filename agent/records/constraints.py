@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
+
+from agent.records.conditions import Condition, Conditions, Strength, bounds, unwanted, wanted
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +52,71 @@ class Constraints:
                 self.tags,
                 self.without_tags,
             )
+        )
+
+    def __iter__(self) -> Iterator[Condition]:
+        """The same as conditions on facets, but for what is excluded or unchecked."""
+
+        def strength(*names: str) -> Strength:
+            return "prefer" if any(name in self.soft for name in names) else "must"
+
+        for group in self.genres:
+            yield Condition("genre", "is", tuple(sorted(group)), strength(*group))
+        if self.without_genres:
+            yield Condition("genre", "is_not", tuple(sorted(self.without_genres)), strength(*self.without_genres))
+        for facet, low, high, names in (
+            ("year", self.year_min, self.year_max, ("year_min", "year_max")),
+            ("rating", self.rating_min, None, ("rating_min",)),
+            ("popularity", self.viewers_min, self.viewers_max, ("viewers_min", "viewers_max")),
+        ):
+            if low is not None and high is not None:
+                yield Condition(facet, "between", (low, high), strength(*names))
+            elif low is not None:
+                yield Condition(facet, "at_least", low, strength(*names))
+            elif high is not None:
+                yield Condition(facet, "at_most", high, strength(*names))
+        for span in self.without_years:
+            yield Condition("year", "is_not", span, strength("without_years"))
+        for tag in self.tags:
+            yield Condition("tag", "is", (tag,), strength(tag))
+        if self.without_tags:
+            yield Condition("tag", "is_not", tuple(sorted(self.without_tags)), strength(*self.without_tags))
+
+    def parts(self) -> dict[str, Any]:
+        """As the fields of :class:`agent.records.state.State`."""
+        return {"conditions": tuple(self), "hints": self.unchecked, "excluded": self.excluded}
+
+    @classmethod
+    def of(cls, conditions: Conditions, hints: tuple[str, ...], excluded: frozenset[int]) -> Constraints:
+        """The inverse of :meth:`parts`."""
+
+        def bound(facet: str) -> tuple[Any, Any]:
+            low, high = bounds(conditions, facet)
+            whole = facet != "rating"
+            return tuple(None if own is None else int(own) if whole else own for own in (low, high))  # type: ignore[return-value]
+
+        soft = {name for own in conditions if own.strength == "prefer" for name in own.names}
+        for facet, low, high in (("year", "year_min", "year_max"), ("popularity", "viewers_min", "viewers_max")):
+            for own in conditions:
+                if own.facet == facet and own.strength == "prefer" and not own.negative:
+                    soft |= {name for name, end in zip((low, high), own.span, strict=True) if end is not None}
+        years, known = bound("year"), bound("popularity")
+        return cls(
+            tuple(frozenset(group) for group in wanted(conditions, "genre")),
+            unwanted(conditions, "genre"),
+            *years,
+            bound("rating")[0],
+            excluded,
+            hints,
+            tuple(
+                (int(own.span[0] or 0), int(own.span[1] or 0))
+                for own in conditions
+                if own.facet == "year" and own.negative
+            ),
+            *known,
+            tuple(name for group in wanted(conditions, "tag") for name in group),
+            unwanted(conditions, "tag"),
+            frozenset(soft),
         )
 
     def to_json(self) -> dict[str, Any]:

@@ -6,18 +6,22 @@ from collections.abc import Set
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from agent.records.conditions import Conditions
 from agent.records.constraints import Constraints
 
+POSITIVE = 4.0
+"""The grade from which feedback is positive, in every data set: its card maps its own values there."""
+
 Goal = Literal["next", "like", "request"]
-"""What the choice is judged by: what is watched next, what is liked, or what a request describes."""
+"""What the choice is judged by: what comes next, what is liked, or what a request describes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
     """One thing that the user did with one item.
 
-    ``item`` is a catalogue index, ``rating`` is in stars (0.5 to 5; None: watched, not rated), ``timestamp`` in
-    seconds since 1970 (None: unknown).
+    ``item`` is a catalogue index, ``rating`` a grade from 0.5 to 5, positive from :data:`POSITIVE` on (None: had it,
+    said nothing), ``timestamp`` in seconds since 1970 (None: unknown).
     """
 
     item: int
@@ -29,7 +33,7 @@ class Event:
 class Spoken:
     """What a conversation tells where there is no past.
 
-    ``named`` holds (catalogue index, weight) of the films that either side named, in the order of the latest mention;
+    ``named`` holds (catalogue index, weight) of the items that either side named, in the order of the latest mention;
     the weight is less than 0 for one that was refused. ``said`` is the end of what was said, ``last`` the last message
     in it.
     """
@@ -47,9 +51,10 @@ class State:
     """Everything that a choice may depend on.
 
     ``history`` is ordered oldest first. ``request`` is the user's wish in their own words ("" for none).
-    ``like`` / ``unlike`` hold catalogue indices of films that the request names as examples ("something like
-    Alien", "less like this"). ``constraints`` filter the candidates before the policy sees them. ``spoken`` is there
-    where all that is known was said in a conversation.
+    ``like`` / ``unlike`` hold catalogue indices of items that the request names as examples ("something like
+    Alien", "less like this"). ``conditions`` filter the candidates before the policy sees them, and ``excluded`` holds
+    catalogue indices that were refused; ``hints`` are wishes in words that no facet decides. ``spoken`` is there where
+    all that is known was said in a conversation.
     """
 
     history: tuple[Event, ...] = ()
@@ -57,8 +62,15 @@ class State:
     like: tuple[int, ...] = ()
     unlike: tuple[int, ...] = ()
     goal: Goal = "like"
-    constraints: Constraints = Constraints()
+    conditions: Conditions = ()
+    hints: tuple[str, ...] = ()
+    excluded: frozenset[int] = frozenset()
     spoken: Spoken | None = None
+
+    @property
+    def constraints(self) -> Constraints:
+        """The conditions as the dialogue holds them."""
+        return Constraints.of(self.conditions, self.hints, self.excluded)
 
     @property
     def seen(self) -> frozenset[int]:

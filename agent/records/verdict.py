@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from agent.features.user_features import LIKED
 from agent.records.impression import Outcome
+from agent.records.state import POSITIVE
 
 _STARS = {"liked": 5.0, "more": 5.0, "disliked": 1.0, "less": 1.0}
 """How an attitude reads in stars (the same as in a history)."""
@@ -24,8 +24,8 @@ def verdict(outcomes: Iterable[Outcome]) -> Verdict:
     """What reactions to one item come to, given in the order of recording.
 
     "removed" takes everything before it back. The last opinion (liked, disliked, more, less, rated) stands and decides:
-    a click is an opinion of at least ``LIKED`` stars, where a like counts as 5 and a dislike as 1. Without an opinion,
-    an opened card ("clicked") is a click; "seen" says nothing.
+    a click is an opinion of at least ``POSITIVE`` stars, where a like counts as 5 and a dislike as 1. Without an
+    opinion, an opened card ("clicked") is a click; "seen" says nothing.
     """
     opened, stars = False, None
     for outcome in outcomes:
@@ -37,4 +37,4 @@ def verdict(outcomes: Iterable[Outcome]) -> Verdict:
             stars = outcome.value
         else:
             stars = _STARS.get(outcome.kind, stars)
-    return Verdict(opened if stars is None else stars >= LIKED, stars)
+    return Verdict(opened if stars is None else stars >= POSITIVE, stars)

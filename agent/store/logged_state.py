@@ -105,7 +105,7 @@ def logged_state(
         constraints = _constraints(impression.constraints, catalogue)
         if impression.state is None:
             past = _past(impression.user, histories)
-            state = State(past, impression.request, goal="request", constraints=constraints)
+            state = State(past, impression.request, goal="request", **constraints.parts())
             return LoggedState(state, frozenset(), exact=False)
         document = {"spoken": None, **impression.state}  # earlier versions did not use what was said
         unknown = set(document) ^ set(KEYS)
@@ -118,7 +118,7 @@ def logged_state(
         )
         history = tuple(read_events(document["history"], catalogue))
         spoken = _spoken(document["spoken"], catalogue)
-        state = State(history, impression.request, like, unlike, document["goal"], constraints, spoken)
+        state = State(history, impression.request, like, unlike, document["goal"], spoken=spoken, **constraints.parts())
     except (RequestError, ValueError, TypeError, KeyError) as error:
         raise RequestError(f"impression {impression.id!r}: {error}") from error
     return LoggedState(state, frozenset(left_out), exact=True)

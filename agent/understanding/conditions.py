@@ -84,13 +84,15 @@ _FORGET_RATING = re.compile(
 _FORGETS = (_FORGET_YEARS, _DROP_YEARS, _FORGET_GENRES, _FORGET_RATING)
 
 
-def read_wishes(text: str, flat: str, genre_names: tuple[str, ...], newest: int | None, oldest: int | None) -> Wishes:
+def read_wishes(
+    text: str, flat: str, category_names: tuple[str, ...], newest: int | None, oldest: int | None
+) -> Wishes:
     """Read the wishes of a message.
 
     Args:
         text: the cleaned message with ``MASK`` in place of linked titles.
         flat: ``agent.text.flat(text)``.
-        genre_names: the genres that the catalogue has; words for others are unchecked.
+        category_names: the genres that the catalogue has; words for others are unchecked.
         newest: the newest year of the catalogue, from which "recent" counts (None: unknown).
         oldest: the oldest year of the catalogue (None: unknown).
     """
@@ -107,7 +109,7 @@ def read_wishes(text: str, flat: str, genre_names: tuple[str, ...], newest: int 
         if not any(covered[match.start() : match.end()]):
             covered[match.start() : match.end()] = b"\x01" * len(match.group())
             unchecked.append((match.start(), with_negation(flat, text, *match.span())))
-    hits = _genre_hits(flat, genre_names, covered) + _mood_hits(flat, covered)
+    hits = _genre_hits(flat, category_names, covered) + _mood_hits(flat, covered)
     hits.sort(key=lambda hit: hit.start)
     judge(flat, hits)
     genres, without, dropped = _genres(flat, hits, unchecked, text)
@@ -166,9 +168,9 @@ def _replaced_years(hits: list[YearHit], first: int | None, last: int | None) ->
     return {"year_min"} if first is not None else {"year_max"}
 
 
-def _genre_hits(flat: str, genre_names: tuple[str, ...], covered: bytearray) -> list[Hit]:
+def _genre_hits(flat: str, category_names: tuple[str, ...], covered: bytearray) -> list[Hit]:
     hits = []
-    for pattern, genres, known in genre_patterns(genre_names):
+    for pattern, genres, known in genre_patterns(category_names):
         for match in pattern.finditer(flat):
             start, end = match.span()
             if any(covered[start:end]) or flat[max(0, start - 5) : start] in ("live ", "live-"):

@@ -187,9 +187,9 @@ def applied(
         floor = median_low(means) if means else WELL_RATED
         return replace(constraints, rating_min=round(floor + 0.05, 1)), frozenset({"rating_min"})
     key = (critique.aspect, more)
-    own = {genre for item in items for genre in catalogue[item].genres}
+    own = {genre for item in items for genre in catalogue[item].categories}
     if key in _WITHOUT:
-        known = frozenset(catalogue.genre_names)
+        known = frozenset(catalogue.category_names)
         asked = wanted | {genre for group in constraints.genres for genre in group}
         less = (_WITHOUT[key] & known) - asked
         if own & _WITHOUT[key] and less:
@@ -199,7 +199,7 @@ def applied(
                 soft=constraints.soft | (less - constraints.without_genres),
             ), frozenset()
     elif key in _WITH and not constraints.genres:
-        group = _WITH[key] & frozenset(catalogue.genre_names)
+        group = _WITH[key] & frozenset(catalogue.category_names)
         if group and not group & wanted:
             return replace(constraints, genres=(*constraints.genres, group)), frozenset()
     return constraints, frozenset()

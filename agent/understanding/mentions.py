@@ -39,7 +39,7 @@ def spots_of(
     last: Intent | None,
 ) -> tuple[list[Spot], bool]:
     """Linked titles and references, in order; and whether the message mends what an earlier one named."""
-    links = list(catalogue.link(text, previous))
+    links = list(catalogue.link(text, previous or ()))
     years = year_hits(
         masked_at(folded, [(k.start, k.end) for k in links]), catalogue.newest_year, catalogue.oldest_year
     )

@@ -117,7 +117,7 @@ def understand(
     masked = masked_at(
         plain, [(start, max(end, told.end)) for (start, end), told in zip(places, judgements, strict=True)]
     )
-    wishes = read_wishes(masked, flat(masked), catalogue.genre_names, catalogue.newest_year, catalogue.oldest_year)
+    wishes = read_wishes(masked, flat(masked), catalogue.category_names, catalogue.newest_year, catalogue.oldest_year)
 
     mentions, ambiguities, refused = _mentions(text, spots, judgements)
     constraints, found_critiques, replaces = _constraints(flat(masked), wishes, mentions, catalogue, previous, shown)
@@ -205,7 +205,7 @@ def _constraints(
     without_tags: set[str] = set()
     unchecked = list(wishes.unchecked)
     for words in wishes.names:
-        tag = tag_of(words, catalogue.tag_items)
+        tag = tag_of(words, catalogue.items_by("tag"))
         if tag is not None:
             unchecked = [own for own in unchecked if own != words]
             if words.startswith("no "):

@@ -228,15 +228,18 @@ class _Table:
         if not wanted or wanted <= NO_NAME or any(word in GENRE_WORDS for word in wanted):
             return []
         tagged = {
-            item for tag, items in self.catalogue.tag_items.items() if wanted <= set(tag.split()) for item in items
+            item
+            for tag, items in self.catalogue.items_by("tag").items()
+            if wanted <= set(tag.split())
+            for item in items
         }
         titled = {item for item in pool if wanted <= {word.key for word in words(self.catalogue[item].title)}}
         return [item for item in pool if item in tagged or item in titled]
 
     def _by_genre(self, word: str, pool: Sequence[int]) -> list[int]:
-        for pattern, genres, known in genre_patterns(self.catalogue.genre_names):
+        for pattern, genres, known in genre_patterns(self.catalogue.category_names):
             if known and pattern.fullmatch(word):
-                return [item for item in pool if set(genres) <= set(self.catalogue[item].genres)]
+                return [item for item in pool if set(genres) <= set(self.catalogue[item].categories)]
         return []
 
     def _titles(self, pool: Sequence[int]) -> None:

@@ -81,7 +81,7 @@ def _ask(bench: Bench, user: str, past: bool, k: int) -> list[Asked]:
     absorb(conversation, OPEN, understand(OPEN, catalogue), catalogue)
     standing = Standing(conversation, bench.past[user] if past else (), policy, catalogue, k)
     state = standing.state
-    ranking = policy.rank(state, np.flatnonzero(catalogue.mask(state.constraints, seen=state.seen)))
+    ranking = policy.rank(state, np.flatnonzero(catalogue.mask(state.constraints, left_out=state.seen)))
     slate = ranking.slate(k).items
     conversation.shown = [catalogue[index].item_id for index in slate]
     best: dict[str, Worth] = {}

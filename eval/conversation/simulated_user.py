@@ -15,10 +15,10 @@ import numpy as np
 
 from agent.catalogue.catalogue import Catalogue
 from agent.records.answer import Answer, Recommendation
-from agent.records.state import Event
+from agent.records.state import POSITIVE, Event
 
-LIKED, DISLIKED = 4.0, 2.5
-"""Stars from which a film was liked, and up to which it was not."""
+DISLIKED = 2.5
+"""The grade up to which an item was not liked."""
 
 _OPENINGS = (
     "I loved {liked}. I'm looking for {wish}",
@@ -50,7 +50,7 @@ class Persona:
 
     def allows(self, item: Recommendation) -> bool:
         """Whether a recommended film meets the conditions that were said."""
-        fits = self.genre in item.genres
+        fits = self.genre in item.categories
         if self.years is not None:
             fits &= item.year is not None and self.years[0] <= item.year <= self.years[1]
         return fits
@@ -71,7 +71,7 @@ def personas(
     able = {
         user: liked
         for user, events in futures.items()
-        if (liked := [e.item for e in events if (e.rating or 0.0) >= LIKED and catalogue[e.item].genres])
+        if (liked := [e.item for e in events if (e.rating or 0.0) >= POSITIVE and catalogue[e.item].categories])
     }
     if not able:
         raise ValueError(f"nobody in {catalogue.name!r} liked a film later: simulated people need ratings with times")
@@ -93,7 +93,7 @@ def personas(
                 {event.item: event.rating or 3.0 for event in pasts.get(user, ())},
                 frozenset(able[user]),
                 frozenset(e.item for e in futures[user] if (e.rating or 5.0) <= DISLIKED),
-                target.genres[int(rng.integers(len(target.genres)))],
+                target.categories[int(rng.integers(len(target.categories)))],
                 years,
             )
         )
@@ -119,7 +119,7 @@ class SimulatedUser:
         wish = f"{'an' if genre[0] in 'aeiou' else 'a'} {genre} movie"
         if self.persona.years is not None:
             wish += f" from the {self.persona.years[0]}s"
-        liked = [item for item, stars in self.persona.past.items() if stars >= LIKED]
+        liked = [item for item, stars in self.persona.past.items() if stars >= POSITIVE]
         words = {"wish": wish, "wish_big": wish[0].upper() + wish[1:]}
         number = min(int(self.rng.integers(0, 3)), len(liked))
         if number == 0:

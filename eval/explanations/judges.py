@@ -12,8 +12,8 @@ from agent.catalogue.catalogue import Catalogue
 from agent.dialogue.slate import shortlist
 from agent.policy.distribution import Policy, Ranking
 from agent.records.answer import Answer
-from agent.records.state import State
-from eval.explanations.truth import KINDS, LIKED, Truth, listed, percent, quoted
+from agent.records.state import POSITIVE, State
+from eval.explanations.truth import KINDS, Truth, listed, percent, quoted
 
 PLACES = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
 COUNTS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
@@ -47,14 +47,14 @@ class Said:
 
     def full(self) -> Ranking:
         """The policy's distribution over all that the state allows."""
-        allowed = self.catalogue.mask(self.state.constraints, seen=self.state.seen)
+        allowed = self.catalogue.mask(self.state.constraints, left_out=self.state.seen)
         return self.policy.rank(self.state, np.flatnonzero(allowed))
 
 
 def was_liked(match: re.Match[str], said: Said) -> bool:
     """Everything listed was liked by the user."""
     return all(
-        any((said.history.get(item) or 0) >= LIKED for item in said.find(title)) for title in quoted(match["list"])
+        any((said.history.get(item) or 0) >= POSITIVE for item in said.find(title)) for title in quoted(match["list"])
     )
 
 
@@ -267,7 +267,7 @@ def would_change(match: re.Match[str], said: Said) -> bool:
 
 def leans(match: re.Match[str], said: Said) -> bool:
     """The user's share and everybody's share of what is liked."""
-    liked = [item for item, stars in said.history.items() if (stars or 0) >= LIKED]
+    liked = [item for item, stars in said.history.items() if (stars or 0) >= POSITIVE]
     likes = said.truth.likes
     own = np.mean([bool(said.truth.meets(item, match["wish"])) for item in liked])
     total = sum(count for item, count in likes.items() if said.truth.meets(str(item), match["wish"]))
@@ -279,7 +279,7 @@ def leans(match: re.Match[str], said: Said) -> bool:
 def of_times(match: re.Match[str], said: Said) -> bool:
     """More than half of what is liked is from these times."""
     decades = {int(year) for year in re.findall(r"(\d{4})s", match["list"])}
-    liked = [item for item, stars in said.history.items() if (stars or 0) >= LIKED]
+    liked = [item for item, stars in said.history.items() if (stars or 0) >= POSITIVE]
     inside = [item for item in liked if (said.truth.year(item) or 0) // 10 * 10 in decades]
     return len(inside) > len(liked) / 2
 

@@ -22,10 +22,10 @@ from agent.policy.semantic import Meaning
 from agent.recommender import Recommender
 from agent.records.answer import Answer, Recommendation
 from agent.records.conversation import Conversation
-from agent.records.state import Event, State
+from agent.records.state import POSITIVE, Event, State
 from eval.explanations.forms import Checked, check
 from eval.explanations.judges import Said
-from eval.explanations.truth import LIKED, Truth, quoted
+from eval.explanations.truth import Truth, quoted
 from eval.protocols.requests import user_part
 from eval.ranking.cases import some_users
 from eval.resampling import UserBootstrap, ratio
@@ -162,7 +162,7 @@ class Bench:
         return [
             event.item
             for event in self.future.get(user, ())
-            if event.item not in seen and event.rating is not None and event.rating >= LIKED
+            if event.item not in seen and event.rating is not None and event.rating >= POSITIVE
         ]
 
     def loved(self, user: str) -> list[int]:
@@ -230,7 +230,7 @@ class Bench:
         """The deletion test of every item of a slate whose reason cites films of the history."""
         state = self._state(conversation)
         rng = np.random.default_rng([self.seed, *user.encode()])
-        candidates = np.flatnonzero(self.catalogue.mask(state.constraints, seen=state.seen))
+        candidates = np.flatnonzero(self.catalogue.mask(state.constraints, left_out=state.seen))
         variants, rows = [state], []
         for item in answer.items:
             cited = self._cited(item, [event.item for event in state.history])

@@ -13,7 +13,7 @@ from typing import Any
 
 import pandas as pd
 
-LIKED = 4.0
+from agent.records.state import POSITIVE
 
 KINDS = {
     "action film": "Action", "adventure film": "Adventure", "animated film": "Animation",
@@ -55,7 +55,7 @@ class Truth:
     @cached_property
     def likes(self) -> pd.Series:
         """Number of likes by item id."""
-        return self.ratings[self.ratings["rating"] >= LIKED].groupby("item").size()
+        return self.ratings[self.ratings["rating"] >= POSITIVE].groupby("item").size()
 
     def past(self, user: str | None) -> dict[str, float]:
         """Item id -> the user's stars."""

@@ -9,8 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from agent.features.user_features import LIKED
-from agent.records.state import Event, State
+from agent.records.state import POSITIVE, Event, State
 from eval.metrics import Scorer, first_pick
 from eval.ranking.cases import Cases
 from eval.ranking.lenskit_baselines import PEERS, FittedPeer, Settings
@@ -47,7 +46,7 @@ def tuned_factorization(
     for settings in TRIALS:
         scores = _factorization(valid_past, settings, seed)(histories, candidates)
         clicks = [
-            first_pick(own, np.array(slate.clicks(LIKED), dtype=np.float64))
+            first_pick(own, np.array(slate.clicks(POSITIVE), dtype=np.float64))
             for own, slate in zip(scores, valid_slates, strict=True)
         ]
         best = max(best, (float(np.mean(clicks)), settings["embedding_size"], settings["regularization"]))

@@ -13,9 +13,8 @@ from agent.catalogue.catalogue import Catalogue
 from agent.data.dataset import Dataset
 from agent.data.interactions import indexed_ratings, user_histories
 from agent.features.model import EvidenceModel
-from agent.features.user_features import LIKED
 from agent.policy.distribution import Policy
-from agent.records.state import State
+from agent.records.state import POSITIVE, State
 from eval.metrics import (
     Interval,
     Scorer,
@@ -259,7 +258,7 @@ def _row(
     seed: int,
 ) -> PolicyRow:
     stars = [np.array(slate.ratings) for slate in slates]
-    clicks = [np.array(slate.clicks(LIKED), dtype=np.float64) for slate in slates]
+    clicks = [np.array(slate.clicks(POSITIVE), dtype=np.float64) for slate in slates]
     values = {
         "click_rate": np.array([first_pick(s, c) for s, c in zip(scores, clicks, strict=True)]),
         "mean_rating": np.array([first_pick(s, r) for s, r in zip(scores, stars, strict=True)]),

@@ -13,9 +13,8 @@ import numpy as np
 from agent.catalogue.catalogue import Catalogue
 from agent.data.interactions import indexed_ratings
 from agent.features.model import EvidenceModel
-from agent.features.user_features import LIKED
 from agent.policy.distribution import EvidenceSource, Policy
-from agent.records.state import State
+from agent.records.state import POSITIVE, State
 from eval.metrics import Interval, cluster_bootstrap, first_pick, ndcg, precision, target_ranks
 from eval.protocols.requests import SETS, RequestRow, filters, load_requests, user_part
 from eval.ranking.scorers import SameHistories
@@ -145,7 +144,7 @@ def _on_slates(
         states = [State(slate.history, goal="like") for slate in batch]
         for which, policy in enumerate(policies):
             for slate, ranking in zip(batch, policy.rank_many(states, [s.items for s in batch]), strict=True):
-                clicks = (np.array(slate.ratings) >= LIKED).astype(np.float64)
+                clicks = (np.array(slate.ratings) >= POSITIVE).astype(np.float64)
                 found["click_rate"][which].append(first_pick(ranking.logits, clicks))
                 found["precision@5"][which].append(precision(ranking.logits, clicks))
         report(start + len(batch))

@@ -229,8 +229,8 @@ class ChoiceEvidence:
 
     @cached_property
     def _genres(self) -> np.ndarray:
-        norm = np.sqrt(self.info.genres.sum(axis=1, keepdims=True))
-        return np.asarray(self.info.genres / np.maximum(norm, 1.0), dtype=np.float64)
+        norm = np.sqrt(self.info.categories.sum(axis=1, keepdims=True))
+        return np.asarray(self.info.categories / np.maximum(norm, 1.0), dtype=np.float64)
 
 
 def evidence_key(
@@ -240,7 +240,7 @@ def evidence_key(
     content = hashlib.sha256(json.dumps([_FORMAT, NAMES, asdict(config), seed, more]).encode())
     for user, events in histories.items():
         content.update(json.dumps([user, [event.item for event in events]]).encode())
-    content.update(np.ascontiguousarray(info.genres).tobytes() + np.ascontiguousarray(info.years).tobytes())
+    content.update(np.ascontiguousarray(info.categories).tobytes() + np.ascontiguousarray(info.years).tobytes())
     return content.hexdigest()[:16]
 
 

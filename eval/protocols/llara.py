@@ -124,7 +124,7 @@ def _tuning(known: pd.DataFrame, split: LlaraSplit, n_items: int) -> Tuning:
 def _ours(split: LlaraSplit, dataset: Dataset, fitted: Fitted) -> list[Contender]:
     """The policy without its LM, and whole."""
     run, plan, lm_plan = fitted.run, LlaraPlan(seed=fitted.run.seed), LlaraLmPlan()
-    info = ItemInfo.of(dataset.items)
+    info = ItemInfo.of(dataset)
 
     @functools.cache
     def ranker() -> LlaraRanker:

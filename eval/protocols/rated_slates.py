@@ -9,8 +9,7 @@ import pandas as pd
 
 from agent.data.dataset import Dataset
 from agent.data.interactions import indexed_ratings
-from agent.features.user_features import LIKED
-from agent.records.state import State
+from agent.records.state import POSITIVE, State
 from eval.ranking import rows as contenders
 from eval.ranking.cache import digest
 from eval.ranking.cases import Cases, CaseScorer
@@ -36,7 +35,7 @@ def cases(slates: Sequence[Slate]) -> Cases:
         tuple(slate.user for slate in slates),
         tuple(State(slate.history, goal="like") for slate in slates),
         tuple(items),
-        tuple(own[given >= LIKED] for own, given in zip(items, stars, strict=True)),
+        tuple(own[given >= POSITIVE] for own, given in zip(items, stars, strict=True)),
         tuple(stars),
     )
 

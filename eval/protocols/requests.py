@@ -24,7 +24,7 @@ import numpy.typing as npt
 from agent.catalogue.catalogue import Catalogue
 from agent.data.dataset import Dataset
 from agent.data.interactions import indexed_ratings, user_histories
-from agent.records.state import Event, State
+from agent.records.state import POSITIVE, Event, State
 from agent.understanding.parser import understand
 from eval.protocols.leave_one_out import tuning
 from eval.ranking import rows as contenders
@@ -45,9 +45,6 @@ PARTS: tuple[Part, ...] = ("valid", "test")
 NAME = "requests"
 HEADLINE = ("ndcg@10", "hr@10", "mrr")
 PEERS = ("EASE", "ItemKNN")
-LIKED = 4.0
-"""Stars from which a film counts as liked."""
-
 _ABOUT = {
     "hard": "plain words, new sentences",
     "soft": "words never trained on",
@@ -107,9 +104,9 @@ def load_requests(
             continue
         history = pasts.get(user, ())
         seen = {event.item for event in history}
-        liked = (e.item for e in future if e.rating is not None and e.rating >= LIKED and e.item not in seen)
+        liked = (e.item for e in future if e.rating is not None and e.rating >= POSITIVE and e.item not in seen)
         target = next(liked, None)
-        if target is None or not any(genre in bank.soft for genre in catalogue[target].genres):
+        if target is None or not any(genre in bank.soft for genre in catalogue[target].categories):
             continue
         # Its own generator for every row: a user more or less in the data changes nobody else's request.
         rng = np.random.default_rng([_SEEDS[which], int.from_bytes(hashlib.sha256(user.encode()).digest()[:4], "big")])

@@ -94,7 +94,7 @@ def tables(dataset: Dataset, run: RankingRun) -> list[Table]:
     if missing:
         raise RankingError(f"no row {missing[0]!r} under {NAME}: use one of {', '.join(p.name for p in PLANS)}")
     plans = [plan for plan in PLANS if run.compare is None or plan.name in run.compare]
-    info = ItemInfo.of(dataset.items)
+    info = ItemInfo.of(dataset)
     others = functools.cache(lambda: WindowEvidence.fit(split.background(), info))
     windows = split.valid if run.part == "valid" else split.test
     scores: dict[str, list[np.ndarray]] = {}

@@ -95,7 +95,7 @@ class WindowEvidence:
         n_users, mean, of_all = int(user.max()) + 1, float(value.mean()), float(liked.mean())
         of_user, count = np.bincount(user, minlength=n_users), np.bincount(item, minlength=n_items)
         years = np.where(np.isfinite(info.years), info.years, np.nanmean(info.years))
-        traits = _traits(info.genres, years, count)
+        traits = _traits(info.categories, years, count)
         share = count / (count + _ITEM_PRIOR)
         gram = traits.T @ (traits * share[:, None]) + _TRAIT_PENALTY * np.eye(traits.shape[1])
         effect, prior, user_effect = np.zeros(n_items), np.zeros(n_items), np.zeros(n_users)
@@ -120,7 +120,7 @@ class WindowEvidence:
             count,
             (table.T @ table).toarray() / np.maximum(residual.var() * (together + _COMMON_PRIOR), 1e-9),
             together / np.sqrt(np.outer(count + 5.0, count + 5.0)),
-            _cosine(info.genres),
+            _cosine(info.categories),
             years,
         )
 

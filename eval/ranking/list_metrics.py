@@ -36,17 +36,18 @@ ACCURACY = ("precision", "recall", "f1", "hr", "ndcg", "mrr", "map")
 class ItemTraits:
     """What of the items the figures beyond accuracy need.
 
-    ``count`` (n_items,) is the number of ratings in the past of ``users`` people; ``genres`` (n_items, genres) bool.
+    ``count`` (n_items,) is the number of ratings in the past of ``users`` people; ``categories`` (n_items, categories)
+    bool.
     """
 
     count: np.ndarray
     users: int
-    genres: np.ndarray
+    categories: np.ndarray
 
     @classmethod
-    def of(cls, past: pd.DataFrame, genres: np.ndarray) -> ItemTraits:
-        """From ratings with catalogue indices and the catalogue's genre matrix."""
-        return cls(np.bincount(past["item"], minlength=len(genres)), int(past["user"].nunique()), genres)
+    def of(cls, past: pd.DataFrame, categories: np.ndarray) -> ItemTraits:
+        """From ratings with catalogue indices and the catalogue's category matrix."""
+        return cls(np.bincount(past["item"], minlength=len(categories)), int(past["user"].nunique()), categories)
 
 
 def accuracy(lists: Lists, n_cases: int) -> dict[str, np.ndarray]:
@@ -92,9 +93,9 @@ def beyond_accuracy(lists: Lists, n_cases: int, traits: ItemTraits, k: int = 10)
 
     surprise = -np.log2(np.maximum(traits.count, 1) / traits.users)
     figures = {f"novelty@{k}": mean(surprise[item]), f"popularity@{k}": mean(traits.count[item].astype(np.float64))}
-    if traits.genres.any():
-        norm = np.sqrt(traits.genres.sum(axis=1))
-        unit = traits.genres / np.maximum(norm, 1.0)[:, None]
+    if traits.categories.any():
+        norm = np.sqrt(traits.categories.sum(axis=1))
+        unit = traits.categories / np.maximum(norm, 1.0)[:, None]
         total = np.zeros((n_cases, unit.shape[1]))
         np.add.at(total, case, unit[item])
         itself = np.bincount(case, weights=(norm[item] > 0).astype(np.float64), minlength=n_cases)

@@ -75,7 +75,16 @@ def policy_parts(
 def _plain(state: State) -> list[object]:
     """A state as plain data, whose order is always the same."""
     events = [[event.item, event.rating, event.timestamp] for event in state.history]
-    return [events, state.request, state.like, state.unlike, state.goal, state.constraints.to_json()]
+    return [
+        events,
+        state.request,
+        state.like,
+        state.unlike,
+        state.goal,
+        [own.to_json() for own in state.conditions],
+        state.hints,
+        sorted(state.excluded),
+    ]
 
 
 def _centred(part: np.ndarray) -> np.ndarray:

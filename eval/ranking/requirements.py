@@ -40,7 +40,7 @@ def require_genres(dataset: Dataset, protocol: str) -> None:
     Raises:
         RankingError: no item has a genre.
     """
-    if not dataset.items["genres"].map(len).any():
+    if not dataset.items["genre"].map(len).any():
         raise RankingError(
             f"{protocol} does not apply to {dataset.name!r}: its items have no genres that a request could ask for. "
             "Use leave-one-out or rated-slate."

@@ -74,7 +74,7 @@ class Fitted:
     @property
     def traits(self) -> ItemTraits:
         """What figures beyond accuracy need of the items."""
-        return ItemTraits.of(self.past, self.catalogue.genre_matrix)
+        return ItemTraits.of(self.past, self.catalogue.category_matrix)
 
 
 def simple(name: str, make: Callable[[], Scorer], kind: Kind = "baseline") -> Contender:

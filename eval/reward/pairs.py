@@ -8,8 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
-from agent.features.user_features import LIKED
-from agent.records.state import Event
+from agent.records.state import POSITIVE, Event
 from training.splits import Slate
 
 SECONDS_PER_DAY = 86_400.0
@@ -68,7 +67,7 @@ class RatedPairs:
     @cached_property
     def likes(self) -> np.ndarray:
         """Which pairs got four stars or more, (R,) bool."""
-        return np.asarray(self.stars >= LIKED)
+        return np.asarray(self.stars >= POSITIVE)
 
     @cached_property
     def history_length(self) -> np.ndarray:

@@ -42,7 +42,7 @@ def slices(pairs: RatedPairs, catalogue: Catalogue) -> Iterator[Slice]:
             rows = (values >= low) & (values < high)  # NaN is in none
             if rows.any():
                 yield Slice(kind, name, rows)
-    for column, genre in enumerate(catalogue.genre_names):
-        rows = catalogue.genre_matrix[pairs.items, column]
+    for column, genre in enumerate(catalogue.category_names):
+        rows = catalogue.category_matrix[pairs.items, column]
         if rows.any():
             yield Slice("genre", genre, rows)

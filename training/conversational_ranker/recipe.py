@@ -14,10 +14,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from agent.catalogue.catalogue import Catalogue
-from agent.features.conversation_features import FEATURES, LIKED, Rated, Talk, TalkEvidence
+from agent.features.conversation_features import FEATURES, Rated, Talk, TalkEvidence
 from agent.policy.conversational_ranker import POLICY_PARTS, PastDialogues, TalkRanker
 from agent.policy.item_embeddings import item_keys
 from agent.policy.semantic import Meaning
+from agent.records.state import POSITIVE
 from training.conversational_ranker.conditional_logit import Choice, draw, fit_weights
 
 _NAMED = (0.18, 0.22, 0.2, 0.15, 0.1, 0.06, 0.05, 0.04)
@@ -82,7 +83,7 @@ def fit_on_ratings(
     fold = rng.integers(0, settings.folds, int(rated.users.max()) + 1)
     recent = rated.times >= rated.times.max() - settings.years * _SECONDS
     themes: dict[int, list[str]] = {}
-    for tag, tagged in sorted(catalogue.tag_items.items()):
+    for tag, tagged in sorted(catalogue.items_by("tag").items()):
         for item in sorted(tagged):
             themes.setdefault(item, []).append(tag)
     choices: list[Choice] = []
@@ -91,7 +92,7 @@ def fit_on_ratings(
         sure = np.argsort(-evidence.recent, kind="stable")[: settings.sure]
         talks = []
         for user in np.flatnonzero(fold == number):
-            liked = rated.items[(rated.users == user) & recent & (rated.stars >= LIKED)]
+            liked = rated.items[(rated.users == user) & recent & (rated.stars >= POSITIVE)]
             if len(liked) >= 6:
                 known = evidence.recent
                 talks += [_talk(liked, known, catalogue, themes, settings, rng) for _ in range(settings.talks)]
@@ -186,7 +187,7 @@ def _talk(
     share = (known[liked] + 1.0) ** settings.known
     wish = int(rng.choice(liked, p=share / share.sum()))
     others = liked[liked != wish]
-    genres = catalogue.genre_matrix
+    genres = catalogue.category_matrix
     shared = (genres[others] & genres[wish]).sum(axis=1) / np.sqrt(
         np.maximum(genres[others].sum(axis=1), 1) * max(int(genres[wish].sum()), 1)
     )
@@ -194,8 +195,8 @@ def _talk(
     number = min(int(rng.choice(len(_NAMED), p=_NAMED)), len(others))
     named = rng.choice(others, size=number, replace=False, p=chance / chance.sum())
     asked: tuple[str, ...] = ()
-    if catalogue[wish].genres and rng.random() < settings.asks:
-        words = catalogue.genre_names if rng.random() < settings.slips else catalogue[wish].genres
+    if catalogue[wish].categories and rng.random() < settings.asks:
+        words = catalogue.category_names if rng.random() < settings.slips else catalogue[wish].categories
         asked = (words[int(rng.integers(len(words)))],)
     kind = f"{asked[0].lower()} movie" if asked else "movie"
     titles = " and ".join(catalogue[int(item)].name for item in named)

@@ -10,8 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from gymnasium import spaces
 
-from agent.features.user_features import LIKED
-from agent.records.state import State
+from agent.records.state import POSITIVE, State
 from training.environments.orders import Orders
 from training.item_traits import ItemTraits
 from training.ppo.rewards import Outcome, Reward, order_rewards, parse_reward, place_weights
@@ -67,7 +66,7 @@ class RatedSlateEnv(gym.Env[Observation, Any]):
         places: int = 5,
         max_history: int = 15,
         traits: ItemTraits | None = None,
-        threshold: float = LIKED,
+        threshold: float = POSITIVE,
     ) -> None:
         if not slates:
             raise ValueError("no slates: cut some with training.splits.rated_slates or past_slates")

@@ -20,8 +20,8 @@ from scipy.stats import norm
 
 from agent.data.interactions import indexed_ratings, item_sequences, user_histories
 from agent.features.factorization import RatingFactors
-from agent.features.user_features import LIKED
-from agent.records.state import Event
+from agent.features.user_features import ItemInfo
+from agent.records.state import POSITIVE, Event
 from training.environments.attraction import Attraction
 from training.item_traits import ItemTraits
 from training.splits import past_and_future
@@ -103,8 +103,8 @@ class StarScale:
         return given
 
     def like_probability(self, expected: np.ndarray, noise: float | None = None) -> np.ndarray:
-        """The probability of ``LIKED`` stars or more, the same shape; ``noise`` where part of it is known already."""
-        first = int(np.searchsorted(self.levels, LIKED))
+        """The probability of positive feedback, the same shape; ``noise`` where part of it is known already."""
+        first = int(np.searchsorted(self.levels, POSITIVE))
         if first in (0, len(self.levels)):
             return np.full(np.shape(expected), 1.0 if first == 0 else 0.0)
         spread = self.noise if noise is None else noise
@@ -156,11 +156,11 @@ class UserModel:
         if unknown:
             raise ValueError(f"held-out user {unknown[0]!r} is not in {dataset.name!r}: check the names")
         training = past_and_future(rows).past
-        return cls.fit(training[~training["user"].isin(set(held_out))], dataset.items, settings, seed)
+        return cls.fit(training[~training["user"].isin(set(held_out))], ItemInfo.of(dataset).categories, settings, seed)
 
     @classmethod
     def fit(
-        cls, ratings: pd.DataFrame, items: pd.DataFrame, settings: UserSettings | None = None, seed: int = 0
+        cls, ratings: pd.DataFrame, categories: np.ndarray, settings: UserSettings | None = None, seed: int = 0
     ) -> UserModel:
         """Fit on ratings with catalogue indices.
 
@@ -175,7 +175,7 @@ class UserModel:
         parts = past_and_future(ratings)
         if parts.future.empty or parts.past.empty:
             raise ValueError(f"{len(ratings)} ratings are too few to simulate users: give users with five or more")
-        n_items = len(items)
+        n_items = len(categories)
         earlier = user_histories(parts.past)
         later = parts.future[parts.future["user"].isin(earlier)]
         factors = _factors(parts.past, n_items, seed)
@@ -189,7 +189,7 @@ class UserModel:
         slope = float(np.cov(predicted, stars)[0, 1] / max(np.var(predicted, ddof=1), 1e-9))
         line = (float(stars.mean() - slope * predicted.mean()), slope)
         histories = user_histories(ratings)
-        traits = ItemTraits.of(items, ratings)
+        traits = ItemTraits.of(categories, ratings)
         return cls(
             _factors(ratings, n_items, seed),
             line,

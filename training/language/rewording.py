@@ -34,7 +34,7 @@ def card_pair(items: Sequence[Item], catalogue: Catalogue, dice: Dice) -> Pair:
     cause = dice.weighted(("loved", "watched", "named", ""), (0.55, 0.12, 0.15, 0.18))
     titles = [dice.one(items).title for _ in range(dice.weighted((1, 2, 3), (0.3, 0.3, 0.4)))]
     asked = dice.chance(0.4)
-    kinds = [a_film_of(genre) for genre in item.genres]
+    kinds = [a_film_of(genre) for genre in item.categories]
     facts: dict[str, Any] = {cause: titles[:1] if cause == "named" else titles} if cause else {}
     if cause == "named" and dice.chance(0.4):
         facts["loved"] = titles[1:]
@@ -150,12 +150,12 @@ def _constraints(items: Sequence[Item], catalogue: Catalogue, dice: Dice) -> Con
     genres: tuple[frozenset[str], ...] = ()
     if dice.chance(0.75):
         count = dice.weighted((1, 2), (0.7, 0.3))
-        genres = tuple(frozenset([genre]) for genre in item.genres[:count])
+        genres = tuple(frozenset([genre]) for genre in item.categories[:count])
     low = high = None
     if item.year and dice.chance(0.35):
         low = item.year - item.year % 10 if dice.chance(0.8) else None
         high = low + 9 if low and dice.chance(0.6) else None if low else item.year
-    lacking = [genre for genre in catalogue.genre_names if genre not in item.genres]
+    lacking = [genre for genre in catalogue.category_names if genre not in item.categories]
     without = frozenset([dice.one(lacking)]) if dice.chance(0.12) else frozenset()
     return Constraints(genres, without, low, high, dice.one((3.5, 4.0)) if dice.chance(0.06) else None)
 
@@ -163,14 +163,14 @@ def _constraints(items: Sequence[Item], catalogue: Catalogue, dice: Dice) -> Con
 def answer_pair(items: Sequence[Item], catalogue: Catalogue, dice: Dice) -> Pair:
     """One to three plain statements about films and tastes, and the same in other words."""
     one, two = dice.one(items), dice.one(items)
-    nouns = [GENRE_NOUNS[genre][1] for genre in one.genres if genre in GENRE_NOUNS] or ["films"]
+    nouns = [GENRE_NOUNS[genre][1] for genre in one.categories if genre in GENRE_NOUNS] or ["films"]
     base = {
         "a": _titles([one.title]), "b": _titles([two.title]), "x": _titles([dice.one(items).title]),
         "z": _titles([dice.one(items).title]), "y1": str(one.year or 1990), "y2": str(two.year or 1980),
         "s1": f"{dice.whole(25, 46) / 10:g}", "s3": str(dice.whole(1, 5)), "f": f"{dice.whole(11, 39) / 10:g}",
         "n1": str(dice.whole(2, 500)), "n2": f"{dice.whole(100, 1682):,}", "p1": f"{dice.whole(1, 99)}%",
         "p2": f"{dice.whole(1, 60)}%", "o": dice.one(PLACES), "d": f"the {dice.whole(3, 10) * 10 + 1900}s",
-        "g": dice.one(nouns), "g1": a_film_of(one.genres[0]), "g2": a_film_of(two.genres[0]),
+        "g": dice.one(nouns), "g1": a_film_of(one.categories[0]), "g2": a_film_of(two.categories[0]),
     }  # fmt: skip
     plain, other = [], []
     for _ in range(dice.weighted((1, 2, 3), (0.35, 0.4, 0.25))):

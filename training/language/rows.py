@@ -55,7 +55,7 @@ def build_language_rows(catalogue: Catalogue, plan: LanguagePlan) -> list[Langua
     rng = np.random.default_rng(plan.seed)
     bank = PhraseBank.load("train")
     dice = Dice(rng)
-    known = [item for item in catalogue.items if item.genres and catalogue.rating_count[item.index] > 1]
+    known = [item for item in catalogue.items if item.categories and catalogue.rating_count[item.index] > 1]
     rows = []
     for _ in range(plan.rows):
         if dice.chance(plan.wording_share):

@@ -18,6 +18,7 @@ from agent.data.dataset import load_dataset
 from agent.data.interactions import indexed_ratings
 from agent.dialogue.slate import EXPLORATION
 from agent.features.model import EvidenceModel
+from agent.features.user_features import ItemInfo
 from agent.policy.distribution import Policy, evidence_history
 from agent.policy.item_lm import PolicyCard
 from agent.policy.loading import assemble, new_item_features, registry
@@ -104,7 +105,9 @@ def train_from_feedback(
     policy = assemble(catalogue, evidence, model, source)
     until = held_out_from(log, settings)
     traits = (
-        ItemTraits.of(dataset.items, indexed_ratings(dataset)) if parse_reward(settings.reward).needs_traits else None
+        ItemTraits.of(ItemInfo.of(dataset).categories, indexed_ratings(dataset))
+        if parse_reward(settings.reward).needs_traits
+        else None
     )
     replayed = replay_rows(
         log, policy, catalogue, settings.reward, settings.clip, settings.since, until, traits, report

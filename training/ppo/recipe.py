@@ -17,6 +17,7 @@ from agent.data.assets import resolve_model
 from agent.data.dataset import Dataset, load_dataset
 from agent.data.interactions import indexed_ratings
 from agent.features.model import FEATURES, EvidenceModel, cross_fit
+from agent.features.user_features import ItemInfo
 from agent.policy.item_embeddings import item_token
 from agent.policy.item_lm import AdapterError, PolicyCard, best_device
 from agent.policy.loading import BEFORE_PPO, new_item_features
@@ -151,7 +152,7 @@ def slate_rewards(
 ) -> list[np.ndarray]:
     """What training pays for each item of each slate: named rewards of the real ratings, or a reward model's."""
     if not reward.startswith("model:"):
-        return reward_table(slates, reward, ItemTraits.of(past.items, indexed_ratings(past)))
+        return reward_table(slates, reward, ItemTraits.of(ItemInfo.of(past).categories, indexed_ratings(past)))
     rewards: list[np.ndarray | None] = [None] * len(slates)
     judge, done = None, 0
     # A user's rewards come with evidence fitted without that user: the model may not know the ratings it predicts.

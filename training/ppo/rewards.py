@@ -12,8 +12,7 @@ from types import MappingProxyType
 
 import numpy as np
 
-from agent.features.user_features import LIKED
-from agent.records.state import Event
+from agent.records.state import POSITIVE, Event
 from training.item_traits import ItemTraits
 from training.splits import Slate
 
@@ -148,7 +147,7 @@ def parse_reward(text: str) -> Mixture:
 
 
 def reward_table(
-    slates: Sequence[Slate], reward: Reward | str, traits: ItemTraits | None = None, threshold: float = LIKED
+    slates: Sequence[Slate], reward: Reward | str, traits: ItemTraits | None = None, threshold: float = POSITIVE
 ) -> list[np.ndarray]:
     """The reward of every item of every slate, were it the one item chosen; one (len(items),) float64 array a slate.
 
@@ -174,7 +173,7 @@ def order_rewards(
     order: Sequence[int],
     reward: Reward,
     traits: ItemTraits | None = None,
-    threshold: float = LIKED,
+    threshold: float = POSITIVE,
 ) -> np.ndarray:
     """The reward at each place where the slate's items are shown in ``order`` (positions in the slate), (len(order),).
 

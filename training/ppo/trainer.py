@@ -19,8 +19,8 @@ from torch.utils.data import Sampler
 from transformers import PrinterCallback, TrainerCallback
 from trl import GRPOTrainer
 
-from agent.features.user_features import LIKED
 from agent.policy.item_lm import ItemLanguageModel
+from agent.records.state import POSITIVE
 from training.ppo.checkpoint import PpoCheckpoints
 from training.ppo.critic import gae, value_loss
 from training.ppo.guards import AdaptiveKl, Guards, NonFinite, paired_fall
@@ -257,7 +257,7 @@ class PPOTrainer(PpoCheckpoints, GRPOTrainer):
         logits = slate_logits(self.model, self.probe, mine, self._tokenizer.pad_token_id)
         picked = self.probe.ratings[mine].gather(1, logits.argmax(dim=1, keepdim=True))[:, 0]
         clicks = torch.full((len(self.probe),), 0.0, device=self.accelerator.device)
-        clicks[mine] = (picked >= LIKED).float().to(clicks)
+        clicks[mine] = (picked >= POSITIVE).float().to(clicks)
         clicks = self.accelerator.reduce(clicks, reduction="sum").cpu()
         if self.guards.after_probe(step, clicks.tolist()):
             self.best = trained_state(self.model)

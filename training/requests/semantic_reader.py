@@ -40,7 +40,7 @@ class MeaningSettings:
 class _Film:
     title: str
     year: int | None
-    genres: tuple[str, ...]
+    categories: tuple[str, ...]
 
 
 def fit_reader(encoder: TextEncoder, settings: MeaningSettings | None = None) -> dict[str, np.ndarray]:

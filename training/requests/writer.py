@@ -44,7 +44,7 @@ class Film(Protocol):
         ...
 
     @property
-    def genres(self) -> tuple[str, ...]:
+    def categories(self) -> tuple[str, ...]:
         """Its genres, by MovieLens names."""
         ...
 
@@ -129,7 +129,7 @@ def write_request(
     if style is not None and style not in STYLES:
         raise ValueError(f"unknown style {style!r}: use one of {', '.join(STYLES)}")
     dice = Dice(rng)
-    genres = [genre for genre in item.genres if genre in bank.soft]
+    genres = [genre for genre in item.categories if genre in bank.soft]
     wanted = dice.weighted(STYLES, (0.4, 0.35, 0.25)) if style is None else style
     if not genres:
         wanted = "hard"
@@ -139,7 +139,7 @@ def write_request(
     quality = None
     if item_stats is not None and dice.chance(0.18):
         quality = _choose_quality(item_stats, bank, dice)
-    refused, refusal = _choose_refusal(item.genres, wanted, bank, dice)
+    refused, refusal = _choose_refusal(item.categories, wanted, bank, dice)
     words: list[str] = []
     parts = Parts(plain, [(genre, *dice.one(bank.soft[genre])) for genre in soft], era, quality, refusal)
     text = sentence(parts, bank, dice, leaning, words)

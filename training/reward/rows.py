@@ -11,9 +11,8 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from agent.features.user_features import LIKED
 from agent.policy.distribution import evidence_history
-from agent.records.state import Event, State
+from agent.records.state import POSITIVE, Event, State
 from training.splits import past_slates
 
 
@@ -63,7 +62,7 @@ class RewardRows:
     @property
     def likes(self) -> tuple[np.ndarray, ...]:
         """Which candidates got four stars or more, one bool array a slate."""
-        return tuple(stars >= LIKED for stars in self.stars)
+        return tuple(stars >= POSITIVE for stars in self.stars)
 
 
 def candidate_evidence(

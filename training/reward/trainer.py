@@ -17,7 +17,7 @@ from torch.nn import functional as F
 from transformers import EarlyStoppingCallback
 from trl import RewardConfig, RewardTrainer
 
-from agent.features.user_features import LIKED
+from agent.records.state import POSITIVE
 from training.checkpoints import WholeCheckpoints, packed_row_arguments, run_trainer
 from training.reward.model import lm_logits
 from training.reward.rows import RewardCollator, RewardRows, encode_reward_rows
@@ -79,7 +79,7 @@ def fit_evidence(rows: RewardRows) -> tuple[np.ndarray, float]:
     """
     features, likes = np.concatenate(rows.evidence), np.concatenate(rows.likes)
     if likes.all() or not likes.any():
-        raise ValueError(f"all {len(likes)} ratings are on one side of {LIKED:g} stars: a reward model needs both")
+        raise ValueError(f"all {len(likes)} ratings are on one side of {POSITIVE:g} stars: a reward model needs both")
     if not features.shape[1]:
         return np.zeros(0), math.log(likes.mean() / (1 - likes.mean()))
     model = LogisticRegression(C=10.0, max_iter=500).fit(features, likes)
@@ -98,7 +98,7 @@ def reward_loss(logits: Tensor, stars: Tensor, slate: Tensor, pair_weight: float
         slate: (R,) which slate each row is of.
         pair_weight: the weight of the pairs.
     """
-    loss = F.binary_cross_entropy_with_logits(logits, (stars >= LIKED).float())
+    loss = F.binary_cross_entropy_with_logits(logits, (stars >= POSITIVE).float())
     better = (slate[:, None] == slate[None, :]) & (stars[:, None] > stars[None, :])
     if pair_weight and better.any():
         loss = loss - pair_weight * F.logsigmoid(logits[:, None] - logits[None, :])[better].mean()

@@ -246,5 +246,5 @@ def _key(maker: RowMaker, dataset: Dataset, reference: Mapping[str, Any]) -> str
     digest = hashlib.sha256(json.dumps(said, sort_keys=True).encode())
     digest.update(pd.util.hash_pandas_object(maker.ratings, index=False).to_numpy().tobytes())
     for item in maker.catalogue.items:
-        digest.update(json.dumps([item.item_id, item.title, item.year, item.genres]).encode())
+        digest.update(json.dumps([item.item_id, item.title, item.year, item.categories]).encode())
     return digest.hexdigest()[:16]

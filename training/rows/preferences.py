@@ -6,8 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from agent.features.user_features import LIKED
-from agent.records.state import Event
+from agent.records.state import POSITIVE, Event
 
 _DAY = 86_400.0
 
@@ -24,8 +23,8 @@ def preference_pairs(
     for place in range(start, len(events), near):
         run = [event for event in events[place : place + near] if event.rating is not None]
         run = [run[k] for k in rng.permutation(len(run))]
-        likes = [event for event in run if (event.rating or 0.0) >= LIKED]
-        others = [event for event in run if (event.rating or 0.0) < LIKED]
+        likes = [event for event in run if (event.rating or 0.0) >= POSITIVE]
+        others = [event for event in run if (event.rating or 0.0) < POSITIVE]
         made = 0
         for liked in likes:
             other = next((event for event in others if _comparable(liked, event, days)), None)

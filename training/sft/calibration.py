@@ -10,10 +10,9 @@ import numpy as np
 from agent.data.dataset import Dataset
 from agent.data.interactions import indexed_ratings, user_histories
 from agent.features.model import EvidenceModel
-from agent.features.user_features import LIKED
 from agent.policy.item_lm import ItemLanguageModel
 from agent.policy.state_prompt import StatePrompt
-from agent.records.state import Goal, State
+from agent.records.state import POSITIVE, Goal, State
 from training.splits import leave_one_out, past_and_future, rated_slates
 
 GRID = (0.0, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0)
@@ -53,7 +52,7 @@ def like_choices(dataset: Dataset) -> tuple[Dataset, list[Choice]]:
     cases = []
     for user, events in user_histories(parts.future).items():
         rest = [event for event in events if (user, event.item) not in used]
-        liked = np.flatnonzero([(event.rating or 0.0) >= LIKED for event in rest])
+        liked = np.flatnonzero([(event.rating or 0.0) >= POSITIVE for event in rest])
         if len(rest) >= SMALLEST and 0 < len(liked) < len(rest):
             items = np.array([event.item for event in rest])
             cases.append(Choice(State(histories[user], goal="like"), items, liked))

@@ -11,13 +11,10 @@ from scipy.sparse import csr_matrix
 
 from agent.catalogue.catalogue import Catalogue
 from agent.records.constraints import Constraints
-from agent.records.state import Event, State
+from agent.records.state import POSITIVE, Event, State
 from agent.understanding.parser import understand
 from training.requests.phrases import PhraseBank
 from training.requests.writer import STYLES, Request, write_request
-
-LIKED = 4.0
-"""Stars from which a rating counts as a like, as in the rated-slate environment."""
 
 
 class Features(Protocol):
@@ -63,7 +60,7 @@ class SftRows:
             mask = np.zeros(len(self.catalogue), bool)
             mask[list(row.slate)] = True
             return mask
-        mask = self.catalogue.mask(row.filters or Constraints(), seen=row.state.seen - {row.target})
+        mask = self.catalogue.mask(row.filters or Constraints(), left_out=row.state.seen - {row.target})
         return np.asarray(mask)
 
     def fitting(self, row: SftRow) -> np.ndarray:
@@ -172,7 +169,7 @@ def user_rows(
         states.append(history)
         rows.append(SftRow(user, State(history, goal="next"), past[moment].item, place))
         ahead = past[moment : moment + plan.ahead]
-        liked = [event.item for event in ahead if (event.rating or 0) >= LIKED]
+        liked = [event.item for event in ahead if (event.rating or 0) >= POSITIVE]
         if not liked:
             continue
         if len(ahead) >= plan.least and len(liked) < len(ahead):

@@ -95,7 +95,7 @@ def card_updates(
 def card_html(rank: int, item: Recommendation, largest: float, name_of: NameOf) -> str:
     """A card's text; ``largest`` is the slate's highest score. All that comes from the data or the model is escaped."""
     year = f' <span class="year">{item.year}</span>' if item.year is not None else ""
-    genres = "".join(f'<li class="genre">{escape(genre)}</li>' for genre in item.genres)
+    genres = "".join(f'<li class="genre">{escape(genre)}</li>' for genre in item.categories)
     share = percent(item.score)
     label = f"The policy gives this film {share} of its probability; the rest goes to the other films it considered."
     width = 100 * item.score / largest if largest > 0 else 0

@@ -49,7 +49,7 @@ def wording(
             rows.append(wording_figures(paragraphs, None, f"{name}, templates"))
             rows.append(wording_figures(paragraphs, retelling, f"{name}, lm", speech.tokenizer, at_once))
         part("messages")
-        reader = RequestReader(speech, recommender.catalogue.genre_names)
+        reader = RequestReader(speech, recommender.catalogue.category_names)
         reading = reading_figures(expected, recommender.catalogue, reader) if expected else None
     if as_json:
         print_json(

@@ -134,5 +134,5 @@ def _show(answer: Answer) -> None:
     console.print(answer.reply, soft_wrap=True)
     for place, item in enumerate(answer.items, 1):
         year = f" ({item.year})" if item.year else ""
-        console.print(f"\n{place}. {item.title}{year}  {', '.join(item.genres)}", soft_wrap=True)
+        console.print(f"\n{place}. {item.title}{year}  {', '.join(item.categories)}", soft_wrap=True)
         console.print(f"   {item.reason}", soft_wrap=True)

@@ -90,7 +90,7 @@ class Previewer:
             own.prompt = StatePrompt(template, own.prompt.tokenizer, sample.items(catalogue), own.prompt.max_history)
             state = sample.state(wish, catalogue)
             (ids,) = own.prompt.encode([state])
-            allowed = np.flatnonzero(catalogue.mask(state.constraints, seen=state.seen))
+            allowed = np.flatnonzero(catalogue.mask(state.constraints, left_out=state.seen))
             ranking = shortlist(own.rank(state, allowed))
             order = np.argsort(-ranking.logits, kind="stable")[:PICKS]
             picks = tuple(

@@ -34,7 +34,7 @@ class Sample:
     def state(self, wish: str, catalogue: Catalogue) -> State:
         """What the chat would make of this past and a wish."""
         constraints = understand(wish, catalogue).constraints
-        return State(self.history, wish, goal="request", constraints=constraints)
+        return State(self.history, wish, goal="request", **constraints.parts())
 
     def items(self, catalogue: Catalogue) -> Sequence[Item]:
         """The catalogue as this viewer sees it."""

@@ -122,10 +122,10 @@ def _recbole(files: Files, problems: Problems) -> tuple[Table, pd.DataFrame, pd.
     )
     raw = read_table(*_open(files, "*.item"), "\t", None, problems)
     genres = "class" if "class" in raw.frame else "genre"
-    raw = raw.named({"item_id": "item", "movie_title": "title", "release_year": "year", genres: "genres"})
+    raw = raw.named({"item_id": "item", "movie_title": "title", "release_year": "year", genres: "genre"})
     # RecBole's copy misspells the one item that MovieLens 100K calls "unknown".
     titles = raw.frame["title"].replace("unkonwn", "unknown")
-    items = _items(raw.frame["item"], titles, raw.frame["genres"].str.split(), raw.frame["year"].map(parse_year))
+    items = _items(raw.frame["item"], titles, raw.frame["genre"].str.split(), raw.frame["year"].map(parse_year))
     users = None
     if _match(files, "*.user"):
         users = read_table(*_open(files, "*.user"), "\t", None, problems).frame.rename(columns={"user_id": "user"})
@@ -199,7 +199,7 @@ def _items(
             "item": ids.to_numpy(dtype=object),
             "title": pd.Series([p.title for p in parsed], dtype=object),
             "year": pd.array(found, dtype="Int64"),
-            "genres": pd.Series(cleaned, dtype=object),
+            "genre": pd.Series(cleaned, dtype=object),
             "aliases": pd.Series([list(p.aliases) for p in parsed], dtype=object),
         }
     )

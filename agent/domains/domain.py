@@ -1,0 +1,244 @@
+"""Domains: what a catalogue's items are called, what their facets mean, and how people speak of them.
+
+A domain is a folder with a ``domain.yaml``; what it does not say is taken from ``_base``. The shipped ones lie beside
+this module, a user's own is given by its folder (``--domain ./wine``).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+FOLDER = Path(__file__).parent
+BASE = "_base"
+FILE = "domain.yaml"
+
+Kind = Literal["category", "number", "year", "duration", "money", "text", "person"]
+NUMERIC: frozenset[Kind] = frozenset({"number", "year", "duration", "money"})
+NAMED: frozenset[Kind] = frozenset({"category", "person"})
+Bound = tuple[Literal["at_least", "at_most", "last"], float]
+
+POPULARITY = "popularity"
+"""The facet that every catalogue has: how many people had an item."""
+RATING = "rating"
+"""The other one: the mean grade that people gave it."""
+
+
+class DomainError(ValueError):
+    """A domain cannot be used; the message names the file, the key and the fix."""
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Nouns(_Strict):
+    """Words for an item: one, many, and what else people call it."""
+
+    one: str = "item"
+    many: str = "items"
+    also: tuple[str, ...] = ()
+
+
+class Verbs(_Strict):
+    """What a person does with an item: "a film to watch", "films you watched", "already seen"."""
+
+    base: str = "have"
+    past: str = "had"
+    done: str = "had"
+
+
+class People(_Strict):
+    """Who gives feedback: "rated by 120 viewers"."""
+
+    one: str = "person"
+    many: str = "people"
+
+
+class Facet(_Strict):
+    """One property of items that conditions, chips, questions and explanations may speak of.
+
+    Attributes:
+        name: its name in conditions and data cards.
+        kind: what its values are; ``category`` and ``person`` hold names, ``text`` is only read for its meaning.
+        primary: the category that says what sort of thing an item is.
+        label, plural: how it is called in sentences.
+        columns: the column names under which importers find it.
+        separator: what stands between several values in one cell.
+        unit: of numbers ("minutes", "£").
+        phrase: how a condition on it is worded inside a noun phrase ("by {value}").
+        words: value -> expressions that people use for it; for numbers, word -> (op, number).
+        compounds: an expression -> several values that it asks for at once.
+        also: other names that data sets give a value.
+        predicted: whether values were inferred by a model rather than given by the data.
+    """
+
+    name: str = ""
+    kind: Kind = "category"
+    primary: bool = False
+    label: str = ""
+    plural: str = ""
+    columns: tuple[str, ...] = ()
+    separator: str | None = None
+    unit: str | None = None
+    phrase: str = "{value}"
+    words: Mapping[str, tuple[str, ...] | Bound] = Field(default_factory=dict)
+    compounds: Mapping[str, tuple[str, ...]] = Field(default_factory=dict)
+    also: Mapping[str, str] = Field(default_factory=dict)
+    predicted: bool = False
+
+    @property
+    def numeric(self) -> bool:
+        """Whether its values are numbers."""
+        return self.kind in NUMERIC
+
+
+class Critique(_Strict):
+    """A comparative ("cheaper"): a facet with a direction, or values of a category that are wanted or left out."""
+
+    facet: str
+    direction: Literal["up", "down"] | None = None
+    value: str | None = None
+    without: tuple[str, ...] = ()
+    words: tuple[str, ...]
+
+
+class Sensitivity(_Strict):
+    """What somebody cannot stand or needs ("hates blood", "for kids"), as values of facets."""
+
+    words: tuple[str, ...]
+    want: Mapping[str, tuple[str, ...]] = Field(default_factory=dict)
+    without: Mapping[str, tuple[str, ...]] = Field(default_factory=dict)
+
+
+class Question(_Strict):
+    """About an item: the facet that answers it, or values by which it is judged; ``none`` says what lacks."""
+
+    words: tuple[str, ...]
+    facet: str | None = None
+    judge: Mapping[str, tuple[str, ...]] = Field(default_factory=dict)
+    none: str | None = None
+
+
+class Domain(_Strict):
+    """What is particular to one kind of catalogue; see :class:`Facet` and ``agent/domains/README.md``."""
+
+    name: str
+    nouns: Nouns = Nouns()
+    verbs: Verbs = Verbs()
+    people: People = People()
+    positive: str = "liked"
+    facets: Mapping[str, Facet] = Field(default_factory=dict)
+    critiques: Mapping[str, Critique] = Field(default_factory=dict)
+    undecidable: tuple[str, ...] = ()
+    moods: tuple[str, ...] = ()
+    sensitivities: Mapping[str, Sensitivity] = Field(default_factory=dict)
+    questions: Mapping[str, Question] = Field(default_factory=dict)
+    off_topic: tuple[str, ...] = ()
+    starters: tuple[str, ...] = ()
+    phrasebook: str | None = None
+    folder: Path = Path()
+
+    @cached_property
+    def primary(self) -> Facet | None:
+        """The category that says what sort of thing an item is; None where there is none."""
+        return next((facet for facet in self.facets.values() if facet.primary), None)
+
+    def facet_for_column(self, column: str) -> Facet | None:
+        """The facet that a column of this name holds; None where no facet claims it."""
+        wanted = _folded(column)
+        for facet in self.facets.values():
+            if wanted in {_folded(name) for name in (facet.name, facet.plural, *facet.columns)}:
+                return facet
+        return None
+
+
+def load_domain(name_or_folder: str | Path = BASE) -> Domain:
+    """A shipped domain by its name, or one from a folder that holds a ``domain.yaml``.
+
+    Raises:
+        DomainError: there is none, or its file has an unknown key or a value of the wrong kind.
+    """
+    given = str(name_or_folder)
+    shipped = FOLDER / given
+    folder = shipped if re.fullmatch(r"\w+", given) and (shipped / FILE).is_file() else Path(given).expanduser()
+    if folder.name == FILE:
+        folder = folder.parent
+    if not (folder / FILE).is_file():
+        raise DomainError(
+            f"no domain {given!r}: use one of {', '.join(domain_names())}, or a folder that holds a {FILE}"
+        )
+    return _load(folder.resolve())
+
+
+def domain_names() -> list[str]:
+    """The shipped domains, sorted; ``_base`` is none."""
+    return sorted(path.parent.name for path in FOLDER.glob(f"*/{FILE}") if path.parent.name != BASE)
+
+
+@lru_cache(maxsize=16)
+def _load(folder: Path) -> Domain:
+    merged = _overlaid(_read(FOLDER / BASE / FILE), {} if folder == FOLDER / BASE else _read(folder / FILE))
+    merged.setdefault("name", folder.name)
+    merged["folder"] = folder
+    facets: dict[str, Any] = merged.get("facets") or {}
+    for name, facet in facets.items():
+        facet = facets[name] = dict(facet or {})
+        facet.setdefault("name", name)
+        facet.setdefault("label", name.replace("_", " "))
+        facet.setdefault("plural", f"{facet['label']}s")
+    try:
+        domain = Domain.model_validate(merged)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise DomainError(f"{folder / FILE}: {where}: {first['msg']} (got {first['input']!r})") from None
+    _check_expressions(domain)
+    return domain
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise DomainError(f"{path} cannot be read as YAML: {error}") from error
+    if not isinstance(data, dict):
+        raise DomainError(f"{path} holds no mapping: start with `name: ...`")
+    return data
+
+
+def _overlaid(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """``over`` on top of ``base``: mappings are merged key by key, all else is replaced."""
+    merged = dict(base)
+    for key, value in over.items():
+        known = merged.get(key)
+        merged[key] = _overlaid(known, value) if isinstance(known, Mapping) and isinstance(value, Mapping) else value
+    return merged
+
+
+def _check_expressions(domain: Domain) -> None:
+    said: list[str] = [*domain.undecidable, *domain.moods, *domain.off_topic]
+    for critique in domain.critiques.values():
+        said += critique.words
+    for sensitivity in domain.sensitivities.values():
+        said += sensitivity.words
+    for question in domain.questions.values():
+        said += question.words
+    for facet in domain.facets.values():
+        said += facet.compounds
+        said += facet.words if facet.numeric else [str(word) for words in facet.words.values() for word in words]
+    for expression in said:
+        try:
+            re.compile(expression)
+        except re.error as error:
+            raise DomainError(f"{domain.folder / FILE}: {expression!r} is no regular expression: {error}") from None
+
+
+def _folded(name: str) -> str:
+    return re.sub(r"[\W_]+", "", name.casefold())

@@ -1,0 +1,139 @@
+"""Dialogue acts: what a message does. Only wants, judgements and controls change what the conversation holds."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from agent.records.conditions import Condition, Conditions
+
+Verdict = Literal["liked", "disliked", "seen", "not_seen", "not_interested"]
+Question = Literal["facet", "about", "compare", "why", "why_not", "person", "catalogue", "agent"]
+Control = Literal["undo", "restart", "more", "next"]
+Social = Literal["greeting", "thanks", "farewell", "chat"]
+Unclear = Literal["nonsense", "off_topic", "language"]
+
+
+@dataclass(frozen=True, slots=True)
+class Want:
+    """A wish.
+
+    ``conditions`` are what the catalogue decides, ``hints`` the wishes in the person's words that it does not (they
+    rank by semantic similarity). ``like`` and ``unlike`` are catalogue indices of examples to follow and to avoid;
+    ``reject`` of items that are refused without a verdict ("not Titanic"). ``count`` is how many are asked for (None:
+    nothing was said). ``opens_topic`` says that it is a complete new wish, which replaces the topic's conditions;
+    otherwise it refines them. ``drops`` names facets whose conditions go ("any year", "the year does not matter").
+    ``request`` is the wish in words, as the LM reads it.
+    """
+
+    conditions: Conditions = ()
+    hints: tuple[str, ...] = ()
+    like: tuple[int, ...] = ()
+    unlike: tuple[int, ...] = ()
+    reject: tuple[int, ...] = ()
+    count: int | None = None
+    opens_topic: bool = False
+    drops: tuple[str, ...] = ()
+    request: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Judge:
+    """What the person thinks of an item (a catalogue index); ``rating`` is a grade where one was given."""
+
+    item: int
+    verdict: Verdict
+    rating: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """A question; the slate and the conditions stay.
+
+    ``items`` are catalogue indices that it is about (empty: the slate, the person or the agent). ``facet`` names the
+    facet, or the question of the domain (``questions`` in its domain.yaml), that is asked for.
+    """
+
+    kind: Question
+    items: tuple[int, ...] = ()
+    facet: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """Undo, start over, more of the same, or the next slate."""
+
+    kind: Control
+
+
+@dataclass(frozen=True, slots=True)
+class Pleasantry:
+    """A greeting, a thank-you, a farewell, or chat."""
+
+    kind: Social
+
+
+@dataclass(frozen=True, slots=True)
+class NotUnderstood:
+    """Nothing that the agent can act on: why, and the words."""
+
+    kind: Unclear
+    words: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class WhichItem:
+    """A name that several items share and that nothing decides; ``said`` is what is said of the one that is meant.
+
+    In ``said`` the first option stands for the one that is meant.
+    """
+
+    words: str
+    options: tuple[int, ...]
+    said: Want | Judge | Ask | None = None
+
+
+Act = Want | Judge | Ask | Command | Pleasantry | NotUnderstood | WhichItem
+_NAMES: dict[str, type] = {
+    "want": Want,
+    "judge": Judge,
+    "ask": Ask,
+    "control": Command,
+    "social": Pleasantry,
+    "unclear": NotUnderstood,
+    "which": WhichItem,
+}
+_OF = {kind: name for name, kind in _NAMES.items()}
+
+
+def act_name(act: Act) -> str:
+    """want, judge, ask, control, social, unclear or which."""
+    return _OF[type(act)]
+
+
+def act_to_json(act: Act) -> dict[str, Any]:
+    """Plain data with the act's name under ``act``."""
+    data = asdict(act)
+    if isinstance(act, Want):
+        data["conditions"] = [own.to_json() for own in act.conditions]
+    if isinstance(act, WhichItem):
+        data["said"] = None if act.said is None else act_to_json(act.said)
+    return {"act": act_name(act), **data}
+
+
+def act_from_json(data: dict[str, Any]) -> Act:
+    """The inverse of :func:`act_to_json`.
+
+    Raises:
+        ValueError: there is no such act (the message lists those that there are).
+    """
+    fields = {key: tuple(value) if isinstance(value, list) else value for key, value in data.items() if key != "act"}
+    kind = _NAMES.get(data.get("act", ""))
+    if kind is None:
+        raise ValueError(f"unknown act {data.get('act')!r}: use one of {', '.join(_NAMES)}")
+    if kind is Want:
+        fields["conditions"] = tuple(Condition.from_json(own) for own in data.get("conditions", ()))
+    if kind is WhichItem and data.get("said") is not None:
+        fields["said"] = act_from_json(data["said"])
+    act: Act = kind(**fields)
+    return act
