@@ -83,7 +83,7 @@ def test_an_answer_has_the_documented_shape_and_round_trips(recommender: Recomme
     assert set(data["template"]) == {"name", "version", "hash"} and len(str(data["template"]["hash"])) == 64
     for item in data["items"]:
         assert set(item) == {
-            "item_id", "title", "year", "genres", "score", "propensity", "reason", "evidence",
+            "item_id", "title", "year", "categories", "score", "propensity", "reason", "evidence",
         }  # fmt: skip
         assert 0 < item["score"] <= 1 and item["propensity"] == 1.0
         assert all(set(fact) == {"kind", "weight", "item_id", "value"} for fact in item["evidence"])

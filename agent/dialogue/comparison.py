@@ -11,11 +11,12 @@ from agent.dialogue.about import description, opinion
 from agent.explanation.attribution import attribute, gather
 from agent.generation.phrases import percent
 from agent.generation.realizer import Facts
+from agent.records.state import POSITIVE
 
 if TYPE_CHECKING:
     from agent.catalogue.catalogue import Catalogue
     from agent.policy.distribution import Policy
-    from agent.records.state import POSITIVE, State
+    from agent.records.state import State
 
 MOST_COMPARED = 4
 """At most so many items are compared in one answer."""

@@ -12,10 +12,11 @@ import numpy as np
 
 from agent.generation.phrases import films_of, percent, wish_in_words
 from agent.generation.realizer import Facts
+from agent.records.state import POSITIVE
 
 if TYPE_CHECKING:
     from agent.catalogue.catalogue import Catalogue
-    from agent.records.state import POSITIVE, State
+    from agent.records.state import State
 
 LEAST_LIKED = 4
 """From so many liked films on shares are worth telling; of fewer the films themselves are named."""

@@ -12,6 +12,7 @@ from agent.domains.films.lexicon import genre_patterns
 from agent.generation.phrases import a_film_of, is_open, number_words
 from agent.generation.realizer import say
 from agent.records.answer import Evidence
+from agent.records.state import POSITIVE
 from agent.text import flat
 from prompts import PromptError
 from prompts.escaping import neutralise
@@ -19,7 +20,7 @@ from prompts.escaping import neutralise
 if TYPE_CHECKING:
     from agent.catalogue.catalogue import Catalogue, Item
     from agent.policy.distribution import Policy, Ranking
-    from agent.records.state import POSITIVE, State
+    from agent.records.state import State
     from prompts import Template
 
 MOST_HISTORY = 10
