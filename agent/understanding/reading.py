@@ -1,0 +1,90 @@
+"""Reading: what a message is read against, and what it is read as.
+
+``understand(message, context, catalogue)`` in ``agent.understanding.reader`` turns the one into the other.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from agent.records.acts import Act, WhichItem
+from agent.records.conditions import Conditions
+
+
+@dataclass(frozen=True, slots=True)
+class OpenQuestion:
+    """What the agent asked last and waits for.
+
+    Attributes:
+        kind: ``which`` of several items of one name is meant; a value of a ``facet``; ``known``: an item that the
+            person liked; ``confirm``: yes or no.
+        which: of ``which``: the act that the last message was read as; its answer is read as what was said there.
+        facet: of ``facet``: the facet that was asked for.
+        options: the values of the facet that were offered, as the catalogue writes them.
+        yes: of ``confirm``: what a "yes" stands for.
+    """
+
+    kind: Literal["which", "facet", "known", "confirm"]
+    which: WhichItem | None = None
+    facet: str | None = None
+    options: tuple[str, ...] = ()
+    yes: tuple[Act, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What a message may refer to.
+
+    Attributes:
+        conditions: those that hold now.
+        shown: catalogue indices of the last slate, in order; "the second one" and comparatives refer to it.
+        spoken: catalogue indices of the items that the latest messages of either side spoke of, the latest last; "it"
+            and corrections refer to them.
+        question: the agent's open question; None where there is none.
+        acts: of the person's message before this one.
+        begun: whether there was any message before: what only refines may then refine something.
+    """
+
+    conditions: Conditions = ()
+    shown: tuple[int, ...] = ()
+    spoken: tuple[int, ...] = ()
+    question: OpenQuestion | None = None
+    acts: tuple[Act, ...] = ()
+    begun: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Mention:
+    """``text[start:end]`` of the cleaned message stands for ``items``: by name, or as a ``reference``.
+
+    ``options`` are what an undecided name may stand for; ``items`` is then empty.
+    """
+
+    start: int
+    end: int
+    items: tuple[int, ...]
+    options: tuple[int, ...] = ()
+    reference: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a message says.
+
+    Attributes:
+        acts: in the order in which they are to be carried out; never empty.
+        language: ISO 639-1 code of the message ("en" where nothing tells).
+        mentions: the items that it speaks of, in order; places count in ``agent.text.clean(message)``.
+        plain: the message with names and typing errors as they are meant; what a request in words is made from.
+    """
+
+    acts: tuple[Act, ...]
+    language: str = "en"
+    mentions: tuple[Mention, ...] = ()
+    plain: str = ""
+
+    @property
+    def spoken(self) -> tuple[int, ...]:
+        """The items that the message speaks of, each once, in order: the next context's latest."""
+        return tuple(dict.fromkeys(item for mention in self.mentions for item in mention.items))
