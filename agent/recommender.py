@@ -27,7 +27,6 @@ from agent.understanding.context import heard
 from agent.understanding.parser import Ambiguity, Mention, Understanding
 
 if TYPE_CHECKING:
-    from agent.generation.service import Language
     from agent.store.feedback import FeedbackLog
 
 
@@ -53,8 +52,6 @@ class Recommender:
         self.catalogue = catalogue
         self.log = log
         self.explore = explore
-        self.language: Language | None = None
-        """What the LM does with words, where somebody sets it: it words replies and reads odd messages."""
         self.templates = ServedTemplates(TemplateStore(log)) if log is not None else None
         self._source = FixedPolicy(policy) if isinstance(policy, Policy) else policy
         self._histories = histories
@@ -176,8 +173,6 @@ class Recommender:
         past = self.history(conversation.user)
         turn = replace(self._turn(conversation, past, told, k, start), asks=True, undone=undone)
         answer, impression = respond(turn)
-        if self.language is not None:
-            answer = self.language.worded(answer, f"{conversation.id} {conversation.turn}", turn.voice, turn.own)
         if self.log is not None and impression is not None:
             answer = replace(answer, impression_id=impression.id)
         conversation.shown += [item.item_id for item in answer.items]
@@ -273,11 +268,7 @@ class Recommender:
 
     def _understand(self, conversation: Conversation, message: str) -> Understanding:
         """Read a message in its context; the answer to "which one?" stands for the title that was asked about."""
-        told = heard(message, conversation, self.catalogue)
-        if self.language is None:
-            return told
-        shown = conversation.slate is not None
-        return self.language.completed(told, message, shown, self._source.current())
+        return heard(message, conversation, self.catalogue)
 
     def _take(self, conversation: Conversation, ambiguity: Ambiguity) -> str:
         """Take the best known of several films of one name, where nobody can be asked; says which."""

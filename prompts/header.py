@@ -16,10 +16,8 @@ from prompts.inputs import MISSING, TYPES, Input
 
 ROLES: Final[dict[str, tuple[str, ...]]] = {
     "state": ("history", "like", "unlike", "request", "goal"),
-    "request-parsing": (),
     "explanation": (),
     "reply": (),
-    "wording": (),
     "reward": ("history", "like", "unlike", "request"),
     "reward-text": ("history", "item"),
 }

@@ -1,9 +1,8 @@
-"""Grammar: what a written text may be, and how it is held to that token by token (llguidance)."""
+"""Constrained decoding: an LM's text is held to a JSON schema token by token (llguidance)."""
 
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -13,41 +12,12 @@ import numpy as np
 if TYPE_CHECKING:
     from llguidance import LLMatcher
 
-MOST_SENTENCES = 5
-"""A retold text has at most so many sentences."""
-
 
 @dataclass(frozen=True, slots=True)
 class JsonForm:
     """JSON that a JSON schema describes, with one blank after each comma and colon."""
 
     schema: Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class RetoldForm:
-    """Sentences that quote only ``titles``, hold only ``numbers`` and ``names`` (as written), and only ``words``.
-
-    Every sentence begins with a capital, a title or a number, and ends with a mark. ``words`` are in lower case.
-    """
-
-    titles: tuple[str, ...]
-    numbers: tuple[str, ...]
-    names: tuple[str, ...]
-    words: tuple[str, ...]
-
-    @property
-    def expression(self) -> str:
-        """The form as a regular expression."""
-        copied = [f"“{title}”" for title in self.titles] + [*self.numbers, *self.names]
-        inner = "|".join(re.escape(text) for text in sorted({*copied, *self.words}, key=len, reverse=True))
-        capitals = {word[:1].upper() + word[1:] for word in self.words}
-        first = "|".join(re.escape(text) for text in sorted({*copied, *capitals}, key=len, reverse=True))
-        sentence = rf"({first})(([,;:]? | \(|-)({inner})\)?)*[.!?]"
-        return rf"{sentence}( {sentence}){{0,{MOST_SENTENCES - 1}}}"
-
-
-Form = JsonForm | RetoldForm
 
 
 class Held:
@@ -81,7 +51,7 @@ class Grammars:
         self._tokenizer = from_tokenizer(tokenizer, n_vocab=size)
         self._size = size
 
-    def start(self, form: Form) -> Held:
+    def start(self, form: JsonForm) -> Held:
         """A new text.
 
         Raises:
@@ -89,13 +59,10 @@ class Grammars:
         """
         from llguidance import LLMatcher
 
-        if isinstance(form, JsonForm):
-            source = LLMatcher.grammar_from_json_schema(
-                json.dumps(form.schema),
-                {"whitespace_flexible": False, "item_separator": ", ", "key_separator": ": "},
-            )
-        else:
-            source = LLMatcher.grammar_from_regex(form.expression)
+        source = LLMatcher.grammar_from_json_schema(
+            json.dumps(form.schema),
+            {"whitespace_flexible": False, "item_separator": ", ", "key_separator": ": "},
+        )
         matcher = LLMatcher(self._tokenizer, source)
         if matcher.is_error():
             raise ValueError(f"no text can be held to this form: {matcher.get_error()}")

@@ -6,29 +6,16 @@ import ipaddress
 import os
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from ui.cli.options import (
-    AdapterOption,
-    DataOption,
-    LanguageOption,
-    ModelOption,
-    ReadingOption,
-    WordCardsOption,
-    WordingModelOption,
-    WordingOption,
-)
+from ui.cli.options import AdapterOption, DataOption, ModelOption
 from ui.cli.terminal import out
 
 AUTH_VARIABLE = "CONCIERGE_AUTH"
 """Environment variable with accounts for ``concierge serve``, one ``user:password`` a line."""
-
-WORDING = "lm"
-"""Who words replies unless somebody says otherwise."""
 
 Port = Annotated[
     int | None,
@@ -38,17 +25,6 @@ Port = Annotated[
 
 class ServeError(Exception):
     """The chat cannot be served as asked; the message says what to change."""
-
-
-@dataclass(frozen=True, slots=True)
-class Words:
-    """The options on what the LM does with words, as :class:`agent.generation.service.Language` takes them."""
-
-    wording: str
-    wording_model: str
-    cards: bool
-    language: Path | None
-    reading: bool
 
 
 def add_to(app: typer.Typer) -> None:
@@ -69,17 +45,11 @@ def chat(
             "--open/--no-open", help="Open the page in the browser (default: on a desktop).", show_default=False
         ),
     ] = None,
-    wording: WordingOption = WORDING,
-    wording_model: WordingModelOption = "",
-    word_cards: WordCardsOption = False,
-    language: LanguageOption = None,
-    reading: ReadingOption = True,
 ) -> None:
     """Open the chat on this machine."""
     if not is_loopback(host):
         raise ServeError(f"--host {host} lets other machines in: use `concierge serve --host {host} --auth FILE`")
-    words = Words(wording, wording_model, word_cards, language, reading)
-    _run(data, model, adapter, host, port, _has_desktop() if browser is None else browser, [], (), words)
+    _run(data, model, adapter, host, port, _has_desktop() if browser is None else browser, [], ())
 
 
 def serve(
@@ -98,11 +68,6 @@ def serve(
         list[str] | None,
         typer.Option(help="An account that may edit the prompts; may be repeated (default: none).", show_default=False),
     ] = None,
-    wording: WordingOption = WORDING,
-    wording_model: WordingModelOption = "",
-    word_cards: WordCardsOption = False,
-    language: LanguageOption = None,
-    reading: ReadingOption = True,
 ) -> None:
     """Serve the chat to other machines; whoever comes in needs an account."""
     accounts = read_accounts(auth, os.environ.get(AUTH_VARIABLE))
@@ -114,8 +79,7 @@ def serve(
             f"--host {host} lets other machines in, and nobody has an account: give --auth FILE or set {AUTH_VARIABLE},"
             " with one user:password a line"
         )
-    words = Words(wording, wording_model, word_cards, language, reading)
-    _run(data, model, adapter, host, port, False, accounts, author or (), words)
+    _run(data, model, adapter, host, port, False, accounts, author or ())
 
 
 def is_loopback(host: str) -> bool:
@@ -171,26 +135,15 @@ def _run(
     browser: bool,
     accounts: list[tuple[str, str]],
     authors: Sequence[str],
-    words: Words,
 ) -> None:
     out().print("Starting Concierge …")
     from agent.data.assets import data_dir
-    from agent.generation.service import Language
     from agent.recommender import Recommender
     from agent.store.feedback import FeedbackLog
     from ui.app import build_app, launch
 
     with FeedbackLog(data_dir() / "feedback.db") as log:
         recommender = Recommender.load(data=data, model=model, adapter=adapter, log=log, explore=True, progress=True)
-        recommender.language = Language(
-            recommender.catalogue,
-            words.wording,
-            words.wording_model,
-            words.reading,
-            words.cards,
-            model,
-            *(() if words.language is None else (words.language,)),
-        )
         app = build_app(recommender, log, authors if accounts else None)
         try:
             url = launch(app, host=host, port=port, open_browser=browser, accounts=accounts)

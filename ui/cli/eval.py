@@ -17,7 +17,6 @@ from ui.cli import (
     eval_reward,
     eval_sessions,
     eval_speed,
-    eval_wording,
 )
 from ui.cli.options import AdapterOption, DataOption, ModelOption
 from ui.cli.terminal import JsonOption, out, print_json, sub_app, working
@@ -29,7 +28,6 @@ eval_reward.add_to(app)
 eval_log.add_to(app)
 eval_sessions.add_to(app)
 eval_speed.add_to(app)
-eval_wording.add_to(app)
 eval_explanations.add_to(app)
 eval_report.add_to(app)
 eval_dialogue.add_to(app)

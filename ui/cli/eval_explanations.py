@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from ui.cli.options import AdapterOption, DataOption, LanguageOption, ModelOption
+from ui.cli.options import AdapterOption, DataOption, ModelOption
 from ui.cli.terminal import JsonOption, out, print_json, steps
 
 
@@ -25,14 +24,10 @@ def explanations(
     questions: Annotated[
         int, typer.Option(help="Held-out users who are asked back, to see what questions bring.", min=0)
     ] = 0,
-    worded: Annotated[
-        int, typer.Option(help="Replies and reasons that the language adapter words anew (0: none).", min=0)
-    ] = 0,
     part: Annotated[str, typer.Option(help="test for reports, valid for choices.")] = "test",
     data: DataOption = "ml-100k",
     model: ModelOption = None,
     adapter: AdapterOption = None,
-    language: LanguageOption = None,
     seed: Annotated[int, typer.Option(help="Seed of draws and intervals.")] = 0,
     as_json: JsonOption = False,
 ) -> None:
@@ -55,25 +50,10 @@ def explanations(
         document["strangers"] = strangers.to_json(seed)
         if questions:
             document["questions"] = summary(ask_users(bench, bench.users(part, questions), report=report), seed)
-        if worded:
-            document["wording"] = _worded(bench, found.paragraphs[:worded], model, language)
     if as_json:
         print_json(document)
         return
     _show(document)
-
-
-def _worded(bench: Any, paragraphs: list[str], model: str | None, language: Path | None) -> dict[str, Any]:
-    """How often the language adapter's words for these paragraphs pass the check."""
-    from agent.data.assets import resolve_model
-    from agent.generation.local import LANGUAGE, Speech
-    from agent.generation.paraphrase import Retelling
-    from eval.conversation.wording import wording_figures
-
-    lm = bench.recommender.policy.lm
-    speech = Speech.load(language or LANGUAGE, Path(resolve_model(model)), None if lm is None else lm.model)
-    retelling = Retelling(speech, speech.card.words, held=True)
-    return wording_figures(paragraphs, retelling, "lm", speech.tokenizer, 5).to_json()
 
 
 def _show(document: dict[str, Any]) -> None:
@@ -119,9 +99,4 @@ def _show_extras(document: dict[str, Any]) -> None:
             f"{row['hit_before']:.3f} -> {row['hit_after']:.3f}, rise {row['rise']:+.3f} [{low:+.3f}, {high:+.3f}]; "
             f'after "show me more" {row["hit_more"]:.3f}',
             soft_wrap=True,
-        )
-    if "wording" in document:
-        row = document["wording"]
-        out().print(
-            f"LM's wording: {row['passed']:.0%} of {row['paragraphs']} paragraphs pass the check", soft_wrap=True
         )

@@ -21,7 +21,6 @@ from ui.cli import (
     prompts,
     recommend,
     release,
-    speak,
     train,
     understand,
 )
@@ -46,7 +45,6 @@ chat.add_to(app)
 recommend.add_to(app)
 understand.add_to(app)
 release.add_to(app)
-speak.add_to(app)
 doctor.add_to(app)
 
 

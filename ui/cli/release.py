@@ -29,8 +29,7 @@ def release(
     figures: Annotated[
         Path,
         typer.Option(
-            help="What `concierge eval ranking --json` printed for it (for a reward model: `eval reward --json`, for a "
-            "language adapter: `eval wording --json`)."
+            help="What `concierge eval ranking --json` printed for it (for a reward model: `eval reward --json`)."
         ),
     ],
     slates: Annotated[
@@ -42,18 +41,13 @@ def release(
     as_json: JsonOption = False,
 ) -> None:
     """Copy an adapter to where it is shipped from and write its model card."""
-    from agent.generation.language_card import LANGUAGE_FILE
-    from training.language.release import release_language
     from training.release import release as write
     from training.reward.model import REWARD_FILE
     from training.reward.release import release_reward
 
-    judged, speaks = (adapter / REWARD_FILE).is_file(), (adapter / LANGUAGE_FILE).is_file()
-    verb = "eval reward" if judged else "eval wording" if speaks else "eval ranking"
-    report = _read(figures, verb)
-    if speaks:
-        folder = release_language(adapter, target, report, command or "concierge train language")
-    elif judged:
+    judged = (adapter / REWARD_FILE).is_file()
+    report = _read(figures, "eval reward" if judged else "eval ranking")
+    if judged:
         folder = release_reward(adapter, target, report, command or "concierge train reward")
     else:
         folder = write(

@@ -8,14 +8,13 @@ from typing import Annotated
 import typer
 
 import prompts
-from ui.cli import train_curves, train_dialogue, train_language, train_ppo, train_reward
+from ui.cli import train_curves, train_dialogue, train_ppo, train_reward
 from ui.cli.options import DataOption, ModelOption
 from ui.cli.terminal import JsonOption, out, print_json, steps, sub_app
 
 app = sub_app("Train the policy and its reward model.")
 train_reward.add_to(app)
 train_ppo.add_to(app)
-train_language.add_to(app)
 train_curves.add_to(app)
 train_dialogue.add_to(app)
 
