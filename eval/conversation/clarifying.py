@@ -20,7 +20,7 @@ from agent.dialogue.dialogue_state import absorb
 from agent.explanation.counterfactual import MORE, Standing
 from agent.records.conversation import Conversation, Message
 from agent.understanding.parser import understand
-from eval.explanations.measuring import Bench
+from eval.conversation.held_out import HeldOut
 from eval.resampling import UserBootstrap, ratio
 
 OPEN = "What should I watch?"
@@ -48,13 +48,13 @@ class Asked:
 
 
 def ask_users(
-    bench: Bench, users: Sequence[str], k: int = 5, report: Callable[[str, int, int], None] = lambda *_: None
+    held_out: HeldOut, users: Sequence[str], k: int = 5, report: Callable[[str, int, int], None] = lambda *_: None
 ) -> list[Asked]:
     """The best question of every aspect, put to each user with their past and without it."""
     found = []
     for done, user in enumerate(users, 1):
         for past in (True, False):
-            found += _ask(bench, user, past, k)
+            found += _ask(held_out, user, past, k)
         report("questions", done, len(users))
     return found
 
@@ -72,14 +72,14 @@ def summary(asked: Sequence[Asked], seed: int = 0) -> dict[str, Any]:
     return {name: _figures(own, seed) for name, own in rows.items() if own}
 
 
-def _ask(bench: Bench, user: str, past: bool, k: int) -> list[Asked]:
-    catalogue, policy = bench.catalogue, bench.recommender.policy
-    rng = np.random.default_rng([bench.seed, *user.encode()])
-    target = int(rng.choice(bench.later(user)))
+def _ask(held_out: HeldOut, user: str, past: bool, k: int) -> list[Asked]:
+    catalogue, policy = held_out.catalogue, held_out.recommender.policy
+    rng = np.random.default_rng([held_out.seed, *user.encode()])
+    target = int(rng.choice(held_out.liked_later(user)))
     conversation = Conversation(user=user if past else None)
     conversation.messages.append(Message("user", OPEN))
     absorb(conversation, OPEN, understand(OPEN, catalogue), catalogue)
-    standing = Standing(conversation, bench.past[user] if past else (), policy, catalogue, k)
+    standing = Standing(conversation, held_out.past[user] if past else (), policy, catalogue, k)
     state = standing.state
     ranking = policy.rank(state, np.flatnonzero(catalogue.mask(state.constraints, left_out=state.seen)))
     slate = ranking.slate(k).items

@@ -31,67 +31,63 @@ def explanations(
     seed: Annotated[int, typer.Option(help="Seed of draws and intervals.")] = 0,
     as_json: JsonOption = False,
 ) -> None:
-    """Judge what the chat says: facts looked up anew, deletion test, counterfactuals tried out, variety.
+    """Judge the facts of the chat's answers: looked up in the tables, left out, and offered changes carried out.
 
     Each user chats twice: with their past, and as a stranger who says what they loved.
     """
     from agent.data.dataset import load_dataset
     from eval.conversation.clarifying import ask_users, summary
-    from eval.explanations.measuring import Bench, hold_chats
+    from eval.conversation.held_out import HeldOut
+    from eval.explanations.faithfulness import Judge
 
     if part not in ("valid", "test"):
         raise ExplanationOptionError(f"unknown part {part!r}: use valid or test")
     with steps() as report:
-        bench = Bench.build(load_dataset(data), model, adapter, seed)
-        held_out = bench.users(part, users)
-        found = hold_chats(bench, held_out, report)
-        document: dict[str, Any] = {"data": data, "part": part, "seed": seed, **found.to_json(seed)}
-        strangers = hold_chats(bench, held_out, report, strangers=True)
-        document["strangers"] = strangers.to_json(seed)
+        held_out = HeldOut.build(load_dataset(data), model, adapter, seed)
+        judge, names = Judge(held_out), held_out.users(part, users)
+        figures = judge.judge(names, report=report).to_json(seed)
+        strangers = judge.judge(names, strangers=True, report=report).to_json(seed)
+        document: dict[str, Any] = {"data": data, "part": part, "seed": seed, **figures, "strangers": strangers}
         if questions:
-            document["questions"] = summary(ask_users(bench, bench.users(part, questions), report=report), seed)
+            asked = ask_users(held_out, held_out.users(part, questions), report=report)
+            document["questions"] = summary(asked, seed)
     if as_json:
         print_json(document)
         return
-    _show(document)
+    _show(document, "users with their past")
+    _show(strangers, "the same as strangers who name what they loved")
+    _show_questions(document)
 
 
-def _show(document: dict[str, Any]) -> None:
-    _show_chats(document, "users with their past")
-    _show_chats(document["strangers"], "the same as strangers who name what they loved")
-    _show_extras(document)
-
-
-def _show_chats(document: dict[str, Any], who: str) -> None:
-    deletion, offered, variety = (document[name] for name in ("deletion", "counterfactual", "variety"))
-    out().print(
-        f"{document['users']} {who}, {document['sentences']:,} sentences: {document['verified']:.2%} verified",
-        soft_wrap=True,
+def _show(figures: dict[str, Any], who: str) -> None:
+    facts, direction, deletion, offered = (
+        figures[name] for name in ("facts", "direction", "deletion", "counterfactual")
     )
-    for one in document["not_verified"]:
-        out().print(f"  not verified ({one['form'] or 'unread'}): {one['text']}", soft_wrap=True)
+    out().print(
+        f"{figures['users']} {who}: {facts['total']:,} facts, {facts['share']:.2%} of them true", soft_wrap=True
+    )
+    for one in figures["not_true"]:
+        out().print(f"  not true of {one['item']}: {one['kind']} {one['value']}", soft_wrap=True)
+    if direction["total"]:
+        kinds = ", ".join(f"{kind} {right} of {total}" for kind, (right, total) in direction["kinds"].items())
+        out().print(f"direction: {direction['share']:.1%} of what is cited speaks for it ({kinds})", soft_wrap=True)
     if deletion["items"]:
         low, high = deletion["ci"]
         out().print(
-            f"deletion, {deletion['items']} items: the cited films carry {deletion['cited']:.3f} of the "
+            f"deletion, {deletion['items']} items: the cited items carry {deletion['cited']:.3f} of the "
             f"log-probability, as many others {deletion['other']:.3f}; difference {deletion['difference']:.3f} "
             f"[{low:.3f}, {high:.3f}]",
             soft_wrap=True,
         )
     if offered["offered"]:
         out().print(
-            f"why not: a change offered for {offered['offered']} of {offered['asked']} films; {offered['valid']:.0%} "
-            f"of the changes bring the film into the slate ({offered['kinds']})",
+            f"why not: a change offered for {offered['offered']} of {offered['asked']} items; {offered['valid']:.0%} "
+            "of the changes bring the item into the slate",
             soft_wrap=True,
         )
-    out().print(
-        f"variety: {variety['distinct']:.0%} of the sentences differ, {variety['templates']} patterns, distinct-2 "
-        f"{variety['distinct_2']:.3f}, distinct-3 {variety['distinct_3']:.3f}",
-        soft_wrap=True,
-    )
 
 
-def _show_extras(document: dict[str, Any]) -> None:
+def _show_questions(document: dict[str, Any]) -> None:
     for name, row in document.get("questions", {}).items():
         low, high = row["rise_ci"]
         out().print(
