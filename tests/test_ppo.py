@@ -12,7 +12,6 @@ import torch
 
 from agent.data.dataset import Dataset
 from agent.policy.item_lm import ItemLanguageModel, PolicyCard
-from eval.policy.ppo_check import Curve, compare, curve
 from tests.small_policy import SmallPolicy, make_small_policy, small_run
 from training.ppo.rows import EMPTY, SlateRows, rows_dataset
 from training.ppo.run import PpoRun
@@ -222,15 +221,3 @@ def test_rows_refuse_what_cannot_be_trained_on(small: SmallPolicy) -> None:
         one(evidence=[np.zeros((1, 2))])
     with pytest.raises(ValueError, match="no slates"):
         SlateRows.of(one(users=[], prompts=[], candidates=[], evidence=[], rewards=[]))
-
-
-def test_runs_are_compared_by_what_they_reached_with_how_much(whole: PpoRun) -> None:
-    made = curve(whole)
-    assert made.samples == (16, 32, 48, 64) and list(made.seconds) == sorted(made.seconds)
-    assert made.gain[-1] == pytest.approx(np.mean([entry["gain"] for entry in whole.history[1:]]))
-    slow = Curve("ppo", (1.0, 2.0, 3.0), (8, 16, 24), (0.0, 0.06, 0.08))
-    fast = Curve("exact", (1.5, 3.0, 4.5), (20, 40, 60), (0.05, 0.095, 0.1))
-    result = compare(slow, fast)
-    assert result["gain"] == {"ppo": 0.08, "exact": 0.1}
-    assert result["to_50%"]["ppo"] == {"step": 2, "seconds": 2.0, "samples": 16}
-    assert result["to_90%"] == {"ppo": None, "exact": {"step": 2, "seconds": 3.0, "samples": 40}}

@@ -18,11 +18,10 @@ from agent.records.state import Event
 from agent.retrieval.sequence_model import RetrieverConfig
 from eval.metrics import cluster_bootstrap
 from eval.protocols import llara
-from eval.protocols.choice_features import NAMES, ChoiceConfig, ChoiceEvidence, faded_matrix
-from eval.protocols.llara_lm import LM_WEIGHTS, LlaraLmPlan, first_place, fit_llara_lm, stretches
+from eval.protocols.llara_features import NAMES, ChoiceConfig, ChoiceEvidence, faded_matrix
+from eval.protocols.llara_lm import LM_WEIGHTS, LlaraLmPlan, SequenceSettings, first_place, fit_llara_lm, stretches
 from eval.protocols.llara_recipe import LlaraPlan, choice_weights, choices, drawn_candidates, fit_llara
 from eval.protocols.llara_rows import FILES, LENGTH, ChoiceRow, LlaraSplit, RowsError, load_llara, rows_folder
-from eval.protocols.sequence_lm import SequenceSettings
 from eval.ranking.cache import RankingCache
 from eval.ranking.lists import dump, rank
 from eval.ranking.run import RankingError, RankingRun

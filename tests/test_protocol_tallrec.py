@@ -9,25 +9,12 @@ import pandas as pd
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from agent.catalogue.catalogue import Catalogue
-from agent.data.assets import resolve_model
 from agent.data.dataset import Dataset
 from agent.features.user_features import ItemInfo
-from eval.protocols import tallrec, tallrec_lm, tallrec_recipe
-from eval.protocols.sequence_lm import SequenceSettings
-from eval.protocols.tallrec_lm import (
-    HEADER,
-    LM_WEIGHTS,
-    TallrecLmPlan,
-    add_lm,
-    encode,
-    fit_lm,
-    lm_log_odds,
-    sparse_windows,
-)
+from eval.protocols import tallrec, tallrec_recipe
+from eval.protocols.tallrec_features import NAMES, WindowEvidence
 from eval.protocols.tallrec_recipe import PENALTIES, cross_features, examples, fit_tallrec, log_odds
 from eval.protocols.tallrec_rows import LENGTH, SIZES, TallrecSplit, Window, load_tallrec
-from eval.protocols.window_features import NAMES, WindowEvidence
 from eval.ranking.cache import RankingCache
 from eval.ranking.run import RankingError, RankingRun
 
@@ -145,16 +132,16 @@ def test_every_rating_shown_after_five_others_is_an_example_once(split: TallrecS
 
 def test_the_penalty_is_chosen_on_validation(split: TallrecSplit, info: ItemInfo) -> None:
     fit = fit_tallrec(split, info, rows=64)
-    ratings, taught = split.shown(fit.windows), examples(fit.windows)
+    drawn = split.few(64)
+    ratings, taught = split.shown(drawn), examples(drawn)
     mine = cross_features(ratings, taught, info)
     theirs = WindowEvidence.fit(ratings, info).features(split.valid)
     liked, wanted = (np.array([window.liked for window in part]) for part in (taught, split.valid))
     areas = {c: roc_auc_score(wanted, log_odds(mine, liked, theirs, c)) for c in PENALTIES}
-    assert fit.scores.penalty == max(areas, key=areas.__getitem__)
-    assert roc_auc_score(wanted, fit.scores.valid) == pytest.approx(max(areas.values()), abs=1e-9)
+    assert fit.penalty == max(areas, key=areas.__getitem__)
+    assert roc_auc_score(wanted, fit.valid) == pytest.approx(max(areas.values()), abs=1e-9)
     assert max(areas.values()) > 0.68
-    assert len(fit.scores.test) == 1000 and fit.log_odds.shape == (len(taught),)
-    assert np.isfinite(fit.log_odds).all() and fit.log_odds.std() > 0
+    assert len(fit.test) == 1000 and np.isfinite(fit.test).all()
 
 
 def test_the_evidence_finds_effects_and_reads_stars_only_if_asked(split: TallrecSplit, info: ItemInfo) -> None:
@@ -173,39 +160,6 @@ def test_the_evidence_finds_effects_and_reads_stars_only_if_asked(split: Tallrec
     starry = WindowEvidence.fit(shown, info, stars=True)
     assert 3 < starry.mean < 4 and starry.share == pytest.approx(evidence.mean)
     assert not np.allclose(starry.features(few), starry.features(split.test[:30]))
-
-
-def test_the_lm_is_weighed_on_validation(
-    dataset: Dataset, split: TallrecSplit, info: ItemInfo, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    fit = fit_tallrec(split, info, rows=16)
-    items, base = Catalogue(dataset).items, resolve_model()
-    small = TallrecLmPlan(SequenceSettings(layers=1, steps=3, batch=4), passes=9.0)
-    few = TallrecSplit(split.train, split.valid[:30], split.test[:5], split.ratings)
-    own = replace(fit, scores=replace(fit.scores, valid=fit.scores.valid[:30], test=fit.scores.test[:5]))
-    lm = fit_lm(own, split.shown(own.windows), items, base, small)
-    monkeypatch.setattr(tallrec_lm, "fit_lm", lambda *given: lm)
-    scores = add_lm(few, own, items, base, small)
-    valid, test = (lm_log_odds(lm, part) for part in (few.valid, few.test))
-    liked = [window.liked for window in few.valid]
-    areas = {w: roc_auc_score(liked, own.scores.valid + w * valid) for w in LM_WEIGHTS}
-    assert scores.lm_weight == max(areas, key=areas.__getitem__)
-    assert scores.test == pytest.approx(own.scores.test + scores.lm_weight * test, abs=1e-4)
-    # What is asked about is not read, and how its history was liked is.
-    ids = encode(lm, few.test[0])
-    other = replace(few.test[0], target=replace(few.test[0].target, rating=1.0))
-    assert encode(lm, other) == ids and len(ids) == len(lm.words(HEADER)) + 2 * LENGTH + 1
-    first = few.test[0].history[0]
-    turned = replace(
-        few.test[0], history=(replace(first, rating=1.0 if (first.rating or 0) > 3 else 5.0), *few.test[0].history[1:])
-    )
-    assert encode(lm, turned) != ids
-
-
-def test_windows_that_are_read_lie_apart(split: TallrecSplit) -> None:
-    taken = sparse_windows(split.train, 5)
-    assert len(taken) == pytest.approx(len(split.train) / 5, rel=0.05)
-    assert {window.user for window in taken} == {window.user for window in split.train}
 
 
 def test_the_figures_come_out_of_the_dump_again(dataset: Dataset, split: TallrecSplit) -> None:
@@ -227,5 +181,4 @@ def test_the_table_has_the_trivial_row_and_ours_above_it(dataset: Dataset) -> No
     figures = {row.policy: row.figures["auc"].mean for row in table.rows}
     assert figures["likes in the history"] == pytest.approx(0.72, abs=0.015)
     assert figures["policy without the LM, all rows"] > figures[tallrec.TRIVIAL]
-    assert figures["policy, all rows"] > figures[tallrec.TRIVIAL]
     assert figures["policy without the LM, all rows + others"] > figures["policy without the LM, all rows"]

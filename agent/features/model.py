@@ -209,12 +209,6 @@ class EvidenceModel:
         probability: np.ndarray = 1.0 / (1.0 + np.exp(-(features[..., place] * self.scale[place] + self.centre[place])))
         return probability
 
-    def predicted_rating(self, features: np.ndarray) -> np.ndarray:
-        """The predicted stars, cut to 0.5 to 5, from what :meth:`features` returned; its leading shape."""
-        place = FEATURES.index("predicted_rating")
-        stars: np.ndarray = np.clip(features[..., place] * self.scale[place] + self.centre[place], 0.5, 5.0)
-        return stars
-
     def save(self, folder: Path) -> None:
         """Write the model into the folder (made if missing): safetensors and JSON, no pickle."""
         self.retriever.save(folder)

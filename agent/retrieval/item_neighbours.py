@@ -60,18 +60,6 @@ class ItemNeighbours:
         scale = np.divide(1.0, total, out=np.zeros_like(total), where=total > 0)
         return sparse.csr_matrix(sparse.diags(scale) @ self.similarity)
 
-    def similar(self, item: int, k: int = 10) -> list[tuple[int, float]]:
-        """The ``k`` nearest items with their similarity, nearest first (fewer where fewer are known).
-
-        Raises:
-            IndexError: ``item`` is not a catalogue index.
-        """
-        if not 0 <= item < self.similarity.shape[0]:
-            raise IndexError(f"item index {item} is outside the catalogue of {self.similarity.shape[0]}")
-        row = slice(self.similarity.indptr[item], self.similarity.indptr[item + 1])
-        order = np.argsort(-self.similarity.data[row], kind="stable")[:k]
-        return [(int(self.similarity.indices[row][i]), float(self.similarity.data[row][i])) for i in order]
-
     def arrays(self) -> dict[str, np.ndarray]:
         """All numbers by name, for storing."""
         matrix = self.similarity

@@ -172,7 +172,8 @@ class Judge:
             case "genre":
                 return fact.value in row["genres"] and any(fact.value in group for group in wanted.genres)
             case "year":
-                return fact.value == row["year"] and (wanted.year_min or 0) <= row["year"] <= (wanted.year_max or 9999)
+                asked = (wanted.year_min or 0) <= row["year"] <= (wanted.year_max or 9999)
+                return bool(asked and fact.value == row["year"])
             case "rating":
                 return isinstance(fact.value, int | float) and abs(mean - fact.value) <= 0.05 + 1e-9
             case "viewers":

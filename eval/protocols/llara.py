@@ -1,7 +1,7 @@
 """LLaRA: find what a user watched next among it and nineteen items drawn blindly; the authors' rows and split.
 
 All is trained on the 754 training users' items of three stars or more: the evidence, its weights, and the LM beside it
-(:mod:`eval.protocols.choice_features`, :mod:`eval.protocols.llara_recipe`, :mod:`eval.protocols.llara_lm`). The weight
+(:mod:`eval.protocols.llara_features`, :mod:`eval.protocols.llara_recipe`, :mod:`eval.protocols.llara_lm`). The weight
 of the LM and the library peers' settings are chosen on the validation rows. Of a row its history is read and nothing
 else of its user. Item numbers are never features: MovieLens numbers items as users rated them, test users included.
 

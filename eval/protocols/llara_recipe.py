@@ -22,7 +22,7 @@ from agent.data.interactions import user_folds
 from agent.features.user_features import ItemInfo
 from agent.policy.distribution import Policy
 from agent.records.state import Event
-from eval.protocols.choice_features import NAMES, ChoiceConfig, ChoiceEvidence, evidence_key
+from eval.protocols.llara_features import NAMES, ChoiceConfig, ChoiceEvidence, evidence_key
 from eval.protocols.llara_rows import LENGTH, ChoiceRow
 
 Report = Callable[[str, int, int], None]

@@ -1,10 +1,9 @@
 """TALLRec: will a user like the next item, given ten liked or not? Windows of MovieLens-100K, area under the ROC curve.
 
 All is trained on the training windows alone, or on so many drawn from them: the evidence's item statistics, the weights
-of its features, and the LM beside it (:mod:`eval.protocols.tallrec_recipe`, :mod:`eval.protocols.tallrec_lm`). The
-penalty of those weights and the weight of the LM are chosen on the validation windows. The thousand test windows
-belong to sixteen users, so intervals are over users and wide. With few training rows the figure is the mean over
-several draws of them.
+of its features (:mod:`eval.protocols.tallrec_recipe`). The penalty of those weights is chosen on the validation
+windows. The thousand test windows belong to sixteen users, so intervals are over users and wide. With few training
+rows the figure is the mean over several draws of them.
 """
 
 from __future__ import annotations
@@ -17,21 +16,16 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from agent.catalogue.catalogue import Catalogue
-from agent.data.assets import resolve_model
 from agent.data.dataset import Dataset
 from agent.features.user_features import ItemInfo
-from agent.policy import item_embeddings as item_tokens
-from agent.retrieval import item_neighbours as cooccurrence
+from agent.retrieval import item_neighbours
 from eval.metrics import Interval
-from eval.protocols import sequence_lm, tallrec_lm, tallrec_recipe, tallrec_rows, window_features
-from eval.protocols.tallrec_lm import TallrecLmPlan, add_lm
+from eval.protocols import tallrec_features, tallrec_recipe, tallrec_rows
+from eval.protocols.tallrec_features import NAMES, WindowEvidence
 from eval.protocols.tallrec_recipe import Source, TallrecScores, fit_tallrec
 from eval.protocols.tallrec_rows import TallrecSplit, Window, load_tallrec
-from eval.protocols.window_features import NAMES, WindowEvidence
 from eval.ranking.cache import digest, digest_files
 from eval.ranking.lists import COLUMNS
-from eval.ranking.rows import base_digest
 from eval.ranking.run import Kind, RankingError, RankingRun
 from eval.ranking.table import Table, TableRow
 from eval.resampling import Statistic, UserBootstrap
@@ -44,8 +38,9 @@ TRIVIAL = "history's and item's likes"
 _ABOUT = (
     "Published for 16, 64 and 256 training rows: .6724, .6748, .7198. `+ others` has its item statistics from the "
     "likes of the users without any window: more than the published rows show, and of other people only. `+ stars` "
-    "reads the windows' stars, where the published prompts say likes and dislikes. The released policies are not among "
-    "the rows: they were trained on ratings of these users."
+    "reads the windows' stars, where the published prompts say likes and dislikes. An LM trained beside the "
+    "features got weight 0 on the validation windows: rows with the LM would be those without. The released policies "
+    "are not among the rows: they were trained on ratings of these users."
 )
 
 
@@ -58,7 +53,6 @@ class _Plan:
     source: Source
     rows: int | None = None
     names: tuple[str, ...] = NAMES
-    lm: TallrecLmPlan | None = None
     stars: bool = False
 
     @property
@@ -71,8 +65,6 @@ PLANS = (
     _Plan(TRIVIAL, "baseline", "rows", None, ("user_likes", "item_like_rate")),
     *(_Plan(f"policy without the LM, {n} rows", "ours", "rows", n) for n in FEW),
     _Plan("policy without the LM, all rows", "ours", "rows"),
-    _Plan("policy, 256 rows", "ours", "rows", 256, lm=TallrecLmPlan()),
-    _Plan("policy, all rows", "ours", "rows", lm=TallrecLmPlan()),
     _Plan("policy without the LM, 256 rows + stars", "ours", "rows", 256, stars=True),
     _Plan("policy without the LM, all rows + stars", "ours", "rows", stars=True),
     *(_Plan(f"policy without the LM, {n} rows + others", "ours", "others", n) for n in FEW),
@@ -81,7 +73,7 @@ PLANS = (
 
 
 def tables(dataset: Dataset, run: RankingRun) -> list[Table]:
-    """The protocol's table; penalties and the weights of LMs are chosen on the validation windows.
+    """The protocol's table; penalties are chosen on the validation windows.
 
     Raises:
         RankingError: the data set is another than MovieLens-100K, or a row is asked for that there is not.
@@ -103,10 +95,7 @@ def tables(dataset: Dataset, run: RankingRun) -> list[Table]:
         run.report(f"fitting {plan.name}", number, len(plans))
         fits = [_fit(plan, draw, split, dataset, info, others, run) for draw in range(plan.draws)]
         scores[plan.name] = [fit.valid if run.part == "valid" else fit.test for fit in fits]
-        name, chosen = ("C", [fit.penalty for fit in fits])
-        if plan.lm is not None:
-            name, chosen = "the LM's weight", [fit.lm_weight for fit in fits]
-        notes.append(f"{plan.name}: {name} chosen on validation is {', '.join(f'{own:g}' for own in chosen)}.")
+        notes.append(f"{plan.name}: C chosen on validation is {', '.join(f'{fit.penalty:g}' for fit in fits)}.")
     run.report("intervals", len(plans), len(plans))
     reference = run.compare[1] if run.compare is not None else TRIVIAL
     rows = figures(scores, windows, reference, {plan.name: plan.kind for plan in plans}, run.seed)
@@ -176,19 +165,11 @@ def _fit(
 ) -> TallrecScores:
     """The scores of one draw, from the cache where they are there."""
     seed = run.seed + draw
-    base = "" if plan.lm is None else base_digest(run.model)
-    key = "tallrec-" + digest(dataset.fingerprint, _code(), base, asdict(plan), seed)
+    key = "tallrec-" + digest(dataset.fingerprint, _code(), asdict(plan), seed)
     kept = run.cache.note(key)
     if kept is None:
         known = others() if plan.source == "others" else None
-        fit = fit_tallrec(split, info, plan.source, known, plan.rows, plan.names, plan.stars, seed)
-        scores = fit.scores
-        if plan.lm is not None:
-
-            def report(what: str, done: int, of: int) -> None:
-                run.report(f"{plan.name}, draw {draw + 1}: {what}", done, of)
-
-            scores = add_lm(split, fit, Catalogue(dataset).items, resolve_model(run.model), plan.lm, report)
+        scores = fit_tallrec(split, info, plan.source, known, plan.rows, plan.names, plan.stars, seed)
         kept = asdict(scores) | {"valid": scores.valid.tolist(), "test": scores.test.tolist()}
         run.cache.keep_note(key, kept)
     return TallrecScores(**{**kept, "valid": np.array(kept["valid"]), "test": np.array(kept["test"])})
@@ -197,7 +178,7 @@ def _fit(
 @functools.cache
 def _code() -> str:
     """A hash over the source that the scores are made by."""
-    modules = (tallrec_recipe, tallrec_rows, window_features, tallrec_lm, sequence_lm, item_tokens, cooccurrence)
+    modules = (tallrec_recipe, tallrec_rows, tallrec_features, item_neighbours)
     return digest_files([Path(str(module.__file__)) for module in modules])
 
 

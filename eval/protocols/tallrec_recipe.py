@@ -19,8 +19,8 @@ from sklearn.metrics import roc_auc_score
 
 from agent.data.interactions import user_folds
 from agent.features.user_features import ItemInfo
+from eval.protocols.tallrec_features import NAMES, WindowEvidence
 from eval.protocols.tallrec_rows import TallrecSplit, Window
-from eval.protocols.window_features import NAMES, WindowEvidence
 
 Source = Literal["rows", "others"]
 """What item statistics are made of: the ratings that the training windows show, or those of all the users who have no
@@ -37,27 +37,13 @@ SHORTEST = 5
 class TallrecScores:
     """Log-odds of a like for every validation and test window after training on ``rows`` windows.
 
-    ``penalty`` was chosen for the evidence, ``lm_weight`` for the LM's logits (0 where there is no LM).
+    ``penalty`` was chosen on the validation windows.
     """
 
     rows: int
     penalty: float
     valid: np.ndarray
     test: np.ndarray
-    lm_weight: float = 0.0
-
-
-@dataclass(frozen=True)
-class TallrecFit:
-    """The scores without the LM, and what the LM is trained beside: ``examples`` and their ``log_odds`` (N,).
-
-    An example's log-odds are by statistics and weights that have not seen its user.
-    """
-
-    scores: TallrecScores
-    windows: tuple[Window, ...]
-    examples: tuple[Window, ...]
-    log_odds: np.ndarray
 
 
 def examples(windows: Sequence[Window]) -> list[Window]:
@@ -103,7 +89,7 @@ def fit_tallrec(
     names: Sequence[str] = NAMES,
     stars: bool = False,
     seed: int = 0,
-) -> TallrecFit:
+) -> TallrecScores:
     """Train on ``rows`` windows (None: all) drawn by the seed, choose on validation, score both parts.
 
     Args:
@@ -131,12 +117,8 @@ def fit_tallrec(
     scores = {penalty: log_odds(mine, liked, theirs, penalty) for penalty in PENALTIES}
     areas = {penalty: roc_auc_score(wanted, own[: len(wanted)]) for penalty, own in scores.items()}
     best = max(areas, key=areas.__getitem__)
-    own = np.empty(len(taught))
-    for held in folds_of(taught):
-        rest = np.setdiff1d(np.arange(len(taught)), held)
-        own[held] = log_odds(mine[rest], liked[rest], mine[held], best)
     valid, test = np.split(scores[best], [len(wanted)])
-    return TallrecFit(TallrecScores(len(windows), best, valid, test), windows, tuple(taught), own)
+    return TallrecScores(len(windows), best, valid, test)
 
 
 def log_odds(mine: np.ndarray, liked: np.ndarray, theirs: np.ndarray, penalty: float) -> np.ndarray:

@@ -119,15 +119,6 @@ class Mixture:
         return any(name in ("diversity", "novelty") for name, _ in self.weights)
 
 
-def mixture(weights: Mapping[str, float]) -> Mixture:
-    """The mixture with these weights: ``mixture({"click": 0.7, "diversity": 0.3})``.
-
-    Raises:
-        RewardError: see :class:`Mixture`.
-    """
-    return Mixture(tuple((name, float(weight)) for name, weight in weights.items()))
-
-
 def parse_reward(text: str) -> Mixture:
     """Read ``click``, or ``click:0.7,diversity:0.3``; a name without a weight has weight 1.
 
@@ -166,28 +157,6 @@ def reward_table(
         )
         for slate in slates
     ]
-
-
-def order_rewards(
-    slate: Slate,
-    order: Sequence[int],
-    reward: Reward,
-    traits: ItemTraits | None = None,
-    threshold: float = POSITIVE,
-) -> np.ndarray:
-    """The reward at each place where the slate's items are shown in ``order`` (positions in the slate), (len(order),).
-
-    Raises:
-        IndexError: a position is outside the slate.
-    """
-    shown = tuple(slate.items[position] for position in order)
-    stars = [slate.ratings[position] for position in order]
-    return np.array(
-        [
-            reward(Outcome(item, own, own >= threshold, shown, place, slate.history, traits))
-            for place, (item, own) in enumerate(zip(shown, stars, strict=True))
-        ]
-    )
 
 
 def place_weights(places: int) -> np.ndarray:
