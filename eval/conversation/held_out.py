@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from agent.catalogue.catalogue import LIKED, Catalogue
+from agent.catalogue.catalogue import Catalogue
 from agent.data.dataset import Dataset
 from agent.data.interactions import indexed_ratings, user_histories
 from agent.features.model import EvidenceModel
 from agent.policy.loading import assemble, talk_policy
 from agent.policy.semantic import Meaning
 from agent.recommender import Recommender
-from agent.records.state import Event
+from agent.records.state import POSITIVE, Event
 from eval.protocols.requests import user_part
 from eval.ranking.cases import some_users
 from training.splits import past_and_future
@@ -59,7 +59,7 @@ class HeldOut:
         """What a user liked later, as catalogue indices, in time order."""
         seen = {event.item for event in self.past[user]}
         later = (event for event in self.future.get(user, ()) if event.item not in seen)
-        return [event.item for event in later if event.rating is not None and event.rating >= LIKED]
+        return [event.item for event in later if event.rating is not None and event.rating >= POSITIVE]
 
     def liked_most(self, user: str) -> list[int]:
         """What a user rated highest before, the latest first, as catalogue indices."""

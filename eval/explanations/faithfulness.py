@@ -21,10 +21,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from agent.dialogue.dialogue_state import state_of
 from agent.records.answer import Answer, Evidence, Recommendation
+from agent.records.conditions import Condition
 from agent.records.conversation import Conversation
 from agent.records.state import State
 from eval.conversation.held_out import HeldOut
@@ -101,7 +101,13 @@ class Judge:
         self.policy = held_out.recommender.policy
         table = held_out.known.ratings.groupby("item")["rating"].agg(["mean", "size"])
         self._ratings = {str(item): (float(mean), int(size)) for item, mean, size in table.itertuples()}
-        self._items = {str(row["item"]): row for row in held_out.known.items.to_dict("records")}
+        items = held_out.known.items
+        self._titles = dict(zip(items["item"].astype(str), items["title"], strict=True))
+        self._facets = {
+            name: dict(zip(self._titles, self._column(name, facet.numeric), strict=True))
+            for name, facet in held_out.known.facets.items()
+            if facet.kind != "text"
+        }
 
     def judge(
         self,
@@ -147,12 +153,11 @@ class Judge:
 
     def _look_up(self, item: Recommendation, state: State, found: Figures) -> None:
         """Every fact of a recommendation beside the tables and the state."""
-        row = self._items[item.item_id]
-        year = None if pd.isna(row["year"]) else int(row["year"])
+        primary = next((name for name, facet in self.catalogue.facets.items() if facet.primary), "")
+        shown = [(self.catalogue.year_facet or "", item.year), *((primary, value) for value in item.categories)]
         checks: list[tuple[str, Any, bool]] = [
-            ("title", item.title, item.title == row["title"]),
-            ("year", item.year, item.year == year),
-            *(("genre", genre, genre in row["genres"]) for genre in item.genres),
+            ("title", item.title, item.title == self._titles[item.item_id]),
+            *((facet, value, self._has(item.item_id, facet, value)) for facet, value in shown if value is not None),
             *((fact.kind, fact.value or fact.item_id, self._true(fact, item, state)) for fact in item.evidence),
         ]
         for kind, value, true in checks:
@@ -161,7 +166,6 @@ class Judge:
                 found.wrong.append({"item": item.item_id, "kind": kind, "value": value})
 
     def _true(self, fact: Evidence, item: Recommendation, state: State) -> bool:
-        row, wanted = self._items[item.item_id], state.constraints
         mean, count = self._ratings.get(item.item_id, (0.0, 0))
         match fact.kind:
             case "history":
@@ -169,23 +173,28 @@ class Judge:
                 return fact.item_id in events and events[fact.item_id] == fact.value
             case "like":
                 return fact.item_id in {self.catalogue[index].item_id for index in state.like}
-            case "genre":
-                return fact.value in row["genres"] and any(fact.value in group for group in wanted.genres)
-            case "year":
-                asked = (wanted.year_min or 0) <= row["year"] <= (wanted.year_max or 9999)
-                return bool(asked and fact.value == row["year"])
             case "rating":
                 return isinstance(fact.value, int | float) and abs(mean - fact.value) <= 0.05 + 1e-9
             case "viewers":
                 return fact.value == count
             case "match":
                 return fact.value == state.request
-        return False
+        # Any other fact is a facet's value that was asked for.
+        asked = [condition for condition in state.conditions if condition.facet == fact.kind]
+        return self._has(item.item_id, fact.kind, fact.value) and any(_met(own, fact.value) for own in asked)
+
+    def _has(self, item_id: str, facet: str, value: Any) -> bool:
+        known = self._facets.get(facet, {}).get(item_id)
+        return value in known if isinstance(known, list) else bool(value == known)
+
+    def _column(self, facet: str, numeric: bool) -> list[Any]:
+        known = self.held_out.known
+        return known.numbers(facet).tolist() if numeric else known.names(facet)
 
     def _leave_out(self, user: str, state: State, answer: Answer, found: Figures) -> None:
         """Rank again without what is cited for each item: each part alone, all of it, and as many other items."""
         rng = np.random.default_rng([self.held_out.seed, *user.encode()])
-        candidates = np.flatnonzero(self.catalogue.mask(state.constraints, seen=state.seen))
+        candidates = np.flatnonzero(self.catalogue.mask(state.conditions, left_out=state.seen | state.excluded))
         known = [event.item for event in state.history] + list(state.like)
         variants, alone, sets = [state], [], []
         for item in answer.items:
@@ -211,3 +220,10 @@ class Judge:
             found.users.append(user)
             found.cited.append(float(change[place][row]))
             found.other.append(float(np.mean([own[row] for own in change[place + 1 : place + 1 + DRAWS]])))
+
+
+def _met(condition: Condition, value: Any) -> bool:
+    if condition.names:
+        return (value in condition.names) != condition.negative
+    low, high = condition.span
+    return ((low is None or value >= low) and (high is None or value <= high)) != condition.negative
