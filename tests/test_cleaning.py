@@ -15,8 +15,7 @@ from typer.testing import CliRunner
 from agent.data.dataset import Dataset, import_dataset, import_report
 from agent.data.interactions import indexed_ratings
 from training.rows.cleaning import CleaningReport, Finding, clean_ratings
-from training.rows.datasets import RowMaker
-from training.rows.splits import RowSettings
+from training.rows.datasets import RowMaker, RowSettings
 from ui.cli.main import app
 
 

@@ -23,8 +23,7 @@ from agent.records.conversation import Conversation
 from agent.records.state import State
 from eval.conversation.redial import HeardRow, rank_targets, result
 from eval.conversation.redial_rows import DialogueRow, RowError, Titles, plain_title, read_rows
-from training.conversational_ranker.conditional_logit import Choice, fit_weights
-from training.conversational_ranker.recipe import past_of
+from training.conversational_ranker.recipe import Choice, fit_weights, past_of
 from ui.cli.main import app
 
 if TYPE_CHECKING:

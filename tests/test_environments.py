@@ -12,8 +12,7 @@ from gymnasium.utils.env_checker import check_env
 from agent.data.dataset import Dataset
 from agent.data.interactions import indexed_ratings
 from agent.records.state import Event
-from training.environments.episodes import SessionPolicy, SessionReport, run_sessions
-from training.environments.session import CONVERTED, NOTHING, SessionEnv
+from training.environments.session import CONVERTED, NOTHING, SessionEnv, SessionPolicy, SessionReport, run_sessions
 from training.environments.user_model import StarScale, UserModel, UserSettings
 from training.splits import held_out_users, past_and_future
 

@@ -10,8 +10,7 @@ from typer.testing import CliRunner
 
 from agent.data.dataset import Dataset
 from eval.policy.sessions import SessionPolicyError, blind, compare, evaluate
-from training.environments.episodes import run_sessions
-from training.environments.session import SessionEnv
+from training.environments.session import SessionEnv, run_sessions
 from training.environments.user_model import UserModel
 from ui.cli.main import app
 

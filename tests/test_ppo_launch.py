@@ -16,7 +16,7 @@ from safetensors.numpy import load_file
 from agent.data.dataset import Dataset
 from tests.conftest import ROOT
 from tests.small_policy import SmallPolicy, make_small_policy, save_small_policy
-from training.ppo.checkpoint import WEIGHTS_FILE
+from training.ppo.trainer import WEIGHTS_FILE
 
 STEPS = 4
 SETTINGS = {"steps": STEPS, "slates": 4, "generations": 4, "save_steps": 2, "probe_every": 2, "distinct_window": 16}

@@ -30,7 +30,7 @@ from eval.reward.best_of_n import best_of_n, pick_chances
 from eval.reward.figures import statistics
 from eval.reward.score_file import read_scores
 from eval.reward.slices import slices
-from training.reward.figures import auc_by_group, calibration_error
+from training.reward.calibration import auc_by_group, calibration_error
 from training.splits import Slate, past_and_future, rated_slates
 from ui.cli.main import app
 

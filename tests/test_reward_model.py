@@ -26,11 +26,18 @@ from agent.policy.item_lm import ADAPTER_FILE, AdapterError, PolicyCard, load_ba
 from agent.policy.loading import RELEASED
 from agent.records.state import Event, State
 from training.adapter import LARGEST
-from training.reward.calibration import KINDS, Calibration, Kind, choose_calibration
-from training.reward.figures import auc_by_group, calibration_error, reliability
+from training.release import release_reward
+from training.reward.calibration import (
+    KINDS,
+    Calibration,
+    Kind,
+    auc_by_group,
+    calibration_error,
+    choose_calibration,
+    reliability,
+)
 from training.reward.model import RewardCard, RewardModel, adapted_classifier, lm_logits
 from training.reward.recipe import RewardResult, train_reward
-from training.reward.release import release_reward
 from training.reward.rows import RewardRows, build_reward_rows, candidate_evidence, pack_candidates
 from training.reward.trainer import RewardSettings, fit_evidence, reward_loss
 from training.splits import PastAndFuture, past_and_future

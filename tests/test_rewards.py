@@ -10,9 +10,9 @@ from agent.data.dataset import Dataset
 from agent.data.interactions import indexed_ratings
 from agent.features.user_features import ItemInfo
 from agent.records.state import Event
-from training.item_traits import ItemTraits
 from training.ppo.rewards import (
     REWARDS,
+    ItemTraits,
     Mixture,
     Outcome,
     RewardError,

@@ -16,9 +16,17 @@ import prompts
 from agent.data.dataset import Dataset
 from agent.data.interactions import indexed_ratings, user_histories
 from agent.records.state import Event
-from training.rows.datasets import KINDS, Kind, RowMaker, RowSet, build_rows
-from training.rows.preferences import preference_pairs
-from training.rows.splits import SPLITS, RowSettings, split_histories
+from training.rows.datasets import (
+    KINDS,
+    SPLITS,
+    Kind,
+    RowMaker,
+    RowSet,
+    RowSettings,
+    build_rows,
+    preference_pairs,
+    split_histories,
+)
 from training.sft.rows import RowPlan
 from training.splits import held_out_users, leave_one_out, past_and_future, rated_slates
 

@@ -16,8 +16,7 @@ from agent.records.state import Event
 from eval.metrics import Row, Scorer, rows_of
 from eval.ranking import baselines
 from eval.ranking.scorers import history_scorer
-from training.environments.episodes import SessionReport, run_sessions
-from training.environments.session import SessionEnv
+from training.environments.session import SessionEnv, SessionReport, run_sessions
 from training.environments.user_model import UserModel
 from training.splits import past_and_future
 

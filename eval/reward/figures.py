@@ -13,8 +13,7 @@ from sklearn.model_selection import GroupKFold
 from eval.resampling import Statistic, UserBootstrap, ratio
 from eval.reward.pairs import RatedPairs, ScoreError, Scores
 from training.ppo.rewards import REWARDS, reward_table
-from training.reward.calibration import out_of_fold
-from training.reward.figures import auc_by_group
+from training.reward.calibration import auc_by_group, out_of_fold
 
 BINS = 10
 """Bins of equal width of the calibration error and the reliability curve."""
@@ -117,7 +116,7 @@ def auc_statistic(scores: np.ndarray, likes: np.ndarray, users: UserBootstrap) -
 
 
 def calibration_statistic(probabilities: np.ndarray, likes: np.ndarray, users: UserBootstrap) -> Statistic:
-    """The expected calibration error of :func:`training.reward.figures.calibration_error`, by drawn users."""
+    """The expected calibration error of :func:`training.reward.calibration.calibration_error`, by drawn users."""
     bins = np.minimum((probabilities * BINS).astype(np.int64), BINS - 1)
     gaps = users.by_user(*((bins == k) * (likes - probabilities) for k in range(BINS)))
     size = np.bincount(users.place, minlength=len(users.names)).astype(np.float64)

@@ -15,7 +15,7 @@ from eval.reward.best_of_n import best_of_n, curve_json, step_statistics
 from eval.reward.figures import BINS, predicted_stars, probabilities_of, statistics
 from eval.reward.pairs import RatedPairs, ScoreError, Scores
 from eval.reward.slices import LEAST, slices
-from training.reward.figures import reliability
+from training.reward.calibration import reliability
 
 SLICE_RESAMPLES = 500
 """Draws of users in slices, of which there are many."""

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.optimize import minimize
 
 from agent.catalogue.catalogue import Catalogue
 from agent.features.conversation_features import FEATURES, Rated, Talk, TalkEvidence
@@ -19,7 +20,6 @@ from agent.policy.conversational_ranker import POLICY_PARTS, PastDialogues, Talk
 from agent.policy.item_embeddings import item_keys
 from agent.policy.semantic import Meaning
 from agent.records.state import POSITIVE
-from training.conversational_ranker.conditional_logit import Choice, draw, fit_weights
 
 _NAMED = (0.18, 0.22, 0.2, 0.15, 0.1, 0.06, 0.05, 0.04)
 """Shares of talks in which 0, 1, ... 7 films were named before."""
@@ -204,3 +204,65 @@ def _talk(
     if wish in themes and rng.random() < settings.themes:
         texts.append(f"Something with {themes[wish][int(rng.integers(len(themes[wish])))]}")
     return texts, wish, tuple(int(item) for item in named), asked
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One choice that was seen: ``features`` (F, candidates), the chosen one's ``place``, and ``offset`` (candidates,).
+
+    The offset is the logarithm of how many items a sampled candidate stands for.
+    """
+
+    features: np.ndarray
+    place: int
+    offset: np.ndarray
+
+
+def draw(
+    features: np.ndarray, target: int, banned: Sequence[int], sure: np.ndarray, rng: np.random.Generator, drawn: int
+) -> Choice:
+    """A choice over the ``sure`` items and ``drawn`` random ones, without those ``banned`` (the target stays).
+
+    ``features`` is (F, n_items).
+    """
+    n_items = features.shape[1]
+    sampled = rng.choice(n_items, size=min(drawn, n_items), replace=False)
+    candidates = np.unique(np.concatenate([[target], sampled, sure]))
+    candidates = candidates[~np.isin(candidates, [item for item in banned if item != target])]
+    offset = np.where(np.isin(candidates, sure), 0.0, np.log(n_items / len(sampled)))
+    place = int(np.flatnonzero(candidates == target)[0])
+    return Choice(features[:, candidates].astype(np.float16), place, offset.astype(np.float32))
+
+
+def fit_weights(choices: Sequence[Choice], penalty: float = 3e-3, steps: int = 150) -> np.ndarray:
+    """The weights (F,) float32 that make the choices most probable, with ``penalty`` times their squares.
+
+    Features are standardised by their spread among the candidates for the penalty; the weights are for features as
+    given.
+
+    Raises:
+        ValueError: there are no choices.
+    """
+    if not choices:
+        raise ValueError("no choices to fit weights to: give at least one dialogue or user with films to foresee")
+    sizes = np.array([choice.features.shape[1] for choice in choices])
+    spread = np.mean([choice.features.astype(np.float32).std(axis=1) for choice in choices], axis=0)
+    scale = np.where(spread > 1e-4, spread, np.inf).astype(np.float32)
+    matrix = np.concatenate([(choice.features.astype(np.float32) / scale[:, None]).T for choice in choices])
+    offset = np.concatenate([choice.offset for choice in choices])
+    starts = np.concatenate([[0], np.cumsum(sizes)[:-1]])
+    chosen = matrix[starts + np.array([choice.place for choice in choices])]
+
+    def loss(weights: np.ndarray) -> tuple[float, np.ndarray]:
+        own = weights.astype(np.float32)
+        logits = matrix @ own + offset
+        top = np.maximum.reduceat(logits, starts)
+        grown = np.exp(logits - np.repeat(top, sizes))
+        total = np.add.reduceat(grown, starts)
+        value = float((np.log(total) + top).mean() - (chosen @ own).mean()) + penalty * float(weights @ weights)
+        # The target's offset is a constant and left out.
+        expected = (grown / np.repeat(total, sizes)) @ matrix / len(choices)
+        return value, (expected - chosen.mean(axis=0)).astype(np.float64) + 2 * penalty * weights
+
+    best = minimize(loss, np.zeros(matrix.shape[1]), jac=True, method="L-BFGS-B", options={"maxiter": steps})
+    return np.asarray(best.x / scale, dtype=np.float32)

@@ -24,9 +24,8 @@ from agent.policy.item_lm import PolicyCard
 from agent.policy.loading import assemble, new_item_features, registry
 from agent.store.feedback import FeedbackLog
 from agent.store.logged_impression import read_impressions
-from training.item_traits import ItemTraits
 from training.ppo.replay import CLIP, REWARD, ReplayRow, replay_rows
-from training.ppo.rewards import parse_reward
+from training.ppo.rewards import ItemTraits, parse_reward
 from training.ppo.rows import rows_dataset
 from training.ppo.run import train_ppo_policy
 from training.ppo.settings import PpoSettings

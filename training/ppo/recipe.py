@@ -23,8 +23,7 @@ from agent.policy.item_lm import AdapterError, PolicyCard, best_device
 from agent.policy.loading import BEFORE_PPO, new_item_features
 from agent.policy.state_prompt import StatePrompt
 from agent.records.state import State
-from training.item_traits import ItemTraits
-from training.ppo.rewards import reward_table
+from training.ppo.rewards import ItemTraits, reward_table
 from training.ppo.rows import slate_rows, split_probe
 from training.ppo.run import PpoRun, Watch, train_ppo_policy
 from training.ppo.settings import PpoSettings

@@ -27,7 +27,7 @@ from agent.store.logged_state import logged_state
 from training.ppo.rewards import Outcome, Reward, parse_reward
 
 if TYPE_CHECKING:
-    from training.item_traits import ItemTraits
+    from training.ppo.rewards import ItemTraits
 
 REWARD = "click:0.5,rating:0.5"
 """A like pays 1, a bare click 0.5, nothing done -0.5, a dislike -1, stars between."""

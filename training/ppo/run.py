@@ -21,13 +21,12 @@ from agent.policy.item_lm import ADAPTER_FILE, POLICY_FILE, ItemLanguageModel, P
 from training.adapter import write_tuned_adapter
 from training.checkpoints import last_checkpoint
 from training.curves import HISTORY_FILE, write_curves
-from training.ppo.exact_gradient import ExactGradientTrainer
 from training.ppo.guards import NonFinite, Stop
 from training.ppo.rows import EMPTY, SlateRows
 from training.ppo.schedule import run_sampler
 from training.ppo.settings import PpoSettings, SettingsError
 from training.ppo.slate_policy import load_slate_policy, load_trained_state, slate_logits
-from training.ppo.trainer import PPOTrainer
+from training.ppo.trainer import ExactGradientTrainer, PPOTrainer
 from training.sft.packing import GOALS
 from training.sft.trainer import ProgressReport
 from training.tensorboard import tensorboard_callback

@@ -6,6 +6,7 @@ several processes. Its KL penalty is not used: with a few candidates the diverge
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 from datasets import Dataset as ArrowDataset
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.utils.data import Sampler
 from transformers import PrinterCallback, TrainerCallback
@@ -21,13 +23,46 @@ from trl import GRPOTrainer
 
 from agent.policy.item_lm import ItemLanguageModel
 from agent.records.state import POSITIVE
-from training.ppo.checkpoint import PpoCheckpoints
+from training.checkpoints import WholeCheckpoints
 from training.ppo.critic import gae, value_loss
 from training.ppo.guards import AdaptiveKl, Guards, NonFinite, paired_fall
 from training.ppo.rows import EMPTY, SlateRows
 from training.ppo.schedule import run_sampler, trl_config
 from training.ppo.settings import PpoSettings
-from training.ppo.slate_policy import SlateBatch, slate_logits, trained_state
+from training.ppo.slate_policy import SlateBatch, load_trained_state, slate_logits, trained_state
+
+WEIGHTS_FILE = "slate_policy.safetensors"
+BEST_FILE = "best.safetensors"
+STATE_FILE = "ppo_state.json"
+
+
+class PpoCheckpoints(WholeCheckpoints):
+    """What a trainer's checkpoint holds: the trained parameters, the best probed ones, the KL weight and the guards.
+
+    The optimiser, the schedule, the random states and the log are the `transformers.Trainer`'s own.
+    """
+
+    guards: Guards
+    kl: AdaptiveKl
+    best: dict[str, Tensor]
+
+    def _save(self: Any, output_dir: str | None = None, state_dict: Any = None) -> None:
+        folder = Path(output_dir or self.args.output_dir)
+        folder.mkdir(parents=True, exist_ok=True)
+        save_file(trained_state(self.model), folder / WEIGHTS_FILE)
+        if self.best:
+            save_file(self.best, folder / BEST_FILE)
+        state = {"kl_weight": self.kl.weight, "guards": self.guards.state(), "seconds": self.seconds()}
+        (folder / STATE_FILE).write_text(json.dumps(state) + "\n", encoding="utf-8")
+
+    def _load_from_checkpoint(self: Any, resume_from_checkpoint: str, model: Any = None) -> None:
+        folder = Path(resume_from_checkpoint)
+        load_trained_state(self.model, load_file(folder / WEIGHTS_FILE))
+        self.best = load_file(folder / BEST_FILE) if (folder / BEST_FILE).is_file() else {}
+        state = json.loads((folder / STATE_FILE).read_text(encoding="utf-8"))
+        self.kl.weight = state["kl_weight"]
+        self.guards.load(state["guards"])
+        self.seconds_before = state["seconds"]
 
 
 class PPOTrainer(PpoCheckpoints, GRPOTrainer):
@@ -284,3 +319,28 @@ class Watch(TrainerCallback):
         if self.trainer.after_step(state.global_step):
             # No checkpoint of a stopped run: resumed, it comes to the same stop.
             control.should_training_stop, control.should_save, control.should_log = True, False, True
+
+
+class ExactGradientTrainer(PPOTrainer):
+    """Moves the same parameters by the gradient of the expected reward itself; nothing is drawn, there is no critic.
+
+    The loss is ``-sum_a pi(a) r(a) + beta KL(pi || ref) - c H(pi)``, a mean over the slates of a step; everything
+    else (rows, optimiser, guards, checkpoints) is the PPO trainer's.
+    """
+
+    def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
+        rows = torch.unique(torch.tensor([example["prompt"] for example in inputs]))
+        return {"rows": rows.to(self.accelerator.device)}
+
+    def _compute_loss(self, model: Any, inputs: dict[str, Any]) -> Tensor:
+        places = torch.sort(inputs["rows"].cpu()).values
+        device = self.accelerator.device
+        first = torch.zeros(len(places), 1, dtype=torch.long, device=device)
+        # Every place keeps its whole slate, so the entropy and the divergence of the first pick are the policy's own.
+        self.outputs = self._forward(model, places, first, torch.arange(len(places), device=device))
+        out, s = self.outputs, self.settings
+        expected = (out["logits"].softmax(dim=1) * self.rows.rewards[places].to(device)).sum(dim=1)
+        loss = -(expected * self.rows.weights[places].to(device)).mean()
+        loss = loss + self.kl.weight * out["kls"].mean() - s.entropy_weight * out["entropies"].mean()
+        self._observe(loss, expected.detach().mean())
+        return loss

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Literal, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 from scipy.special import expit
+from scipy.stats import rankdata
 from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
@@ -93,3 +94,46 @@ def choose_calibration(
     """The kind with the lowest out-of-fold log-loss, fitted on all rows; and the log-loss of each kind."""
     tried = {kind: float(log_loss(likes, out_of_fold(kind, logits, likes, users))) for kind in KINDS}
     return Calibration.fit(min(KINDS, key=tried.__getitem__), logits, likes), tried
+
+
+class ReliabilityBin(NamedTuple):
+    """One bin of a reliability curve: the mean prediction, the share of likes, and how many pairs lie in it."""
+
+    predicted: float
+    observed: float
+    pairs: int
+
+
+def auc_by_group(scores: np.ndarray, likes: np.ndarray, groups: Sequence[str]) -> tuple[np.ndarray, list[str]]:
+    """The area under the ROC curve within each group (user) that has likes and others, and those groups' names.
+
+    Their mean is the GAUC of Zhou et al. (2018, arXiv:1706.06978) with equal weights.
+    """
+    names, place = np.unique(np.asarray(groups), return_inverse=True)
+    order = np.argsort(place, kind="stable")
+    ends = np.cumsum(np.bincount(place, minlength=len(names)))[:-1]
+    areas, kept = [], []
+    for name, rows in zip(names, np.split(order, ends), strict=True):
+        own = likes[rows]
+        if own.any() and not own.all():
+            liked, count = int(own.sum()), len(rows)
+            # The Mann-Whitney form; sklearn's roc_auc_score gives the same, twenty times as slowly on so few rows.
+            areas.append((rankdata(scores[rows])[own].sum() - liked * (liked + 1) / 2) / (liked * (count - liked)))
+            kept.append(str(name))
+    return np.array(areas), kept
+
+
+def reliability(probabilities: np.ndarray, likes: np.ndarray, bins: int = 10) -> list[ReliabilityBin]:
+    """The reliability curve over ``bins`` equal widths of 0 to 1; empty bins are left out."""
+    place = np.minimum((probabilities * bins).astype(np.int64), bins - 1)
+    return [
+        ReliabilityBin(float(probabilities[own].mean()), float(likes[own].mean()), int(own.sum()))
+        for own in (place == k for k in range(bins))
+        if own.any()
+    ]
+
+
+def calibration_error(probabilities: np.ndarray, likes: np.ndarray, bins: int = 10) -> float:
+    """Expected calibration error: ``sum_b n_b / n |observed_b - predicted_b|`` (Naeini et al., 2015)."""
+    curve = reliability(probabilities, likes, bins)
+    return sum(b.pairs * abs(b.observed - b.predicted) for b in curve) / len(likes)

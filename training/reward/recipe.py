@@ -23,8 +23,7 @@ from agent.policy.item_lm import ROW_MAKER_FILE, AdapterError, PolicyCard, best_
 from agent.policy.loading import RELEASED
 from agent.policy.state_prompt import StatePrompt
 from training.adapter import check_size, sha256, write_peft_files
-from training.reward.calibration import Calibration, choose_calibration, out_of_fold
-from training.reward.figures import auc_by_group, calibration_error
+from training.reward.calibration import Calibration, auc_by_group, calibration_error, choose_calibration, out_of_fold
 from training.reward.model import RewardCard, RewardModel, adapted_classifier
 from training.reward.rows import RewardRows, build_reward_rows
 from training.reward.trainer import RewardSettings, fit_evidence, train_network

@@ -6,7 +6,7 @@ do not depend on a tokenizer.
 
 Nothing of the rated slates' future, of the held-out leave-one-out films, and of a held-out user's films in the
 ``train`` split is ever read; see
-:func:`training.rows.splits.split_histories`.
+:func:`training.rows.datasets.split_histories`.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ import hashlib
 import json
 import os
 import zlib
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
@@ -28,18 +28,17 @@ import prompts
 from agent.catalogue.catalogue import Catalogue
 from agent.data.assets import cache_dir
 from agent.data.atomic import building
+from agent.data.interactions import user_histories
 from agent.features.factorization import history_matrix
 from agent.policy.item_embeddings import item_token
 from agent.policy.state_prompt import state_inputs
-from agent.records.state import State
+from agent.records.state import POSITIVE, Event, State
 from agent.retrieval.item_neighbours import ItemNeighbours
 from prompts.header import ROLES
 from training.requests.phrases import PhraseBank
 from training.rows.cleaning import CleaningReport, clean_ratings
-from training.rows.preferences import preference_pairs
-from training.rows.splits import SPLITS, RowSettings, Split, SplitHistory, split_histories
-from training.sft.rows import user_rows
-from training.splits import Slate, cut_slates
+from training.sft.rows import RowPlan, user_rows
+from training.splits import Slate, cut_slates, held_out_users, leave_one_out, past_and_future
 
 if TYPE_CHECKING:
     import datasets
@@ -248,3 +247,94 @@ def _key(maker: RowMaker, dataset: Dataset, reference: Mapping[str, Any]) -> str
     for item in maker.catalogue.items:
         digest.update(json.dumps([item.item_id, item.title, item.year, item.categories]).encode())
     return digest.hexdigest()[:16]
+
+
+Split = Literal["train", "later", "new_users"]
+SPLITS: tuple[Split, ...] = get_args(Split)
+
+
+@dataclass(frozen=True, slots=True)
+class RowSettings:
+    """How rows are made.
+
+    ``held_users`` is the share of users that only the split ``new_users`` sees; ``later`` the share at the end of the
+    other users' past that only the split ``later`` has targets from. ``pairs`` preference pairs are made a state, of
+    films at most ``near`` ratings and ``days`` days apart. ``slate`` is the (least, most) films of a slate to choose
+    from. ``plan`` is for the demonstrations.
+    """
+
+    template: str = "state"
+    max_history: int = 15
+    held_users: float = 0.1
+    later: float = 0.2
+    pairs: int = 3
+    near: int = 10
+    days: float = 30.0
+    slate: tuple[int, int] = (10, 20)
+    plan: RowPlan = field(default_factory=RowPlan)
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class SplitHistory:
+    """One user's events in a split, oldest first; what is chosen stands at ``start`` or later."""
+
+    user: str
+    events: tuple[Event, ...]
+    start: int
+
+
+def split_histories(ratings: pd.DataFrame, settings: RowSettings) -> dict[Split, list[SplitHistory]]:
+    """The users' events by split, from ratings with catalogue indices.
+
+    Of every user only what lies in the first 80 % and is neither of the last two ratings is used: the rated slates'
+    future and the leave-one-out films stay unseen whatever the length of a history. ``train`` has the beginnings of
+    the training users, ``later`` the rest of their past, and ``new_users`` the past of users who are in no other split.
+    """
+    past = past_and_future(ratings).past
+    kept = leave_one_out(ratings).train
+    usable = past.merge(kept[["user", "item"]].drop_duplicates(), on=["user", "item"])
+    held = held_out_users(ratings["user"].unique().tolist(), settings.held_users, settings.seed)
+    parts: dict[Split, list[SplitHistory]] = {split: [] for split in SPLITS}
+    for user, events in user_histories(usable).items():
+        if user in held:
+            parts["new_users"].append(SplitHistory(user, events, 0))
+            continue
+        start = int(len(events) * (1.0 - settings.later) + 1e-9)
+        parts["train"].append(SplitHistory(user, events[:start], 0))
+        parts["later"].append(SplitHistory(user, events, start))
+    return parts
+
+
+_DAY = 86_400.0
+
+
+def preference_pairs(
+    events: Sequence[Event], start: int, pairs: int, near: int, days: float, rng: np.random.Generator
+) -> Iterator[tuple[int, Event, Event]]:
+    """Pairs of a liked and another film from each run of ``near`` events, with the place where the state ends.
+
+    Yields (place, liked, other): the state of both is ``events[:place]``, both were rated within the ``near`` events
+    that follow and at most ``days`` days apart (where times are known), and at least one star lies between them. At
+    most ``pairs`` a run, each film in at most one pair of it. Runs begin at ``start``.
+    """
+    for place in range(start, len(events), near):
+        run = [event for event in events[place : place + near] if event.rating is not None]
+        run = [run[k] for k in rng.permutation(len(run))]
+        likes = [event for event in run if (event.rating or 0.0) >= POSITIVE]
+        others = [event for event in run if (event.rating or 0.0) < POSITIVE]
+        made = 0
+        for liked in likes:
+            other = next((event for event in others if _comparable(liked, event, days)), None)
+            if other is None or made == pairs:
+                continue
+            others.remove(other)
+            made += 1
+            yield place, liked, other
+
+
+def _comparable(liked: Event, other: Event, days: float) -> bool:
+    if liked.rating is None or other.rating is None or liked.rating - other.rating < 1.0:
+        return False
+    known = liked.timestamp is not None and other.timestamp is not None
+    return not known or abs((liked.timestamp or 0.0) - (other.timestamp or 0.0)) <= days * _DAY

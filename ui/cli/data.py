@@ -118,8 +118,7 @@ def rows(
 ) -> None:
     """Make rows to train on from a data set's past: without held-out users, slates and films; kept in the cache."""
     from agent.data.dataset import load_dataset
-    from training.rows.datasets import build_rows, check_kind
-    from training.rows.splits import SPLITS, RowSettings
+    from training.rows.datasets import SPLITS, RowSettings, build_rows, check_kind
 
     wanted = check_kind(kind)
     settings = RowSettings(template=template, held_users=held_users, seed=seed)

@@ -42,8 +42,8 @@ def release(
 ) -> None:
     """Copy an adapter to where it is shipped from and write its model card."""
     from training.release import release as write
+    from training.release import release_reward
     from training.reward.model import REWARD_FILE
-    from training.reward.release import release_reward
 
     judged = (adapter / REWARD_FILE).is_file()
     report = _read(figures, "eval reward" if judged else "eval ranking")
