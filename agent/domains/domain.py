@@ -214,12 +214,18 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _overlaid(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    """``over`` on top of ``base``: mappings are merged key by key, all else is replaced."""
-    merged = dict(base)
+    """``over`` on top of ``base``: mappings are merged key by key, a null takes a key of ``base`` out, all else is replaced.
+
+    The keys of ``over`` come first, so that a column goes to a domain's own facet before one of ``_base``.
+    """
+    merged: dict[str, Any] = {}
     for key, value in over.items():
-        known = merged.get(key)
-        merged[key] = _overlaid(known, value) if isinstance(known, Mapping) and isinstance(value, Mapping) else value
-    return merged
+        known = base.get(key)
+        if isinstance(known, Mapping) and isinstance(value, Mapping):
+            merged[key] = _overlaid(known, value)
+        elif value is not None or key not in base:
+            merged[key] = value
+    return merged | {key: value for key, value in base.items() if key not in over}
 
 
 def _check_expressions(domain: Domain) -> None:
