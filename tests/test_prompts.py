@@ -60,7 +60,7 @@ def test_shipped_templates_are_in_order(pack: str) -> None:
 
 
 def test_the_packs_are_shipped_and_differ_in_wording() -> None:
-    assert set(prompts.packs()) >= {"base", "movies", "music", "books", "shop"}
+    assert set(prompts.packs()) >= {"base", "movies", "books", "games", "music", "support"}
     history = [{"token": "<item_1>"}]
     words = {pack: user(prompts.load("state", pack).render(history=history)) for pack in prompts.packs()}
     assert words["movies"] == "Watched:<item_1>\nNext:"

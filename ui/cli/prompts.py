@@ -22,7 +22,7 @@ from ui.studio.template_lookup import find_template
 app = sub_app("List, show, check, compare, test and activate the templates that the language model reads.")
 template_versions.add_to(app)
 template_test.add_to(app)
-Pack = Annotated[str, typer.Option(help="Domain pack: movies, music, books, shop, base.")]
+Pack = Annotated[str, typer.Option(help="Domain pack: movies, books, games, music, support, base.")]
 Which = Annotated[
     str,
     typer.Argument(

@@ -40,7 +40,7 @@ def test(
     ],
     against: Annotated[str, typer.Option(help="The one to compare with; active is what serves.")] = "active",
     users: Annotated[int | None, typer.Option(help="So many validation users (default: all).", min=2)] = None,
-    pack: Annotated[str, typer.Option(help="Domain pack: movies, music, books, shop, base.")] = "movies",
+    pack: Annotated[str, typer.Option(help="Domain pack: movies, books, games, music, support, base.")] = "movies",
     data: DataOption = "ml-100k",
     model: ModelOption = None,
     adapter: AdapterOption = None,

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from eval.live.experiments import Report
     from eval.metrics import Interval
 
-Pack = Annotated[str, typer.Option(help="Domain pack: movies, music, books, shop, base.")]
+Pack = Annotated[str, typer.Option(help="Domain pack: movies, books, games, music, support, base.")]
 Author = Annotated[str | None, typer.Option(help="Who answers for it (default: the system's user).")]
 Note = Annotated[str, typer.Option(help="Why, in a line.")]
 Version = Annotated[str, typer.Argument(metavar="NAME@VERSION", help="A saved version, such as state@2.")]
