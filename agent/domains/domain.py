@@ -214,7 +214,7 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _overlaid(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    """``over`` on top of ``base``: mappings are merged key by key, a null takes a key of ``base`` out, all else is replaced.
+    """``over`` on top of ``base``: mappings are merged key by key, a null takes a key out, all else is replaced.
 
     The keys of ``over`` come first, so that a column goes to a domain's own facet before one of ``_base``.
     """
