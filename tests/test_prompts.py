@@ -276,7 +276,7 @@ HOSTILE = [
 @pytest.mark.parametrize("text", HOSTILE)
 def test_text_cannot_imitate_a_marker_or_a_token(text: str) -> None:
     films = [{"token": "<item_50>", "title": text, "genres": [text]}]
-    body = "{{ text }}|{% for film in films %}{{ film.token }}{{ film.title }}{{ film.categories|join }}{% endfor %}"
+    body = "{{ text }}|{% for film in films %}{{ film.token }}{{ film.title }}{{ film.genres|join }}{% endfor %}"
     out = user(template(body + "{{ extra.a[0] }}").render(text=text, films=films, extra={"a": [text]}))
     assert not MARKER.search(out)
     assert TOKEN.findall(out) == ["<item_50>"]
