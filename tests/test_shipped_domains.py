@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 import yaml
 
+from agent.domains.books import derived as books_derived
 from agent.domains.domain import BASE, FOLDER, POPULARITY, RATING, Domain, DomainError, domain_names, load_domain
+from agent.domains.games import derived as games_derived
 from training.requests.phrases import content_words
 
 WINES = Path(__file__).parent / "data" / "wines"
@@ -140,6 +142,26 @@ def test_questions_about_other_things_are_five_hundred_different_ones() -> None:
     assert len(questions) == 500
     assert len({question.casefold() for question in questions}) == 500
     assert all(question == question.strip() != "" for question in questions)
+
+
+def test_titles_of_a_games_shop_say_what_they_are_for() -> None:
+    titles = [
+        "Mario Party 5 - Nintendo Wii U",
+        "PS2 Wireless Controller",
+        "Tekken 6 - Sony PSP",
+        "AV Cable for PS3 Console",
+    ]
+    found = games_derived.derive([*titles, "Saints Row &amp; more"], [None] * 5)
+    assert found["platform"] == [("Wii U",), ("PlayStation 2",), ("PSP",), ("PlayStation 3",), ()]
+    assert found["kind"] == [("party",), ("controller",), ("fighting",), ("cable",), ()]
+    assert found["series"][0] == ("Mario",)
+
+
+def test_titles_of_books_say_their_series() -> None:
+    titles = ["Catching Fire (The Hunger Games, #2)", "Guards! Guards! (Discworld, #8; City Watch, #1)", "Emma"]
+    assert books_derived.derive(titles, [None] * 3) == {
+        "series": [("The Hunger Games",), ("Discworld", "City Watch"), ()],
+    }
 
 
 def test_the_wine_shop_fits_its_tables() -> None:
