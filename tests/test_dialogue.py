@@ -186,7 +186,9 @@ def test_the_chat_ranks_as_the_evaluation_does_and_only_where_there_is_no_past(r
     learnt = LearntCounts(ranker.past, catalogue).features(talk)
     expected = ranker.vector(NAMES) @ columns(talk, evidence.features(talk), learnt, alone, np.zeros_like(alone))
     own, lm = policy.scores([state])
-    assert np.allclose(own[0] + lm[0], expected, atol=1e-3) and not np.allclose(own[0], alone)
+    served = own[0] + lm[0]
+    assert np.allclose(served - served.mean(), expected - expected.mean(), atol=1e-3)
+    assert not np.allclose(served - served.mean(), alone - alone.mean(), atol=1e-2)
     known = recommender.users()[0]
     past = replace(state, history=(*recommender.history(known), *state.history), spoken=None)
     assert np.array_equal(policy.scores([past])[0], policy.without_talk().scores([past])[0])

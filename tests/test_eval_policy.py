@@ -15,7 +15,6 @@ from typer.testing import CliRunner
 import prompts
 from agent.data.interactions import indexed_ratings
 from agent.features.model import FEATURES, EvidenceConfig, EvidenceModel
-from agent.policy import loading
 from agent.policy.distribution import Policy
 from agent.records.state import POSITIVE
 from agent.retrieval.sequence_model import RetrieverConfig
@@ -127,11 +126,11 @@ def test_the_verb_gives_its_template_to_every_policy(monkeypatch: pytest.MonkeyP
             return self
 
     def evaluate(dataset: Dataset, makers: dict[str, Any], *_: Any, **__: Any) -> Any:
-        assert [type(make(None, None)).__name__ for make in makers.values()] == ["Unread"] * len(makers)
+        foundation = SimpleNamespace(policy=lambda *_: Unread())
+        assert [type(make(foundation)).__name__ for make in makers.values()] == ["Unread"] * len(makers)
         assert list(makers)[-1] == "mine"
         return SimpleNamespace(to_json=lambda: {"rows": []})
 
-    monkeypatch.setattr(loading, "assemble", lambda *_: Unread())
     monkeypatch.setattr(policy_table, "evaluate_policies", evaluate)
     edited = tmp_path / "state.j2"
     edited.write_text(prompts.load("state").source.replace("Watched:", "Seen:"), encoding="utf-8")

@@ -43,7 +43,7 @@ def test_reports_of_other_users_are_not_compared(dataset: Dataset) -> None:
 
 def test_an_unknown_policy_is_refused(dataset: Dataset) -> None:
     with pytest.raises(SessionPolicyError, match="unknown policy 'best': use one of random, popularity"):
-        evaluate(dataset, ["best"], lambda catalogue, evidence: pytest.fail("not made"))
+        evaluate(dataset, ["best"], lambda foundation: pytest.fail("not made"))
 
 
 def test_random_scores_are_the_same_under_one_seed() -> None:

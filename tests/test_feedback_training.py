@@ -11,7 +11,7 @@ import pytest
 
 from agent.data.dataset import Dataset
 from agent.policy.item_lm import PolicyCard
-from agent.policy.loading import RELEASED, assemble, registry
+from agent.policy.loading import RELEASED, Foundation, registry
 from agent.recommender import Recommender
 from agent.records.conversation import Conversation
 from agent.store.feedback import FeedbackLog
@@ -46,13 +46,15 @@ def test_each_place_of_a_slate_is_a_row_among_what_was_left(recommender: Recomme
     assert first["rewards"][first["logged"]] == pytest.approx(slate.rewards[0] - mean, abs=1e-6)
     assert np.count_nonzero(first["rewards"]) <= 1
     silent = [row.state for row in replayed.rows if not (row.state.request or row.state.like or row.state.unlike)]
-    assert sum(not row["speaks"] for row in rows) == sum(len(row.shown) for row in replayed.rows if row.state in silent)
+    assert sum(not row["lm_scale"] for row in rows) == sum(
+        len(row.shown) for row in replayed.rows if row.state in silent
+    )
     with pytest.raises(ValueError, match="without an LM"):
         place_rows(replayed.rows, recommender.policy.without_lm())
 
 
 def test_training_gives_a_new_version_that_prefers_what_people_liked(
-    recommender: Recommender, log: FeedbackLog, tmp_path: Path
+    recommender: Recommender, dataset: Dataset, log: FeedbackLog, tmp_path: Path
 ) -> None:
     settings = FeedbackSettings(
         passes=2, least=5, ppo=PpoSettings(lora_rate=3e-4, weights_rate=3e-2, lm_weight_rate=3e-2, warmup=0.0, seed=0)
@@ -72,7 +74,7 @@ def test_training_gives_a_new_version_that_prefers_what_people_liked(
     told = json.loads((folder / "training.json").read_text("utf-8"))
     assert told["feedback"]["from"] == before.version and told["feedback"]["ppo"]["weight_cap"] == settings.clip
 
-    trained = assemble(recommender.catalogue, recommender.policy.evidence, adapter=folder)  # type: ignore[arg-type]
+    trained = Foundation.of(dataset).policy(folder)
     rows = replay_rows(log, trained, recommender.catalogue, until=until).rows
     moved = np.concatenate([np.log(row.current) - np.log(row.propensities) for row in rows])
     rewards = np.concatenate([row.rewards for row in rows])

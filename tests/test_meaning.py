@@ -63,7 +63,7 @@ def test_the_reader_tells_every_genre(meaning: Meaning) -> None:
 
 
 def test_the_policy_weighs_meaning_with_taste(recommender: Recommender) -> None:
-    policy = recommender.policy.without_lm()
+    policy = recommender.policy.instead_of_lm()
     history = tuple(Event(item, 5.0) for item in (0, 49, 180))
     wish, silent = State(history, "something mind-bending", goal="request"), State(history, goal="request")
     assert not policy.meaning_logits([silent], len(recommender.catalogue)).any()

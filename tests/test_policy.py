@@ -73,13 +73,13 @@ def test_no_candidates_give_an_empty_slate() -> None:
 class _Evidence:
     """Feature 0: how often the item is in the history; feature 1: its index."""
 
-    def features(self, histories: object) -> np.ndarray:
+    def features(self, histories: object, candidates: np.ndarray | None = None) -> np.ndarray:
         out = np.zeros((len(histories), 4, 2), np.float32)  # type: ignore[arg-type]
         for row, history in enumerate(histories):  # type: ignore[arg-type, var-annotated]
             for event in history:
                 out[row, event.item, 0] += 1
             out[row, :, 1] = np.arange(4)
-        return out
+        return out if candidates is None else np.take_along_axis(out, candidates[:, :, None], axis=1)
 
 
 def test_the_evidence_is_weighed_by_the_goal_and_sees_the_examples() -> None:

@@ -12,12 +12,10 @@ import pytest
 from typer.testing import CliRunner
 
 import eval.policy.promotion
-from agent.catalogue.catalogue import Catalogue
 from agent.data.dataset import Dataset
-from agent.features.model import EvidenceModel
 from agent.policy.distribution import Policy
 from agent.policy.item_lm import PolicyCard
-from agent.policy.loading import RELEASED, registry
+from agent.policy.loading import RELEASED, Foundation, registry
 from agent.recommender import Recommender
 from agent.store.feedback import FeedbackLog
 from eval.metrics import Interval
@@ -33,9 +31,9 @@ def evidence_policy(scale: Mapping[str, float] | None = None, version: str = "ev
     """The released policy without its LM, which is quick; the evidence of some goals weighs ``scale`` times as much."""
     card = PolicyCard.read(RELEASED)
 
-    def make(catalogue: Catalogue, evidence: EvidenceModel) -> Policy:
+    def make(foundation: Foundation) -> Policy:
         weights = {goal: np.array(own, np.float32) * (scale or {}).get(goal, 1.0) for goal, own in card.weights.items()}
-        return Policy(evidence, weights, version=version)
+        return Policy(foundation.features, weights, version=version)
 
     return make
 
@@ -43,7 +41,7 @@ def evidence_policy(scale: Mapping[str, float] | None = None, version: str = "ev
 @pytest.fixture(scope="module")
 def log(recommender: Recommender, dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Iterator[FeedbackLog]:
     """Written by the policy without its LM."""
-    policy = evidence_policy()(recommender.catalogue, recommender.policy.evidence)  # type: ignore[arg-type]
+    policy = evidence_policy()(Foundation.of(dataset))
     with FeedbackLog(tmp_path_factory.mktemp("log") / "feedback.db") as log:
         chat(recommender, dataset, log, TURNS, policy=policy)
         yield log
@@ -70,12 +68,11 @@ def test_an_equal_policy_is_accepted_and_a_worse_one_refused_for_the_goal_it_is_
     json.dumps(worse.to_json(), allow_nan=False)
 
 
-def test_the_log_is_asked_where_it_can_answer(recommender: Recommender, log: FeedbackLog, tmp_path: Path) -> None:
-    evidence, catalogue = recommender.policy.evidence, recommender.catalogue
+def test_the_log_is_asked_where_it_can_answer(dataset: Dataset, log: FeedbackLog, tmp_path: Path) -> None:
+    foundation = Foundation.of(dataset)
 
     def target(scale: float) -> PolicyTarget:
-        make = evidence_policy({"request": scale})
-        return PolicyTarget(make(catalogue, evidence), catalogue)  # type: ignore[arg-type]
+        return PolicyTarget(evidence_policy({"request": scale})(foundation), foundation.catalogue)
 
     same = logged(target(1.0), target(1.0), log)
     assert same.difference is not None and same.new is not None and same.old is not None

@@ -138,7 +138,7 @@ class _Flat:
     def __init__(self, n_items: int) -> None:
         self.n_items = n_items
 
-    def features(self, histories: list[tuple[Event, ...]]) -> np.ndarray:
+    def features(self, histories: list[tuple[Event, ...]], candidates: np.ndarray | None = None) -> np.ndarray:
         return np.zeros((len(histories), self.n_items, len(FEATURES)), dtype=np.float32)
 
 

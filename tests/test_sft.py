@@ -38,7 +38,7 @@ class NoisyEvidence:
 
     n_items: int
 
-    def features(self, histories: Any) -> np.ndarray:
+    def features(self, histories: Any, candidates: Any = None) -> np.ndarray:
         """(B, n_items, 2) float32."""
         rng = np.random.default_rng(len(histories))
         return rng.normal(size=(len(histories), self.n_items, 2)).astype(np.float32)

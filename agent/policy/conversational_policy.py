@@ -9,6 +9,7 @@ import numpy as np
 from agent.catalogue.catalogue import Catalogue
 from agent.features.conversation_features import FEATURES, Talk, TalkEvidence
 from agent.policy.conversational_ranker import LEARNT, POLICY_PARTS, LearntCounts, TalkRanker
+from agent.policy.distribution import Parts
 from agent.policy.semantic import Meaning
 from agent.records.state import State
 
@@ -17,17 +18,17 @@ NAMES = (*FEATURES, *LEARNT, *POLICY_PARTS)
 
 
 class TalkPolicy:
-    """Turns a policy's logits into those of a :class:`agent.policy.conversational_ranker.TalkRanker`."""
+    """Blends a policy's parts as a :class:`agent.policy.conversational_ranker.TalkRanker` weighs them."""
 
     def __init__(self, catalogue: Catalogue, evidence: TalkEvidence, meaning: Meaning, ranker: TalkRanker) -> None:
         self._evidence = evidence
         self._counts = LearntCounts(ranker.past, catalogue)
-        self._weights = ranker.vector(NAMES)
-        self._lm_weights = self._weights * np.array([name.startswith("lm") for name in NAMES], dtype=np.float32)
+        self._weights = ranker.vector((*FEATURES, *LEARNT))
+        self._parts = dict(zip(POLICY_PARTS, ranker.vector(POLICY_PARTS).tolist(), strict=True))
         self._encode = lru_cache(maxsize=256)(lambda text: meaning.encode([text])[0])
 
-    def logits(self, state: State, evidence: np.ndarray, lm: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Evidence part and LM part, each (n_items,) float32, from those of the policy alone.
+    def blend(self, state: State, parts: Parts, candidates: np.ndarray | None) -> Parts:
+        """The parts of a conversation without a past: what was said joins as an offset, the policy is weighed.
 
         Raises:
             ValueError: the state has nothing that was said.
@@ -35,9 +36,14 @@ class TalkPolicy:
         if state.spoken is None:
             raise ValueError("a state without what was said: only conversations without a past are ranked so")
         talk = talk_of(state, self._encode(state.spoken.said), self._encode(state.spoken.last))
-        matrix = columns(talk, self._evidence.features(talk), self._counts.features(talk), evidence, lm)
-        own = self._lm_weights @ matrix
-        return self._weights @ matrix - own, own
+        matrix = np.concatenate([self._evidence.features(talk), self._counts.features(talk)])
+        said = self._weights @ (matrix if candidates is None else matrix[:, candidates])
+        alone = 0.0 if talk.named else 1.0
+        weights = self._parts
+        scale = weights["evidence"] + alone * weights["evidence_alone"]
+        lm_scale = weights["lm"] + alone * weights["lm_alone"]
+        offset = said + np.float32(scale) * parts.offset
+        return Parts(parts.features, offset.astype(np.float32), scale, parts.lm_scale * lm_scale)
 
 
 def talk_of(state: State, said: np.ndarray, last: np.ndarray) -> Talk:

@@ -35,19 +35,39 @@ class MeaningSource(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a state's logits at C candidates are made of before any weight that is trained.
+
+    ``logits = offset + evidence_scale * features @ w + lm_scale * v * LM logits``, divided by the temperature, with the
+    goal's ``w`` and ``v``. ``features`` (C, F) and ``offset`` (C,) are float32. ``lm_scale`` is 0 where the LM has
+    nothing to read.
+    """
+
+    features: np.ndarray
+    offset: np.ndarray
+    evidence_scale: float
+    lm_scale: float
+
+    def evidence(self, weights: np.ndarray) -> np.ndarray:
+        """All but the LM's part, (C,) float32, for the goal's weights (F,)."""
+        weighed = np.einsum("cf,f->c", self.features, weights.astype(np.float32))
+        return np.asarray(self.offset + np.float32(self.evidence_scale) * weighed, dtype=np.float32)
+
+
 class TalkSource(Protocol):
     """What the policy needs of :class:`agent.policy.conversational_policy.TalkPolicy`."""
 
-    def logits(self, state: State, evidence: np.ndarray, lm: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Evidence part and LM part, (n_items,) float32, from those of the policy alone."""
+    def blend(self, state: State, parts: Parts, candidates: np.ndarray | None) -> Parts:
+        """The parts of a state in which all that is known was said, from those of the policy alone."""
         ...
 
 
 class EvidenceSource(Protocol):
     """What the policy needs of :class:`agent.features.model.EvidenceModel`."""
 
-    def features(self, histories: Sequence[Sequence[Event]]) -> np.ndarray:
-        """(B, n_items, n_features) float32."""
+    def features(self, histories: Sequence[Sequence[Event]], candidates: np.ndarray | None = None) -> np.ndarray:
+        """(B, n_items, n_features) float32; at candidates (B, C): (B, C, n_features)."""
         ...
 
 
@@ -144,8 +164,9 @@ class Policy:
 
     ``weights`` maps a goal to w (n_features,), ``lm_weights`` to v (1 where it is not named). For the goal ``request``
     the LM speaks only where there is a wish to read, and so does ``meaning``: ``meaning_weight`` times how well an
-    item fits the wish in words is added to the evidence. Without an LM the policy is the classical ranker that it
-    starts from. Where all that is known was said in a conversation, ``talk`` weighs both parts with what was said.
+    item fits the wish in words is added to the evidence (where ``reads_requests``, the whole request counts as a wish;
+    beside an LM only what no facet decides). Without an LM the policy is the classical ranker that it starts from.
+    Where all that is known was said in a conversation, ``talk`` weighs both parts with what was said.
     """
 
     def __init__(
@@ -171,15 +192,9 @@ class Policy:
         self.version = version
         self.lm_weights = lm_weights or {}
         self.meaning = meaning
-        self._meaning_weight = meaning_weight
+        self.meaning_weight = meaning_weight if meaning_weight is not None else _default_weight(lm)
+        self.reads_requests = lm is None
         self.talk = talk
-
-    @property
-    def meaning_weight(self) -> float:
-        """The weight of a wish's meaning: the given one, else MEANING_WEIGHT, or BESIDE_LM where there is an LM."""
-        if self._meaning_weight is not None:
-            return self._meaning_weight
-        return MEANING_WEIGHT if self.lm is None else BESIDE_LM
 
     @property
     def template(self) -> dict[str, object]:
@@ -189,10 +204,17 @@ class Policy:
         return self.prompt.template.reference
 
     def without_lm(self) -> Policy:
-        """The same policy with the LM's part set to zero."""
+        """The same policy with the LM's part set to zero, and nothing else changed."""
         other = copy.copy(self)
         other.lm = other.prompt = None
         other.version = f"{self.version}-without-lm"
+        return other
+
+    def instead_of_lm(self) -> Policy:
+        """The policy as it is where there is no LM: the text similarity reads the whole request, and weighs more."""
+        other = self.without_lm()
+        other.meaning_weight, other.reads_requests = MEANING_WEIGHT, True
+        other.version = f"{self.version}-instead-of-lm"
         return other
 
     def without_meaning(self) -> Policy:
@@ -224,50 +246,91 @@ class Policy:
     def rank_many(self, states: Sequence[State], candidates: Sequence[Sequence[int] | np.ndarray]) -> list[Ranking]:
         """One distribution a state; ``candidates`` holds one list a state.
 
+        A state's distribution is the same (to float32's rounding) whatever other states are asked about with it.
+
         Raises:
             ValueError: the lists differ in length.
         """
         if len(states) != len(candidates):
             raise ValueError(f"{len(states)} states but {len(candidates)} lists of candidates: give one list a state")
-        evidence, lm = self.scores(states)
+        chosen = [np.asarray(own, dtype=np.int64) for own in candidates]
         rankings = []
-        for row, chosen in enumerate(candidates):
-            index = np.asarray(chosen, dtype=np.int64)
-            rankings.append(Ranking(index, lm[row, index], evidence[row, index], self.temperature))
+        for state, index, parts, lm in zip(
+            states, chosen, self.parts(states, chosen), self._lm_logits(states), strict=True
+        ):
+            spoken = np.zeros(len(index), np.float32) if lm is None else self._lm_part(state, parts, lm[index])
+            rankings.append(Ranking(index, spoken, parts.evidence(self.weights[state.goal]), self.temperature))
         return rankings
 
     def scores(self, states: Sequence[State]) -> tuple[np.ndarray, np.ndarray]:
         """Evidence part and LM part of the logits over the whole catalogue, each (B, n_items) float32."""
-        features = self.evidence.features([evidence_history(state) for state in states])
-        weights = np.stack([self.weights[state.goal] for state in states]).astype(np.float32)
-        evidence = np.einsum("bnf,bf->bn", features, weights)
-        if self.meaning is not None:
-            evidence += self.meaning_logits(states, evidence.shape[1])
-        lm = self._lm_logits(states, evidence.shape[1])
-        for row, state in enumerate(states):
-            if self.talk is not None and state.spoken:
-                evidence[row], lm[row] = self.talk.logits(state, evidence[row], lm[row])
-        return evidence, lm
+        evidence, spoken = [], []
+        for state, parts, lm in zip(states, self.parts(states), self._lm_logits(states), strict=True):
+            evidence.append(parts.evidence(self.weights[state.goal]))
+            spoken.append(np.zeros_like(evidence[-1]) if lm is None else self._lm_part(state, parts, lm))
+        return np.stack(evidence), np.stack(spoken)
 
-    def _lm_logits(self, states: Sequence[State], n_items: int) -> np.ndarray:
-        lm = np.zeros((len(states), n_items), dtype=np.float32)
-        asked = [row for row, state in enumerate(states) if self._lm_weight(state)]
+    def parts(self, states: Sequence[State], candidates: Sequence[np.ndarray] | None = None) -> list[Parts]:
+        """What each state's logits are made of before any weight that is trained, at its candidates (None: all)."""
+        histories = [evidence_history(state) for state in states]
+        features = self._features(histories, candidates)
+        found = []
+        for row, (state, own) in enumerate(zip(states, features, strict=True)):
+            index = None if candidates is None else candidates[row]
+            offset = np.zeros(len(own), dtype=np.float32)
+            if self.meaning is not None and state.goal == "request":
+                wish = self.meaning_weight * self.meaning.scores(wishes(state, whole=self.reads_requests))
+                offset += wish if index is None else wish[index]
+            parts = Parts(own, offset, 1.0, float(self._speaks(state)))
+            if self.talk is not None and state.spoken:
+                parts = self.talk.blend(state, parts, index)
+            found.append(parts)
+        return found
+
+    def _features(
+        self, histories: Sequence[Sequence[Event]], candidates: Sequence[np.ndarray] | None
+    ) -> Sequence[np.ndarray]:
+        """(C, F) at each state's candidates; lists of several lengths are filled up with their first item."""
+        if candidates is None or not histories:
+            return list(self.evidence.features(histories)) if histories else []
+        width = max(len(own) for own in candidates)
+        padded = np.zeros((len(candidates), width), dtype=np.int64)
+        for row, own in enumerate(candidates):
+            padded[row, : len(own)] = own
+        block = self.evidence.features(histories, padded)
+        return [own[: len(index)] for own, index in zip(block, candidates, strict=True)]
+
+    def _lm_logits(self, states: Sequence[State]) -> list[np.ndarray | None]:
+        """The LM's logits of every item, (n_items,); None where it has no say."""
+        found: list[np.ndarray | None] = [None] * len(states)
+        asked = [row for row, state in enumerate(states) if self._speaks(state) and self._lm_weight(state)]
         if asked and self.lm is not None and self.prompt is not None:
-            scores = self.lm.scores(self.prompt.encode([states[row] for row in asked]))
-            lm[asked] = scores * np.array([[self._lm_weight(states[row])] for row in asked], dtype=np.float32)
-        return lm
+            for row, own in zip(asked, self.lm.scores(self.prompt.encode([states[r] for r in asked])), strict=True):
+                found[row] = own
+        return found
+
+    def _lm_part(self, state: State, parts: Parts, lm: np.ndarray) -> np.ndarray:
+        return np.asarray(np.float32(self._lm_weight(state) * parts.lm_scale) * lm)
+
+    def _lm_weight(self, state: State) -> float:
+        return self.lm_weights.get(state.goal, 1.0)
+
+    @staticmethod
+    def _speaks(state: State) -> bool:
+        """Whether there is something for the LM to read: for the goal ``request``, a wish."""
+        return state.goal != "request" or bool(state.request or state.like or state.unlike)
 
     def meaning_logits(self, states: Sequence[State], n_items: int) -> np.ndarray:
         """What the meaning of the wishes adds to the evidence, (B, n_items) float32."""
         out = np.zeros((len(states), n_items), dtype=np.float32)
         for row, state in enumerate(states):
             if self.meaning is not None and state.goal == "request":
-                out[row] = self.meaning_weight * self.meaning.scores(wishes(state, whole=self.lm is None))
+                out[row] = self.meaning_weight * self.meaning.scores(wishes(state, whole=self.reads_requests))
         return out
 
-    def _lm_weight(self, state: State) -> float:
-        has_wish = bool(state.request or state.like or state.unlike)
-        return self.lm_weights.get(state.goal, 1.0) if has_wish or state.goal != "request" else 0.0
+
+def _default_weight(lm: object | None) -> float:
+    return MEANING_WEIGHT if lm is None else BESIDE_LM
 
 
 def wishes(state: State, whole: bool) -> tuple[str, ...]:

@@ -215,11 +215,14 @@ class ItemLanguageModel:
 
     @torch.inference_mode()
     def scores(self, prompts: Sequence[Sequence[int]], batch_tokens: int = 4096) -> np.ndarray:
-        """Logits of every item after each prompt.
+        """Logits of every item after each prompt, the same whatever else is in the batch.
+
+        Only prompts of one length share a pass, so nothing is padded; what is left of the batch in float32 is the
+        rounding of its matrix products.
 
         Args:
             prompts: B token id lists.
-            batch_tokens: at most so many padded tokens go through the model at once.
+            batch_tokens: at most so many tokens go through the model at once.
 
         Returns:
             (B, n_items) float32.
@@ -229,8 +232,8 @@ class ItemLanguageModel:
         batch: list[int] = []
         for place, index in enumerate(order):
             batch.append(index)
-            last = place + 1 == len(order)
-            if last or len(prompts[order[place + 1]]) * (len(batch) + 1) > batch_tokens:
+            longer = place + 1 == len(order) or len(prompts[order[place + 1]]) > len(prompts[index])
+            if longer or len(prompts[index]) * (len(batch) + 1) > batch_tokens:
                 hidden = self.last_hidden([prompts[i] for i in batch])
                 rows = self.model.get_input_embeddings().weight if self._tied() else self._head()
                 logits = hidden.float() @ rows[self.token_ids].float().T
@@ -243,7 +246,8 @@ class ItemLanguageModel:
         inputs = self.tokenizer.pad({"input_ids": [list(p) for p in prompts]}, return_tensors="pt").to(
             self.model.device
         )
-        hidden: Tensor = backbone(self.model)(**inputs, use_cache=False).last_hidden_state[:, -1]
+        places = (inputs["attention_mask"].cumsum(dim=1) - 1).clamp(min=0)
+        hidden: Tensor = backbone(self.model)(**inputs, position_ids=places, use_cache=False).last_hidden_state[:, -1]
         return hidden
 
     def _tied(self) -> bool:

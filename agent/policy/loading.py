@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
+import torch
 
 import prompts
 from agent.catalogue.catalogue import Catalogue
 from agent.data.assets import data_dir, resolve_model
-from agent.data.dataset import load_dataset
+from agent.data.dataset import Dataset, load_dataset
 from agent.data.interactions import indexed_ratings, user_histories
 from agent.features.conversation_features import Rated, TalkEvidence
 from agent.features.model import FEATURES, EvidenceModel
@@ -36,6 +37,67 @@ RELEASED = ADAPTERS / "ml-100k-ppo"
 """The one that is in use where nothing was promoted."""
 
 
+@dataclass(frozen=True)
+class Foundation:
+    """What every policy over a data set stands on, fitted once: whoever serves, replays, trains or compares has it all.
+
+    ``semantic`` and ``conversational`` are None where the sentence encoder has not been fetched.
+    """
+
+    catalogue: Catalogue
+    features: EvidenceModel
+    semantic: Meaning | None
+    conversational: TalkPolicy | None
+
+    @classmethod
+    def of(cls, dataset: Dataset, features: EvidenceModel | None = None, progress: bool = False) -> Foundation:
+        """Fit (or read from the cache) what the data set's events say.
+
+        Args:
+            dataset: its events alone count; cut it with :meth:`agent.data.dataset.Dataset.only` beforehand.
+            features: a model that was fitted already (None: the cached one of all events).
+            progress: show progress bars.
+        """
+        catalogue = Catalogue(dataset)
+        features = features or EvidenceModel.cached(dataset, progress=progress)
+        semantic = Meaning.load(catalogue, features.taste.watched_with.neighbours)
+        conversational = None
+        if semantic is not None:
+            talk = TalkEvidence(catalogue, Rated.of(indexed_ratings(dataset)), semantic.items)
+            conversational = TalkPolicy(catalogue, talk, semantic, TalkRanker.load(SHIPPED))
+        return cls(catalogue, features, semantic, conversational)
+
+    def policy(self, adapter: str | Path | None = None, model: str | Path | None = None) -> Policy:
+        """The policy of an adapter (None: the released one) and a base LM (None: the fetched one).
+
+        Raises:
+            AdapterError: the adapter is missing or broken, or was trained on other features or another base.
+        """
+        folder = Path(adapter) if adapter is not None else RELEASED
+        card = PolicyCard.read(folder)
+        if card.features != FEATURES:
+            raise AdapterError(
+                f"the adapter {folder.name!r} weighs the features {', '.join(card.features)}; this version has "
+                f"{', '.join(FEATURES)}: train it again with `concierge train sft`"
+            )
+        base = resolve_model(str(model) if model is not None else None)
+        rows = new_item_features(card, self.catalogue, self.features, base)
+        # float32: a choice's probability must be the same on every machine and in every batch.
+        lm = ItemLanguageModel.from_adapter(folder, base, self.catalogue.items, rows, dtype=torch.float32)
+        prompt = StatePrompt(prompts.load(card.template), lm.tokenizer, self.catalogue.items, card.max_history)
+        return Policy(
+            self.features,
+            {goal: np.asarray(values, dtype=np.float32) for goal, values in card.weights.items()},
+            lm,
+            prompt,
+            card.temperature,
+            card.version,
+            card.lm_weights,
+            self.semantic,
+            talk=self.conversational,
+        )
+
+
 def load_policy(
     data: str, model: str | Path | None, adapter: str | Path | None, progress: bool = False
 ) -> tuple[Catalogue, PolicySource, Mapping[str, tuple[Event, ...]]]:
@@ -44,73 +106,28 @@ def load_policy(
     See :meth:`agent.recommender.Recommender.load` for the arguments and errors.
     """
     dataset = load_dataset(data)
-    catalogue = Catalogue(dataset)
-    evidence = EvidenceModel.cached(dataset, progress=progress)
-    meaning = Meaning.load(catalogue, evidence.taste.watched_with.neighbours)
-    ratings = indexed_ratings(dataset)
-    talk = talk_policy(catalogue, ratings, meaning)
+    foundation = Foundation.of(dataset, progress=progress)
     source: PolicySource
     if adapter is not None:
-        source = FixedPolicy(assemble(catalogue, evidence, model, adapter, meaning, talk))
+        source = FixedPolicy(foundation.policy(adapter, model))
     else:
         known = registry(data)
 
         def load(version: str) -> Policy:
             try:
-                return assemble(catalogue, evidence, model, known.verified(version).folder, meaning, talk)
+                return foundation.policy(known.verified(version).folder, model)
             except ValueError as error:
                 back = "; `concierge adapters rollback` returns to the one before it" if known.steps() else ""
                 raise AdapterError(f"the adapter {version!r} cannot be used: {error}{back}") from error
 
         source = ActivePolicy(known.active, load)
-    return catalogue, source, user_histories(ratings)
+    return foundation.catalogue, source, user_histories(indexed_ratings(dataset))
 
 
 def registry(data: str) -> AdapterRegistry:
     """The adapters for a data set: those in the user's own folder, and the shipped ones."""
     shipped = sorted(path.parent for path in ADAPTERS.glob(f"*/{POLICY_FILE}"))
     return AdapterRegistry(data_dir() / "adapters" / data, shipped, RELEASED)
-
-
-def assemble(
-    catalogue: Catalogue,
-    evidence: EvidenceModel,
-    model: str | Path | None = None,
-    adapter: str | Path | None = None,
-    meaning: Meaning | None = None,
-    talk: TalkPolicy | None = None,
-) -> Policy:
-    """The LM policy over a catalogue, on top of fitted evidence; ``meaning`` reads wishes that no data decides.
-
-    ``talk`` ranks for conversations with people who have no past.
-
-    Raises:
-        AdapterError: the adapter is missing or was trained on other evidence features.
-    """
-    folder = Path(adapter) if adapter is not None else RELEASED
-    card = PolicyCard.read(folder)
-    if card.features != FEATURES:
-        raise AdapterError(
-            f"the adapter {folder.name!r} weighs the evidence {', '.join(card.features)}; this version has "
-            f"{', '.join(FEATURES)}: train it again with `concierge train sft`"
-        )
-    base = resolve_model(str(model) if model is not None else None)
-    features = new_item_features(card, catalogue, evidence, base)
-    lm = ItemLanguageModel.from_adapter(folder, base, catalogue.items, features)
-    prompt = StatePrompt(prompts.load(card.template), lm.tokenizer, catalogue.items, card.max_history)
-    weights = {goal: np.asarray(values, dtype=np.float32) for goal, values in card.weights.items()}
-    return Policy(evidence, weights, lm, prompt, card.temperature, card.version, card.lm_weights, meaning, talk=talk)
-
-
-def talk_policy(catalogue: Catalogue, ratings: pd.DataFrame, meaning: Meaning | None) -> TalkPolicy | None:
-    """The shipped ranker of conversations; None without a meaning, which reads what was said.
-
-    ``ratings`` have catalogue indices (:func:`agent.data.interactions.indexed_ratings`).
-    """
-    if meaning is None:
-        return None
-    evidence = TalkEvidence(catalogue, Rated.of(ratings), meaning.items)
-    return TalkPolicy(catalogue, evidence, meaning, TalkRanker.load(SHIPPED))
 
 
 def new_item_features(

@@ -8,9 +8,7 @@ from pathlib import Path
 from agent.catalogue.catalogue import Catalogue
 from agent.data.dataset import Dataset
 from agent.data.interactions import indexed_ratings, user_histories
-from agent.features.model import EvidenceModel
-from agent.policy.loading import assemble, talk_policy
-from agent.policy.semantic import Meaning
+from agent.policy.loading import Foundation
 from agent.recommender import Recommender
 from agent.records.state import POSITIVE, Event
 from eval.protocols.requests import user_part
@@ -36,13 +34,10 @@ class HeldOut:
         """Fit (or fetch from the cache) the evidence on each user's first 80 % and put the LM policy on it."""
         parts = past_and_future(indexed_ratings(dataset))
         known = dataset.only(parts.past)
-        catalogue = Catalogue(known)
-        evidence = EvidenceModel.cached(dataset, parts.past, progress=False)
-        meaning = Meaning.load(catalogue, evidence.taste.watched_with.neighbours)
-        talk = talk_policy(catalogue, indexed_ratings(known), meaning)
-        policy = assemble(catalogue, evidence, model, adapter, meaning, talk)
+        foundation = Foundation.of(known)
         past = user_histories(parts.past)
-        return cls(Recommender(catalogue, policy, past), known, past, user_histories(parts.future), seed)
+        recommender = Recommender(foundation.catalogue, foundation.policy(adapter, model), past)
+        return cls(recommender, known, past, user_histories(parts.future), seed)
 
     @property
     def catalogue(self) -> Catalogue:

@@ -11,10 +11,9 @@ import numpy as np
 from agent.data.dataset import Dataset, load_dataset
 from agent.data.interactions import indexed_ratings
 from agent.features.conversation_features import Rated, TalkEvidence
-from agent.features.model import EvidenceModel
 from agent.policy.conversational_policy import NAMES
 from agent.policy.conversational_ranker import SHIPPED, LearntCounts, TalkRanker
-from agent.policy.loading import BEFORE_PPO, assemble
+from agent.policy.loading import BEFORE_PPO, Foundation
 from agent.policy.semantic import Meaning
 from agent.recommender import Recommender
 from eval.conversation.redial import (
@@ -79,7 +78,7 @@ def run_dialogues(
     tested = [place for place, row in enumerate(heard) if not run.train_half or row.row.half == "test"]
     states = [row.state for row in heard]
     parts = policy_parts(recommender.policy, states, dataset.fingerprint, run.lm, report)
-    before = _before_ppo(parts, heard, tested, dataset, recommender, run, report) if run.before_ppo else None
+    before = _before_ppo(parts, heard, tested, dataset, run, report) if run.before_ppo else None
     if run.train_half:
         rankers[TRAINED] = train(heard, "train", evidence, parts, recommender, run.seed, report)
     variants = [own for name, ranker in rankers.items() for own in _ablations(name, ranker, parts, before, run.lm)]
@@ -162,15 +161,11 @@ def _before_ppo(
     heard: Sequence[HeardRow],
     tested: Sequence[int],
     dataset: Dataset,
-    recommender: Recommender,
     run: DialogueRun,
     report: Report,
 ) -> PolicyParts:
     """The tested rows' logits of the policy as it stood before PPO; the other rows are empty."""
-    evidence = EvidenceModel.cached(dataset, progress=False)
-    meaning = recommender.policy.meaning
-    assert isinstance(meaning, Meaning)
-    policy = assemble(recommender.catalogue, evidence, run.model, BEFORE_PPO, meaning)
+    policy = Foundation.of(dataset).policy(BEFORE_PPO, run.model)
     states = [heard[place].state for place in tested]
     own = policy_parts(policy, states, dataset.fingerprint, True, report, "ranking with the policy before PPO")
     whole = PolicyParts(*(np.zeros(parts.lm.shape, dtype=np.float16) for _ in range(3)))

@@ -11,9 +11,7 @@ import numpy as np
 from agent.catalogue.catalogue import Catalogue
 from agent.data.dataset import load_dataset
 from agent.data.interactions import indexed_ratings, user_histories
-from agent.features.model import EvidenceModel
-from agent.policy.loading import BEFORE_PPO, RELEASED, assemble, talk_policy
-from agent.policy.semantic import Meaning
+from agent.policy.loading import BEFORE_PPO, RELEASED, Foundation
 from agent.recommender import Recommender
 from agent.records.answer import Answer
 from agent.records.conversation import Conversation
@@ -94,17 +92,15 @@ def simulate(run: SimulationRun, report: Report) -> list[SimulationResult]:
     cut = past_and_future(indexed_ratings(dataset))
     known = dataset.only(cut.past)
     report("loading", 0, 1)
-    catalogue = Catalogue(known)
-    evidence = EvidenceModel.cached(known, progress=False)
-    meaning = Meaning.load(catalogue, evidence.taste.watched_with.neighbours)
+    foundation = Foundation.of(known)
+    catalogue = foundation.catalogue
     people = personas(user_histories(cut.past), user_histories(cut.future), catalogue, run.people, run.seed)
-    talk = talk_policy(catalogue, indexed_ratings(known), meaning)
-    whole = assemble(catalogue, evidence, run.model, run.adapter or RELEASED, meaning, talk)
+    whole = foundation.policy(run.adapter or RELEASED, run.model)
     policies = [("concierge without the LM", whole.without_lm())]
-    if talk is not None:
+    if whole.talk is not None:
         policies.append(("the same without the ranker of conversations", whole.without_lm().without_talk()))
     if run.lm:
-        before = assemble(catalogue, evidence, run.model, BEFORE_PPO, meaning, talk)
+        before = foundation.policy(BEFORE_PPO, run.model)
         policies = [("concierge", whole), *policies, ("concierge without PPO", before)]
     report("loading", 1, 1)
     results = []

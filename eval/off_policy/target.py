@@ -11,7 +11,7 @@ import numpy as np
 from agent.catalogue.catalogue import Catalogue
 from agent.catalogue.lookup import RequestError, item_index
 from agent.dialogue.slate import EXPLORATION, shortlist
-from agent.policy.distribution import Policy, Ranking, evidence_history
+from agent.policy.distribution import Policy, Ranking
 from agent.records.state import Event
 from agent.store.logged_state import LoggedState, logged_state
 from eval.off_policy.fields import LogError
@@ -66,10 +66,11 @@ def evidence_features(target: PolicyTarget, rows: Sequence[LoggedSlate]) -> np.n
     for start in range(0, len(rows), _BATCH):
         batch = rows[start : start + _BATCH]
         states = [_state(target, row).state for row in batch]
-        whole = target.policy.evidence.features([evidence_history(state) for state in states])
-        part = np.zeros((len(batch), count, whole.shape[2]), dtype=np.float32)
-        for n, row in enumerate(batch):
-            part[n, : len(row.candidates)] = whole[n, _indices(row, target.catalogue)]
+        indices = [_indices(row, target.catalogue) for row in batch]
+        own = [parts.features for parts in target.policy.parts(states, indices)]
+        part = np.zeros((len(batch), count, own[0].shape[1]), dtype=np.float32)
+        for n, features in enumerate(own):
+            part[n, : len(features)] = features
         parts.append(part)
     features = np.concatenate(parts)
     if any(row.candidate_propensities is None for row in rows):
@@ -110,8 +111,6 @@ def _of_policy(target: PolicyTarget, rows: Sequence[LoggedSlate]) -> TargetProba
     exact = np.zeros(len(rows), dtype=bool)
     for n, row in enumerate(rows):
         logged = _state(target, row)
-        # One state at a time, as the chat asks: in bfloat16 a batch of several gives other digits, and at the chat's
-        # low temperature they moved weights by a tenth.
         ranking = _ranking(target, logged)
         place = {int(index): c for c, index in enumerate(_indices(row, target.catalogue))}
         inside = np.array([place.get(int(index), -1) for index in ranking.candidates], dtype=np.int64)

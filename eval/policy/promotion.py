@@ -20,11 +20,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from agent.catalogue.catalogue import Catalogue
 from agent.data.dataset import Dataset
 from agent.data.interactions import indexed_ratings
-from agent.features.model import EvidenceModel
 from agent.policy.distribution import Policy
+from agent.policy.loading import Foundation
 from agent.records.state import Goal
 from agent.store.feedback import FeedbackLog
 from eval.metrics import Interval
@@ -46,8 +45,8 @@ GOALS: tuple[Goal, ...] = ("like", "request")
 ESTIMATORS = ("dr", "snips", "rips", "iips")
 """The first of these that the log supports is believed; named beforehand, so that nobody picks the kindest."""
 
-PolicyMaker = Callable[[Catalogue, EvidenceModel], Policy]
-"""Makes a policy on top of a catalogue and fitted evidence."""
+PolicyMaker = Callable[[Foundation], Policy]
+"""Makes a policy on top of what is fitted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,8 +123,8 @@ def compare(
     findings, names = _rated_slates(candidate, current, dataset)
     report("the chat's log", 1, 2)
     if log is not None:
-        evidence, catalogue = EvidenceModel.cached(dataset, progress=False), Catalogue(dataset)
-        targets = [PolicyTarget(make(catalogue, evidence), catalogue) for make in (candidate, current)]
+        whole = Foundation.of(dataset)
+        targets = [PolicyTarget(make(whole), whole.catalogue) for make in (candidate, current)]
         findings.append(logged(targets[0], targets[1], log, since))
     report("the chat's log", 2, 2)
     return PromotionReport(names[0], names[1], tuple(findings))
@@ -154,9 +153,8 @@ def _rated_slates(
     slates = [slate for slate in rated_slates(parts) if user_part(slate.user) == "valid"]
     if not slates:
         raise ValueError(f"{dataset.name!r} has too few ratings per user to cut slates from: nothing can be compared")
-    past = dataset.only(parts.past)
-    evidence, catalogue = EvidenceModel.cached(past, progress=False), Catalogue(past)
-    new, old = candidate(catalogue, evidence), current(catalogue, evidence)
+    foundation = Foundation.of(dataset.only(parts.past))
+    new, old = candidate(foundation), current(foundation)
     findings = []
     for goal in GOALS:
         scorers = {"new": by_history(history_scorer(new, goal)), "old": by_history(history_scorer(old, goal))}

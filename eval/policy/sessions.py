@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 
-from agent.catalogue.catalogue import Catalogue
 from agent.data.interactions import indexed_ratings
-from agent.features.model import EvidenceModel
 from agent.policy.distribution import Policy
+from agent.policy.loading import Foundation
 from agent.records.state import Event
 from eval.metrics import Row, Scorer, rows_of
 from eval.ranking import baselines
@@ -73,7 +72,7 @@ def compare(reports: Mapping[str, SessionReport], reference: str = "random", see
 def evaluate(
     dataset: Dataset,
     names: Sequence[str],
-    make_policy: Callable[[Catalogue, EvidenceModel], Policy],
+    make_policy: Callable[[Foundation], Policy],
     sessions: int = 200,
     reward: str = "click",
     seed: int = 0,
@@ -100,11 +99,9 @@ def evaluate(
         elif name == "popularity":
             scorer = baselines.popularity(past, len(dataset.items))
         else:
-            evidence = EvidenceModel.cached(only)
-            retriever = baselines.retriever(evidence)
-            scorer = (
-                retriever if name == "retriever" else history_scorer(make_policy(Catalogue(only), evidence), "like")
-            )
+            foundation = Foundation.of(only)
+            retriever = baselines.retriever(foundation.features)
+            scorer = retriever if name == "retriever" else history_scorer(make_policy(foundation), "like")
         reports[name] = run_sessions(
             scorer, env, sessions, seed, progress=_named(progress, name) if progress is not None else None
         )

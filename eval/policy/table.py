@@ -9,11 +9,11 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from agent.catalogue.catalogue import Catalogue
 from agent.data.dataset import Dataset
 from agent.data.interactions import indexed_ratings, user_histories
 from agent.features.model import EvidenceModel
 from agent.policy.distribution import Policy
+from agent.policy.loading import Foundation
 from agent.records.state import POSITIVE, State
 from eval.metrics import (
     Interval,
@@ -33,7 +33,7 @@ from training.splits import PastAndFuture, Slate, past_and_future, rated_slates
 
 Kind = Literal["baseline", "ours"]
 Part = Literal["valid", "test"]
-PolicyMaker = Callable[[Catalogue, EvidenceModel], Policy]
+PolicyMaker = Callable[[Foundation], Policy]
 
 RARE = 5
 """An item with fewer training ratings is rare."""
@@ -145,8 +145,8 @@ def evaluate_policies(
     if not slates:
         raise ValueError(f"{dataset.name!r} has no slates of ten rated items: users need fifty ratings or more")
     n_items = len(dataset.items)
-    past = dataset.only(parts.past)
-    catalogue, model = Catalogue(past), EvidenceModel.cached(past)
+    foundation = Foundation.of(dataset.only(parts.past))
+    model = foundation.features
     scorers, notes = _baselines(parts.past, n_items, model, report)
     rows = [_random(slates, seed)]
     users = [slate.user for slate in slates]
@@ -158,7 +158,7 @@ def evaluate_policies(
     built = {}
     for name, make in policies.items():
         report(name)
-        policy = make(catalogue, model)
+        policy = make(foundation)
         built[name] = policy
         for label, own in ((f"{name} without the LM", policy.without_lm()), (name, policy)):
             rankings = [

@@ -156,8 +156,8 @@ class ChoiceEvidence:
         """The same evidence with other numbers to standardise by."""
         return replace(self, centre=centre, scale=scale)
 
-    def features(self, histories: Sequence[Sequence[Event]]) -> np.ndarray:
-        """NAMES of every item, (B, n_items, F) float32; histories are oldest first and not empty."""
+    def features(self, histories: Sequence[Sequence[Event]], candidates: np.ndarray | None = None) -> np.ndarray:
+        """NAMES of every item, (B, n_items, F) float32, or of candidates (B, C); histories are not empty."""
         items = [[event.item for event in history] for history in histories]
         together, after, users = (faded_matrix(items, len(self.late), fade) for fade in self.config.fades)
         near = self._of_users(users)
@@ -182,7 +182,7 @@ class ChoiceEvidence:
         out = np.empty((len(items), len(self.late), len(NAMES)), dtype=np.float32)
         for place, column in enumerate(columns):
             out[:, :, place] = (column - self.centre[place]) / self.scale[place]
-        return out
+        return out if candidates is None else np.take_along_axis(out, candidates[:, :, None], axis=1)
 
     def save(self, folder: Path) -> None:
         """Write the numbers into a folder; configuration and item features are the caller's to keep."""

@@ -51,7 +51,7 @@ def policy_parts(
         report: told about the progress.
         about: what the progress is called.
     """
-    policy = (policy if with_lm else policy.without_lm()).without_talk()
+    policy = (policy if with_lm else policy.instead_of_lm()).without_talk()
     plain = policy.without_meaning()
     key = _key(policy, data, with_lm)
     parts: list[dict[str, np.ndarray]] = []

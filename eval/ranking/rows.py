@@ -17,8 +17,7 @@ from agent.data.dataset import Dataset
 from agent.features.model import EvidenceModel
 from agent.policy.distribution import Policy
 from agent.policy.item_lm import ADAPTER_FILE, POLICY_FILE, ROW_MAKER_FILE, PolicyCard
-from agent.policy.loading import assemble
-from agent.policy.semantic import Meaning
+from agent.policy.loading import Foundation
 from agent.retrieval.text_encoder import encoder_path
 from eval.metrics import Scorer
 from eval.policy import factorization as peers
@@ -49,27 +48,27 @@ class Fitted:
         self._only = dataset.only(past)
 
     @cached_property
+    def foundation(self) -> Foundation:
+        """What policies stand on, from the user's cache where it was fitted before."""
+        self.run.report("fitting the evidence", 0, 1)
+        foundation = Foundation.of(self._only)
+        self.run.report("fitting the evidence", 1, 1)
+        return foundation
+
+    @property
     def catalogue(self) -> Catalogue:
         """The items, with the past's statistics."""
-        return Catalogue(self._only)
+        return self.foundation.catalogue
 
-    @cached_property
+    @property
     def evidence(self) -> EvidenceModel:
-        """The evidence of the past, from the user's cache where it was fitted before."""
-        self.run.report("fitting the evidence", 0, 1)
-        model = EvidenceModel.cached(self._only, progress=False)
-        self.run.report("fitting the evidence", 1, 1)
-        return model
+        """The evidence of the past."""
+        return self.foundation.features
 
     @cached_property
     def features(self) -> SameHistories:
         """The evidence's features, worked out once for rows that ask about the same histories in turn."""
         return SameHistories(self.evidence)
-
-    @cached_property
-    def meaning(self) -> Meaning | None:
-        """What wishes mean by the items' texts; None where the sentence encoder has not been fetched."""
-        return Meaning.load(self.catalogue, self.evidence.taste.watched_with.neighbours)
 
     @property
     def traits(self) -> ItemTraits:
@@ -196,7 +195,7 @@ def voices_of(fitted: Fitted, source: PolicySource) -> Voices:
     """A policy's two voices over a protocol's past; it is loaded when first heard."""
 
     def make() -> Policy:
-        policy = assemble(fitted.catalogue, fitted.evidence, fitted.run.model, source.adapter)
+        policy = fitted.foundation.policy(source.adapter, fitted.run.model)
         return policy if source.template is None else policy.with_template(source.template)
 
     return Voices(make, fitted)
@@ -229,9 +228,8 @@ class Voices:
 
     def by_meaning(self, cases: Cases) -> list[np.ndarray]:
         """The same with what the request means, as :class:`agent.policy.distribution.Policy` has it without an LM."""
-        plain = self.policy.without_lm()
-        plain.meaning = self._fitted.meaning
-        logits = self._both(cases)[0] + plain.meaning_logits(cases.states, self._fitted.n_items)
+        plain = self.policy.instead_of_lm()
+        logits = plain.scores(cases.states)[0]
         return self._of_candidates(cases, logits.astype(np.float64) / plain.temperature)
 
     def _both(self, cases: Cases) -> tuple[np.ndarray, np.ndarray]:

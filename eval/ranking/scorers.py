@@ -26,10 +26,16 @@ class SameHistories:
 
     def __init__(self, evidence: EvidenceSource) -> None:
         self._evidence = evidence
-        self._last: tuple[Sequence[Sequence[Event]], np.ndarray] | None = None
+        self._last: tuple[Sequence[Sequence[Event]], np.ndarray | None, np.ndarray] | None = None
 
-    def features(self, histories: Sequence[Sequence[Event]]) -> np.ndarray:
-        """(B, n_items, n_features) float32."""
-        if self._last is None or self._last[0] != histories:
-            self._last = histories, self._evidence.features(histories)
-        return self._last[1]
+    def features(self, histories: Sequence[Sequence[Event]], candidates: np.ndarray | None = None) -> np.ndarray:
+        """(B, n_items, n_features) float32; at candidates (B, C): (B, C, n_features)."""
+        last = self._last
+        if last is None or last[0] != histories or not _same(last[1], candidates):
+            last = histories, candidates, self._evidence.features(histories, candidates)
+            self._last = last
+        return last[2]
+
+
+def _same(one: np.ndarray | None, other: np.ndarray | None) -> bool:
+    return one is other or (one is not None and other is not None and np.array_equal(one, other))

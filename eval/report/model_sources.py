@@ -7,7 +7,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from agent.policy.loading import assemble
 from eval.policy import factorization as peers
 from eval.ranking.cache import RankingCache, digest_files
 from eval.ranking.comparison import PROTOCOLS, as_document, evaluate_all, released_policies
@@ -20,9 +19,8 @@ from eval.report.reading import ReportError, read_document
 from eval.report.run import Gathered, ReportRun, kept
 
 if TYPE_CHECKING:
-    from agent.catalogue.catalogue import Catalogue
-    from agent.features.model import EvidenceModel
     from agent.policy.distribution import Policy
+    from agent.policy.loading import Foundation
 
 
 def ranking(run: ReportRun) -> Gathered:
@@ -64,8 +62,8 @@ def policy(run: ReportRun) -> Gathered:
 
     dataset = run.dataset
 
-    def maker(source: PolicySource, catalogue: Catalogue, evidence: EvidenceModel) -> Policy:
-        policy = assemble(catalogue, evidence, run.model, source.adapter)
+    def maker(source: PolicySource, foundation: Foundation) -> Policy:
+        policy = foundation.policy(source.adapter, run.model)
         return policy if source.template is None else policy.with_template(source.template)
 
     def make() -> dict[str, Any]:

@@ -12,16 +12,14 @@ from typing import Any
 
 import numpy as np
 
-from agent.catalogue.catalogue import Catalogue
 from agent.data.assets import resolve_model
 from agent.data.dataset import load_dataset
 from agent.data.interactions import indexed_ratings
 from agent.dialogue.slate import EXPLORATION
-from agent.features.model import EvidenceModel
 from agent.features.user_features import ItemInfo
-from agent.policy.distribution import Policy, evidence_history
+from agent.policy.distribution import Policy
 from agent.policy.item_lm import PolicyCard
-from agent.policy.loading import assemble, new_item_features, registry
+from agent.policy.loading import Foundation, new_item_features, registry
 from agent.store.feedback import FeedbackLog
 from agent.store.logged_impression import read_impressions
 from training.ppo.replay import CLIP, REWARD, ReplayRow, replay_rows
@@ -99,9 +97,8 @@ def train_from_feedback(
     settings = settings or FeedbackSettings()
     known, dataset, base = registry(data), load_dataset(data), resolve_model(model)
     source = adapter or known.verified(known.active()).folder
-    card, catalogue = PolicyCard.read(source), Catalogue(dataset)
-    evidence = EvidenceModel.cached(dataset, progress=False)
-    policy = assemble(catalogue, evidence, model, source)
+    card, foundation = PolicyCard.read(source), Foundation.of(dataset)
+    catalogue, policy = foundation.catalogue, foundation.policy(source, model)
     until = held_out_from(log, settings)
     traits = (
         ItemTraits.of(ItemInfo.of(dataset).categories, indexed_ratings(dataset))
@@ -133,7 +130,7 @@ def train_from_feedback(
         temperature=policy.temperature * EXPLORATION,
         weight_cap=settings.clip,
     )
-    features = new_item_features(card, catalogue, evidence, base)
+    features = new_item_features(card, catalogue, foundation.features, base)
     version = known.free_version("feedback")
     run = train_ppo_policy(source, base, catalogue.items, rows, None, ppo, output, report, resume, version, features)
     if run.stop is not None and run.stop.kind == "non_finite":
@@ -177,15 +174,17 @@ def place_rows(rows: Sequence[ReplayRow], policy: Policy) -> Any:
     for start in range(0, len(rows), _BATCH):
         part = rows[start : start + _BATCH]
         encoded = policy.prompt.encode([row.state for row in part])
-        evidence = policy.evidence.features([evidence_history(row.state) for row in part])
-        for row, prompt, features in zip(part, encoded, evidence, strict=True):
+        served = policy.parts([row.state for row in part], [np.array(row.candidates) for row in part])
+        for row, prompt, parts in zip(part, encoded, served, strict=True):
             for place, item in enumerate(row.shown):
-                left = [each for each in row.candidates if each not in row.shown[:place]]
-                if len(left) < 2:
+                kept = [k for k, each in enumerate(row.candidates) if each not in row.shown[:place]]
+                if len(kept) < 2:
                     continue
+                left = [row.candidates[k] for k in kept]
                 rewards = np.zeros(len(left))
                 rewards[left.index(item)] = row.rewards[place] - means[place]
-                values = (row.owner, prompt, left, features[left], rewards, row.weights[place], left.index(item))
+                own = replace(parts, features=parts.features[kept], offset=parts.offset[kept])
+                values = (row.owner, prompt, left, own, rewards, row.weights[place], left.index(item))
                 for name, value in zip(columns, (*values, row.state), strict=True):
                     columns[name].append(value)
     return rows_dataset(**columns)

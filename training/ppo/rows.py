@@ -12,6 +12,7 @@ from torch import Tensor
 
 from agent.data.dataset import Dataset
 from agent.features.model import cross_fit
+from agent.policy.distribution import Parts
 from agent.policy.state_prompt import StatePrompt
 from agent.records.state import State
 from training.sft.packing import GOALS
@@ -29,8 +30,9 @@ class SlateRows:
     ``prompts`` N token id lists; ``candidates`` (N, C) catalogue indices, ``EMPTY`` where there is none; ``allowed``
     (N, C) bool; ``evidence`` (N, C, F); ``rewards`` (N, C) what training pays; ``ratings`` (N, C) the real stars (NaN
     where unknown); ``weights`` (N,) importance weights; ``users`` N names; ``goals`` (N,) places in ``GOALS``;
-    ``speaks`` (N,) whether the LM has a say (see :class:`agent.policy.distribution.Policy`); ``logged`` (N,) the place
-    of the candidate that a log says was shown, ``EMPTY`` where picks are drawn.
+    ``offset`` (N, C), ``evidence_scale`` and ``lm_scale`` (N,) are the rest of what the policy serves (see
+    :class:`agent.policy.distribution.Parts`); ``logged`` (N,) the place of the candidate that a log says was shown,
+    ``EMPTY`` where picks are drawn.
     """
 
     prompts: list[list[int]]
@@ -42,7 +44,9 @@ class SlateRows:
     weights: Tensor
     users: list[str]
     goals: Tensor
-    speaks: Tensor
+    offset: Tensor
+    evidence_scale: Tensor
+    lm_scale: Tensor
     logged: Tensor
 
     @classmethod
@@ -81,7 +85,9 @@ class SlateRows:
             weights=weights,
             users=[str(user) for user in columns["user"]],
             goals=torch.from_numpy(np.array([GOALS.index(str(goal)) for goal in columns["goal"]])),
-            speaks=torch.from_numpy(np.asarray(columns["speaks"], dtype=bool)),
+            offset=torch.from_numpy(np.stack(columns["offset"]).astype(np.float32)),
+            evidence_scale=torch.from_numpy(np.asarray(columns["evidence_scale"], dtype=np.float32)),
+            lm_scale=torch.from_numpy(np.asarray(columns["lm_scale"], dtype=np.float32)),
             logged=torch.from_numpy(np.asarray(columns["logged"], dtype=np.int64)),
         )
 
@@ -93,7 +99,7 @@ def rows_dataset(
     users: Sequence[str],
     prompts: Sequence[Sequence[int]],
     candidates: Sequence[Sequence[int]],
-    evidence: Sequence[np.ndarray],
+    evidence: Sequence[np.ndarray | Parts],
     rewards: Sequence[np.ndarray],
     ratings: Sequence[Sequence[float]] | None = None,
     weights: Sequence[float] | None = None,
@@ -106,7 +112,7 @@ def rows_dataset(
         users: whose slate it is, N names.
         prompts: N token id lists of the state's prompt.
         candidates: N lists of catalogue indices, at least two each.
-        evidence: N arrays (C, F) at the candidates.
+        evidence: N arrays (C, F) at the candidates, or all parts of the policy there.
         rewards: N arrays (C,): what training pays for each candidate (of a logged row only the shown one's counts).
         ratings: N lists of the real stars, where they are known; only probe rows need them.
         weights: N importance weights of replayed rows, in (0, cap]: the chance of the shown candidate under the policy
@@ -120,10 +126,13 @@ def rows_dataset(
     """
     from datasets import Dataset as ArrowDataset
 
-    columns: dict[str, list[Any]] = {name: [] for name in ("candidates", "evidence", "rewards", "ratings")}
+    columns: dict[str, list[Any]] = {name: [] for name in ("candidates", "evidence", "offset", "rewards", "ratings")}
+    scales: dict[str, list[float]] = {"evidence_scale": [], "lm_scale": []}
     longest = max((len(chosen) for chosen in candidates), default=0)
-    for row, (chosen, features, paid) in enumerate(zip(candidates, evidence, rewards, strict=True)):
+    for row, (chosen, given, paid) in enumerate(zip(candidates, evidence, rewards, strict=True)):
         n = len(chosen)
+        parts = given if isinstance(given, Parts) else Parts(given, np.zeros(len(given), np.float32), 1.0, 1.0)
+        features = parts.features
         stars = ratings[row] if ratings is not None else (np.nan,) * n
         if not n == len(features) == len(paid) == len(stars):
             raise ValueError(
@@ -133,6 +142,9 @@ def rows_dataset(
         rest = longest - n
         columns["candidates"].append([*(int(item) for item in chosen), *[EMPTY] * rest])
         columns["evidence"].append(np.pad(np.asarray(features, np.float32), ((0, rest), (0, 0))))
+        columns["offset"].append(np.pad(parts.offset, (0, rest)))
+        scales["evidence_scale"].append(parts.evidence_scale)
+        scales["lm_scale"].append(parts.lm_scale)
         columns["rewards"].append(np.pad(np.asarray(paid, np.float32), (0, rest)))
         columns["ratings"].append(np.pad(np.asarray(stars, np.float32), (0, rest), constant_values=np.nan))
     n_rows = len(candidates)
@@ -142,13 +154,9 @@ def rows_dataset(
         "weight": [float(weight) for weight in weights] if weights is not None else [1.0] * n_rows,
         "logged": [int(place) for place in logged] if logged is not None else [EMPTY] * n_rows,
         "goal": [state.goal for state in states] if states is not None else ["like"] * n_rows,
-        "speaks": [_speaks(state) for state in states] if states is not None else [True] * n_rows,
+        **scales,
     }
     return ArrowDataset.from_dict(columns)
-
-
-def _speaks(state: State) -> bool:
-    return bool(state.goal != "request" or state.request or state.like or state.unlike)
 
 
 def slate_rows(

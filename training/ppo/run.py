@@ -215,7 +215,8 @@ def reference_logits(
     visited = sorted({row for batch in run_sampler(settings, len(rows)).batches() for row in batch})
     parts = [visited, settings.temperature, rows.prompts, rows.candidates.tolist(), str(lm.model.dtype)]
     key = hashlib.sha256(json.dumps(parts).encode())
-    key.update(rows.evidence.numpy().tobytes())
+    for served in (rows.evidence, rows.offset, rows.evidence_scale, rows.lm_scale):
+        key.update(served.numpy().tobytes())
     for name in (ADAPTER_FILE, POLICY_FILE):
         key.update((adapter / name).read_bytes())
     path = run / f"reference-{key.hexdigest()[:16]}.safetensors"

@@ -45,7 +45,9 @@ class SlateBatch:
     allowed: Tensor
     evidence: Tensor
     goals: Tensor
-    speaks: Tensor
+    offset: Tensor
+    evidence_scale: Tensor
+    lm_scale: Tensor
 
     @classmethod
     def of(cls, rows: SlateRows, places: Sequence[int], pad: int, device: Any) -> SlateBatch:
@@ -55,7 +57,10 @@ class SlateBatch:
         ids = torch.tensor([[pad] * (longest - len(prompt)) + prompt for prompt in prompts])
         mask = torch.tensor([[0] * (longest - len(prompt)) + [1] * len(prompt) for prompt in prompts])
         index = torch.tensor(places)
-        own = (rows.candidates, rows.allowed, rows.evidence, rows.goals, rows.speaks)
+        own = (
+            *(rows.candidates, rows.allowed, rows.evidence, rows.goals),
+            *(rows.offset, rows.evidence_scale, rows.lm_scale),
+        )
         return cls(*(part.to(device) for part in (ids, mask, *(values[index] for values in own))))
 
 
@@ -135,8 +140,9 @@ def slate_forward(
     tokens = head.token_ids[slates.candidates.clamp(min=EMPTY + 1)]
     rows = model.get_output_embeddings().weight[tokens].float()
     spoken = torch.einsum("sh,sch->sc", hidden, rows)
-    spoken = (head.lm_weights[slates.goals] * slates.speaks)[:, None] * spoken
-    logits = (spoken + torch.einsum("scf,sf->sc", slates.evidence, head.weights[slates.goals])) / head.temperature
+    spoken = (head.lm_weights[slates.goals] * slates.lm_scale)[:, None] * spoken
+    weighed = torch.einsum("scf,sf->sc", slates.evidence, head.weights[slates.goals])
+    logits = (spoken + slates.offset + slates.evidence_scale[:, None] * weighed) / head.temperature
     logits = logits.masked_fill(~slates.allowed, NOT_ALLOWED)
     out = {"logits": logits, "hidden": hidden}
     if orders is not None and owners is not None:

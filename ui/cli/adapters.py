@@ -146,13 +146,12 @@ def _compare(
 ) -> PromotionReport:
     from agent.data.assets import data_dir
     from agent.data.dataset import load_dataset
-    from agent.policy.loading import assemble
     from agent.store.feedback import FeedbackLog
     from eval.policy.promotion import compare
 
     dataset = load_dataset(data)
     since = entry.figures.get(TRAINED_UNTIL)
-    makers = [lambda c, e, f=each.folder: assemble(c, e, model, f) for each in (entry, current)]
+    makers = [lambda f, folder=each.folder: f.policy(folder, model) for each in (entry, current)]
     path = log or data_dir() / "feedback.db"
     if log is None and not path.is_file():
         return compare(makers[0], makers[1], dataset)

@@ -14,9 +14,8 @@ from ui.cli.options import DataOption, ModelOption
 from ui.cli.terminal import JsonOption, out, print_json, working
 
 if TYPE_CHECKING:
-    from agent.catalogue.catalogue import Catalogue
-    from agent.features.model import EvidenceModel
     from agent.policy.distribution import Policy
+    from agent.policy.loading import Foundation
     from eval.policy.table import PolicyTable
 
 
@@ -49,7 +48,7 @@ def policy(
     The released policies before and after PPO are always among the rows.
     """
     from agent.data.dataset import load_dataset
-    from agent.policy.loading import ADAPTERS, assemble
+    from agent.policy.loading import ADAPTERS
     from eval.policy.table import evaluate_policies
 
     if part not in ("valid", "test"):
@@ -61,8 +60,8 @@ def policy(
         folders[source.name] = source.adapter
     own = None if template is None else state_template(template)
 
-    def make(folder: Path, catalogue: Catalogue, evidence: EvidenceModel) -> Policy:
-        policy = assemble(catalogue, evidence, model, folder)
+    def make(folder: Path, foundation: Foundation) -> Policy:
+        policy = foundation.policy(folder, model)
         return policy if own is None else policy.with_template(own)
 
     makers = {name: partial(make, folder) for name, folder in folders.items()}

@@ -35,14 +35,13 @@ def sessions(
     users compare policies under stated assumptions; they are no forecast of real ones.
     """
     from agent.data.dataset import load_dataset
-    from agent.policy.loading import assemble
     from eval.policy.sessions import NAMES, evaluate
 
     with steps() as progress:
         table = evaluate(
             load_dataset(data),
             policy or NAMES,
-            lambda catalogue, evidence: assemble(catalogue, evidence, model, adapter),
+            lambda foundation: foundation.policy(adapter, model),
             count,
             reward,
             seed,
