@@ -102,7 +102,7 @@ def make_small_policy(dataset: Dataset, folder: Path, users: int = 24) -> SmallP
         catalogue.items,
         first_item,
         base=base.name,
-        base_folder=base,
+        base_weights=base,
         layers=2,
         features=FEATURES,
         template="state@1",

@@ -7,16 +7,21 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
 from agent.policy.registry import REQUIRED, AdapterRegistry, RegistryError
 
 
 def make(folder: Path, version: str, content: str = "weights") -> Path:
     """A folder with the files of an adapter."""
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
     for name in REQUIRED:
-        (folder / name).write_text(content, encoding="utf-8")
+        if name.endswith(".safetensors"):
+            save_file({content: np.zeros(1, np.float32)}, folder / name)
+        else:
+            (folder / name).write_text("{}", encoding="utf-8")
     (folder / "policy.json").write_text(json.dumps({"version": version, "weights": content}), encoding="utf-8")
     return folder
 
@@ -98,7 +103,7 @@ def test_bad_names_and_folders_are_refused(known: AdapterRegistry, tmp_path: Pat
     (source / "row_maker.safetensors").unlink()
     with pytest.raises(RegistryError, match=r"row_maker\.safetensors is missing"):
         known.add(source)
-    (source / "row_maker.safetensors").write_text("x", encoding="utf-8")
+    make(source, "mine")
     (source / "policy.json").write_text("[]", encoding="utf-8")
     with pytest.raises(RegistryError, match="not a policy card"):
         known.add(source)

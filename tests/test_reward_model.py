@@ -25,8 +25,7 @@ from agent.policy.item_embeddings import ItemLike, item_token
 from agent.policy.item_lm import ADAPTER_FILE, AdapterError, PolicyCard, load_base
 from agent.policy.loading import RELEASED
 from agent.records.state import Event, State
-from training.adapter import LARGEST
-from training.release import release_reward
+from training.release import LARGEST, release_reward
 from training.reward.calibration import (
     KINDS,
     Calibration,

@@ -120,7 +120,7 @@ def _write(run: Trained, layers: int | None) -> None:
         run.catalogue.items,
         run.first_item,
         base=run.base.name,
-        base_folder=run.base,
+        base_weights=run.base,
         layers=layers,
         features=FEATURES,
         template="state@1",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
@@ -18,11 +17,9 @@ from torch import Tensor
 
 from agent.policy.item_embeddings import ItemLike, item_keys
 from agent.policy.item_lm import ADAPTER_FILE, ROW_MAKER_FILE, PolicyCard
+from agent.policy.weights import base_digest
 from training.sft.packing import GOALS
 from training.sft.trainer import PolicyHead
-
-LARGEST = 16 * 2**20
-"""An adapter file may be at most 16 MiB, so that it can live in the repository."""
 
 
 def write_adapter(
@@ -32,7 +29,7 @@ def write_adapter(
     items: Sequence[ItemLike],
     first_item: int,
     base: str,
-    base_folder: Path,
+    base_weights: str | Path,
     layers: int | None,
     features: Sequence[str],
     template: str,
@@ -44,8 +41,7 @@ def write_adapter(
 
     The folder is a PEFT adapter: `PeftModel.from_pretrained`, on the base with the item tokens added, gives this model.
 
-    Raises:
-        ValueError: the adapter is larger than 16 MiB (lower the LoRA rank, or train fewer layers).
+    ``base_weights`` is the base LM as it was loaded, by name or folder.
     """
     folder.mkdir(parents=True, exist_ok=True)
     write_peft_files(folder, model, head.rows(), first_item, base)
@@ -53,7 +49,7 @@ def write_adapter(
     card = PolicyCard(
         version=version,
         base=base,
-        base_sha256=sha256(base_folder / "model.safetensors"),
+        base_sha256=base_digest(base_weights),
         layers=layers,
         template=template,
         features=tuple(features),
@@ -64,7 +60,6 @@ def write_adapter(
         max_history=max_history,
     )
     card.write(folder)
-    check_size(folder)
     return card
 
 
@@ -144,18 +139,3 @@ def write_peft_files(folder: Path, model: Any, rows: Tensor, first_item: int, ba
     )
     (folder / "adapter_config.json").write_text(json.dumps(config, indent=1, default=str) + "\n", encoding="utf-8")
     LoraConfig.from_pretrained(str(folder))
-
-
-def check_size(folder: Path) -> None:
-    """Raise a ValueError if the weights in a folder take more than 16 MiB."""
-    size = sum(path.stat().st_size for path in folder.glob("*.safetensors"))
-    if size > LARGEST:
-        raise ValueError(
-            f"the adapter takes {size / 2**20:.1f} MiB, more than 16: lower --lora-rank or train fewer --layers"
-        )
-
-
-def sha256(path: Path) -> str:
-    """SHA-256 of a file, as hex digits."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

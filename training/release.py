@@ -12,6 +12,8 @@ from agent.policy.item_lm import ADAPTER_FILE, POLICY_FILE, ROW_MAKER_FILE, Adap
 from training.reward.model import REWARD_FILE, RewardCard
 
 TRAINING_FILE = "training.json"
+LARGEST = 16 * 2**20
+"""The weights of a released adapter take at most 16 MiB, so that they can live in the repository."""
 POLICY_FILES = (ADAPTER_FILE, "adapter_config.json", ROW_MAKER_FILE, POLICY_FILE, TRAINING_FILE)
 REWARD_FILES = (ADAPTER_FILE, "adapter_config.json", ROW_MAKER_FILE, REWARD_FILE, TRAINING_FILE)
 
@@ -51,11 +53,17 @@ def place_release(
     that write such a folder.
 
     Raises:
-        AdapterError: the folder is incomplete (the message names the missing file).
+        AdapterError: the folder is incomplete (the message names the missing file), or takes more than LARGEST.
     """
     for name in files:
         if not (folder / name).is_file():
             raise AdapterError(f"{folder / name} is missing: give the folder of a finished {trainer}")
+    size = sum((folder / name).stat().st_size for name in files if name.endswith(".safetensors"))
+    if size > LARGEST:
+        raise AdapterError(
+            f"{folder} takes {size / 2**20:.1f} MiB, and a release at most {LARGEST / 2**20:.0f}: train it with a "
+            "lower --lora-rank or fewer --layers"
+        )
     text = card(json.loads((folder / TRAINING_FILE).read_text("utf-8")))
     target.mkdir(parents=True, exist_ok=True)
     for name in files:

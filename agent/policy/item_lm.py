@@ -17,6 +17,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from agent.policy.item_embeddings import ItemFeatures, ItemLike, RowMaker, add_item_tokens, item_keys
+from agent.policy.weights import WeightsError, base_digest, check_adapter, check_base, check_memory
 
 POLICY_FILE = "policy.json"
 ADAPTER_FILE = "adapter_model.safetensors"
@@ -77,6 +78,13 @@ def load_base(
     from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSequenceClassification, AutoTokenizer
 
     kind = AutoModelForSequenceClassification if scalar else AutoModelForCausalLM
+    dtype = dtype or best_dtype(device)
+    try:
+        check_base(name)
+        if device == "cpu":
+            check_memory(name, dtype.itemsize, layers=layers)
+    except WeightsError as error:
+        raise AdapterError(str(error)) from error
     try:
         with quiet_transformers():
             tokenizer = AutoTokenizer.from_pretrained(name)
@@ -87,7 +95,7 @@ def load_base(
                     config.layer_types = config.layer_types[:layers]
             if scalar:
                 config.num_labels = 1
-            model = kind.from_pretrained(name, config=config, dtype=dtype or best_dtype(device))
+            model = kind.from_pretrained(name, config=config, dtype=dtype)
     except (OSError, ValueError, KeyError) as error:
         raise AdapterError(
             f"the language model {str(name)!r} cannot be loaded: {error}. Give the name of a Hugging Face causal LM, a "
@@ -187,6 +195,11 @@ class ItemLanguageModel:
         from peft import LoraConfig, get_peft_model, set_peft_model_state_dict
 
         card = PolicyCard.read(folder)
+        try:
+            check_adapter(folder, (ADAPTER_FILE, ROW_MAKER_FILE, "adapter_config.json"))
+        except WeightsError as error:
+            raise AdapterError(str(error)) from error
+        check_same_base(folder, card.base, card.base_sha256, base)
         state = load_file(folder / ADAPTER_FILE)
         trained = next(tensor for name, tensor in state.items() if "trainable_tokens_delta" in name).float()
         rows = item_rows(folder, card.items, trained, items, features)
@@ -256,6 +269,21 @@ class ItemLanguageModel:
     def _head(self) -> Tensor:
         head: Tensor = self.model.get_output_embeddings().weight
         return head
+
+
+def check_same_base(folder: Path, name: str, digest: str, base: str | Path) -> None:
+    """Refuse a base LM whose weights are others than those that an adapter was trained on, where both are known.
+
+    Raises:
+        AdapterError: they differ.
+    """
+    there = base_digest(base) if digest else ""
+    if there and there != digest:
+        raise AdapterError(
+            f"the adapter {folder.name!r} was trained on {name} (SHA-256 {digest[:12]}), and {str(base)!r} holds other "
+            f"weights ({there[:12]}): give --model {name}, or train an adapter for this model with "
+            "`concierge adapt NAME --model`"
+        )
 
 
 def item_rows(

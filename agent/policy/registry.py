@@ -20,6 +20,7 @@ from typing import Any, Literal
 from filelock import FileLock
 
 from agent.data.atomic import building, write_whole
+from agent.policy.weights import WeightsError, check_adapter
 
 ENTRY_FILE = "entry.json"
 POINTER_FILE = "active.json"
@@ -130,9 +131,10 @@ class AdapterRegistry:
         Raises:
             RegistryError: the folder is incomplete, or the name is taken or no name.
         """
-        missing = [name for name in REQUIRED if not (source / name).is_file()]
-        if missing:
-            raise RegistryError(f"{source / missing[0]} is missing: give the adapter folder of a finished training")
+        try:
+            check_adapter(source, REQUIRED)
+        except WeightsError as error:
+            raise RegistryError(f"{error} (an adapter is the folder of a finished training)") from error
         version = version or _card_version(source)
         if not _is_version(version):
             raise RegistryError(f"bad adapter name {version!r}: use letters, digits, '.', '-' and '_' (at most 64)")

@@ -17,8 +17,9 @@ from torch import Tensor
 import prompts
 from agent.features.model import FEATURES
 from agent.policy.item_embeddings import ItemFeatures, ItemLike, add_item_tokens
-from agent.policy.item_lm import ADAPTER_FILE, AdapterError, backbone, item_rows, load_base
+from agent.policy.item_lm import ADAPTER_FILE, ROW_MAKER_FILE, AdapterError, backbone, item_rows, load_base
 from agent.policy.state_prompt import StatePrompt
+from agent.policy.weights import WeightsError, check_adapter
 from agent.records.state import State
 from training.reward.calibration import Calibration
 from training.reward.rows import CandidateEvidence, candidate_evidence, pack_candidates
@@ -99,6 +100,10 @@ def adapted_classifier(
     """
     from peft import LoraConfig, get_peft_model, get_peft_model_state_dict, set_peft_model_state_dict
 
+    try:
+        check_adapter(folder, (ADAPTER_FILE, ROW_MAKER_FILE))
+    except WeightsError as error:
+        raise AdapterError(str(error)) from error
     state = load_file(folder / ADAPTER_FILE)
     trained = next(tensor for name, tensor in state.items() if "trainable_tokens_delta" in name).float()
     rows = item_rows(folder, keys, trained, items, features)

@@ -22,7 +22,8 @@ from agent.features.model import FEATURES, cross_fit
 from agent.policy.item_lm import ROW_MAKER_FILE, AdapterError, PolicyCard, best_device
 from agent.policy.loading import RELEASED
 from agent.policy.state_prompt import StatePrompt
-from training.adapter import check_size, sha256, write_peft_files
+from agent.policy.weights import base_digest
+from training.adapter import write_peft_files
 from training.reward.calibration import Calibration, auc_by_group, calibration_error, choose_calibration, out_of_fold
 from training.reward.model import RewardCard, RewardModel, adapted_classifier
 from training.reward.rows import RewardRows, build_reward_rows
@@ -110,12 +111,11 @@ def train_reward(
     embedding = network.get_input_embeddings().weight
     write_peft_files(folder, network, embedding[token_ids].float(), int(token_ids[0]), Path(base).name)
     shutil.copyfile(start / ROW_MAKER_FILE, folder / ROW_MAKER_FILE)
-    check_size(folder)
     head = network.reward_head
     card = RewardCard(
         version=version,
         base=Path(base).name,
-        base_sha256=sha256(Path(base) / "model.safetensors"),
+        base_sha256=base_digest(base),
         layers=layers,
         template=prompts.pinned(template),
         features=FEATURES if settings.evidence else (),

@@ -112,7 +112,7 @@ def train_sft(
         catalogue.items,
         first_item,
         base=Path(base).name if Path(base).exists() else str(base),
-        base_folder=Path(base),
+        base_weights=base,
         layers=settings.layers,
         features=FEATURES,
         template=prompts.pinned(template),
