@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING, cast
@@ -65,6 +65,7 @@ class Catalogue:
         rating_count: int64 (n_items,), how many people had an item.
         mean_rating: float64 (n_items,), mean of its grades; NaN for an item without any.
         like_count: int64 (n_items,), how many of its grades are positive.
+        withdrawn: catalogue indices that no wish is given any more (:meth:`withdraw`).
     """
 
     def __init__(self, dataset: Dataset) -> None:
@@ -72,6 +73,7 @@ class Catalogue:
         frame = dataset.items
         self.name = dataset.name
         self.domain = dataset.domain
+        self.withdrawn: frozenset[int] = frozenset()
         ids = [str(item) for item in frame["item"]]
         self._index = {item_id: row for row, item_id in enumerate(ids)}
         self._count_feedback(dataset)
@@ -250,7 +252,7 @@ class Catalogue:
 
         Args:
             conditions: the conditions, preferences included.
-            left_out: catalogue indices that are left out as well.
+            left_out: catalogue indices that are left out as well, beside those that were withdrawn.
 
         Returns:
             bool (n_items,), True = allowed.
@@ -261,8 +263,56 @@ class Catalogue:
         allowed = np.ones(len(self.items), dtype=np.bool_)
         for condition in conditions:
             allowed &= self.meets(condition)
-        allowed[[*left_out, *getattr(conditions, "excluded", ())]] = False
+        allowed[[*left_out, *getattr(conditions, "excluded", ()), *self.withdrawn]] = False
         return allowed
+
+    def withdraw(self, items: Iterable[int]) -> None:
+        """From now on these items, and no others, are in no mask; people may still speak of them.
+
+        Raises:
+            IndexError: an index is not in the catalogue.
+        """
+        withdrawn = frozenset(items)
+        outside = [index for index in withdrawn if not 0 <= index < len(self.items)]
+        if outside:
+            raise IndexError(f"item index {outside[0]} is outside the catalogue of {len(self.items)}")
+        self.withdrawn = withdrawn
+
+    def amend(self, changes: Mapping[int, tuple[str, Mapping[str, Attribute]]]) -> None:
+        """Give items another title and other attributes; what was learned of them stays.
+
+        Conditions, cards and answers use the new values at once; ``category_matrix`` and ``years``, which models were
+        fitted on, stay. Turns that run meanwhile see the old or the new values of a facet, never a mixture.
+
+        Args:
+            changes: catalogue index -> title, and attributes by facet (names as a tuple); facets that are left out are
+                then unknown.
+        """
+        items = list(self.items)
+        for index, (title, attributes) in changes.items():
+            primary = self.primary
+            kinds = attributes.get(primary.facet.name, ()) if primary is not None else ()
+            year = attributes.get(self.year_facet) if self.year_facet is not None else None
+            items[index] = replace(
+                items[index],
+                title=title,
+                year=int(year) if isinstance(year, int | float) else None,
+                categories=kinds if isinstance(kinds, tuple) else (),
+                attributes=MappingProxyType(dict(attributes)),
+            )
+        columns = dict(self._columns)
+        for name, column in columns.items():
+            if name not in (POPULARITY, RATING):
+                known = [item.attributes.get(name) for item in items]
+                columns[name] = _column(column.facet, known)
+        texts: dict[str, Sequence[str]] = {
+            name: [str(item.attributes.get(name, "")) for item in items] for name in self.texts
+        }
+        renamed = any(self.items[index].title != items[index].title for index in changes)
+        self.items, self._columns, self.texts = tuple(items), columns, texts
+        if renamed:
+            for cached in ("titles", "_twins"):
+                self.__dict__.pop(cached, None)
 
     def with_twins(self, items: Iterable[int]) -> frozenset[int]:
         """The items and all others of the same title and year: some data sets list a film twice."""
@@ -294,6 +344,13 @@ class Catalogue:
         """
         low, high = bounds(context, self.year_facet) if self.year_facet is not None else (None, None)
         return self.titles.link(text, (None if low is None else int(low), None if high is None else int(high)))
+
+
+def _column(facet: Facet, known: Sequence[Attribute | None]) -> Column:
+    if facet.numeric:
+        numbers = [float(own) if isinstance(own, int | float) else np.nan for own in known]
+        return NumberColumn(facet, np.array(numbers, dtype=np.float64))
+    return NamesColumn.of(facet, [own if isinstance(own, tuple) else () for own in known])
 
 
 def _most_frequent(column: NamesColumn) -> tuple[str, ...]:

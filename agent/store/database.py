@@ -88,7 +88,7 @@ def open_engine(path: Path) -> Engine:
     @event.listens_for(engine, "connect")
     def configure(connection: Any, _: object) -> None:
         connection.isolation_level = None  # transactions begin where the next listener says, not where sqlite3 guesses
-        for pragma in ("synchronous = FULL", "foreign_keys = ON", "recursive_triggers = ON"):
+        for pragma in ("synchronous = FULL", "foreign_keys = ON", "recursive_triggers = ON", "secure_delete = ON"):
             connection.execute(f"PRAGMA {pragma}")
 
     @event.listens_for(engine, "begin")

@@ -173,6 +173,18 @@ class FeedbackLog:
             for row in connection.execute(query):
                 yield _to_impression(row)
 
+    def impression(self, id: str) -> Impression | None:
+        """One impression; None where there is none with this id."""
+        with self._engine.connect() as connection:
+            row = connection.execute(select(impression_table).filter_by(id=id)).one_or_none()
+        return None if row is None else _to_impression(row)
+
+    def outcome(self, id: str) -> Outcome | None:
+        """One outcome; None where there is none with this id."""
+        with self._engine.connect() as connection:
+            row = connection.execute(select(outcome_table).filter_by(id=id)).one_or_none()
+        return None if row is None else _to_outcome(row)
+
     def outcomes(self, impression_id: str | None = None) -> Iterator[Outcome]:
         """The outcomes in the order of recording: of one impression, or all (those without an impression too)."""
         with self._engine.connect().execution_options(yield_per=500) as connection:
