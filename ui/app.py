@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Collection, MutableMapping, Seq
 from typing import Any
 
 import gradio as gr
+from fastapi import FastAPI
 from starlette.middleware import Middleware
 
 from agent.recommender import Recommender
@@ -15,6 +16,7 @@ from agent.store.template_versions import TemplateStore
 from ui import theme
 from ui.chat import turns
 from ui.chat.session import Desk
+from ui.live.tab import LiveTab
 from ui.studio import tab as studio_tab
 
 TITLE = "Concierge"
@@ -89,7 +91,7 @@ def build_app(recommender: Recommender, log: FeedbackLog, authors: Collection[st
                     author_desk = studio_tab.StudioTab(recommender, served, store, authors)
                 author_desk.open_with(prompts_tab, store)
                 with gr.Tab("Live", id="live", visible=authors is None) as live_tab:
-                    figures = live_tab.LiveTab(log, authors)
+                    figures = LiveTab(log, authors)
                 figures.open_with(live_tab)
                 if authors is not None:
                     app.load(author_desk.on_visit, None, [prompts_tab], api_visibility="private")
@@ -104,6 +106,31 @@ def build_app(recommender: Recommender, log: FeedbackLog, authors: Collection[st
             api_visibility="private",
         ).then(fn=None, js=theme.NAME_SEND)
     return app
+
+
+def mounted(app: gr.Blocks, accounts: Sequence[tuple[str, str]] = ()) -> FastAPI:
+    """The app as a web application that another server runs; with ``accounts`` a visitor has to log in."""
+    app.queue(max_size=128, default_concurrency_limit=16, api_open=False)
+    page = FastAPI(openapi_url=None)
+    gr.mount_gradio_app(
+        page,
+        app,
+        path="",
+        auth=list(accounts) or None,
+        footer_links=[],
+        run_history=False,
+        allowed_paths=[],
+        max_file_size="1mb",
+        enable_monitoring=False,
+        ssr_mode=False,
+        mcp_server=False,
+        pwa=False,
+        theme=theme.theme(),
+        css_paths=[theme.STYLE, theme.STUDIO_STYLE, theme.LIVE_STYLE],
+        js=theme.SCRIPT,
+        app_kwargs={"middleware": [Middleware(SafeHeaders)], "docs_url": None, "redoc_url": None},
+    )
+    return page
 
 
 def launch(

@@ -217,7 +217,7 @@ class EvidenceOut(BaseModel):
     kind: str
     weight: float
     item_id: str | None = None
-    value: str | float | None = None
+    value: str | int | float | None = None
 
 
 ItemStatus = Literal["shown", "hidden", "expired", "deleted"]

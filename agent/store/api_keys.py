@@ -65,6 +65,11 @@ class KeyStore:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
+    @property
+    def engine(self) -> Engine:
+        """The database's connections."""
+        return self._engine
+
     def create(
         self,
         name: str,

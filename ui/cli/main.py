@@ -18,9 +18,12 @@ from ui.cli import (
     data,
     doctor,
     eval,
+    keys,
+    mcp,
     prompts,
     recommend,
     release,
+    serve,
     train,
     understand,
 )
@@ -41,7 +44,10 @@ app.add_typer(prompts.app, name="prompts")
 app.add_typer(train.app, name="train")
 app.add_typer(eval.app, name="eval")
 app.add_typer(adapters.app, name="adapters")
+app.add_typer(keys.app, name="keys")
 chat.add_to(app)
+serve.add_to(app)
+mcp.add_to(app)
 recommend.add_to(app)
 understand.add_to(app)
 release.add_to(app)
@@ -72,3 +78,7 @@ def root(
 def main() -> None:
     """The entry point of the console command."""
     app(prog_name="concierge")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,126 @@
+"""The verbs ``concierge keys``: API keys of the service."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.table import Table
+
+from ui.cli.terminal import JsonOption, out, print_json, sub_app
+
+if TYPE_CHECKING:
+    from agent.store.api_keys import ApiKey, KeyStore
+
+app = sub_app("API keys of the service: make, list, rotate and revoke them.")
+
+IdArgument = Annotated[str, typer.Argument(help="The key's id, as `concierge keys list` shows it.")]
+
+
+@app.command(epilog="Example: concierge keys create shop --allow recommend --allow feedback --catalogue books")
+def create(
+    name: Annotated[str, typer.Argument(help="Whose key it is; keys of one name are one caller.")],
+    allow: Annotated[
+        list[str] | None,
+        typer.Option(help="recommend, feedback, items, people or metrics; may be repeated (default: the first two)."),
+    ] = None,
+    catalogue: Annotated[
+        list[str] | None, typer.Option(help="A catalogue; may be repeated (default: every one).", show_default=False)
+    ] = None,
+    person: Annotated[str | None, typer.Option(help="The one person whom it is for (default: any).")] = None,
+    per_minute: Annotated[int, typer.Option(help="Requests in a minute.")] = 600,
+    days: Annotated[float | None, typer.Option(help="How long it lasts (default: until it is revoked).")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Make a key and print it; it cannot be read again."""
+    with _keys() as keys:
+        verbs = allow or ["recommend", "feedback"]
+        secret, key = keys.create(name, verbs, catalogue or (), person, per_minute, days)
+    _show_secret(secret, key, as_json)
+
+
+@app.command("list")
+def list_keys(as_json: JsonOption = False) -> None:
+    """List the keys, without their secrets."""
+    with _keys() as keys:
+        known = keys.list()
+    if as_json:
+        print_json([_plain(key) for key in known])
+        return
+    table = Table("Id", "Name", "Allows", "Catalogues", "Person", "A minute", "Until")
+    for key in known:
+        until = "revoked" if key.revoked else _date(key.expires) if key.expires else "revoked by you"
+        scope = ", ".join(key.catalogues) or "every one"
+        table.add_row(key.id, key.name, ", ".join(key.verbs), scope, key.person or "", str(key.per_minute), until)
+    out().print(table)
+
+
+@app.command()
+def rotate(
+    id: IdArgument,
+    grace: Annotated[float, typer.Option(help="Minutes for which the old one still works.", min=0)] = 60.0,
+    as_json: JsonOption = False,
+) -> None:
+    """Replace a key by a new one with the same rights, and print that."""
+    with _keys() as keys:
+        secret, key = keys.rotate(id, grace)
+    _show_secret(secret, key, as_json)
+
+
+@app.command()
+def revoke(id: IdArgument) -> None:
+    """End a key at once."""
+    with _keys() as keys:
+        key = keys.revoke(id)
+    out().print(f"Key {key.id} of {key.name} is revoked")
+
+
+@app.command()
+def audit(
+    latest: Annotated[int, typer.Option(help="How many changes.", min=1)] = 50, as_json: JsonOption = False
+) -> None:
+    """Show who changed keys, items and people, the latest first."""
+    from agent.store.service_tables import audit_log
+
+    with _keys() as keys:
+        changes = audit_log(keys.engine, latest)
+    if as_json:
+        print_json(changes)
+        return
+    table = Table("When", "Who", "What", "Of")
+    for change in changes:
+        table.add_row(
+            _date(float(str(change["timestamp"]))), *(str(change[name]) for name in ("actor", "action", "subject"))
+        )
+    out().print(table)
+
+
+@contextmanager
+def _keys() -> Iterator[KeyStore]:
+    from agent.data.assets import data_dir
+    from agent.store.api_keys import KeyStore
+    from agent.store.feedback import FeedbackLog
+
+    with FeedbackLog(data_dir() / "feedback.db") as log:
+        yield KeyStore(log.engine)
+
+
+def _show_secret(secret: str, key: ApiKey, as_json: bool) -> None:
+    if as_json:
+        print_json({"key": secret, **_plain(key)})
+        return
+    out().print(secret, soft_wrap=True)
+    out().print(f"Key {key.id} of {key.name}: {', '.join(key.verbs)}. Keep it safe: it is not shown again.")
+
+
+def _plain(key: ApiKey) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    return asdict(key)
+
+
+def _date(moment: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M", time.localtime(moment))
