@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from agent.data.dataset import Dataset, import_dataset, import_report
+from agent.data.dataset import Dataset, import_dataset
 from agent.data.interactions import indexed_ratings
 from training.rows.cleaning import CleaningReport, Finding, clean_ratings
 from training.rows.datasets import RowMaker, RowSettings
@@ -47,8 +47,8 @@ def dirty(cache: Path) -> Path:
         "userId,movieId,rating,timestamp\n"
         "1,1,4.0,100\n1,2,3.0,200\n2,1,5.0,100\n"
         "1,1,2.0,50\n"  # rated again later (above)
-        "2,2,9,100\n2,2,0,100\n"  # off the scale
-        "3,1,,100\n3,1,four,100\n"  # no rating
+        "2,2,4.5,100\n2,2,3.5,100\n"  # the last of one time stands
+        "3,1,,100\n3,2,four,100\n"  # had it, said nothing; no rating
         "3,77,4.0,100\n"  # no such item
     )
     (folder / "tags.csv").write_text("userId,movieId,tag,timestamp\n1,1,scary,1\n1,77,lost,1\n1,1, ,1\n")
@@ -56,48 +56,40 @@ def dirty(cache: Path) -> Path:
 
 
 def test_an_import_reports_every_rule_with_examples(dirty: Path) -> None:
-    _, imported = import_dataset(dirty, "dirty")
-    report = CleaningReport.of_import(imported)
-    found = {rule: finding.rows for rule, finding in rules(report).items() if finding.rows}
-    assert found == {
-        "malformed": 2,
-        "out_of_range": 2,
+    card = import_dataset(dirty, "dirty").card
+    found = {own.rule: own for own in card.left_out}
+    assert {rule: own.rows for rule, own in found.items()} == {
+        "malformed": 1,
         "unknown_items": 1,
-        "duplicates": 1,
+        "duplicates": 2,
         "malformed_items": 2,
         "lost_tags": 2,
     }
-    assert report.rows - report.kept == 6
-    assert not report.clean
-    for rule, count in found.items():
-        assert len(rules(report)[rule].examples) == min(count, 3), rule
-    assert "'2.0', '50'" in rules(report)["duplicates"].examples[0]
-    assert "ratings.csv, about line 5: rated again later" in rules(report)["duplicates"].examples[0]
-    assert "'Up again'" in rules(report)["malformed_items"].examples[0]
-    assert "'lost' of item '77'" in rules(report)["lost_tags"].examples[0]
+    assert card.rows - card.kept == 4
+    for own in card.left_out:
+        assert len(own.examples) == min(own.rows, 3), own.rule
+    assert "'2.0', '50'" in found["duplicates"].examples[0]
+    assert "ratings.csv, about line 5: rated again later" in found["duplicates"].examples[0]
+    assert "'Up again'" in found["malformed_items"].examples[0]
+    assert "'lost' of item '77'" in found["lost_tags"].examples[0]
 
 
-def test_the_report_is_kept_with_the_data_set_and_shown(dirty: Path) -> None:
+def test_the_card_is_kept_with_the_data_set_and_shown(dirty: Path) -> None:
     text = run("data", "import", str(dirty))
     later = run("data", "describe", "dirty")
     for shown in (text, later):
-        assert "left out: 2 ratings that are not 0.5 to 5 stars" in shown
-        assert "left out: 1 earlier ratings of an item that the same user rated again" in shown
+        assert "left out: 1 malformed rows" in shown
+        assert "left out: 2 earlier events of an item that the same person had again later" in shown
         assert "left out: 2 tags that are empty or of unknown items" in shown
-    assert "import: 3 of 9 ratings kept" in later
+        assert "5 of 9 events kept" in shown
     facts: dict[str, Any] = json.loads(run("data", "describe", "dirty", "--json"))
-    by_rule = {finding["rule"]: finding for finding in facts["cleaning"]["findings"]}
+    by_rule = {own["rule"]: own for own in facts["card"]["left_out"]}
     assert by_rule["unknown_items"]["rows"] == 1
     assert "'77'" in by_rule["unknown_items"]["examples"][0]
-    _, imported = import_dataset(dirty, "again")
-    assert import_report("again") == imported
 
 
 def test_movielens_itself_is_clean(dataset: Dataset) -> None:
-    report = import_report(dataset.name)
-    assert report is not None
-    assert CleaningReport.of_import(report).clean
-    assert "import: 100,000 of 100,000 ratings kept, nothing left out" in run("data", "describe")
+    assert dataset.card.left_out == ()
     cleaned, own = clean_ratings(dataset)
     assert own.clean
     pd.testing.assert_frame_equal(cleaned, indexed_ratings(dataset))

@@ -44,7 +44,7 @@ def tiny(tmp_path: Path) -> Path:
     (folder / "movies.csv").write_text(
         "movieId,title,genres\n1,Alien (1979),Horror|Sci-Fi\n2,[bold]Up[/bold] (2009),Comedy\n"
     )
-    (folder / "ratings.csv").write_text("userId,movieId,rating,timestamp\n1,1,4.0,300\n1,2,4.5,400\n2,1,9,500\n")
+    (folder / "ratings.csv").write_text("userId,movieId,rating,timestamp\n1,1,4.0,300\n1,2,4.5,400\n2,1,nine,500\n")
     return folder
 
 
@@ -74,13 +74,13 @@ def test_describe_gives_the_same_facts_to_people_and_machines(dataset: Dataset) 
 
 def test_import_takes_its_name_from_the_path_and_reports(cache: Path, tiny: Path) -> None:
     text = run("data", "import", str(tiny))
-    assert "2 of 3 ratings kept as 'ml-tiny'" in text
-    assert "1 ratings that are not 0.5 to 5 stars" in text
-    assert "ratings.csv, about line 4: rating out of range" in text
+    assert "2 of 3 events kept as 'ml-tiny'" in text
+    assert "1 malformed rows" in text
+    assert "ratings.csv, about line 4: " in text
     assert run_json("data", "describe", "ml-tiny")["interactions"] == 2
     assert "'ml-tiny' exists already" in run("data", "import", str(tiny), status=2)
     again = run_json("data", "import", str(tiny), "--replace")
-    assert (again["report"]["kept"], again["report"]["out_of_range"], again["dataset"]["items"]) == (2, 1, 2)
+    assert (again["card"]["kept"], again["card"]["left_out"][0]["rows"], again["items"]) == (2, 1, 2)
     assert run_json("data", "import", str(tiny), "--name", "other")["name"] == "other"
 
 
@@ -98,7 +98,7 @@ def test_errors_are_one_line_with_exit_status_2(cache: Path, arguments: list[str
     assert said.count("\n") == 1
 
 
-@pytest.mark.parametrize("verb", [["data", "fetch"], ["data", "import"], ["data", "describe"], ["doctor"]])
+@pytest.mark.parametrize("verb", [["data", own] for own in ("fetch", "import", "join", "describe")] + [["doctor"]])
 def test_every_verb_has_an_example_and_json(verb: list[str]) -> None:
     text = run(*verb, "--help")
     assert f"Example: concierge {' '.join(verb)}" in text

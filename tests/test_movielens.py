@@ -127,19 +127,19 @@ def test_the_original_100k_layout_gives_the_same_data(
         with zipfile.ZipFile(source, "w", zipfile.ZIP_DEFLATED) as archive:
             for path in original_100k.iterdir():
                 archive.write(path, f"ml-100k/{path.name}" if "folder" in form else path.name)
-    imported, report = import_dataset(source, "original")
+    imported = import_dataset(source, "original")
     pd.testing.assert_frame_equal(imported.ratings, dataset.ratings)
     pd.testing.assert_frame_equal(imported.items, dataset.items)
     assert imported.users is not None
     assert dataset.users is not None
     pd.testing.assert_frame_equal(imported.users, dataset.users)
     assert imported.fingerprint == dataset.fingerprint
-    assert (report.layout, report.rows, report.left_out) == ("MovieLens 100K", 100_000, 0)
+    assert (imported.card.layout, imported.card.rows, imported.card.kept) == ("MovieLens 100K", 100_000, 100_000)
 
 
 def test_ml_latest_small(shared: Path, cache: Path) -> None:
-    imported, report = import_dataset(shared / "ml-latest-small", "latest")
-    assert (report.rows, report.kept, report.malformed_items, report.malformed_others) == (100_836, 100_836, 0, 0)
+    imported = import_dataset(shared / "ml-latest-small", "latest")
+    assert (imported.card.rows, imported.card.kept, imported.card.left_out) == (100_836, 100_836, ())
     stored = load_dataset("latest")
     pd.testing.assert_frame_equal(stored.ratings, imported.ratings)
     pd.testing.assert_frame_equal(stored.items, imported.items)
@@ -148,10 +148,13 @@ def test_ml_latest_small(shared: Path, cache: Path) -> None:
     facts = describe(stored)
     assert (facts["users"], facts["items"], facts["tags"]) == (610, 9742, 3683)
     assert facts["ratings"]["0.5"] == 1370
-    assert (facts["items_without_year"], facts["items_without_genres"]) == (12, 34)
+    assert (facts["facets"]["year"]["known"], facts["facets"]["genre"]["known"]) == (9742 - 12, 9742 - 34)
     items = stored.items.set_index("item")
     assert list(items.loc["293", ["title", "aliases"]]) == ["Léon: The Professional", ["The Professional", "Léon"]]
     assert list(items.loc["171749", ["title", "year", "genre"]]) == ["Death Note: Desu nôto", 2006, []]
+    assert list(items.loc["1", ["imdb_id", "tmdb_id"]]) == ["tt0114709", "862"]
+    assert stored.domain.name == "films"
+    assert list(stored.facets) == ["genre", "year", "tag"]
     assert stored.users is None
 
 
@@ -167,7 +170,7 @@ def test_the_1m_layout(tmp_path: Path, cache: Path) -> None:
     )
     (folder / "ratings.dat").write_text("1::29::5::978300760\n1::1::4::978300759\n2::1::3::978300000\n")
     (folder / "users.dat").write_text("1::F::1::10::48067\n2::M::56::16::70072\n")
-    imported, report = import_dataset(folder, "ml-1m")
+    imported = import_dataset(folder, "ml-1m")
     assert imported.items["title"].tolist() == ["Toy Story", "The City of Lost Children"]
     assert imported.items["aliases"].tolist() == [[], ["La Cité des enfants perdus"]]
     assert imported.items["genre"].tolist() == [["Animation", "Children", "Comedy"], ["Adventure", "Sci-Fi"]]
@@ -176,7 +179,7 @@ def test_the_1m_layout(tmp_path: Path, cache: Path) -> None:
     ]  # fmt: skip
     assert imported.users is not None
     assert imported.users["occupation"].tolist() == ["K-12_student", "self-employed"]
-    assert report.layout == "MovieLens dat (1M, 10M)"
+    assert imported.card.layout == "MovieLens dat (1M, 10M)"
 
 
 def test_the_10m_layout_has_tags_and_no_users(tmp_path: Path, cache: Path) -> None:
@@ -185,7 +188,7 @@ def test_the_10m_layout_has_tags_and_no_users(tmp_path: Path, cache: Path) -> No
     (folder / "movies.dat").write_text("122::Amélie (2001)::Comedy|Romance\n", encoding="utf-8")
     (folder / "ratings.dat").write_text("1::122::4.5::838985046\n")
     (folder / "tags.dat").write_text("15::122::excellent!::1215184630\n15::999::of no item::1215184630\n")
-    imported, _ = import_dataset(folder, "ml-10m")
+    imported = import_dataset(folder, "ml-10m")
     assert imported.items["title"].tolist() == ["Amélie"]
     assert imported.users is None
     assert imported.tags is not None
@@ -193,7 +196,7 @@ def test_the_10m_layout_has_tags_and_no_users(tmp_path: Path, cache: Path) -> No
 
 
 def test_ids_are_in_natural_order_and_stay_strings(csv_folder: Path, cache: Path) -> None:
-    imported, _ = import_dataset(csv_folder, "tiny")
+    imported = import_dataset(csv_folder, "tiny")
     assert imported.items["item"].tolist() == ["2", "10", "33"]
     assert imported.items["year"].tolist() == [1995, 1972, pd.NA]
     assert imported.items["genre"].tolist() == [["Adventure", "Children"], ["Crime", "Drama"], []]
@@ -213,43 +216,54 @@ def test_every_row_left_out_is_counted_once(csv_folder: Path, cache: Path) -> No
     with (csv_folder / "ratings.csv").open("a", encoding="utf-8") as file:
         file.write(
             "3,2,4.0,500\n3,2,2.0,400\n"  # rated again: the later one stands, though it comes first in the file
-            "3,10,5.5,500\n3,33,0,500\n3,33,nan,500\n"  # out of range twice, no number
-            "4,2,four,500\n4,2,4.0\n,2,4.0,500\n4,2,4.0,soon\n"
+            "3,33,nan,500\n"  # had it, said nothing
+            "4,10,4.0,soon\n"  # no time: the neighbour's stands for it
+            "4,2,four,500\n4,2,4.0\n,2,4.0,500\n"
             "4,777,4.0,500\n"  # an item that movies.csv does not have
         )
     with (csv_folder / "movies.csv").open("a", encoding="utf-8") as file:
         file.write("2,Jumanji again (1995),Drama\n34,,Drama\n35,Too,many,columns\n")
-    imported, report = import_dataset(csv_folder, "tiny")
-    assert (report.rows, report.kept) == (14, 5)
-    assert (report.malformed, report.out_of_range, report.unknown_items, report.duplicates) == (5, 2, 1, 1)
-    assert report.malformed + report.out_of_range + report.unknown_items + report.duplicates == report.left_out
-    assert report.malformed_items == 3
-    assert imported.ratings.query("user == '3'")["rating"].tolist() == [4.0]
+    imported = import_dataset(csv_folder, "tiny")
+    card = imported.card
+    assert (card.rows, card.kept) == (12, 7)
+    assert {own.rule: own.rows for own in card.left_out} == {
+        "malformed": 3,
+        "unknown_items": 1,
+        "duplicates": 1,
+        "malformed_items": 3,
+    }
+    assert imported.ratings.query("user == '3'")["rating"].isna().tolist() == [False, True]
+    assert imported.ratings.query("user == '4'")["timestamp"].tolist() == [500]
     assert imported.items["title"].tolist() == ["Jumanji", "The Godfather", "Paterson"]
-    text = "\n".join(example for own in report.examples.values() for example in own)
-    for part in ("ratings.csv, about line 8", "'four'", "777", "movies.csv: 4 columns instead of 3"):
+    text = "\n".join(example for own in card.left_out for example in own.examples)
+    for part in ("ratings.csv, about line 10", "'four'", "777", "movies.csv: 4 columns instead of 3"):
         assert part in text
 
 
 def test_a_stray_quote_does_not_hide_the_rows_it_swallows(csv_folder: Path, cache: Path) -> None:
     with (csv_folder / "movies.csv").open("a", encoding="utf-8") as file:
         file.write('50,"Unclosed (1990),Drama\n51,Next (1991),Drama\n52,Last (1992),Drama\n')
-    imported, report = import_dataset(csv_folder, "tiny")
-    assert len(imported.items) + report.malformed_items == 6
-    assert report.malformed_items >= 1
+    imported = import_dataset(csv_folder, "tiny")
+    lost = imported.card.rows_left_out("malformed_items")
+    assert len(imported.items) + lost == 6
+    assert lost >= 1
 
 
 @pytest.mark.parametrize(
     ("name", "data", "words"),
     [
         ("ratings.csv", b"", ["ratings.csv, line 1", "empty"]),
-        ("ratings.csv", b"userId,movieId,rating,timestamp\n1,2,4,5\n1,\xff,4,5\n", ["ratings.csv, line 3", "UTF-8"]),
-        ("ratings.csv", b"userId,movieId,rating,timestamp\n1,2,4\x00,5\n", ["ratings.csv, line 2", "binary"]),
-        ("ratings.csv", b"user,movie,stars,time\n1,2,4,5\n", ["ratings.csv, line 1", "'userId'", "stars"]),
         (
             "ratings.csv",
-            b"userId,movieId,rating,timestamp\na,b,c,d\ne,f,g,h\n",
-            ["ratings.csv, about line 2", "2 of 2"],
+            "userId,movieId,rating,timestamp\né,2,4,5\n".encode() + b"1,\xff,4,5\n",
+            ["ratings.csv, line 3", "UTF-8"],
+        ),
+        ("ratings.csv", b"userId,movieId,rating,timestamp\n1,2,4\x00,5\n", ["ratings.csv, line 2", "binary"]),
+        ("ratings.csv", b"a,b,c,d\n1,99,4,5\n", ["ratings.csv", "a, b, c, d", "--column NAME=item"]),
+        (
+            "ratings.csv",
+            b"userId,movieId,rating,timestamp\na,2,c,1\ne,2,g,2\ne,2,5,2\n",
+            ["ratings.csv, about line 2", "2 of 3"],
         ),
         ("ratings.csv", b"userId,movieId,rating,timestamp\n", ["ratings.csv", "no readable ratings"]),
     ],
@@ -315,13 +329,13 @@ def test_an_unknown_name_lists_the_known_ones_and_the_fix(csv_folder: Path, cach
 
 
 def test_a_taken_name_is_replaced_only_when_asked(csv_folder: Path, cache: Path) -> None:
-    first, _ = import_dataset(csv_folder, "tiny")
+    first = import_dataset(csv_folder, "tiny")
     with (csv_folder / "ratings.csv").open("a") as file:
         file.write("2,33,1.0,400\n")
     with pytest.raises(DatasetError, match="exists already"):
         import_dataset(csv_folder, "tiny")
     assert load_dataset("tiny").fingerprint == first.fingerprint
-    second, _ = import_dataset(csv_folder, "tiny", replace=True)
+    second = import_dataset(csv_folder, "tiny", replace=True)
     assert load_dataset("tiny").fingerprint == second.fingerprint != first.fingerprint
     folders = [path.name for path in (cache / "datasets").iterdir() if path.is_dir()]
     assert len(folders) == 1

@@ -108,7 +108,7 @@ def test_few_rows_are_drawn_by_the_seed(split: TallrecSplit) -> None:
 
 
 def test_another_data_set_is_refused(dataset: Dataset) -> None:
-    other = Dataset("other", dataset.ratings, dataset.items, None, None, "x")
+    other = replace(dataset, name="other", users=None, fingerprint="x")
     with pytest.raises(RankingError, match="not of 'other'"):
         tallrec.tables(other, RankingRun())
     with pytest.raises(RankingError, match="no row 'magic' under tallrec"):

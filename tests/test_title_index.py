@@ -26,7 +26,7 @@ def large(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Catalogue:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CONCIERGE_CACHE", str(tmp_path_factory.mktemp("cache")))
-        imported, _ = import_dataset(shared / "ml-latest-small", "latest")
+        imported = import_dataset(shared / "ml-latest-small", "latest")
     return Catalogue(imported)
 
 

@@ -1,4 +1,4 @@
-"""Data sets: ratings, items and users under a name, kept in the user's cache."""
+"""Data sets: events, items, users and a card under a name, kept in the user's cache."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -21,31 +21,50 @@ import pandas as pd
 from filelock import FileLock
 from pyarrow import ArrowInvalid
 
+from agent.data.archive import DatasetError, DatasetNotFoundError, is_zip
 from agent.data.assets import MOVIELENS_100K, asset_path, cache_dir
-from agent.data.importers.movielens import ImportReport, Parsed, read_movielens
-from agent.data.tables import DatasetError, DatasetNotFoundError
-from agent.domains.domain import Domain, Facet, load_domain
+from agent.data.card import FILE as CARD_FILE
+from agent.data.card import TAG, Card, Joined, Sources, read_card
+from agent.data.feedback import Wanted
+from agent.data.importers.events import Parsed
+from agent.data.importers.joining import joined_items
+from agent.data.importers.movielens import find_movielens, read_movielens
+from agent.data.importers.recognition import overrides_of
+from agent.data.importers.tables import Options, read_any
+from agent.domains.domain import NAMED, Domain, Facet
 
 DEFAULT = "ml-100k"
 
 # Raised when the parsing changes: a copy of another format is read anew from its source.
-_FORMAT = 2
+_FORMAT = 3
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
-_TABLES = ("ratings", "items", "users", "tags")
+_TABLES = ("ratings", "items", "users", "tags", "requests")
 
-__all__ = ["DEFAULT", "Dataset", "DatasetError", "describe", "import_dataset", "import_report", "load_dataset", "names"]
+__all__ = [
+    "DEFAULT",
+    "Dataset",
+    "DatasetError",
+    "describe",
+    "import_dataset",
+    "join_dataset",
+    "load_dataset",
+    "names",
+    "reread_dataset",
+]
 
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
     """One data set; all ids are strings.
 
-    ``ratings`` has columns user, item, rating (float64, 0.5 to 5 stars) and timestamp (int64, seconds since 1970),
-    users in natural order ("2" before "10"), each user's rows by time (ties as in the source). ``items`` has item,
-    title (as displayed: "The Godfather"), aliases (list of str; other titles) and a
-    column for each facet (lists of str, or numbers), in natural order of the id; the row number is the catalogue
-    index. ``users`` has user and what the source tells of them, or is None; ``tags`` has item, tag, user, or is None.
-    ``fingerprint`` is a SHA-256 over ratings and items.
+    ``ratings`` has columns user, item, rating (float64, a grade from 0.5 to 5, NaN: had it, said nothing) and timestamp
+    (int64, seconds since 1970; where the source has no times float64, all NaN), users in natural order ("2" before
+    "10"), each user's rows by time (ties as in the source); it is empty where nothing but the items is known.
+    ``items`` has item, title (as displayed: "The Godfather"), aliases (list of str; other titles), a column for each
+    facet (lists of str, numbers, or texts) and identifiers, in natural order of the id; the row number is the catalogue
+    index. ``users`` has user and what the source tells of them, or is None; ``tags`` has item, tag, user, or is None;
+    ``requests`` has text and item, requests whose answer is known, or is None. ``card`` says what was made of the
+    source. ``fingerprint`` is a SHA-256 over events and items.
     """
 
     name: str
@@ -54,23 +73,26 @@ class Dataset:
     users: pd.DataFrame | None
     tags: pd.DataFrame | None
     fingerprint: str
+    card: Card = field(default_factory=lambda: Card(name=""))
+    requests: pd.DataFrame | None = None
 
-    @property
+    @cached_property
     def domain(self) -> Domain:
         """What the items are, and how people speak of them."""
-        return load_domain("films")
+        return self.card.load_domain()
 
     @cached_property
     def facets(self) -> Mapping[str, Facet]:
-        """The facets of the domain that the items have, by name."""
-        found = {name: facet for name, facet in self.domain.facets.items() if name in self.items.columns}
-        if self.tags is not None and "tag" in self.domain.facets:
-            found["tag"] = self.domain.facets["tag"]
-        return found
+        """The facets that the items have, by name: the domain's in its order, then those that only the data have."""
+        own = self.card.facets_in(self.domain)
+        if self.tags is not None and TAG not in own:
+            own[TAG] = self.domain.facets.get(TAG) or Facet(name=TAG, label=TAG, plural=f"{TAG}s")
+        order = [*(name for name in self.domain.facets if name in own), *own]
+        return {name: own[name] for name in dict.fromkeys(order)}
 
     def names(self, facet: str) -> list[list[str]]:
         """Each item's names on a facet that holds names, in catalogue order."""
-        if facet == "tag" and self.tags is not None and facet not in self.items.columns:
+        if facet == TAG and self.tags is not None and facet not in self.items.columns:
             return self._tag_names
         return [list(own) for own in self.items[facet]]
 
@@ -111,10 +133,7 @@ def load_dataset(name: str = DEFAULT) -> Dataset:
         return stored
     source = asset_path(MOVIELENS_100K) if name == DEFAULT else None
     if source is not None:
-        parsed = read_movielens(source)
-        dataset = _dataset(name, parsed)
-        _store(dataset, parsed.report)
-        return dataset
+        return _store(_dataset(name, read_movielens(source), Sources(items=(str(source),))))
     if meta is not None:
         raise DatasetError(
             f"data set {name!r} is damaged or from another version of Concierge: {_fix(name, again=True)}"
@@ -124,30 +143,120 @@ def load_dataset(name: str = DEFAULT) -> Dataset:
     raise DatasetNotFoundError(f"unknown data set {name!r} (known: {', '.join(names()) or 'none yet'}): {_fix(name)}")
 
 
-def import_dataset(path: str | Path, name: str, replace: bool = False) -> tuple[Dataset, ImportReport]:
-    """Read a MovieLens folder or zip of any layout and keep it as ``name``.
+def import_dataset(
+    paths: str | Path | Sequence[str | Path], name: str, replace: bool = False, options: Options | None = None
+) -> Dataset:
+    """Read tables and keep them as ``name``: one folder or zip, or a table of items and tables of events.
+
+    Folders may hold a MovieLens set of any layout, RecBole's files, or tables in whatever columns. An import that fails
+    leaves nothing behind.
 
     Raises:
-        DatasetError: the name is not valid or taken (and ``replace`` is not set), or ``path`` cannot be read.
+        DatasetError: the name is not valid or taken (and ``replace`` is not set), or something cannot be read.
     """
     _check_name(name)
-    if not replace and _read_meta(name) is not None:
+    if not replace and name in names():
         raise DatasetError(f"a data set {name!r} exists already: choose another --name, or give --replace")
-    parsed = read_movielens(path)
-    dataset = _dataset(name, parsed)
-    _store(dataset, parsed.report)
-    return dataset, parsed.report
+    given = [Path(path) for path in ([paths] if isinstance(paths, str | Path) else paths)]
+    options = options or Options()
+    absolute = [str(path.expanduser().resolve()) for path in given]
+    sources = Sources(
+        items=tuple(absolute[:1]),
+        events=tuple(absolute[1:]),
+        requests=None if options.requests is None else str(options.requests.expanduser().resolve()),
+        request_text=options.request_text,
+        request_item=options.request_item,
+    )
+    return _store(_dataset(name, _read(given, options), sources))
 
 
-def import_report(name: str = DEFAULT) -> ImportReport | None:
-    """What was left out when the data set ``name`` was read; None for a copy that was kept without its report."""
+def join_dataset(
+    name: str, path: str | Path, on: str, only: Sequence[str] = (), names_from: str | Path | None = None
+) -> tuple[Dataset, str]:
+    """Add what another table knows of the items, matched on a column, and say how many items it knew.
+
+    Args:
+        name: the data set.
+        path: the table.
+        on: the column that both have; ids may be written in different ways.
+        only: the facets to take (default: all that are recognised).
+        names_from: a table that gives names to ids in the other one (tagID -> tagValue).
+
+    Raises:
+        DatasetError: the data set, the table or the column is not there, or nothing fits.
+    """
+    dataset = load_dataset(name)
+    items, card, told = joined_items(
+        dataset.items,
+        dataset.card,
+        dataset.domain,
+        Path(path),
+        on,
+        tuple(only),
+        None if names_from is None else Path(names_from),
+    )
+    join = Joined(
+        path=str(Path(path).expanduser().resolve()),
+        on=on,
+        only=tuple(only),
+        names_from=None if names_from is None else str(Path(names_from).expanduser().resolve()),
+    )
+    sources = card.sources.model_copy(update={"joined": (*card.sources.joined, join)})
+    card = card.model_copy(update={"sources": sources, "notes": (*card.notes, told)})
+    changed = dataclasses.replace(
+        dataset, items=items, card=card, fingerprint=_fingerprint(dataset.ratings, items, card)
+    )
+    return _store(changed), told
+
+
+def reread_dataset(name: str) -> Dataset:
+    """Read a data set's source again as its card now says, joined tables included.
+
+    Raises:
+        DatasetError: there is no such data set, its source has moved, or the card says what cannot be.
+    """
     _check_name(name)
-    known = (_read_meta(name) or {}).get("report")
-    if known is not None:
-        examples = {rule: tuple(own) for rule, own in known["examples"].items()}
-        return ImportReport(**{**known, "examples": examples})
-    source = asset_path(MOVIELENS_100K) if name == DEFAULT else None
-    return None if source is None else read_movielens(source).report
+    meta = _read_meta(name)
+    if meta is None:
+        raise DatasetNotFoundError(
+            f"unknown data set {name!r} (known: {', '.join(names()) or 'none yet'}): {_fix(name)}"
+        )
+    card = read_card(card_path(name))
+    paths = [Path(path) for path in (*card.sources.items, *card.sources.events)]
+    gone = next((path for path in paths if not path.exists()), None)
+    if gone is not None or not paths:
+        raise DatasetError(f"the source of {name!r} is not at {gone} any more: {_fix(name, again=True)}")
+    rule = card.feedback
+    weights = ", ".join(f"{kind}: {weight:g}" for kind, weight in rule.weights.items())
+    options = Options(
+        domain=card.domain,
+        columns=overrides_of(card.columns.items, card.facets),
+        event_columns=overrides_of(card.columns.events, {}),
+        wanted=Wanted(
+            scale="counts" if rule.kind == "counts" else None if rule.scale == "words" else rule.scale,
+            positive=weights or (None if rule.scale in ("thumbs", "yes-no", "words") else rule.positive),
+        ),
+        requests=None if card.sources.requests is None else Path(card.sources.requests),
+        request_text=card.sources.request_text,
+        request_item=card.sources.request_item,
+    )
+    dataset = _dataset(name, _read(paths, options), card.sources.model_copy(update={"joined": ()}))
+    _store(dataset)
+    for join in card.sources.joined:
+        dataset, _ = join_dataset(name, join.path, join.on, join.only, join.names_from)
+    return dataset
+
+
+def card_path(name: str) -> Path:
+    """Where the card of a data set in the cache lies, to be edited.
+
+    Raises:
+        DatasetError: there is no such data set in the cache.
+    """
+    meta = _read_meta(name)
+    if meta is None:
+        raise DatasetNotFoundError(f"no card of {name!r} in the cache (known: {', '.join(names()) or 'none yet'})")
+    return _root() / str(meta["folder"]) / CARD_FILE
 
 
 def names() -> list[str]:
@@ -158,38 +267,68 @@ def names() -> list[str]:
     return sorted(found)
 
 
+def _read(paths: Sequence[Path], options: Options) -> Parsed:
+    if len(paths) == 1 and (paths[0].is_dir() or is_zip(paths[0])):
+        parsed = find_movielens(paths[0], options)
+        if parsed is not None:
+            return parsed
+    return read_any(paths, options)
+
+
 def describe(dataset: Dataset) -> dict[str, Any]:
     """Counts of a data set as plain data.
 
-    ``density`` is interactions / (users x items), ``first`` and ``last`` are ISO dates (UTC), ``ratings`` maps stars to
-    counts, ``per_user`` and ``per_item`` give minimum, median and maximum of the number of ratings (items: rated ones).
+    ``density`` is interactions / (users x items), ``first`` and ``last`` are ISO dates (UTC; None without times),
+    ``ratings`` maps grades to counts, ``per_user`` and ``per_item`` give minimum, median and maximum of the number of
+    events (items: those with one), ``facets`` what is known of the items: kind, label, how many items have a value,
+    and the most frequent values or the range.
     """
-    ratings, items = dataset.ratings, dataset.items
+    ratings, items, card = dataset.ratings, dataset.items, dataset.card
     users = ratings["user"].nunique()
-    times = pd.to_datetime(ratings["timestamp"], unit="s", utc=True)
-    genres = items["genre"].explode().dropna().value_counts()
-    same = items.assign(key=items["title"].str.casefold()).duplicated(["key", "year"], keep=False)
+    dated = ratings["timestamp"].notna().any()
+    times = pd.to_datetime(ratings["timestamp"], unit="s", utc=True) if dated else None
+    grades = ratings["rating"].dropna()
+    keys = items["title"].str.casefold().to_frame()
+    year = next((name for name, facet in dataset.facets.items() if facet.kind == "year"), None)
+    if year is not None:
+        keys[year] = items[year]
     return {
         "name": dataset.name,
+        "domain": dataset.domain.name,
         "users": int(users),
         "items": len(items),
         "interactions": len(ratings),
-        "density": len(ratings) / (users * len(items)),
-        "first": times.min().date().isoformat(),
-        "last": times.max().date().isoformat(),
-        "mean_rating": round(float(ratings["rating"].mean()), 4),
-        "ratings": {f"{stars:g}": int(n) for stars, n in ratings["rating"].value_counts().sort_index().items()},
+        "density": len(ratings) / (users * len(items)) if users else 0.0,
+        "first": None if times is None else times.min().date().isoformat(),
+        "last": None if times is None else times.max().date().isoformat(),
+        "mean_rating": round(float(grades.mean()), 4) if len(grades) else None,
+        "positive_share": card.positive_share,
+        "without_grade": int(ratings["rating"].isna().sum()),
+        "ratings": {f"{grade:g}": int(n) for grade, n in grades.value_counts().sort_index().items()},
         "per_user": _spread(ratings["user"]),
         "per_item": _spread(ratings["item"]),
-        "years": [None if pd.isna(y) else int(y) for y in (items["year"].min(), items["year"].max())],
-        "genres": {str(genre): int(n) for genre, n in genres.items()},
+        "facets": {name: _facet_facts(dataset, name, facet) for name, facet in dataset.facets.items()},
         "items_without_ratings": int((~items["item"].isin(ratings["item"])).sum()),
-        "items_without_year": int(items["year"].isna().sum()),
-        "items_without_genres": int((items["genre"].str.len() == 0).sum()),
-        "items_of_same_title_and_year": int(same.sum()),
+        "items_of_same_title_and_year": int(keys.duplicated(keep=False).sum()),
         "tags": 0 if dataset.tags is None else len(dataset.tags),
+        "requests": 0 if dataset.requests is None else len(dataset.requests),
         "fingerprint": dataset.fingerprint,
+        "card": card.model_dump(mode="json"),
     }
+
+
+def _facet_facts(dataset: Dataset, name: str, facet: Facet) -> dict[str, Any]:
+    facts: dict[str, Any] = {"kind": facet.kind, "label": facet.label, "unit": facet.unit, "primary": facet.primary}
+    if facet.kind == "text":
+        return facts | {"known": sum(bool(text) for text in dataset.texts(name))}
+    if facet.numeric:
+        known = dataset.numbers(name)
+        known = known[np.isfinite(known)]
+        return facts | {"known": len(known), "range": [float(known.min()), float(known.max())] if len(known) else None}
+    own = dataset.names(name)
+    counts = pd.Series([value for values in own for value in values], dtype=object).value_counts()
+    top = {str(value): int(n) for value, n in counts.head(20).items()}
+    return facts | {"known": sum(bool(values) for values in own), "values": len(counts), "most": top}
 
 
 def natural_key(text: str) -> tuple[tuple[int, int, str], ...]:
@@ -199,10 +338,12 @@ def natural_key(text: str) -> tuple[tuple[int, int, str], ...]:
 
 def _spread(column: pd.Series) -> dict[str, float]:
     counts = column.value_counts()
+    if counts.empty:
+        return {"min": 0, "median": 0.0, "max": 0}
     return {"min": int(counts.min()), "median": float(counts.median()), "max": int(counts.max())}
 
 
-def _dataset(name: str, parsed: Parsed) -> Dataset:
+def _dataset(name: str, parsed: Parsed, sources: Sources) -> Dataset:
     user_of_row, users = pd.factorize(parsed.ratings["user"].to_numpy())
     rank = np.empty(len(users), dtype=np.int64)
     rank[sorted(range(len(users)), key=lambda row: natural_key(str(users[row])))] = np.arange(len(users))
@@ -212,20 +353,30 @@ def _dataset(name: str, parsed: Parsed) -> Dataset:
     known = parsed.users
     if known is not None:
         known = _natural(known, "user")
-    return Dataset(name, ratings, items, known, parsed.tags, _fingerprint(ratings, items))
+    card = parsed.card.model_copy(update={"name": name, "sources": sources})
+    return Dataset(name, ratings, items, known, parsed.tags, _fingerprint(ratings, items, card), card, parsed.requests)
 
 
 def _natural(frame: pd.DataFrame, column: str) -> pd.DataFrame:
     return frame.sort_values(column, key=lambda ids: ids.map(natural_key), kind="stable").reset_index(drop=True)
 
 
-def _fingerprint(ratings: pd.DataFrame, items: pd.DataFrame) -> str:
+def _fingerprint(ratings: pd.DataFrame, items: pd.DataFrame, card: Card) -> str:
     digest = hashlib.sha256()
     for column in ("user", "item"):
         digest.update("\n".join(ratings[column]).encode())
-    digest.update(ratings["rating"].to_numpy("<f8").tobytes() + ratings["timestamp"].to_numpy("<i8").tobytes())
-    for item, title, year, genres, aliases in items.astype({"year": object}).to_numpy():
-        digest.update(json.dumps([item, title, None if pd.isna(year) else int(year), genres, aliases]).encode())
+    times = ratings["timestamp"]
+    stamps = times.to_numpy("<i8") if times.dtype == np.int64 else times.to_numpy("<f8")
+    digest.update(ratings["rating"].to_numpy("<f8").tobytes() + stamps.tobytes())
+    empty = pd.Series([None] * len(items), dtype=object)
+    year = next((name for name, facet in card.facets.items() if facet.kind == "year"), "")
+    sort = next((name for name, facet in card.facets.items() if facet.primary), "")
+    columns = [items.get(column, empty).astype(object) for column in ("item", "title", year, sort, "aliases")]
+    for item, title, released, sorts, aliases in zip(*columns, strict=True):
+        digest.update(json.dumps([item, title, None if pd.isna(released) else int(released), sorts, aliases]).encode())
+    for name in sorted(set(card.facets) - {year, sort}):
+        values = [None if not isinstance(value, list | str) and pd.isna(value) else value for value in items[name]]
+        digest.update(json.dumps([name, values]).encode())
     return digest.hexdigest()
 
 
@@ -252,14 +403,18 @@ def _stored(name: str, meta: dict[str, Any]) -> Dataset | None:
     """The stored copy, or None if it is of another format or damaged."""
     if meta["format"] != _FORMAT:
         return None
+    folder = _root() / meta["folder"]
     try:
-        tables = {table: pd.read_parquet(_root() / meta["folder"] / f"{table}.parquet") for table in meta["tables"]}
+        tables = {table: pd.read_parquet(folder / f"{table}.parquet") for table in meta["tables"]}
     except (OSError, ArrowInvalid):
         return None
+    card = read_card(folder / CARD_FILE)
     items = tables["items"]
-    for column in ("genre", "aliases"):
+    for column in ("aliases", *(own for own, facet in card.facets.items() if facet.kind in NAMED)):
         items[column] = pd.Series([list(values) for values in items[column]], dtype=object)
-    return Dataset(name, tables["ratings"], items, tables.get("users"), tables.get("tags"), meta["fingerprint"])
+    ratings = tables["ratings"].astype({"user": object, "item": object})
+    parts = (tables.get("users"), tables.get("tags"), meta["fingerprint"], card, tables.get("requests"))
+    return Dataset(name, ratings, items, *parts)
 
 
 def _read_meta(name: str) -> dict[str, Any] | None:
@@ -270,7 +425,7 @@ def _read_meta(name: str) -> dict[str, Any] | None:
     return meta if isinstance(meta, dict) and {"format", "folder", "tables", "fingerprint"} <= set(meta) else None
 
 
-def _store(dataset: Dataset, report: ImportReport) -> None:
+def _store(dataset: Dataset) -> Dataset:
     root = _root()
     root.mkdir(parents=True, exist_ok=True)
     with FileLock(root / ".lock"):
@@ -283,9 +438,9 @@ def _store(dataset: Dataset, report: ImportReport) -> None:
                 if frame is not None:
                     frame.to_parquet(temporary / f"{table}.parquet", index=False)
                     stored.append(table)
+            dataset.card.write(temporary)
             folder = f"{dataset.name}-{dataset.fingerprint[:16]}-{temporary.name.rpartition('-')[2]}"
             meta = {"format": _FORMAT, "folder": folder, "tables": stored, "fingerprint": dataset.fingerprint}
-            meta["report"] = dataclasses.asdict(report)
             temporary.rename(root / folder)
             pointer = root / f".{folder}.json"
             pointer.write_text(json.dumps(meta, indent=1), encoding="utf-8")
@@ -294,3 +449,4 @@ def _store(dataset: Dataset, report: ImportReport) -> None:
             shutil.rmtree(temporary, ignore_errors=True)
         if old is not None:
             shutil.rmtree(root / old["folder"], ignore_errors=True)
+    return dataset

@@ -1,4 +1,4 @@
-"""Interactions: ratings with catalogue indices, and the histories they make."""
+"""Interactions: events with catalogue indices, and the histories they make."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def indexed_ratings(dataset: Dataset) -> pd.DataFrame:
 def in_time_order(ratings: pd.DataFrame) -> pd.DataFrame:
     """The ratings sorted by time within each user; users keep their order of first appearance.
 
-    Ties in time keep the order of the rows.
+    Ties in time, and rows without one, keep the order of the rows.
     """
     first = pd.Series(pd.factorize(ratings["user"])[0], index=ratings.index, name="first")
     order = np.lexsort((ratings["timestamp"].to_numpy(), first.to_numpy()))
@@ -42,13 +42,12 @@ def in_time_order(ratings: pd.DataFrame) -> pd.DataFrame:
 
 
 def user_histories(ratings: pd.DataFrame) -> dict[str, tuple[Event, ...]]:
-    """Each user's events, oldest first, from ratings with catalogue indices."""
+    """Each user's events, oldest first, from ratings with catalogue indices; a missing grade or time is None."""
     ordered = in_time_order(ratings)
+    grades, times = (ordered[own].astype(object).where(ordered[own].notna(), None) for own in ("rating", "timestamp"))
     events = [
-        Event(item, rating, timestamp)
-        for item, rating, timestamp in zip(
-            ordered["item"].tolist(), ordered["rating"].tolist(), ordered["timestamp"].tolist(), strict=True
-        )
+        Event(item, grade, time)
+        for item, grade, time in zip(ordered["item"].tolist(), grades.tolist(), times.tolist(), strict=True)
     ]
     histories: dict[str, tuple[Event, ...]] = {}
     start = 0
@@ -64,10 +63,10 @@ def item_sequences(histories: Mapping[str, Sequence[Event]]) -> list[np.ndarray]
 
 
 def rating_matrix(ratings: pd.DataFrame, n_items: int) -> sparse.csr_matrix:
-    """Stars by (user in order of first appearance, item as catalogue index), float64."""
+    """Grades by (user in order of first appearance, item as catalogue index), float64; 0 where there is none."""
     rows = pd.factorize(ratings["user"])[0]
-    entries = (ratings["rating"].to_numpy(np.float64), (rows, ratings["item"].to_numpy()))
-    return sparse.csr_matrix(entries, shape=(int(rows.max()) + 1, n_items))
+    entries = (np.nan_to_num(ratings["rating"].to_numpy(np.float64)), (rows, ratings["item"].to_numpy()))
+    return sparse.csr_matrix(entries, shape=(int(rows.max(initial=-1)) + 1, n_items))
 
 
 def check_items(histories: Sequence[Sequence[int]], n_items: int) -> None:

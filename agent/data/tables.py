@@ -1,25 +1,37 @@
-"""Tables: delimited text read column by column as strings, with every row that does not fit counted."""
+"""Tables: CSV, TSV, Parquet, JSON and JSON lines as columns of strings, with every row that does not fit counted."""
 
 from __future__ import annotations
 
+import codecs
 import csv
+import gzip
 import io
+import json
+import re
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import IO, Any
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 from pyarrow import csv as arrow_csv
+from pyarrow import parquet
+
+from agent.data.archive import DatasetError, Source
+from agent.data.jsonlines import json_lines
 
 _MAX_EXAMPLES = 3
-
-
-class DatasetError(Exception):
-    """A data set is missing or cannot be read; the message names it and the fix."""
-
-
-class DatasetNotFoundError(DatasetError, FileNotFoundError):
-    """A data set is not in the cache."""
+_CHUNK = 4 << 20
+_SAMPLE = 1 << 20
+_BLOCK = 16 << 20
+_HEADER_TYPE = re.compile(r":(token|float|token_seq|float_seq)$")
+_NUMBER = re.compile(r"[-+]?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?")
+TEXT = (".csv", ".tsv", ".dat", ".txt", ".inter", ".item", ".user", ".data")
+READABLE = (*TEXT, ".parquet", ".pq", ".json", ".jsonl", ".ndjson")
+"""Ends of names of files that can hold a table."""
 
 
 @dataclass
@@ -43,11 +55,17 @@ class Problems:
 
 @dataclass(frozen=True)
 class Table:
-    """One file: string columns, and the line number of its first row (1-based)."""
+    """One file: string columns, "" for an empty cell, and the line number of its first row (1-based).
+
+    ``headless`` says that the file has no line of column names (they are column_1, column_2, ...); ``types`` are
+    RecBole's, by column, where its header gives them ("token_seq").
+    """
 
     name: str
     frame: pd.DataFrame
-    first_line: int
+    first_line: int = 2
+    headless: bool = False
+    types: Mapping[str, str] = field(default_factory=dict)
 
     def named(self, columns: dict[str, str]) -> Table:
         """Only the columns that are keys of ``columns``, renamed to its values.
@@ -60,86 +78,489 @@ class Table:
                 raise DatasetError(
                     f"{self.name}, line 1: no column {column!r} (found {', '.join(map(str, self.frame.columns))})"
                 )
-        return Table(self.name, self.frame[list(columns)].rename(columns=columns), self.first_line)
+        return Table(self.name, self.frame[list(columns)].rename(columns=columns), self.first_line, self.headless)
 
 
-def read_table(name: str, data: bytes, delimiter: str, columns: tuple[str, ...] | None, problems: Problems) -> Table:
-    """Read delimited text; without ``columns`` the first line is the header.
+def read_table(
+    source: Source,
+    problems: Problems,
+    delimiter: str | None = None,
+    columns: tuple[str, ...] | None = None,
+    only: Collection[str] | None = None,
+    most: int | None = None,
+) -> Table:
+    """Read a file of any kind that its name tells; large ones a block at a time.
 
-    RecBole's header types ("user_id:token") are dropped. Text is UTF-8, or Latin-1 for the old headerless layouts.
-    Quotes mean something in comma-separated files only.
+    Args:
+        source: the file.
+        problems: receives what was skipped.
+        delimiter: of delimited text (default: told by the name and the first lines).
+        columns: the names of the columns of a file without a header (default: the first line, if it holds names).
+        only: the columns to keep (default: all).
+        most: read about so many rows from the start only.
 
     Raises:
-        DatasetError: the file is empty, is not text, or has no header; the message names file and line.
+        DatasetError: the file is empty, is not text, or cannot be parsed; the message names file and line.
     """
-    if not data.strip():
-        raise DatasetError(f"{name}, line 1: the file is empty")
-    data = data.removeprefix(b"\xef\xbb\xbf").replace(b"\r\n", b"\n")
-    text_encoding = "utf-8"
-    try:
-        data.decode("utf-8")
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        if columns is None:
-            raise DatasetError(
-                f"{name}, line {line}: not UTF-8 text ({error.reason}): download the file again"
-            ) from error
-        text_encoding = "latin-1"
-    if b"\x00" in data:
-        line = data.count(b"\n", 0, data.index(b"\x00")) + 1
-        raise DatasetError(f"{name}, line {line}: binary data instead of text: download the file again")
-    if delimiter == "::":
-        data, delimiter = data.replace(b"\t", b" ").replace(b"::", b"\t"), "\t"
-    first_line = 1
+    if source.suffix == ".gz":
+        inner = Source(source.name[:-3], lambda: _gunzipped(source))
+        return read_table(inner, problems, delimiter, columns, only, most)
+    if source.suffix in (".parquet", ".pq"):
+        return _read_parquet(source, only, most)
+    if source.suffix in (".jsonl", ".ndjson"):
+        return _read_json_lines(source, problems, only, most)
+    if source.suffix == ".json":
+        return _read_json(source, problems, only, most)
+    return _read_text(source, problems, delimiter, columns, only, most)
+
+
+def first_rows(source: Source, delimiter: str | None = None, rows: int = 2000) -> Table:
+    """The first rows of a file, to see what it holds."""
+    return read_table(source, Problems(), delimiter, most=rows)
+
+
+# --- delimited text --------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Text:
+    """How a file's bytes are to be read: its encoding, lines that are not blank, and double quotes."""
+
+    encoding: str
+    lines: int
+    quotes: int
+
+
+def _read_text(
+    source: Source,
+    problems: Problems,
+    delimiter: str | None,
+    columns: tuple[str, ...] | None,
+    only: Collection[str] | None,
+    most: int | None,
+) -> Table:
+    if most is not None:
+        source = _head(source)
+    text = _inspect(source)
+    if not text.lines:
+        raise DatasetError(f"{source.name}, line 1: the file is empty")
+    first = _first_lines(source, text.encoding)
+    delimiter = delimiter or _delimiter(source.suffix, first)
+    types: dict[str, str] = {}
+    headless = columns is not None
     if columns is None:
-        head, _, data = data.partition(b"\n")
-        header = next(csv.reader(io.StringIO(head.decode(text_encoding)), delimiter=delimiter))
-        columns = tuple(column.split(":")[0].strip() for column in header)
-        first_line = 2
-    return Table(name, _parse(name, data, delimiter, columns, text_encoding, problems), first_line)
+        arrow_delimiter = "\t" if delimiter == "::" else delimiter
+        header = next(csv.reader(io.StringIO(first.replace("::", "\t") if delimiter == "::" else first, newline=""),
+                                 delimiter=arrow_delimiter), [])  # fmt: skip
+        headless = any(_NUMBER.fullmatch(cell.strip()) for cell in header)
+        columns, types = _header(header) if not headless else (tuple(f"column_{n + 1}" for n in range(len(header))), {})
+    kept = tuple(column for column in columns if only is None or column in only)
+    frame = _parse(source, text, delimiter, columns, kept, not headless, problems)
+    return Table(source.name, frame.head(most) if most is not None else frame, 1 if headless else 2, headless, types)
+
+
+def _header(cells: Sequence[str]) -> tuple[tuple[str, ...], dict[str, str]]:
+    """Column names, unlike each other and not empty, and RecBole's types."""
+    names: list[str] = []
+    types: dict[str, str] = {}
+    for place, cell in enumerate(cells, 1):
+        name = cell.strip()
+        match = _HEADER_TYPE.search(name)
+        name = _HEADER_TYPE.sub("", name) or f"column_{place}"
+        while name in names:
+            name += "_2"
+        if match:
+            types[name] = match[1]
+        names.append(name)
+    return tuple(names), types
+
+
+def _gunzipped(source: Source) -> IO[bytes]:
+    return io.BytesIO(gzip.decompress(source.read()))
+
+
+def _head(source: Source) -> Source:
+    """The first whole lines of a file, as a file."""
+    with source.open() as file:
+        data = file.read(_SAMPLE)
+        if file.read(1):
+            wide = data[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) or data[:200].count(b"\x00") > 20
+            end = max(data.rfind(b"\n"), data.rfind(b"\r"))
+            data = data[: end + 1 + (end % 2 == 0 and wide)] if end > 0 else data
+    return Source(source.name, lambda: io.BytesIO(data))
+
+
+def _encoding(source: Source) -> str:
+    """What the file's first bytes tell: UTF-16 has a mark, or zeros in every other place."""
+    with source.open() as file:
+        head = file.read(4000)
+    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "utf-16"
+    for start, name in ((1, "utf-16-le"), (0, "utf-16-be")):
+        zeros = head[start::2]
+        if len(head) >= 8 and zeros.count(0) > 0.6 * len(zeros) and head[1 - start :: 2].count(0) == 0:
+            return name
+    return "utf-8"
+
+
+def _inspect(source: Source) -> _Text:
+    """Read the file once for its encoding and the counts that say whether all of its rows were read.
+
+    Raises:
+        DatasetError: it is not text; the message names the line.
+    """
+    encoding = _encoding(source)
+    line, beyond_ascii = 1, False
+    decoder = codecs.getincrementaldecoder(encoding)()
+    with source.open() as file:
+        while chunk := file.read(_CHUNK):
+            if encoding == "utf-8" and b"\x00" in chunk:
+                line += _breaks(chunk[: chunk.index(b"\x00")])
+                raise DatasetError(f"{source.name}, line {line}: binary data instead of text: take the file anew")
+            try:
+                decoded = decoder.decode(chunk)
+            except UnicodeDecodeError as error:
+                before = chunk[: error.start]
+                if encoding != "utf-8" or beyond_ascii or not before.isascii():
+                    line += _breaks(before)
+                    raise DatasetError(
+                        f"{source.name}, line {line}: damaged {encoding.upper()} text ({error.reason}): "
+                        "take the file anew, or save it as UTF-8"
+                    ) from error
+                encoding = _single_byte(source)
+                break
+            beyond_ascii = beyond_ascii or not decoded.isascii()
+            line += _breaks(chunk)
+    lines = quotes = 0
+    before = b"\n"
+    for data in _utf8_chunks(source, encoding):
+        breaks = (codes := np.frombuffer(data, np.uint8)) == ord("\n")
+        breaks |= codes == ord("\r")
+        lines += int(np.count_nonzero(~breaks & np.append(before[-1:] in b"\r\n", breaks[:-1])))
+        quotes += data.count(b'"')
+        before = data
+    return _Text(encoding, lines, quotes)
+
+
+def _breaks(data: bytes) -> int:
+    return data.count(b"\n") or data.count(b"\r")
+
+
+def _single_byte(source: Source) -> str:
+    """Windows' code page 1252, or Latin-1 where a byte has no meaning in it."""
+    with source.open() as file:
+        try:
+            while chunk := file.read(_CHUNK):
+                chunk.decode("cp1252")
+        except UnicodeDecodeError:
+            return "latin-1"
+    return "cp1252"
+
+
+def _utf8_chunks(source: Source, encoding: str) -> Iterator[bytes]:
+    decoder = codecs.getincrementaldecoder("utf-8-sig" if encoding == "utf-8" else encoding)()
+    with source.open() as file:
+        while chunk := file.read(_CHUNK):
+            if data := decoder.decode(chunk).encode("utf-8"):
+                yield data
+
+
+def _first_lines(source: Source, encoding: str) -> str:
+    """The first few lines that are not blank, with line breaks as they are inside quotes."""
+    start = next(_utf8_chunks(_part(source, 1 << 16), encoding), b"").decode("utf-8", "ignore")
+    return start.lstrip("\r\n")
+
+
+def _part(source: Source, size: int) -> Source:
+    with source.open() as file:
+        data = file.read(size)
+    return Source(source.name, lambda: io.BytesIO(data))
+
+
+def _delimiter(suffix: str, first: str) -> str:
+    """What parts the columns: the sign that stands equally often, and most often, in the first lines."""
+    lines = [line for line in re.split(r"\r\n|\n|\r", first)[:20] if line.strip()][: 10 if len(first) > 2000 else 20]
+    unquoted = [re.sub(r'"[^"]*"', "", line) for line in lines]
+    if suffix in (".tsv", ".inter", ".item", ".user"):
+        return "\t"
+    best, most = ",", 0.0
+    for sign in ("::", "\t", ";", "|", ","):
+        counts = [line.count(sign) for line in unquoted]
+        if counts and counts[0]:
+            steady = sum(count == counts[0] for count in counts) / len(counts)
+            # A list inside a cell has signs of its own: of signs as steady, the first ones above are the likelier.
+            score = steady * min(counts[0], 3) + (1.0 if sign in ("::", "\t") else 0.0)
+            if score > most:
+                best, most = sign, score
+    return best
 
 
 def _parse(
-    name: str, data: bytes, delimiter: str, columns: tuple[str, ...], encoding: str, problems: Problems
+    source: Source,
+    text: _Text,
+    delimiter: str,
+    columns: tuple[str, ...],
+    kept: tuple[str, ...],
+    header: bool,
+    problems: Problems,
 ) -> pd.DataFrame:
+    quoting = delimiter in ",;" and text.quotes > 0
+    # An odd number of quotes: one is not meant as such, and pairing them would swallow rows.
+    multiline = quoting and text.quotes % 2 == 0
+    pieces, skipped, shown = _blocks(source, text, delimiter, columns, kept, header, quoting, multiline)
+    if multiline and _swallows(pieces, delimiter, len(columns)):
+        multiline = False
+        pieces, skipped, shown = _blocks(source, text, delimiter, columns, kept, header, quoting, multiline)
+    frame = pd.DataFrame({column: pieces[column].series() for column in kept}, columns=list(kept))
+    for example in shown:
+        problems.example(source.name, example)
+    # An unbalanced quote makes the parser swallow lines: what it did not report must not go uncounted.
+    lost = 0 if multiline else text.lines - header - len(frame)
+    problems.skip(source.name, max(skipped, lost))
+    return frame
+
+
+def _swallows(pieces: Mapping[str, _Strings], delimiter: str, width: int) -> bool:
+    """Whether some cell holds what looks like a row of its own: quotes were paired across rows."""
+    if width < 2:
+        return False
+    row = re.compile(rf"\n[^\n{re.escape(delimiter)}]{{1,40}}(?:{re.escape(delimiter)}[^\n]*){{{width - 1}}}(?:\n|$)")
+    return any("\n" in value and row.search(value) for piece in pieces.values() for value in piece.values)
+
+
+def _blocks(
+    source: Source,
+    text: _Text,
+    delimiter: str,
+    columns: tuple[str, ...],
+    kept: tuple[str, ...],
+    header: bool,
+    quoting: bool,
+    multiline: bool,
+) -> tuple[dict[str, _Strings], int, list[str]]:
+    """The columns, the number of rows of another width, and the first few of those."""
     skipped = 0
+    shown: list[str] = []
 
     def skip(row: arrow_csv.InvalidRow) -> str:
         nonlocal skipped
         skipped += 1
-        problems.example(
-            name, f"{name}: {row.actual_columns} columns instead of {row.expected_columns}: {row.text[:120]!r}"
-        )
+        if len(shown) < _MAX_EXAMPLES:
+            shown.append(
+                f"{source.name}: {row.actual_columns} columns instead of {row.expected_columns}: {row.text[:120]!r}"
+            )
         return "skip"
 
+    pieces = {column: _Strings() for column in kept}
+    with source.open() as file:
+        stream: Any = file
+        encoding = text.encoding
+        if delimiter == "::":
+            stream, delimiter = _Doubled(_utf8_chunks(source, encoding)), "\t"
+            encoding = "utf-8"
+        try:
+            reader = arrow_csv.open_csv(
+                stream,
+                arrow_csv.ReadOptions(
+                    column_names=list(columns), skip_rows=int(header), encoding=encoding, block_size=_BLOCK
+                ),
+                arrow_csv.ParseOptions(
+                    delimiter=delimiter,
+                    quote_char='"' if quoting else False,
+                    newlines_in_values=multiline,
+                    invalid_row_handler=skip,
+                ),
+                arrow_csv.ConvertOptions(
+                    column_types={column: pa.string() for column in columns}, include_columns=list(kept)
+                ),
+            )
+            for batch in reader:
+                for column in kept:
+                    pieces[column].add(batch.column(column))
+        except (pa.ArrowInvalid, UnicodeError) as error:
+            if "Empty CSV" not in str(error):
+                raise DatasetError(f"{source.name} cannot be read: {' '.join(str(error).split())[:300]}") from error
+    return pieces, skipped, shown
+
+
+class _Doubled(io.RawIOBase):
+    """Text with :: between its columns, as one with tabs."""
+
+    def __init__(self, chunks: Iterator[bytes]) -> None:
+        self._chunks, self._left, self._colon = chunks, b"", b""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        while not self._left:
+            chunk = next(self._chunks, None)
+            if chunk is None:
+                self._left, self._colon = self._colon, b""
+                break
+            chunk = self._colon + chunk.replace(b"\t", b" ")
+            # A colon at the end may be half of a pair.
+            self._colon = b":" if chunk.endswith(b":") and not chunk.endswith(b"::") else b""
+            self._left = chunk[: len(chunk) - len(self._colon)].replace(b"::", b"\t")
+        size = min(len(buffer), len(self._left))
+        buffer[:size], self._left = self._left[:size], self._left[size:]
+        return size
+
+
+class _Strings:
+    """A column that grows by blocks; equal strings are one object, so that 32 million ids fit in memory."""
+
+    def __init__(self) -> None:
+        self.values: list[str] = []
+        self._place: dict[str, int] = {}
+        self._codes: list[np.ndarray] = []
+
+    def add(self, column: Any) -> None:
+        """A block of an Arrow column of strings."""
+        encoded = column.dictionary_encode()
+        own = [self.code(value or "") for value in encoded.dictionary.to_pylist()]
+        places = np.asarray([*own, self.code("")], dtype=np.int64)
+        indices = encoded.indices.fill_null(len(own)).to_numpy(zero_copy_only=False)
+        self._codes.append(places[indices].astype(np.int32))
+
+    def add_all(self, values: Iterable[str]) -> None:
+        """A block of strings."""
+        self._codes.append(np.fromiter((self.code(value) for value in values), dtype=np.int32))
+
+    def code(self, value: str) -> int:
+        """The place of a value, which is stripped."""
+        value = value.strip()
+        found = self._place.get(value)
+        if found is None:
+            found = self._place[value] = len(self.values)
+            self.values.append(value)
+        return found
+
+    def series(self) -> pd.Series:
+        """The column, of Python strings."""
+        codes = np.concatenate(self._codes) if self._codes else np.empty(0, dtype=np.int32)
+        return pd.Series(np.asarray([*self.values, ""], dtype=object)[codes], dtype=object)
+
+
+# --- the other kinds -------------------------------------------------------------------------------------------------
+
+
+def cell(value: Any) -> str:
+    """A value of a typed file as the text that a CSV file would hold; lists and objects as JSON."""
+    match value:
+        case None:
+            return ""
+        case bool():
+            return str(value).lower()
+        case float():
+            return (
+                "" if value != value else str(int(value)) if value.is_integer() and abs(value) < 2**53 else str(value)
+            )
+        case str():
+            return value
+        case datetime() | date():
+            return value.isoformat()
+        case list() | dict() | tuple():
+            return json.dumps(value, ensure_ascii=False, default=str)
+        case bytes():
+            return value.decode("utf-8", "replace")
+    return str(value)
+
+
+def _read_parquet(source: Source, only: Collection[str] | None, most: int | None) -> Table:
     try:
-        table = arrow_csv.read_csv(
-            pa.BufferReader(data),
-            read_options=arrow_csv.ReadOptions(column_names=list(columns), encoding=encoding, use_threads=False),
-            parse_options=arrow_csv.ParseOptions(
-                delimiter=delimiter, quote_char='"' if delimiter == "," else False, invalid_row_handler=skip
-            ),
-            convert_options=arrow_csv.ConvertOptions(column_types={column: pa.string() for column in columns}),
-        )
-    except pa.ArrowInvalid as error:
-        if "Empty CSV" not in str(error):
-            raise DatasetError(f"{name} cannot be read: {error}") from error
-        table = pa.table({column: pa.array([], pa.string()) for column in columns})
-    # An unbalanced quote makes the parser swallow lines: what it did not report must not go uncounted.
-    problems.skip(name, max(skipped, _lines(data) - table.num_rows))
-    return pd.DataFrame({column: _strings(table[column]) for column in columns})
+        with source.open() as raw:
+            file = parquet.ParquetFile(raw)
+            names = [name for name in file.schema_arrow.names if only is None or name in only]
+            pieces = {name: _Strings() for name in names}
+            done = 0
+            for batch in file.iter_batches(batch_size=min(most or 1 << 16, 1 << 16), columns=names):
+                for name in names:
+                    column = batch.column(name)
+                    if pa.types.is_string(column.type):
+                        pieces[name].add(column)
+                    else:
+                        encoded = column if pa.types.is_nested(column.type) else _decoded(column).dictionary_encode()
+                        if pa.types.is_nested(column.type):
+                            pieces[name].add_all(map(cell, encoded.to_pylist()))
+                        else:
+                            texts = pa.array([cell(v) for v in encoded.dictionary.to_pylist()], pa.string())
+                            pieces[name].add(texts.take(encoded.indices))
+                done += batch.num_rows
+                if most is not None and done >= most:
+                    break
+    except (pa.ArrowInvalid, OSError) as error:
+        raise DatasetError(f"{source.name} cannot be read as Parquet: {' '.join(str(error).split())[:200]}") from error
+    return Table(source.name, pd.DataFrame({name: pieces[name].series() for name in names}, columns=names), 1)
 
 
-def _lines(data: bytes) -> int:
-    """How many lines of ``data`` are not empty: how many of its bytes start one."""
-    breaks = np.frombuffer(data, np.uint8) == ord("\n")
-    return int(np.count_nonzero(~breaks & np.append(True, breaks[:-1]))) if data else 0
+def _decoded(column: Any) -> Any:
+    return column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
 
 
-def _strings(column: pa.ChunkedArray) -> pd.Series:
-    """Stripped Python strings; equal ones are one object, so that 32 million ids fit in memory."""
-    encoded = column.combine_chunks().dictionary_encode()
-    if isinstance(encoded, pa.ChunkedArray):
-        encoded = encoded.chunk(0)
-    values = pd.Series([value.strip() for value in encoded.dictionary.to_pylist()], dtype=object)
-    return pd.Series(values.to_numpy()[encoded.indices.to_numpy(zero_copy_only=False)], dtype=object)
+def _read_json_lines(source: Source, problems: Problems, only: Collection[str] | None, most: int | None) -> Table:
+    rows: list[Mapping[str, Any]] = []
+    with source.open() as file:
+        collected = _Rows(only)
+        for line in json_lines(file, source.name):
+            if line.error is not None:
+                problems.skip(source.name, 1)
+                problems.example(source.name, line.error)
+                continue
+            rows.append(line.value)
+            if len(rows) >= 10_000:
+                collected.add(rows)
+                rows = []
+            if most is not None and collected.count + len(rows) >= most:
+                break
+        collected.add(rows)
+    return Table(source.name, collected.frame(source.name), 1)
+
+
+def _read_json(source: Source, problems: Problems, only: Collection[str] | None, most: int | None) -> Table:
+    try:
+        data = json.loads(source.read().decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        raise DatasetError(f"{source.name} is not UTF-8 text ({error.reason}): save it as UTF-8") from error
+    except (ValueError, RecursionError) as error:
+        if source.read().lstrip(b"\xef\xbb\xbf \r\n\t")[:1] == b"{" and "Extra data" in str(error):
+            return _read_json_lines(source, problems, only, most)
+        raise DatasetError(f"{source.name} is not JSON: {error}") from error
+    if isinstance(data, dict):
+        inner = [value for value in data.values() if isinstance(value, list)]
+        if data and all(isinstance(value, dict) for value in data.values()):
+            data = [{"id": key, **value} for key, value in data.items()]
+        elif data and all(isinstance(value, str | int | float | None) for value in data.values()):
+            data = [{"id": key, "title": value} for key, value in data.items()]
+        elif len(inner) == 1:
+            data = inner[0]
+    if not isinstance(data, list) or not data:
+        raise DatasetError(f"{source.name}: expected a list of objects, or an object of id -> object")
+    if not all(isinstance(row, dict) for row in data):
+        data = [row if isinstance(row, dict) else {"id": cell(row)} for row in data]
+    collected = _Rows(only)
+    collected.add(data[:most])
+    return Table(source.name, collected.frame(source.name), 1)
+
+
+class _Rows:
+    """Objects gathered as columns; a field that an object lacks is an empty cell."""
+
+    def __init__(self, only: Collection[str] | None) -> None:
+        self._only = only
+        self._columns: dict[str, _Strings] = defaultdict(_Strings)
+        self.count = 0
+
+    def add(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        names = dict.fromkeys(name for row in rows for name in row if self._only is None or name in self._only)
+        for name in names:
+            if name not in self._columns and self.count:
+                self._columns[name].add_all([""] * self.count)
+        for name in {**self._columns, **names}:
+            self._columns[name].add_all(cell(row.get(name)) for row in rows)
+        self.count += len(rows)
+
+    def frame(self, source: str) -> pd.DataFrame:
+        if not self.count:
+            raise DatasetError(f"{source}, line 1: the file is empty")
+        return pd.DataFrame({name: column.series() for name, column in self._columns.items()})

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from agent.data.importers.movielens import RATING_MAX, RATING_MIN, ImportReport
+from agent.data.feedback import HIGHEST, LOWEST
 from agent.data.interactions import COLUMNS
 
 if TYPE_CHECKING:
@@ -18,21 +18,11 @@ if TYPE_CHECKING:
 EXAMPLES = 3
 """Rows shown for each rule."""
 
-_IMPORT_RULES = {
-    "malformed": "malformed rows",
-    "out_of_range": "ratings that are not 0.5 to 5 stars",
-    "unknown_items": "ratings of items that the item file does not have",
-    "duplicates": "earlier ratings of an item that the same user rated again",
-    "malformed_items": "malformed or repeated items",
-    "malformed_others": "malformed rows of users or tags",
-    "lost_tags": "tags that are empty or of unknown items",
-    "lost_users": "users that are repeated or without ratings",
-}
 _RATING_RULES = {
     "missing": "rows without a user, an item, a rating or a time",
-    "out_of_range": _IMPORT_RULES["out_of_range"],
+    "out_of_range": "grades that are not 0.5 to 5",
     "unknown_items": "ratings of items that the catalogue does not have",
-    "duplicates": _IMPORT_RULES["duplicates"],
+    "duplicates": "earlier ratings of an item that the same user rated again",
 }
 
 
@@ -58,15 +48,6 @@ class CleaningReport:
     rows: int
     kept: int
     findings: tuple[Finding, ...]
-
-    @classmethod
-    def of_import(cls, report: ImportReport) -> CleaningReport:
-        """The report of a data set's import."""
-        findings = tuple(
-            Finding(rule, about, getattr(report, rule), tuple(report.examples.get(rule, ())))
-            for rule, about in _IMPORT_RULES.items()
-        )
-        return cls(report.layout, report.rows, report.kept, findings)
 
     @property
     def clean(self) -> bool:
@@ -110,7 +91,7 @@ def clean_ratings(dataset: Dataset) -> tuple[pd.DataFrame, CleaningReport]:
     place = frame["item"].map(index)
     blank = frame["user"].isna() | frame["item"].isna() | (frame["user"] == "") | (frame["item"] == "")
     missing = (blank | ~np.isfinite(stars) | ~np.isfinite(times)).to_numpy()
-    off = ~missing & ~stars.between(RATING_MIN, RATING_MAX).to_numpy()
+    off = ~missing & ~stars.between(LOWEST, HIGHEST).to_numpy()
     unknown = ~missing & ~off & place.isna().to_numpy()
     kept = np.flatnonzero(~(missing | off | unknown))
     order = kept[np.argsort(times.to_numpy()[kept], kind="stable")]

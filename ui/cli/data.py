@@ -1,13 +1,14 @@
-"""The verbs ``concierge data fetch | import | describe | rows``."""
+"""The verbs ``concierge data fetch | import | join | reread | describe | rows``."""
 
 from __future__ import annotations
 
-import dataclasses
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from agent.data.assets import ASSETS, SMOLLM2, asset_path, base_model_path
@@ -15,7 +16,7 @@ from agent.data.assets import fetch as fetch_assets
 from ui.cli.options import DataOption
 from ui.cli.terminal import JsonOption, out, print_json, steps, sub_app, working
 
-app = sub_app("Bring data and the base model, import MovieLens sets, describe them, make rows to train on.")
+app = sub_app("Bring data and the base model, import tables of your own, describe them, make rows to train on.")
 
 
 @app.command(epilog="Example: concierge data fetch --from ~/Downloads")
@@ -50,55 +51,134 @@ def fetch(
             out().print(f"{row['name']}: here already, in {row['path']}", soft_wrap=True)
 
 
-@app.command("import", epilog="Example: concierge data import ~/Downloads/ml-latest-small.zip")
+@app.command(
+    "import",
+    epilog="Example: concierge data import books.csv ratings.csv --name books --domain books\n\n"
+    "concierge data import ~/Downloads/ml-latest-small.zip    "
+    "concierge data import articles.jsonl --requests questions.csv --domain support",
+)
 def import_(
-    path: Annotated[Path, typer.Argument(help="The folder or zip of a MovieLens set, of any size.")],
-    name: Annotated[
-        str | None, typer.Option(help="What to call it (default: the name of the folder or zip).", show_default=False)
+    items: Annotated[Path, typer.Argument(help="The table of items; or a folder or zip that holds all tables.")],
+    events: Annotated[
+        list[Path] | None, typer.Argument(help="Tables of events: who had, bought, rated or played what.")
     ] = None,
+    name: Annotated[
+        str | None, typer.Option(help="What to call it (default: the name of the folder or file).", show_default=False)
+    ] = None,
+    domain: Annotated[
+        str | None, typer.Option(help="What the items are: films, books, ..., or a folder with a domain.yaml.")
+    ] = None,
+    column: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="What a column stands for: NAME=item, user, title, rating, count, time, event, session, history, "
+            "ignore, or a facet, as in NAME=price or NAME=grape:category; may be repeated."
+        ),
+    ] = None,
+    scale: Annotated[
+        str | None, typer.Option(help="The scale of ratings: 1-5, 0-10, thumbs or counts (default: read from them).")
+    ] = None,
+    positive: Annotated[
+        str | None,
+        typer.Option(help="What counts as positive: 'rating >= 4', 'purchase: 1, view: .1', or any (every event)."),
+    ] = None,
+    requests: Annotated[
+        Path | None, typer.Option(help="A table of requests in words whose answer is known.", show_default=False)
+    ] = None,
+    request_text: Annotated[str | None, typer.Option(help="Its column of texts.", show_default=False)] = None,
+    request_item: Annotated[str | None, typer.Option(help="Its column of item ids.", show_default=False)] = None,
     replace: Annotated[bool, typer.Option("--replace", help="Replace a set of that name.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Read a MovieLens set of any layout (100K, 1M, 10M, 20M, 25M, 32M, latest) and keep it under a name."""
+    """Read tables of items and events of any kind, say what each column was taken for, and keep them under a name.
+
+    CSV, TSV, Parquet, JSON and JSON lines are read, and folders or zips of them; MovieLens sets of any layout and
+    RecBole's files as they are.
+    """
     from agent.data.dataset import describe, import_dataset
-    from training.rows.cleaning import CleaningReport
+    from agent.data.feedback import Wanted
+    from agent.data.importers.recognition import parse_overrides
+    from agent.data.importers.tables import Options
 
     if name is None:
-        name = re.sub(r"[^A-Za-z0-9_-]+", "-", path.resolve().name.removesuffix(".zip")).strip("-_")
-    with working(f"Reading {path}"):
-        dataset, report = import_dataset(path, name, replace)
+        name = re.sub(r"[^A-Za-z0-9_-]+", "-", items.resolve().name.partition(".")[0]).strip("-_")
+    options = Options(
+        domain=domain,
+        columns=parse_overrides(column or []),
+        wanted=Wanted(scale, positive),
+        requests=requests,
+        request_text=request_text,
+        request_item=request_item,
+    )
+    with working(f"Reading {items}"):
+        dataset = import_dataset([items, *(events or [])], name, replace, options)
         facts = describe(dataset)
     if as_json:
-        print_json({"name": name, "report": dataclasses.asdict(report), "dataset": facts})
+        print_json(facts)
         return
-    out().print(f"{report.layout}: {report.kept:,} of {report.rows:,} ratings kept as {name!r}", soft_wrap=True)
-    for line in CleaningReport.of_import(report).lines():
-        out().print(line, soft_wrap=True)
-    out().print(f"{facts['users']:,} users, {facts['items']:,} items. See: concierge data describe {name}")
+    _show_columns(facts["card"])
+    _show_outcome(facts)
+    out().print(f"See: concierge data describe {name}", soft_wrap=True)
+
+
+@app.command(epilog="Example: concierge data join latest facts.csv --on imdb_id --only director --only star")
+def join(
+    name: Annotated[str, typer.Argument(help="The data set.")],
+    table: Annotated[Path, typer.Argument(help="The table that knows more of its items.")],
+    on: Annotated[str, typer.Option(help="The column by which items are matched: an id, imdb_id, isbn, or title.")],
+    only: Annotated[list[str] | None, typer.Option(help="A facet to take (default: all); may be repeated.")] = None,
+    names: Annotated[
+        Path | None,
+        typer.Option(
+            help="A table that says what ids in the other one stand for (tagID, tagValue).", show_default=False
+        ),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Add facets from another table; what the items have already stays."""
+    from agent.data.dataset import describe, join_dataset
+
+    with working(f"Reading {table}"):
+        dataset, told = join_dataset(name, table, on, only or [], names)
+    if as_json:
+        print_json({"joined": told, **describe(dataset)})
+    else:
+        out().print(told, soft_wrap=True)
+
+
+@app.command(epilog="Example: concierge data reread books")
+def reread(
+    name: Annotated[str, typer.Argument(help="The data set whose card was edited.")], as_json: JsonOption = False
+) -> None:
+    """Read a data set's source again as its card now says; see `concierge data describe` for where the card lies."""
+    from agent.data.dataset import describe, reread_dataset
+
+    with working(f"Reading {name}"):
+        facts = describe(reread_dataset(name))
+    if as_json:
+        print_json(facts)
+        return
+    _show_columns(facts["card"])
+    _show_outcome(facts)
 
 
 @app.command(epilog="Example: concierge data describe ml-100k --json")
 def describe(
     name: Annotated[str, typer.Argument(help="The name of a data set.")] = "ml-100k", as_json: JsonOption = False
 ) -> None:
-    """Say what is in a data set: users, items, interactions, spans, how the ratings are spread, what was left out."""
+    """Show a data set's card: columns, facets, scale and rule of feedback, counts, what was left out."""
     from agent.data import dataset as datasets
-    from training.rows.cleaning import CleaningReport
 
     with working(f"Reading {name}"):
         facts = datasets.describe(datasets.load_dataset(name))
-        report = datasets.import_report(name)
-    cleaning = None if report is None else CleaningReport.of_import(report)
+        path = datasets.card_path(name)
     if as_json:
-        print_json({**facts, "cleaning": None if cleaning is None else cleaning.to_json()})
+        print_json({**facts, "card_path": str(path)})
         return
     _show(facts)
-    if cleaning is None:
-        out().print("what its import left out was not recorded: import it again with --replace to see it")
-        return
-    out().print(f"import: {cleaning.kept:,} of {cleaning.rows:,} ratings kept{', nothing left out' * cleaning.clean}")
-    for line in cleaning.lines():
-        out().print(line, soft_wrap=True)
+    _show_columns(facts["card"])
+    _show_outcome(facts)
+    out().print(f"card: {path}", soft_wrap=True)
 
 
 @app.command(epilog="Example: concierge data rows --kind preferences --data ml-100k --output rows/")
@@ -160,31 +240,80 @@ def rows(
             out().print(f"  slate: {', '.join(f'{token} {own:g}' for token, own in stars)}", soft_wrap=True)
 
 
-def _show(facts: dict[str, Any]) -> None:
+def _show_columns(card: Mapping[str, Any]) -> None:
+    """The table of what each column was taken for."""
+    for part in ("items", "events"):
+        columns = card["columns"][part]
+        if not columns or not any(own["why"] for own in columns):
+            continue
+        table = Table(part, "taken for", "because", "example", "filled", box=None, pad_edge=False)
+        for own in columns:
+            facet = card["facets"].get(own["taken_for"])
+            kind = f" ({facet['kind']}{', primary' * facet['primary']})" if facet and part == "items" else ""
+            table.add_row(
+                escape(own["column"]), escape(own["taken_for"]) + kind, own["why"], escape(own["example"]),
+                f"{own['filled']:.0%}",
+            )  # fmt: skip
+        out().print(table)
+        out().print()
+
+
+def _show_outcome(facts: Mapping[str, Any]) -> None:
+    """Domain, rule, what was kept and what was not."""
+    card = facts["card"]
+    lines = [f"{card['layout']}: {card['kept']:,} of {card['rows']:,} events kept as {facts['name']!r}"]
+    lines.append(f"domain: {card['domain']} ({card['domain_why']})")
+    if card["feedback"]["stated"]:
+        lines.append(f"feedback: {card['feedback']['stated']}")
+    if facts["positive_share"] is not None:
+        lines.append(f"positive: {facts['positive_share']:.1%} of the events with a grade")
+    lines.append(f"{facts['users']:,} users, {facts['items']:,} items")
+    for own in card["left_out"]:
+        lines.append(f"  left out: {own['rows']:,} {own['about']}")
+        lines += [f"    {example}" for example in own["examples"]]
+    lines += [f"  note: {note}" for note in card["notes"]]
+    for line in lines:
+        out().print(escape(line), soft_wrap=True)
+
+
+def _show(facts: Mapping[str, Any]) -> None:
     table = Table("", "", show_header=False, box=None, pad_edge=False)
     table.columns[1].overflow = "fold"
-    first_year, last_year = facts["years"]
     per_user, per_item = facts["per_user"], facts["per_item"]
-    for label, value in (
+    rows = [
         ("users", f"{facts['users']:,}"),
-        ("items", f"{facts['items']:,}, of {first_year} to {last_year}"),
+        ("items", f"{facts['items']:,}"),
         ("interactions", f"{facts['interactions']:,} ({facts['density']:.2%} of users x items)"),
-        ("time span", f"{facts['first']} to {facts['last']}"),
-        ("ratings per user", f"{per_user['min']} to {per_user['max']}, median {per_user['median']:g}"),
-        ("ratings per item", f"{per_item['min']} to {per_item['max']}, median {per_item['median']:g}"),
-        ("items never rated", f"{facts['items_without_ratings']:,}"),
-        ("items without year", f"{facts['items_without_year']:,}"),
-        ("items without genres", f"{facts['items_without_genres']:,}"),
+        ("time span", f"{facts['first']} to {facts['last']}" if facts["first"] else "no times"),
+        ("events per user", f"{per_user['min']} to {per_user['max']}, median {per_user['median']:g}"),
+        ("events per item", f"{per_item['min']} to {per_item['max']}, median {per_item['median']:g}"),
+        ("items without events", f"{facts['items_without_ratings']:,}"),
         ("items of one title and year", f"{facts['items_of_same_title_and_year']:,}"),
         ("tags", f"{facts['tags']:,}"),
-        ("genres", ", ".join(f"{genre} {count:,}" for genre, count in facts["genres"].items())),
-        ("fingerprint", facts["fingerprint"]),
-    ):
-        table.add_row(label, value)
+        ("requests", f"{facts['requests']:,}"),
+    ]
+    for name, own in facts["facets"].items():
+        known = f"{own['known']:,} items"
+        if "most" in own:
+            listed = ", ".join(f"{value} {count:,}" for value, count in own["most"].items())
+            rows.append((name, f"{own['kind']}, {known}, {own['values']:,} values: {listed}"))
+        elif own.get("range"):
+            low, high = own["range"]
+            rows.append(
+                (name, f"{own['kind']}, {known}, {low:g} to {high:g}{' ' + own['unit'] if own['unit'] else ''}")
+            )
+        else:
+            rows.append((name, f"{own['kind']}, {known}"))
+    for label, value in (*rows, ("fingerprint", facts["fingerprint"])):
+        table.add_row(label, escape(value))
     console = out()
     console.print(f"{facts['name']}")
     console.print(table)
-    console.print(f"ratings, mean {facts['mean_rating']:.2f} stars")
-    most = max(facts["ratings"].values())
-    for stars, count in facts["ratings"].items():
-        console.print(f"  {stars:>3}  {count:>10,}  {'█' * max(1, round(40 * count / most))}")
+    if facts["ratings"]:
+        console.print(f"grades, mean {facts['mean_rating']:.2f}")
+        most = max(facts["ratings"].values())
+        shown = facts["ratings"] if len(facts["ratings"]) <= 12 else {}
+        for grade, count in shown.items():
+            console.print(f"  {grade:>3}  {count:>10,}  {'█' * max(1, round(40 * count / most))}")
+    if facts["without_grade"]:
+        console.print(f"without a grade: {facts['without_grade']:,}")

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from agent.data.archive import Files, folders
+from agent.data.archive import DatasetError, Files, folders
+from agent.data.card import Card, CardFacet, Column, Columns
+from agent.data.feedback import STAR_SCALES
+from agent.data.importers.events import Findings, Parsed, checked_items, graduated
+from agent.data.importers.tables import Options, read_tables
 from agent.data.importers.titles import parse_title, parse_year
-from agent.data.tables import DatasetError, Problems, Table, read_table
+from agent.data.tables import Problems, Table, first_rows, read_table
+from agent.data.values import plain_ids
 
-RATING_MIN, RATING_MAX = 0.5, 5.0
+DOMAIN = "films"
 
 _GENRE_WORDS = (
     "unknown Action Adventure Animation Children Comedy Crime Documentary Drama Fantasy "
@@ -31,54 +35,31 @@ _OCCUPATION_WORDS = (
 _OCCUPATIONS = {str(code): name for code, name in enumerate(_OCCUPATION_WORDS.split())}
 
 
-@dataclass(frozen=True, slots=True)
-class ImportReport:
-    """What an import read and what it left out.
-
-    Every rating row is in exactly one of ``kept``, ``malformed``, ``out_of_range`` (not 0.5 to 5 stars),
-    ``unknown_items`` (rates an item that the item file does not have) and ``duplicates`` (the user rated the item
-    again later). ``lost_tags`` are empty or of unknown items, ``lost_users`` are repeated or have no ratings that were
-    kept. ``examples`` shows the first rows left out by each of these rules, with file and line.
-    """
-
-    layout: str
-    rows: int
-    kept: int
-    malformed: int
-    out_of_range: int
-    unknown_items: int
-    duplicates: int
-    malformed_items: int
-    malformed_others: int
-    lost_tags: int
-    lost_users: int
-    examples: Mapping[str, tuple[str, ...]]
-
-    @property
-    def left_out(self) -> int:
-        """Rating rows that were not kept."""
-        return self.rows - self.kept
+_FACETS = {
+    "year": CardFacet(kind="year", column="title"),
+    "genre": CardFacet(kind="category", column="genres", separator="|", primary=True),
+}
 
 
 @dataclass(frozen=True)
-class Parsed:
-    """The tables of one MovieLens set, unsorted; columns as in :class:`agent.data.dataset.Dataset`."""
+class _Read:
+    """The tables of one layout before the checks of their rows."""
 
-    ratings: pd.DataFrame
+    ratings: Table
     items: pd.DataFrame
-    users: pd.DataFrame | None
-    tags: pd.DataFrame | None
-    report: ImportReport
+    users: pd.DataFrame | None = None
+    tags: pd.DataFrame | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class _Layout:
     name: str
     required: tuple[str, ...]
-    read: Callable[[Files, Problems], tuple[Table, pd.DataFrame, pd.DataFrame | None, pd.DataFrame | None]]
+    read: Callable[[str, Files, Options], Parsed]
+    fits: Callable[[Files], bool] = lambda files: True
 
 
-def read_movielens(path: str | Path) -> Parsed:
+def read_movielens(path: str | Path, options: Options | None = None) -> Parsed:
     """Read a MovieLens folder or zip of any layout, told by its file names.
 
     Raises:
@@ -86,17 +67,22 @@ def read_movielens(path: str | Path) -> Parsed:
             expected), or a file cannot be read (the message names file and line).
     """
     path = Path(path)
-    found: list[str] = []
-    for folder, files in folders(path):
-        for layout in _LAYOUTS:
-            if all(_match(files, pattern) for pattern in layout.required):
-                problems = Problems()
-                ratings, items, users, tags = layout.read(files, problems)
-                return _checked(layout.name, ratings, items, users, tags, problems)
-        found += [f"{folder}/{name}" if folder else name for name in files]
+    parsed = find_movielens(path, options or Options())
+    if parsed is not None:
+        return parsed
+    found = [f"{folder}/{name}" if folder else name for folder, files in folders(path) for name in files]
     listed = ", ".join(sorted(found)[:12]) + (", ..." if len(found) > 12 else "") if found else "no files"
     expected = "; ".join(f"{layout.name}: {' + '.join(layout.required)}" for layout in _LAYOUTS)
     raise DatasetError(f"{path} is no MovieLens data set: found {listed}; expected one of: {expected}")
+
+
+def find_movielens(path: Path, options: Options) -> Parsed | None:
+    """The same, or None where no layout is recognised."""
+    for _, files in folders(path):
+        for layout in _LAYOUTS:
+            if all(_match(files, pattern) for pattern in layout.required) and layout.fits(files):
+                return layout.read(layout.name, files, options)
+    return None
 
 
 def _match(files: Files, pattern: str) -> str | None:
@@ -107,20 +93,21 @@ def _match(files: Files, pattern: str) -> str | None:
     return pattern if pattern in files else None
 
 
-def _open(files: Files, pattern: str) -> tuple[str, bytes]:
+def _open(files: Files, pattern: str, delimiter: str, columns: tuple[str, ...] | None, problems: Problems) -> Table:
     name = _match(files, pattern)
     assert name is not None
-    return name, files[name]()
+    return read_table(files[name], problems, delimiter, columns)
 
 
 # --- the layouts -----------------------------------------------------------------------------------------------------
 
 
-def _recbole(files: Files, problems: Problems) -> tuple[Table, pd.DataFrame, pd.DataFrame | None, None]:
-    ratings = read_table(*_open(files, "*.inter"), "\t", None, problems).named(
+def _recbole(name: str, files: Files, options: Options) -> Parsed:
+    problems = Problems()
+    ratings = _open(files, "*.inter", "\t", None, problems).named(
         {"user_id": "user", "item_id": "item", "rating": "rating", "timestamp": "timestamp"}
     )
-    raw = read_table(*_open(files, "*.item"), "\t", None, problems)
+    raw = _open(files, "*.item", "\t", None, problems)
     genres = "class" if "class" in raw.frame else "genre"
     raw = raw.named({"item_id": "item", "movie_title": "title", "release_year": "year", genres: "genre"})
     # RecBole's copy misspells the one item that MovieLens 100K calls "unknown".
@@ -128,61 +115,93 @@ def _recbole(files: Files, problems: Problems) -> tuple[Table, pd.DataFrame, pd.
     items = _items(raw.frame["item"], titles, raw.frame["genre"].str.split(), raw.frame["year"].map(parse_year))
     users = None
     if _match(files, "*.user"):
-        users = read_table(*_open(files, "*.user"), "\t", None, problems).frame.rename(columns={"user_id": "user"})
-    return ratings, items, users, None
+        users = _open(files, "*.user", "\t", None, problems).frame.rename(columns={"user_id": "user"})
+    return _checked(name, _Read(ratings, items, users), problems, options)
 
 
-def _hundred_k(files: Files, problems: Problems) -> tuple[Table, pd.DataFrame, pd.DataFrame | None, None]:
-    ratings = read_table(*_open(files, "u.data"), "\t", ("user", "item", "rating", "timestamp"), problems)
+def _of_films(files: Files) -> bool:
+    """Whether RecBole's files are those of a MovieLens set."""
+    name = _match(files, "*.item")
+    return name is not None and {"movie_title", "release_year"} <= set(first_rows(files[name]).frame.columns)
+
+
+def _hundred_k(name: str, files: Files, options: Options) -> Parsed:
+    problems = Problems()
+    ratings = _open(files, "u.data", "\t", ("user", "item", "rating", "timestamp"), problems)
     columns = ("item", "title", "released", "video", "url", *_FLAGS)
-    raw = read_table(*_open(files, "u.item"), "|", columns, problems).frame
+    raw = _open(files, "u.item", "|", columns, problems).frame
     flags = raw[list(_FLAGS)].to_numpy() == "1"
     genres = pd.Series([[_FLAGS[i] for i in np.flatnonzero(row)] for row in flags], dtype=object)
     items = _items(raw["item"], raw["title"], genres, raw["released"].str[-4:].map(parse_year), prefer_title=True)
     users = None
     if "u.user" in files:
-        users = read_table(
-            *_open(files, "u.user"), "|", ("user", "age", "gender", "occupation", "zip_code"), problems
-        ).frame
-    return ratings, items, users, None
+        users = _open(files, "u.user", "|", ("user", "age", "gender", "occupation", "zip_code"), problems).frame
+    return _checked(name, _Read(ratings, items, users), problems, options)
 
 
-def _dat(files: Files, problems: Problems) -> tuple[Table, pd.DataFrame, pd.DataFrame | None, pd.DataFrame | None]:
-    ratings = read_table(*_open(files, "ratings.dat"), "::", ("user", "item", "rating", "timestamp"), problems)
-    raw = read_table(*_open(files, "movies.dat"), "::", ("item", "title", "genres"), problems).frame
+def _dat(name: str, files: Files, options: Options) -> Parsed:
+    problems = Problems()
+    ratings = _open(files, "ratings.dat", "::", ("user", "item", "rating", "timestamp"), problems)
+    raw = _open(files, "movies.dat", "::", ("item", "title", "genres"), problems).frame
     users = tags = None
     if "users.dat" in files:
         columns = ("user", "gender", "age", "occupation", "zip_code")
-        users = read_table(*_open(files, "users.dat"), "::", columns, problems).frame
+        users = _open(files, "users.dat", "::", columns, problems).frame
         users = users.assign(occupation=users["occupation"].map(lambda code: _OCCUPATIONS.get(code, code)))
     if "tags.dat" in files:
-        tags = read_table(*_open(files, "tags.dat"), "::", ("user", "item", "tag", "timestamp"), problems).frame
-    return ratings, _items(raw["item"], raw["title"], raw["genres"].str.split("|")), users, tags
+        tags = _open(files, "tags.dat", "::", ("user", "item", "tag", "timestamp"), problems).frame
+    items = _items(raw["item"], raw["title"], raw["genres"].str.split("|"))
+    return _checked(name, _Read(ratings, items, users, tags), problems, options)
 
 
-def _csv(files: Files, problems: Problems) -> tuple[Table, pd.DataFrame, None, pd.DataFrame | None]:
-    ratings = read_table(*_open(files, "ratings.csv"), ",", None, problems).named(
-        {"userId": "user", "movieId": "item", "rating": "rating", "timestamp": "timestamp"}
-    )
-    raw = read_table(*_open(files, "movies.csv"), ",", None, problems).named(
-        {"movieId": "item", "title": "title", "genres": "genres"}
-    )
-    tags = None
+def _csv(name: str, files: Files, options: Options) -> Parsed:
+    """The newer sets; their columns may have other names, and more of them may be there."""
+    parsed = read_tables(
+        files["movies.csv"], [files["ratings.csv"]], options,
+        domain=DOMAIN, dated=True, usual=STAR_SCALES, layout=name,
+    )  # fmt: skip
+    items, card = parsed.items, parsed.card
+    if "genre" in card.facets:
+        items = items.assign(genre=pd.Series([_cleaned(names) for names in items["genre"]], dtype=object))
+    tags, findings = None, Findings()
     if "tags.csv" in files:
-        names = {"userId": "user", "movieId": "item", "tag": "tag"}
-        tags = read_table(*_open(files, "tags.csv"), ",", None, problems).named(names).frame
-    return ratings, _items(raw.frame["item"], raw.frame["title"], raw.frame["genres"].str.split("|")), None, tags
+        problems = Problems()
+        raw = read_table(files["tags.csv"], problems, ",")
+        tags = _checked_tags(raw.named({"userId": "user", "movieId": "item", "tag": "tag"}).frame, items, findings)
+        findings.add("malformed_others", problems.skipped.get(raw.name, 0), problems.examples.get(raw.name, []))
+    if "links.csv" in files:
+        links = read_table(files["links.csv"], Problems(), ",").frame
+        items = items.assign(**_links(links, items["item"]))
+        known = [own for own in ("imdb_id", "tmdb_id") if own in items]
+        card = card.model_copy(update={"identifiers": (*card.identifiers, *known)})
+    card = card.model_copy(update={"left_out": (*card.left_out, *findings.left_out())})
+    return replace(parsed, items=items, tags=tags, card=card)
 
 
 _LAYOUTS = (
     _Layout("MovieLens csv (latest, 20M, 25M, 32M)", ("ratings.csv", "movies.csv"), _csv),
     _Layout("MovieLens dat (1M, 10M)", ("ratings.dat", "movies.dat"), _dat),
     _Layout("MovieLens 100K", ("u.data", "u.item"), _hundred_k),
-    _Layout("RecBole atomic files", ("*.inter", "*.item"), _recbole),
+    _Layout("RecBole atomic files", ("*.inter", "*.item"), _recbole, _of_films),
 )
 
 
+def _links(links: pd.DataFrame, items: pd.Series) -> dict[str, pd.Series]:
+    """IMDb's and TMDB's ids of the items, "" where there is none; IMDb's as it writes them: tt0114709."""
+    found = {}
+    for column, name in (("imdbId", "imdb_id"), ("tmdbId", "tmdb_id")):
+        if {"movieId", column} <= set(links.columns):
+            ids = dict(zip(links["movieId"], plain_ids(links[column]), strict=True))
+            own = items.map(ids).fillna("")
+            found[name] = own.map(lambda text: f"tt{text:0>7}" if text else "") if name == "imdb_id" else own
+    return found
+
+
 # --- the common form -------------------------------------------------------------------------------------------------
+
+
+def _cleaned(names: list[str]) -> list[str]:
+    return [_GENRE_NAMES.get(g, g) for g in (g.strip() for g in names) if g not in _NO_GENRE]
 
 
 def _items(
@@ -193,7 +212,7 @@ def _items(
         parse_title(title, None if given is None or prefer_title else given[row]) for row, title in enumerate(titles)
     ]
     found = [p.year if p.year is not None or given is None else given[row] for row, p in enumerate(parsed)]
-    cleaned = [[_GENRE_NAMES.get(g, g) for g in (g.strip() for g in names) if g not in _NO_GENRE] for names in genres]
+    cleaned = [_cleaned(names) for names in genres]
     return pd.DataFrame(
         {
             "item": ids.to_numpy(dtype=object),
@@ -205,90 +224,44 @@ def _items(
     )
 
 
-def _checked(
-    layout: str,
-    table: Table,
-    items: pd.DataFrame,
-    users: pd.DataFrame | None,
-    tags: pd.DataFrame | None,
-    problems: Problems,
-) -> Parsed:
+def _checked(name: str, read: _Read, problems: Problems, options: Options) -> Parsed:
     """Apply the row checks, counting what they leave out."""
-    empty_item = (items["item"] == "") | (items["title"] == "")
-    double_item = items["item"].duplicated()
-    for row in np.flatnonzero(empty_item | double_item):
-        why = "no id or title" if empty_item[row] else "repeated item"
-        problems.example("malformed_items", f"item {items['item'][row]!r}, {items['title'][row]!r}: {why}")
-    items = items[~empty_item & ~double_item].reset_index(drop=True)
-
-    frame = table.frame
-    ratings = pd.DataFrame(
-        {
-            "user": frame["user"].to_numpy(dtype=object),
-            "item": frame["item"].to_numpy(dtype=object),
-            "rating": pd.to_numeric(frame["rating"], errors="coerce").to_numpy(dtype=np.float64),
-        }
-    )
-    times = pd.to_numeric(frame["timestamp"], errors="coerce").to_numpy(dtype=np.float64)
-    bad = (ratings["user"] == "") | (ratings["item"] == "") | ratings["rating"].isna() | ~np.isfinite(times)
-    off = ~bad & ~ratings["rating"].between(RATING_MIN, RATING_MAX)
-    lost = ~bad & ~off & ~ratings["item"].isin(items["item"])
-    rules = {"malformed": (bad, "malformed"), "out_of_range": (off, "rating out of range")}
-    rules["unknown_items"] = (lost, "unknown item")
-
-    def show(rule: str, rows: np.ndarray, why: str) -> None:
-        for row in rows[:3]:
-            line = table.first_line + int(row)
-            problems.example(rule, f"{table.name}, about line {line}: {why}: {frame.iloc[row].tolist()}")
-
-    for rule, (mask, why) in rules.items():
-        show(rule, np.flatnonzero(mask), why)
-    keep = ~(bad | off | lost)
-    if 2 * int(bad.sum()) > len(frame) or not keep.any():
-        shown = next((own[0] for own in problems.examples.values()), None)
-        shown = shown or f"{table.name}, line {table.first_line}: no row follows"
-        raise DatasetError(
-            f"{table.name} holds no readable ratings ({int(bad.sum())} of {len(frame)} malformed): {shown}"
-        )
-    ratings = ratings[keep].assign(timestamp=times[keep].astype(np.int64))
-    # The later rating of an item stands; equal times leave it to the order of the file.
-    order = np.argsort(ratings["timestamp"].to_numpy(), kind="stable")
-    again = ratings.iloc[order].duplicated(["user", "item"], keep="last").sort_index()
-    show("duplicates", ratings.index[again].to_numpy(), "rated again later")
-    ratings = ratings[~again].reset_index(drop=True)
-
-    lost_tags = lost_users = 0
-    if tags is not None:
-        fits = tags["item"].isin(items["item"]) & (tags["tag"].str.strip() != "")
-        lost_tags = int((~fits).sum())
-        for item, tag in tags.loc[~fits, ["item", "tag"]].head(3).itertuples(index=False):
-            problems.example("lost_tags", f"tag {tag!r} of item {item!r}: empty, or the item is unknown")
-        tags = tags.loc[fits, ["item", "tag", "user"]].reset_index(drop=True)
+    findings = Findings()
+    items = checked_items(read.items, findings)
+    roles = {"user": "user", "item": "item", "rating": "rating", "time": "timestamp"}
+    outcome = graduated(read.ratings, roles, items["item"], options.wanted, problems, findings, STAR_SCALES)
+    tags = None if read.tags is None else _checked_tags(read.tags, items, findings)
+    users = read.users
     if users is not None:
-        fits = users["user"].isin(ratings["user"]) & ~users["user"].duplicated()
-        lost_users = int((~fits).sum())
-        for user in users.loc[~fits, "user"].head(3):
-            problems.example("lost_users", f"user {user!r}: repeated, or without ratings")
+        fits = users["user"].isin(outcome.ratings["user"]) & ~users["user"].duplicated()
+        examples = [f"user {user!r}: repeated, or without ratings" for user in users.loc[~fits, "user"].head(3)]
+        findings.add("lost_users", int((~fits).sum()), examples)
         users = users[fits].reset_index(drop=True)
-    malformed = problems.skipped.pop(table.name, 0)
-    item_name = next((name for name in problems.skipped if re.search(r"\.item$|^movies\.", name)), "")
-    names = {table.name: "malformed", item_name: "malformed_items"}
-    examples: dict[str, tuple[str, ...]] = {}
-    for source, own in problems.examples.items():
-        rule = names.get(source, source if source in ImportReport.__slots__ else "malformed_others")
-        examples[rule] = (*examples.get(rule, ()), *own)
-    report = ImportReport(
-        layout=layout,
-        rows=len(frame) + malformed,
-        kept=len(ratings),
-        malformed=malformed + int(bad.sum()),
-        out_of_range=int(off.sum()),
-        unknown_items=int(lost.sum()),
-        duplicates=int(again.sum()),
-        malformed_items=problems.skipped.pop(item_name, 0) + int((empty_item | double_item).sum()),
-        malformed_others=sum(problems.skipped.values()),
-        lost_tags=lost_tags,
-        lost_users=lost_users,
-        examples=examples,
+    for file, rows in problems.skipped.items():
+        of_items = file.endswith(".item") or file.startswith("movies.")
+        findings.add("malformed_items" if of_items else "malformed_others", rows, problems.examples.get(file, []))
+    taken = {"user": "user", "item": "item", "rating": "rating", "timestamp": "time"}
+    card = Card(
+        name="",
+        layout=name,
+        domain=options.domain or DOMAIN,
+        domain_why="as given" if options.domain else "the domain of such files",
+        columns=Columns(events=tuple(Column(column=column, taken_for=role) for column, role in taken.items())),
+        facets=_FACETS,
+        feedback=outcome.feedback,
+        rows=outcome.rows,
+        kept=len(outcome.ratings),
+        positive_share=outcome.positive_share,
+        left_out=findings.left_out(),
+        notes=tuple(findings.notes),
     )
-    return Parsed(ratings, items, users, tags, report)
+    return Parsed(outcome.ratings, items, users, tags, None, card)
+
+
+def _checked_tags(tags: pd.DataFrame, items: pd.DataFrame, findings: Findings) -> pd.DataFrame:
+    """Item, tag and user of the tags that are not empty and of known items."""
+    fits = tags["item"].isin(items["item"]) & (tags["tag"].str.strip() != "")
+    lost = tags.loc[~fits, ["item", "tag"]].head(3).itertuples(index=False)
+    examples = [f"tag {tag!r} of item {item!r}: empty, or the item is unknown" for item, tag in lost]
+    findings.add("lost_tags", int((~fits).sum()), examples)
+    return tags.loc[fits, ["item", "tag", "user"]].reset_index(drop=True)
