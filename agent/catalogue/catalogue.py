@@ -134,6 +134,8 @@ class Catalogue:
         self.like_count: npt.NDArray[np.int64] = np.bincount(
             positions[graded & (np.nan_to_num(grades) >= POSITIVE)], minlength=n_items
         ).astype(np.int64)
+        if dataset.card.feedback.kind == "any":
+            numbers = np.zeros_like(numbers)  # that somebody bought an item is no opinion of it
         self.mean_rating: npt.NDArray[np.float64] = np.divide(
             sums, numbers, out=np.full(n_items, np.nan), where=numbers > 0
         )

@@ -66,7 +66,7 @@ class Feedback(_Strict):
             says nothing but that it was), ``none`` (there are no events).
         column: the source column of the values.
         scale: of explicit values: "1-5", "thumbs", "yes-no" or "words".
-        positive: "rating >= 4"; of ``any``: "any", where every event counts in full.
+        positive: "rating >= 4"; of ``any``: "any", where every event counts in full, or "none".
         weights: kind of event -> 1 (counts in full), less (had it), 0 (left out), below 0 (negative).
         stated: the rule in a sentence.
     """

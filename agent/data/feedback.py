@@ -70,21 +70,23 @@ class Wanted:
 
 
 def no_values(rows: int, wanted: Wanted) -> Graded:
-    """Events that say nothing but that they were: without a grade, or all positive where ``positive`` is "any"."""
-    full = (wanted.positive or "").strip().casefold() == "any"
-    if wanted.positive and not full:
+    """Events that say nothing but that they were: all count in full, or, with ``positive`` "none", have no grade.
+
+    Raises:
+        DatasetError: ``positive`` is a rule for values.
+    """
+    rule = (wanted.positive or "any").strip().casefold()
+    if rule not in ("any", "none"):
         raise DatasetError(
             f"--positive {wanted.positive!r} needs a column of values, and none was found: name it with "
-            "--column NAME=rating, or use --positive any (every event counts in full)"
+            "--column NAME=rating, or use --positive any (an event counts in full) or none (it says nothing)"
         )
-    if full:
-        feedback = Feedback(kind="any", positive="any", stated="every event counts in full as positive feedback")
-    else:
-        feedback = Feedback(
-            kind="any", stated="an event says that somebody had the item, not how they liked it (no grade); "
-            "--positive any lets every event count in full",
-        )  # fmt: skip
-    return Graded(np.full(rows, HIGHEST if full else np.nan), feedback, *_nothing(rows))
+    stated = {
+        "any": "an event counts in full as positive feedback; --positive none: it says only that somebody had the item",
+        "none": "an event says that somebody had the item, not how they liked it (no grade)",
+    }[rule]
+    grades = np.full(rows, HIGHEST if rule == "any" else np.nan)
+    return Graded(grades, Feedback(kind="any", positive=rule, stated=stated), *_nothing(rows))
 
 
 def grade_values(values: pd.Series, column: str, wanted: Wanted, counts: bool, usual: Sequence[str] = ()) -> Graded:

@@ -261,7 +261,8 @@ def _show_columns(card: Mapping[str, Any]) -> None:
 def _show_outcome(facts: Mapping[str, Any]) -> None:
     """Domain, rule, what was kept and what was not."""
     card = facts["card"]
-    lines = [f"{card['layout']}: {card['kept']:,} of {card['rows']:,} events kept as {facts['name']!r}"]
+    kept = f"{card['kept']:,} of {card['rows']:,} events" if card["rows"] else f"{facts['items']:,} items, no events,"
+    lines = [f"{card['layout']}: {kept} kept as {facts['name']!r}"]
     lines.append(f"domain: {card['domain']} ({card['domain_why']})")
     if card["feedback"]["stated"]:
         lines.append(f"feedback: {card['feedback']['stated']}")

@@ -185,14 +185,15 @@ def graduated(
         people = pd.factorize(events["user"])[0]
         grades = stored_counts(graded.feedback, events["rating"].to_numpy(np.float64), people)
         events = events.assign(rating=grades)
+    valued = graded.feedback.kind != "any"
     if not events["timestamp"].isna().any():
         events = events.assign(timestamp=events["timestamp"].astype(np.int64))
     else:
         findings.notes.append("no times: the order of the file stands for them")
-    return Graduated(events, rows, graded.feedback, _positive_share(events["rating"], findings, events))
+    return Graduated(events, rows, graded.feedback, _positive_share(events["rating"], findings, events, valued))
 
 
-def _positive_share(grades: pd.Series, findings: Findings, events: pd.DataFrame) -> float | None:
+def _positive_share(grades: pd.Series, findings: Findings, events: pd.DataFrame, valued: bool) -> float | None:
     """The share of positive grades; what cannot be learned from so few or such even grades is noted."""
     known = grades.dropna()
     people = events["user"].nunique()
@@ -200,7 +201,7 @@ def _positive_share(grades: pd.Series, findings: Findings, events: pd.DataFrame)
         findings.notes.append("one person only: nothing can be learned from what others had")
     elif len(events) < 2 * people:
         findings.notes.append("hardly anybody has two events: what comes next cannot be learned")
-    if len(known) and ((known >= POSITIVE).all() or not (known >= POSITIVE).any()):
+    if valued and len(known) and ((known >= POSITIVE).all() or not (known >= POSITIVE).any()):
         which = "positive" if known.iloc[0] >= POSITIVE else "negative"
         findings.notes.append(f"all grades are {which}: what is liked cannot be told from what is not")
     return round(float((known >= POSITIVE).mean()), 4) if len(known) else None

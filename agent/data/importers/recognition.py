@@ -191,7 +191,7 @@ def recognise_items(table: Table, domain: Domain, overrides: Mapping[str, Overri
                 result.facets[role] = facet
                 claimed.add(role)
         result.columns.append(Column(column=column, taken_for=role, why=why, example=look.example, filled=look.filled))
-    _choose_primary(result, domain, looks)
+    _choose_primary(result, looks)
     return result
 
 
@@ -451,7 +451,7 @@ def _repeats(look: _Look, separator: str) -> bool:
     return len(parts) < (1.0 if few else 0.7) * total
 
 
-def _choose_primary(found: Recognised, domain: Domain, looks: Mapping[str, _Look]) -> None:
+def _choose_primary(found: Recognised, looks: Mapping[str, _Look]) -> None:
     """Mark the category that says what sort of thing an item is, where the domain does not say so."""
     if any(facet.primary for facet in found.facets.values()) or not found.facets:
         return
