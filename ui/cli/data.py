@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.markup import escape
 from rich.table import Table
 
 from agent.data.assets import ASSETS, SMOLLM2, asset_path, base_model_path
@@ -251,7 +250,7 @@ def _show_columns(card: Mapping[str, Any]) -> None:
             facet = card["facets"].get(own["taken_for"])
             kind = f" ({facet['kind']}{', primary' * facet['primary']})" if facet and part == "items" else ""
             table.add_row(
-                escape(own["column"]), escape(own["taken_for"]) + kind, own["why"], escape(own["example"]),
+                own["column"], own["taken_for"] + kind, own["why"], own["example"],
                 f"{own['filled']:.0%}",
             )  # fmt: skip
         out().print(table)
@@ -274,7 +273,7 @@ def _show_outcome(facts: Mapping[str, Any]) -> None:
         lines += [f"    {example}" for example in own["examples"]]
     lines += [f"  note: {note}" for note in card["notes"]]
     for line in lines:
-        out().print(escape(line), soft_wrap=True)
+        out().print(line, soft_wrap=True)
 
 
 def _show(facts: Mapping[str, Any]) -> None:
@@ -306,7 +305,7 @@ def _show(facts: Mapping[str, Any]) -> None:
         else:
             rows.append((name, f"{own['kind']}, {known}"))
     for label, value in (*rows, ("fingerprint", facts["fingerprint"])):
-        table.add_row(label, escape(value))
+        table.add_row(label, value)
     console = out()
     console.print(f"{facts['name']}")
     console.print(table)
