@@ -18,7 +18,8 @@ import httpx
 import pytest
 
 from agent.service.client import Concierge
-from ui.cli.serve import ServeError, listen
+from ui.cli.chat import ServeError
+from ui.cli.serve import listen
 
 if TYPE_CHECKING:
     from agent.recommender import Recommender
@@ -52,6 +53,7 @@ def served(home: Path, *options: str) -> Iterator[tuple[str, subprocess.Popen[by
             process.wait()
 
 
+@pytest.mark.slow
 def test_one_process_serves_the_chat_other_programs_and_agents(recommender: Recommender, tmp_path: Path) -> None:
     create = [sys.executable, "-m", "ui.cli.main", "keys", "create", "shop", "--allow", "recommend", "--json"]
     environment = {**os.environ, "CONCIERGE_HOME": str(tmp_path), "PYTHONPATH": str(ROOT)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 from pathlib import Path
 from typing import Annotated
@@ -94,7 +95,12 @@ def serve(
             proxy_headers=False,
             timeout_graceful_shutdown=DRAIN_SECONDS,
         )
+        signal.signal(signal.SIGTERM, _end)  # uvicorn raises it again when all requests have been answered
         uvicorn.Server(config).run(sockets=[held])
+
+
+def _end(number: int, frame: object) -> None:
+    raise SystemExit(0)
 
 
 def catalogues(data: list[str] | None) -> list[str]:
