@@ -25,6 +25,7 @@ from training.adapter import write_adapter
 from training.ppo.rows import rows_dataset, split_probe
 from training.ppo.run import PpoRun, train_ppo_policy
 from training.ppo.settings import PpoSettings
+from training.progress import Progress, silent
 from training.sft.trainer import PolicyHead
 from training.splits import Slate, past_and_future, past_slates
 
@@ -57,7 +58,7 @@ def small_run(
     output: Path,
     rows: Any = None,
     resume: bool = False,
-    report: Callable[[str, int, int], None] = lambda *_: None,
+    report: Progress = silent,
     watch: Callable[[dict[str, float]], None] = lambda entry: None,
     tensorboard: bool = False,
     **settings: Any,

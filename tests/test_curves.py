@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from agent.data.dataset import Dataset
 from tests.small_policy import make_small_policy, small_run
 from training.curves import CurvesError, curves, over_optimisation, read_history, write_curves
-from training.tensorboard import MissingTensorBoard, need_tensorboard
+from training.progress import MissingTensorBoard, need_tensorboard
 from ui.cli.main import app
 from ui.cli.training_panel import live_run, small_curve
 
@@ -134,7 +134,7 @@ def test_a_run_leaves_curves_and_tensorboard_scalars(dataset: Dataset, tmp_path:
 
 
 def test_tensorboard_that_is_not_installed_is_asked_for_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("training.tensorboard.find_spec", lambda name: None)
+    monkeypatch.setattr("training.progress.find_spec", lambda name: None)
     with pytest.raises(MissingTensorBoard, match=r"pip install 'concierge-recommender\[tensorboard\]'"):
         need_tensorboard()
     result = CliRunner().invoke(app, ["train", "ppo", "--tensorboard"])

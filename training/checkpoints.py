@@ -1,4 +1,4 @@
-"""Checkpoints that are there whole or not at all, for any `transformers.Trainer`, and runs that go on from them."""
+"""What all trainers share: arguments, progress, checkpoints that are there whole or not at all, going on from them."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from transformers import PrinterCallback
+from transformers import PrinterCallback, TrainerCallback
 from transformers.trainer_utils import get_last_checkpoint, rotate_checkpoints
 
 from agent.policy.item_lm import best_device
+from training.progress import Progress
 
 KEPT = 2
 """Checkpoints that are kept (the best one beyond them, where a trainer knows a best one)."""
@@ -32,6 +33,17 @@ def packed_row_arguments() -> dict[str, Any]:
         "dataloader_pin_memory": False,
         "disable_tqdm": True,
     }
+
+
+class ProgressReport(TrainerCallback):
+    """Passes a trainer's steps on."""
+
+    def __init__(self, report: Progress) -> None:
+        self.report = report
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """After each optimiser step."""
+        self.report("training", state.global_step, state.max_steps)
 
 
 class WholeCheckpoints:

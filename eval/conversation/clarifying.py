@@ -8,7 +8,7 @@ doing without: the slate after the answer against the first slate (``rise``), an
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -22,6 +22,7 @@ from agent.records.conversation import Conversation, Message
 from agent.understanding.parser import understand
 from eval.conversation.held_out import HeldOut
 from eval.resampling import UserBootstrap, ratio
+from training.progress import Progress, silent
 
 OPEN = "What should I watch?"
 BINS = (0.0, 0.05, 0.1, 0.15, 0.2, 1.0)
@@ -47,9 +48,7 @@ class Asked:
     more: bool
 
 
-def ask_users(
-    held_out: HeldOut, users: Sequence[str], k: int = 5, report: Callable[[str, int, int], None] = lambda *_: None
-) -> list[Asked]:
+def ask_users(held_out: HeldOut, users: Sequence[str], k: int = 5, report: Progress = silent) -> list[Asked]:
     """The best question of every aspect, put to each user with their past and without it."""
     found = []
     for done, user in enumerate(users, 1):

@@ -27,7 +27,8 @@ from agent.recommender import Recommender
 from agent.records.state import Spoken, State
 from eval.conversation.redial_rows import DialogueRow, Titles, targets_of
 from eval.metrics import Interval, cluster_bootstrap
-from eval.ranking.policy_parts import PolicyParts, Report
+from eval.ranking.policy_parts import PolicyParts
+from training.progress import Progress
 
 CUTS = (1, 5, 10, 20, 50)
 
@@ -68,7 +69,7 @@ class DialogueResult:
         return {**about, **figures}
 
 
-def hear_rows(recommender: Recommender, rows: Sequence[DialogueRow], report: Report | None = None) -> list[HeardRow]:
+def hear_rows(recommender: Recommender, rows: Sequence[DialogueRow], report: Progress | None = None) -> list[HeardRow]:
     """Understand every row's context with the product's own turn.
 
     Raises:
@@ -127,7 +128,7 @@ def ranks_of(
     which: Sequence[int],
     evidence: TalkEvidence,
     catalogue: Catalogue,
-    report: Report | None = None,
+    report: Progress | None = None,
 ) -> list[np.ndarray]:
     """For each variant the ranks of all targets of the rows ``which``; what they share is worked out once a row."""
     counts = [LearntCounts(variant.ranker.past, catalogue) for variant in variants]

@@ -29,8 +29,9 @@ from eval.conversation.redial import (
     result,
 )
 from eval.conversation.redial_rows import DialogueRow, Half
-from eval.ranking.policy_parts import PolicyParts, Report, policy_parts
+from eval.ranking.policy_parts import PolicyParts, policy_parts
 from training.conversational_ranker.recipe import DialogueSettings, fit_on_dialogues, past_of
+from training.progress import Progress
 
 WHOLE = "concierge"
 TRAINED = "concierge, trained on the other half"
@@ -59,7 +60,7 @@ class DialogueRun:
 
 
 def run_dialogues(
-    rows: Sequence[DialogueRow], run: DialogueRun, report: Report
+    rows: Sequence[DialogueRow], run: DialogueRun, report: Progress
 ) -> tuple[list[DialogueResult], TalkRanker | None]:
     """All rows of the table, and the ranker that was trained, if one was asked for.
 
@@ -106,7 +107,7 @@ def train(
     parts: PolicyParts,
     recommender: Recommender,
     seed: int,
-    report: Report,
+    report: Progress,
 ) -> TalkRanker:
     """A ranker fitted on the dialogues of one half; nothing of the other half is read."""
     places = [place for place, row in enumerate(heard) if row.row.half == half]
@@ -162,7 +163,7 @@ def _before_ppo(
     tested: Sequence[int],
     dataset: Dataset,
     run: DialogueRun,
-    report: Report,
+    report: Progress,
 ) -> PolicyParts:
     """The tested rows' logits of the policy as it stood before PPO; the other rows are empty."""
     policy = Foundation.of(dataset).policy(BEFORE_PPO, run.model)

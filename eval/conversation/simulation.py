@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -17,12 +17,11 @@ from agent.records.answer import Answer
 from agent.records.conversation import Conversation
 from eval.conversation.simulated_user import Persona, SimulatedUser, personas
 from eval.metrics import Interval, cluster_bootstrap
+from training.progress import Progress
 from training.splits import past_and_future
 
 LIMIT = 5
 """Turns that a person has patience for."""
-
-Report = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +77,7 @@ class SimulationResult:
         return asdict(self)
 
 
-def simulate(run: SimulationRun, report: Report) -> list[SimulationResult]:
+def simulate(run: SimulationRun, report: Progress) -> list[SimulationResult]:
     """Talk: the same people with the policy whole, and with one part left out.
 
     Left out are the language model, the ranker of conversations (without the LM), and PPO.

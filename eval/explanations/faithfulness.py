@@ -15,7 +15,7 @@ structured facts; how they are worded is another matter.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any
@@ -29,6 +29,7 @@ from agent.records.conversation import Conversation
 from agent.records.state import State
 from eval.conversation.held_out import HeldOut
 from eval.resampling import UserBootstrap, ratio
+from training.progress import Progress, silent
 
 WISHES = ("a comedy", "a thriller from the 90s", "a drama, no romance", "something older than 1980", "an action film")
 DRAWS = 3
@@ -113,7 +114,7 @@ class Judge:
         self,
         users: Sequence[str],
         strangers: bool = False,
-        report: Callable[[str, int, int], None] = lambda what, done, total: None,
+        report: Progress = silent,
     ) -> Figures:
         """Hold a chat with each user; ``strangers`` come without their past and name what they loved instead."""
         found = Figures()

@@ -33,6 +33,7 @@ from eval.protocols.requests import user_part
 from eval.ranking.cases import by_history
 from eval.ranking.scorers import history_scorer
 from eval.ranking.table import compare_scorers
+from training.progress import Progress, silent
 from training.splits import past_and_future, rated_slates
 
 MARGIN = 0.01
@@ -104,7 +105,7 @@ def compare(
     dataset: Dataset,
     log: FeedbackLog | Path | None = None,
     since: float | None = None,
-    report: Callable[[str, int, int], None] = lambda what, done, of: None,
+    report: Progress = silent,
 ) -> PromotionReport:
     """Compare two policies, the new one first.
 

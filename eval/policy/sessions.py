@@ -17,6 +17,7 @@ from eval.ranking import baselines
 from eval.ranking.scorers import history_scorer
 from training.environments.session import SessionEnv, SessionReport, run_sessions
 from training.environments.user_model import UserModel
+from training.progress import Progress
 from training.splits import past_and_future
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ def evaluate(
     sessions: int = 200,
     reward: str = "click",
     seed: int = 0,
-    progress: Callable[[str, int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> SessionTable:
     """Play sessions with each of the named policies; everything is fitted on the users' past alone.
 
@@ -118,5 +119,5 @@ def blind(seed: int = 0) -> Scorer:
     return score
 
 
-def _named(progress: Callable[[str, int, int], None], name: str) -> Callable[[int, int], None]:
+def _named(progress: Progress, name: str) -> Callable[[int, int], None]:
     return lambda done, of: progress(name, done, of)

@@ -19,6 +19,7 @@ from eval.metrics import Interval, cluster_bootstrap, first_pick, ndcg, precisio
 from eval.protocols.requests import SETS, RequestRow, filters, load_requests, user_part
 from eval.ranking.scorers import SameHistories
 from prompts import Template
+from training.progress import Progress, silent
 from training.splits import Slate, past_and_future, rated_slates
 
 if TYPE_CHECKING:
@@ -32,8 +33,6 @@ METRICS: Mapping[str, str] = {
 }
 BATCH = 16
 """Cases between two reports of progress."""
-Progress = Callable[[str, int, int], None]
-"""Called with (what is being done, cases done, cases in all)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +68,7 @@ def trial(
     candidates: Sequence[Template],
     against: Template,
     users: int | None = None,
-    report: Progress = lambda what, done, of: None,
+    report: Progress = silent,
 ) -> list[Trial]:
     """Compare state templates with another one offline, with 95 % bootstrap intervals over users; one trial each.
 

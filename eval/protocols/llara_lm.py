@@ -32,6 +32,7 @@ from agent.retrieval.item_neighbours import ItemNeighbours
 from eval.protocols.llara_features import evidence_key
 from eval.protocols.llara_recipe import LlaraPlan, LlaraRanker, fold_evidence
 from eval.protocols.llara_rows import LENGTH, ChoiceRow
+from training.progress import Progress, silent
 
 HEADER = "Films in order:"
 LM_WEIGHTS = (0.0, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0)
@@ -45,7 +46,6 @@ _FILE = "sequence_lm.safetensors"
 _FORMAT = 1
 
 PADDING = -1
-Report = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +124,7 @@ def train_sequence_lm(
     loss: Callable[[SequenceLm, np.ndarray], Tensor],
     count: int,
     settings: SequenceSettings,
-    report: Report = lambda what, done, of: None,
+    report: Progress = silent,
 ) -> SequenceLm:
     """Train by AdamW with a cosine schedule, over ``count`` sequences in an order drawn by the seed.
 
@@ -225,7 +225,7 @@ def fit_llara_lm(
     base: str | Path,
     plan: LlaraPlan,
     lm_plan: LlaraLmPlan | None = None,
-    report: Report = lambda what, done, of: None,
+    report: Progress = silent,
 ) -> LlaraLm:
     """Train, or read what was kept in the user's cache, and choose the weight on the validation rows.
 
@@ -317,7 +317,7 @@ def _train(
     ranker: LlaraRanker,
     plan: LlaraPlan,
     lm_plan: LlaraLmPlan,
-    report: Report,
+    report: Progress,
 ) -> None:
     rng = np.random.default_rng(lm_plan.settings.seed)
     sequences: list[tuple[int, ...]] = []

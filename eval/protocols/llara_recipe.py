@@ -8,7 +8,7 @@ sequence is what the protocol asks about; it is unlike the others (what is left 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 
@@ -24,8 +24,7 @@ from agent.policy.distribution import Policy
 from agent.records.state import Event
 from eval.protocols.llara_features import NAMES, ChoiceConfig, ChoiceEvidence, evidence_key
 from eval.protocols.llara_rows import LENGTH, ChoiceRow
-
-Report = Callable[[str, int, int], None]
+from training.progress import Progress, silent
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +82,7 @@ def choices(histories: Mapping[str, tuple[Event, ...]], per_user: int, seed: int
 
 
 def fold_evidence(
-    train: Mapping[str, tuple[Event, ...]], info: ItemInfo, plan: LlaraPlan, report: Report
+    train: Mapping[str, tuple[Event, ...]], info: ItemInfo, plan: LlaraPlan, report: Progress
 ) -> Iterator[tuple[ChoiceEvidence, tuple[str, ...]]]:
     """One fit, kept, per group of training users, without that group: (evidence, users that it has not seen).
 
@@ -102,7 +101,7 @@ def fit_llara(
     train: Mapping[str, tuple[Event, ...]],
     info: ItemInfo,
     plan: LlaraPlan | None = None,
-    report: Report = lambda what, done, of: None,
+    report: Progress = silent,
 ) -> LlaraRanker:
     """Fit on the training users' sequences; no other user is read. All is kept in the user's cache.
 
@@ -122,7 +121,7 @@ def fit_llara(
 
 
 def _weighed(
-    train: Mapping[str, tuple[Event, ...]], info: ItemInfo, plan: LlaraPlan, report: Report
+    train: Mapping[str, tuple[Event, ...]], info: ItemInfo, plan: LlaraPlan, report: Progress
 ) -> dict[str, dict[str, float]]:
     """The weights of the features, and what these are standardised by, by name."""
     rng = np.random.default_rng(plan.seed)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,8 +14,7 @@ from agent.data.assets import cache_dir
 from agent.data.atomic import building
 from agent.policy.distribution import Policy
 from agent.records.state import State
-
-Report = Callable[[str, int, int], None]
+from training.progress import Progress
 
 CHUNK = 32
 """States that are ranked, and kept, together."""
@@ -38,7 +37,7 @@ def policy_parts(
     states: Sequence[State],
     data: str,
     with_lm: bool = True,
-    report: Report | None = None,
+    report: Progress | None = None,
     about: str = "ranking with the policy",
 ) -> PolicyParts:
     """What the policy makes of every state without its ranker of conversations; without the LM that part is zero.

@@ -12,10 +12,10 @@ import pandas as pd
 from eval.ranking.cache import RankingCache
 from eval.ranking.cases import CaseScorer
 from prompts import Template
+from training.progress import Progress, silent
 
 Part = Literal["valid", "test"]
 Kind = Literal["bound", "baseline", "peer", "ours"]
-Report = Callable[[str, int, int], None]
 
 MOST_USERS = 2000
 """Users whose cases are ranked unless another number is asked for; of more, so many are drawn by a hash."""
@@ -62,7 +62,7 @@ class RankingRun:
     peers: bool = True
     compare: tuple[str, str] | None = None
     cache: RankingCache = field(default_factory=RankingCache)
-    report: Report = lambda what, done, of: None
+    report: Progress = silent
     rows: Path | None = None
     keep: Callable[[pd.DataFrame], None] = lambda rows: None
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,11 +16,10 @@ from eval.ranking.cases import Cases
 from eval.ranking.lenskit_baselines import FittedPeer, Peer
 from eval.ranking.list_metrics import accuracy, first_choice
 from eval.ranking.lists import rank_all
+from training.progress import Progress
 
 MOST_USERS = 300
 """So many validation users, drawn by a hash, judge the trials."""
-
-Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)

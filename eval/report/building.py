@@ -18,6 +18,7 @@ from eval.report.markdown import markdown
 from eval.report.page import html
 from eval.report.reading import ReportError, checked
 from eval.report.run import Gathered, ReportRun
+from training.progress import Progress, silent
 
 SECTIONS: Mapping[str, Callable[[Sequence[Source]], Section]] = {
     "ranking": ranking.section,
@@ -31,7 +32,6 @@ SECTIONS: Mapping[str, Callable[[Sequence[Source]], Section]] = {
 }
 """The sections in the order of the report."""
 
-Progress = Callable[[str, int, int], None]
 
 _SECTION_OF = {"off-policy-log": "off-policy"}
 
@@ -88,9 +88,7 @@ def _gathered(name: str, run: ReportRun, named: bool) -> Gathered:
         return [], [str(error)]
 
 
-def write(
-    report: Report, output: Path, progress: Callable[[str, int, int], None] = lambda what, done, of: None
-) -> list[Path]:
+def write(report: Report, output: Path, progress: Progress = silent) -> list[Path]:
     """Write the page, Markdown and JSON, and the plots beside the Markdown.
 
     Args:

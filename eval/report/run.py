@@ -15,8 +15,9 @@ from agent.data.dataset import Dataset, load_dataset
 from agent.policy.loading import ADAPTERS
 from eval.ranking.cache import RankingCache, code_version, digest
 from eval.ranking.comparison import released_policies
-from eval.ranking.run import MOST_USERS, PolicySource, Report
+from eval.ranking.run import MOST_USERS, PolicySource
 from eval.report.blocks import Source
+from training.progress import Progress, silent
 
 if TYPE_CHECKING:
     from eval.live.figures import Period
@@ -61,7 +62,7 @@ class ReportRun:
     run: Path | None = None
     replications: int = 1000
     fresh: bool = False
-    report: Report = lambda what, done, of: None
+    report: Progress = silent
 
     @property
     def dataset(self) -> Dataset:

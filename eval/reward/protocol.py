@@ -11,7 +11,8 @@ from agent.data.interactions import indexed_ratings
 from agent.features.model import EvidenceModel
 from eval.reward.pairs import RatedPairs, ScoreError
 from eval.reward.report import RewardReport, evaluate_reward
-from eval.reward.sources import Report, score_model
+from eval.reward.sources import score_model
+from training.progress import Progress, silent
 from training.splits import past_and_future, rated_slates
 
 
@@ -24,7 +25,7 @@ def judge(
     allow_missing: bool = False,
     resamples: int = 2000,
     seed: int = 0,
-    report: Report = lambda what, done, of: None,
+    report: Progress = silent,
 ) -> RewardReport:
     """Score the rated slates with one or two models (see :func:`eval.reward.sources.score_model`) and compare them.
 

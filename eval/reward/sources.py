@@ -21,11 +21,9 @@ from agent.policy.state_prompt import item_inputs
 from agent.records.state import State
 from eval.reward.pairs import RatedPairs, ScoreError, Scores
 from eval.reward.score_file import SUFFIXES, read_scores
+from training.progress import Progress, silent
 from training.reward.model import REWARD_FILE, RewardCard, RewardModel
 from training.reward.rows import candidate_evidence
-
-Report = Callable[[str, int, int], None]
-"""Called with (what is being done, steps done, steps in all)."""
 
 EVIDENCE = "evidence"
 """The name of the like-probability of the boosted trees, as something to compare with."""
@@ -42,7 +40,7 @@ def score_model(
     base: str | None = None,
     template: str = "reward-text",
     max_history: int = 10,
-    report: Report = lambda what, done, of: None,
+    report: Progress = silent,
 ) -> Scores:
     """The scores of one model for all pairs.
 
@@ -77,7 +75,7 @@ def _ours(
     catalogue: Catalogue,
     evidence: EvidenceModel,
     base: str | None,
-    report: Report,
+    report: Progress,
 ) -> Scores:
     card = RewardCard.read(folder)
     known = set(card.items)
@@ -110,7 +108,7 @@ def _evidence(pairs: RatedPairs, evidence: EvidenceModel) -> Scores:
 
 
 def _classifier(
-    name: str, pairs: RatedPairs, catalogue: Catalogue, template: str, max_history: int, report: Report
+    name: str, pairs: RatedPairs, catalogue: Catalogue, template: str, max_history: int, report: Progress
 ) -> Scores:
     model, tokenizer = load_classifier(name)
     texts = pair_texts(pairs, catalogue, template, max_history, tokenizer)

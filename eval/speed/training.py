@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,15 +16,13 @@ import torch
 from agent.policy.item_lm import best_device, best_dtype
 from training.ppo.recipe import train_ppo
 from training.ppo.settings import PpoSettings
+from training.progress import Progress, silent
 from training.reward.recipe import train_reward
 from training.reward.trainer import RewardSettings
 from training.sft.recipe import train_sft
 from training.sft.trainer import SftSettings
 
 COMMANDS = ("sft", "reward", "ppo")
-
-Report = Callable[[str, int, int], None]
-"""Called with (what is being done, steps done, steps in all)."""
 
 
 class SpeedError(ValueError):
@@ -65,7 +63,7 @@ class Speed:
 class Stopwatch:
     """Passes reports on and notes when each training step ended, in seconds since it was made."""
 
-    def __init__(self, report: Report) -> None:
+    def __init__(self, report: Progress) -> None:
         self.report = report
         self.started = time.perf_counter()
         self.ends: list[float] = []
@@ -108,7 +106,7 @@ def measure(
     model: str | None = None,
     commands: Sequence[str] = COMMANDS,
     steps: int = 8,
-    report: Report = lambda what, done, of: None,
+    report: Progress = silent,
 ) -> Iterator[Speed]:
     """Run each command with its defaults but for the number of steps, in a folder that is deleted afterwards.
 
@@ -128,7 +126,7 @@ def measure(
             yield runs[command](Path(folder), data, model, steps, _prefixed(command, report))
 
 
-def _prefixed(command: str, report: Callable[[str, int, int], None]) -> Callable[[str, int, int], None]:
+def _prefixed(command: str, report: Progress) -> Progress:
     return lambda what, done, of: report(f"{command}: {what}", done, of)
 
 
@@ -145,7 +143,7 @@ def machine() -> dict[str, Any]:
     }
 
 
-def _sft(folder: Path, data: str, model: str | None, steps: int, report: Report) -> Speed:
+def _sft(folder: Path, data: str, model: str | None, steps: int, report: Progress) -> Speed:
     watch, settings = Stopwatch(report), SftSettings(max_steps=steps)
     figures = train_sft(folder, data, model, settings, report=watch).figures
     samples = figures["samples_seen"] / steps
@@ -153,7 +151,7 @@ def _sft(folder: Path, data: str, model: str | None, steps: int, report: Report)
     return watch.speed("sft", "row: a state and the item chosen in it", samples, whole)
 
 
-def _reward(folder: Path, data: str, model: str | None, steps: int, report: Report) -> Speed:
+def _reward(folder: Path, data: str, model: str | None, steps: int, report: Progress) -> Speed:
     watch, settings = Stopwatch(report), RewardSettings(max_steps=steps, evaluations=1)
     figures = train_reward(folder, data, model, settings, report=watch).figures
     whole = math.ceil(figures["slates"] / settings.batch * RewardSettings().epochs)
@@ -161,7 +159,7 @@ def _reward(folder: Path, data: str, model: str | None, steps: int, report: Repo
     return watch.speed("reward", "rated item of a state", samples, whole)
 
 
-def _ppo(folder: Path, data: str, model: str | None, steps: int, report: Report) -> Speed:
+def _ppo(folder: Path, data: str, model: str | None, steps: int, report: Progress) -> Speed:
     watch, settings = Stopwatch(report), PpoSettings(steps=steps, save_steps=steps, probe_every=0)
     train_ppo(folder, data, model, settings=settings, report=watch)
     return watch.speed("ppo", "pick from a slate", settings.slates * settings.generations, PpoSettings().steps)

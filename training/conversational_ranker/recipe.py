@@ -20,13 +20,12 @@ from agent.policy.conversational_ranker import POLICY_PARTS, PastDialogues, Talk
 from agent.policy.item_embeddings import item_keys
 from agent.policy.semantic import Meaning
 from agent.records.state import POSITIVE
+from training.progress import Progress
 
 _NAMED = (0.18, 0.22, 0.2, 0.15, 0.1, 0.06, 0.05, 0.04)
 """Shares of talks in which 0, 1, ... 7 films were named before."""
 
 _SECONDS = 365.25 * 86400
-
-Report = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +62,7 @@ def fit_on_ratings(
     rated: Rated,
     meaning: Meaning,
     settings: DialogueSettings | None = None,
-    report: Report | None = None,
+    report: Progress | None = None,
 ) -> TalkRanker:
     """A ranker that has seen no dialogue: its weights foretell one liked film of a person from a few others.
 
@@ -119,7 +118,7 @@ def fit_on_dialogues(
     past: PastDialogues,
     sure: np.ndarray,
     settings: DialogueSettings | None = None,
-    report: Report | None = None,
+    report: Progress | None = None,
 ) -> TalkRanker:
     """A ranker fitted on the films that recommenders named.
 

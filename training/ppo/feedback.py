@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ from training.ppo.rewards import ItemTraits, parse_reward
 from training.ppo.rows import rows_dataset
 from training.ppo.run import train_ppo_policy
 from training.ppo.settings import PpoSettings
+from training.progress import Progress, silent
 from training.release import TRAINING_FILE
 
 HOW = "concierge train ppo --from-feedback"
@@ -71,7 +72,7 @@ def train_from_feedback(
     adapter: Path | None = None,
     output: Path = Path("runs/feedback"),
     settings: FeedbackSettings | None = None,
-    report: Callable[[str, int, int], None] = lambda what, done, of: None,
+    report: Progress = silent,
     model: str | None = None,
     resume: bool = False,
 ) -> Path:

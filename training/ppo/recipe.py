@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,14 +27,11 @@ from training.ppo.rewards import ItemTraits, reward_table
 from training.ppo.rows import slate_rows, split_probe
 from training.ppo.run import PpoRun, Watch, train_ppo_policy
 from training.ppo.settings import PpoSettings
+from training.progress import Progress, need_tensorboard, silent
 from training.release import TRAINING_FILE
 from training.reward.model import RewardModel
 from training.sft.recipe import past_only
 from training.splits import Slate, past_slates
-from training.tensorboard import need_tensorboard
-
-Report = Callable[[str, int, int], None]
-"""Called with (what is being done, steps done, steps in all)."""
 
 START = 0.3
 """The first training slate of a user begins after this share of the user's past."""
@@ -60,7 +57,7 @@ def train_ppo(
     settings: PpoSettings | None = None,
     version: str = "ppo",
     resume: bool = False,
-    report: Report = lambda what, done, of: None,
+    report: Progress = silent,
     watch: Watch = lambda entry: None,
     tensorboard: bool = False,
 ) -> PpoResult:
@@ -147,7 +144,7 @@ def train_ppo(
 
 
 def slate_rewards(
-    reward: str, slates: Sequence[Slate], past: Dataset, catalogue: Catalogue, base: str | Path, report: Report
+    reward: str, slates: Sequence[Slate], past: Dataset, catalogue: Catalogue, base: str | Path, report: Progress
 ) -> list[np.ndarray]:
     """What training pays for each item of each slate: named rewards of the real ratings, or a reward model's."""
     if not reward.startswith("model:"):

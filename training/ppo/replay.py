@@ -9,7 +9,7 @@ cut at ``clip`` (Ionides, 2008, truncated importance sampling), which bounds its
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,6 +25,7 @@ from agent.store.feedback import FeedbackLog
 from agent.store.logged_impression import LoggedImpression, read_impressions
 from agent.store.logged_state import logged_state
 from training.ppo.rewards import Outcome, Reward, parse_reward
+from training.progress import Progress, silent
 
 if TYPE_CHECKING:
     from training.ppo.rewards import ItemTraits
@@ -116,7 +117,7 @@ def replay_rows(
     since: float | None = None,
     until: float | None = None,
     traits: ItemTraits | None = None,
-    report: Callable[[str, int, int], None] = lambda what, done, of: None,
+    report: Progress = silent,
 ) -> ReplayRows:
     """Rows from the feedback log or from its export.
 
@@ -203,7 +204,7 @@ def _usable(logged: LoggedImpression, catalogue: Catalogue) -> str | tuple[State
 def _current(
     policy: Policy,
     cases: Sequence[tuple[State, tuple[int, ...], tuple[int, ...]]],
-    report: Callable[[str, int, int], None],
+    report: Progress,
 ) -> Iterator[np.ndarray]:
     """The policy's chance of each shown item at its place, as the chat would draw it."""
     for start in range(0, len(cases), _BATCH):

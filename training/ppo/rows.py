@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,7 @@ from agent.features.model import cross_fit
 from agent.policy.distribution import Parts
 from agent.policy.state_prompt import StatePrompt
 from agent.records.state import State
+from training.progress import Progress, silent
 from training.sft.packing import GOALS
 from training.sft.recipe import past_only
 from training.splits import Slate
@@ -166,7 +167,7 @@ def slate_rows(
     prompt: StatePrompt,
     folds: int = 4,
     seed: int = 0,
-    report: Callable[[str, int, int], None] = lambda what, done, of: None,
+    report: Progress = silent,
 ) -> Any:
     """Rows for slates of a data set's past, with evidence by fits that have not seen the slate's user.
 

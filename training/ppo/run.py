@@ -19,7 +19,7 @@ from transformers import TrainerCallback
 from agent.policy.item_embeddings import ItemFeatures, ItemLike
 from agent.policy.item_lm import ADAPTER_FILE, POLICY_FILE, ItemLanguageModel, PolicyCard, best_device
 from training.adapter import write_tuned_adapter
-from training.checkpoints import last_checkpoint
+from training.checkpoints import ProgressReport, last_checkpoint
 from training.curves import HISTORY_FILE, write_curves
 from training.ppo.guards import NonFinite, Stop
 from training.ppo.rows import EMPTY, SlateRows
@@ -27,12 +27,8 @@ from training.ppo.schedule import run_sampler
 from training.ppo.settings import PpoSettings, SettingsError
 from training.ppo.slate_policy import load_slate_policy, load_trained_state, slate_logits
 from training.ppo.trainer import ExactGradientTrainer, PPOTrainer
+from training.progress import Progress, silent, tensorboard_callback
 from training.sft.packing import GOALS
-from training.sft.trainer import ProgressReport
-from training.tensorboard import tensorboard_callback
-
-Report = Callable[[str, int, int], None]
-"""Called with (what is being done, steps done, steps in all)."""
 
 Watch = Callable[[dict[str, float]], None]
 """Called with each new entry of the history."""
@@ -116,7 +112,7 @@ def train_ppo_policy(
     probe_rows: Any | None,
     settings: PpoSettings,
     output: Path,
-    report: Report = lambda what, done, of: None,
+    report: Progress = silent,
     resume: bool = False,
     version: str = "ppo",
     features: ItemFeatures | None = None,
@@ -206,7 +202,7 @@ def train_ppo_policy(
 
 
 def reference_logits(
-    lm: ItemLanguageModel, rows: SlateRows, settings: PpoSettings, adapter: Path, run: Path, report: Report
+    lm: ItemLanguageModel, rows: SlateRows, settings: PpoSettings, adapter: Path, run: Path, report: Progress
 ) -> Tensor:
     """Logits (N, C) of the policy before training, for the rows that the run will visit; NaN for the others.
 

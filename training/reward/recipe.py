@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -24,14 +24,12 @@ from agent.policy.loading import RELEASED
 from agent.policy.state_prompt import StatePrompt
 from agent.policy.weights import base_digest
 from training.adapter import write_peft_files
+from training.progress import Progress, silent
 from training.reward.calibration import Calibration, auc_by_group, calibration_error, choose_calibration, out_of_fold
 from training.reward.model import RewardCard, RewardModel, adapted_classifier
 from training.reward.rows import RewardRows, build_reward_rows
 from training.reward.trainer import RewardSettings, fit_evidence, train_network
 from training.sft.recipe import past_only
-
-Report = Callable[[str, int, int], None]
-"""Called with (what is being done, steps done, steps in all)."""
 
 LM_SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
 """How far from the evidence alone (0) to the trained model (1) the released one may stand."""
@@ -56,7 +54,7 @@ def train_reward(
     template: str = "reward",
     version: str = "reward",
     rows: RewardRows | None = None,
-    report: Report = lambda what, done, of: None,
+    report: Progress = silent,
     resume: bool = False,
 ) -> RewardResult:
     """Train a reward model from a data set's past and write it to ``output / "adapter"``.

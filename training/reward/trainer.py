@@ -18,10 +18,10 @@ from transformers import EarlyStoppingCallback
 from trl import RewardConfig, RewardTrainer
 
 from agent.records.state import POSITIVE
-from training.checkpoints import WholeCheckpoints, packed_row_arguments, run_trainer
+from training.checkpoints import ProgressReport, WholeCheckpoints, packed_row_arguments, run_trainer
+from training.progress import Progress
 from training.reward.model import lm_logits
 from training.reward.rows import RewardCollator, RewardRows, encode_reward_rows
-from training.sft.trainer import ProgressReport
 
 HEAD_FILE = "reward_head.safetensors"
 
@@ -161,7 +161,7 @@ def train_network(
     token_ids: np.ndarray,
     settings: RewardSettings,
     output: Path,
-    report: Callable[[str, int, int], None],
+    report: Progress,
     resume: bool = False,
 ) -> ItemRewardTrainer:
     """Train ``network`` (of :func:`training.reward.model.adapted_classifier`); it gets a ``reward_head``.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +13,7 @@ from agent.features.model import EvidenceModel
 from agent.policy.item_lm import ItemLanguageModel
 from agent.policy.state_prompt import StatePrompt
 from agent.records.state import POSITIVE, Goal, State
+from training.progress import Progress, silent
 from training.splits import leave_one_out, past_and_future, rated_slates
 
 GRID = (0.0, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0)
@@ -64,7 +65,7 @@ def calibrate(
     lm: ItemLanguageModel,
     prompt: StatePrompt,
     weights: dict[Goal, np.ndarray],
-    report: Callable[[str, int, int], None] = lambda what, done, of: None,
+    report: Progress = silent,
 ) -> tuple[dict[str, float], dict[str, dict[float, float]]]:
     """The LM's weight for the goals without words, by the likelihood of validation choices.
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -22,15 +21,13 @@ from agent.policy.item_lm import ItemLanguageModel, PolicyCard, best_device, loa
 from agent.policy.state_prompt import StatePrompt
 from agent.records.state import Goal
 from training.adapter import write_adapter
+from training.progress import Progress, silent
 from training.requests.phrases import PhraseBank
 from training.sft.calibration import calibrate
 from training.sft.packing import GOALS
 from training.sft.rows import RowPlan, SftRows, build_rows
 from training.sft.trainer import SftSettings, fit_evidence_weights, train_policy
 from training.splits import past_and_future
-
-Report = Callable[[str, int, int], None]
-"""Called with (what is being done, steps done, steps in all)."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +44,7 @@ def past_only(dataset: Dataset) -> Dataset:
     return dataset.only(past_and_future(indexed_ratings(dataset)).past)
 
 
-def make_rows(dataset: Dataset, plan: RowPlan, folds: int, report: Report) -> SftRows:
+def make_rows(dataset: Dataset, plan: RowPlan, folds: int, report: Progress) -> SftRows:
     """Training rows of a data set's past, with evidence cross-fitted over ``folds`` groups of users."""
     past = past_only(dataset)
     catalogue = Catalogue(past)
@@ -74,7 +71,7 @@ def train_sft(
     template: str = "state",
     version: str = "sft",
     rows: SftRows | None = None,
-    report: Report = lambda what, done, of: None,
+    report: Progress = silent,
     resume: bool = False,
 ) -> SftResult:
     """Train the policy's first adapter from a data set's past and write it to ``output / "adapter"``.
@@ -140,7 +137,7 @@ def train_sft(
 
 
 def calibrate_adapter(
-    folder: Path, dataset: Dataset, base: str | Path, rows: SftRows, report: Report
+    folder: Path, dataset: Dataset, base: str | Path, rows: SftRows, report: Progress
 ) -> tuple[PolicyCard, dict[str, dict[float, float]]]:
     """Decide what a tuned LM may say where there are no words, and write it into the adapter's card.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,13 +11,13 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
-from transformers import TrainerCallback
 from trl import SFTConfig, SFTTrainer
 
 from agent.policy.item_embeddings import RowMaker
 from agent.policy.item_lm import backbone
 from agent.policy.state_prompt import StatePrompt
-from training.checkpoints import WholeCheckpoints, packed_row_arguments, run_trainer
+from training.checkpoints import ProgressReport, WholeCheckpoints, packed_row_arguments, run_trainer
+from training.progress import Progress
 from training.sft.packing import GOALS, PolicyCollator, encode_rows
 from training.sft.rows import SftRows
 
@@ -147,17 +146,6 @@ class PolicyTrainer(WholeCheckpoints, SFTTrainer):
         self.model.policy_head.load_state_dict(load_file(Path(resume_from_checkpoint) / HEAD_FILE), strict=False)
 
 
-class ProgressReport(TrainerCallback):
-    """Passes the trainer's steps on to a progress display."""
-
-    def __init__(self, report: Callable[[str, int, int], None]) -> None:
-        self.report = report
-
-    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """After each optimiser step."""
-        self.report("training", state.global_step, state.max_steps)
-
-
 def row_targets(head: PolicyHead, inputs: dict[str, Tensor], teacher: float) -> Tensor:
     """What each row is trained towards, (R, n_items): the film that was chosen, mixed with a teacher for requests.
 
@@ -206,7 +194,7 @@ def train_policy(
     first_item: int,
     settings: SftSettings,
     output: Path,
-    report: Callable[[str, int, int], None],
+    report: Progress,
     resume: bool = False,
 ) -> PolicyTrainer:
     """Fine-tune; returns the trainer, whose ``model`` holds LoRA and ``policy_head``.

@@ -12,6 +12,7 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.table import Table as Grid
 
+from training.progress import Progress, silent
 from ui.cli.terminal import reporter, step_bars
 
 FIGURES = (
@@ -32,7 +33,6 @@ BLOCKS = "▁▂▃▄▅▆▇█"
 WIDTH = 30
 """Characters of a small curve."""
 
-Report = Callable[[str, int, int], None]
 Watch = Callable[[dict[str, float]], None]
 
 
@@ -72,7 +72,7 @@ def small_curve(values: Sequence[float], width: int = WIDTH) -> str:
 
 
 @contextmanager
-def live_run(console: Console | None = None) -> Iterator[tuple[Report, Watch]]:
+def live_run(console: Console | None = None) -> Iterator[tuple[Progress, Watch]]:
     """Bars and figures on standard error while the block runs, on a terminal and in the first process only.
 
     Gives two functions: one to be called with (what is being done, steps done, steps in all), one with each entry of
@@ -80,7 +80,7 @@ def live_run(console: Console | None = None) -> Iterator[tuple[Report, Watch]]:
     """
     console = console or Console(file=sys.stderr)
     if not console.is_terminal or os.environ.get("RANK", "0") != "0":
-        yield lambda what, done, total: None, lambda entry: None
+        yield silent, lambda entry: None
         return
     progress, figures = step_bars(console), RunFigures()
     with Live(Group(progress, figures), console=console, refresh_per_second=4):

@@ -1,10 +1,18 @@
-"""TensorBoard logs of a training run, through the integration of `transformers.Trainer`."""
+"""Progress: how long work says how far it is, on a terminal and to TensorBoard."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
+
+Progress = Callable[[str, int, int], None]
+"""Called with (what is being done, steps done, steps in all)."""
+
+
+def silent(what: str, done: int, total: int) -> None:
+    """Progress that nobody asked for."""
 
 
 class MissingTensorBoard(ImportError):
