@@ -18,9 +18,9 @@ from agent.features.model import FEATURES, EvidenceConfig, EvidenceModel
 from agent.policy.distribution import Policy
 from agent.records.state import POSITIVE
 from agent.retrieval.sequence_model import RetrieverConfig
-from eval.policy import factorization as peers
 from eval.policy import table as policy_table
 from eval.policy.table import RARE, PolicyTable, evaluate_policies, rare_items
+from eval.ranking import lenskit_baselines as lenskit
 from prompts import Template
 from training.splits import past_and_future, rated_slates
 from ui.cli.main import app
@@ -53,7 +53,7 @@ def table(few: Dataset) -> Iterator[PolicyTable]:
     }
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(EvidenceModel, "cached", partial(EvidenceModel.cached, config=QUICK))
-        patch.setattr(peers, "TRIALS", ({"embedding_size": 8, "regularization": 0.1},))
+        patch.setattr(lenskit, "TRIALS", ({"embedding_size": 8, "regularization": 0.1},))
         yield evaluate_policies(few, policies)
 
 
@@ -109,7 +109,7 @@ def test_data_without_slates_is_refused(few: Dataset) -> None:
         evaluate_policies(few.only(ratings.groupby("user").head(20).reset_index(drop=True)), {})
 
 
-@pytest.mark.skipif(not peers.available(), reason="needs the extra peers: pip install -e .[peers]")
+@pytest.mark.skipif(not lenskit.available(), reason="needs the extra baselines: pip install -e .[baselines]")
 def test_the_library_factorisation_beats_a_blind_pick(table: PolicyTable) -> None:
     row = table.row("matrix factorisation (LensKit)")
     assert row.figures["mean_rating"].mean > table.row("random").figures["mean_rating"].mean

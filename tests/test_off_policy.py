@@ -11,14 +11,13 @@ import pytest
 from scipy import stats
 
 from eval.metrics import Interval
-from eval.off_policy import Settings, Unsupported
 from eval.off_policy.diagnostics import weigh
 from eval.off_policy.estimators import ESTIMATORS, Problem, Terms
 from eval.off_policy.intervals import Resampling
 from eval.off_policy.plackett_luce import conditionals, place_probabilities
-from eval.off_policy.report import evaluate_samples
+from eval.off_policy.report import Settings, evaluate_samples
 from eval.off_policy.reward_models import ItemMeanReward, RidgeReward, cross_fitted
-from eval.off_policy.samples import Samples, TargetProbabilities
+from eval.off_policy.samples import Samples, TargetProbabilities, Unsupported
 from eval.off_policy.self_check import CASES, FAULTS, self_check
 from eval.off_policy.synthetic import Bandit
 

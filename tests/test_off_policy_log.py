@@ -21,9 +21,11 @@ from agent.records.state import Event
 from agent.records.verdict import Verdict, verdict
 from agent.store.feedback import FeedbackLog
 from eval.metrics import Interval
-from eval.off_policy import LogError, PolicyTarget, Settings, Unsupported, evaluate_log, paired, read_log
-from eval.off_policy.report import OffPolicyResult
-from eval.off_policy.target import probabilities
+from eval.off_policy.fields import LogError
+from eval.off_policy.log import read_log
+from eval.off_policy.report import OffPolicyResult, Settings, evaluate_log, paired
+from eval.off_policy.samples import Unsupported
+from eval.off_policy.target import PolicyTarget, probabilities
 from tests.feedback_writer import feedback_event
 from ui.cli.main import app
 

@@ -19,7 +19,7 @@ from agent.policy.loading import RELEASED, Foundation, registry
 from agent.recommender import Recommender
 from agent.store.feedback import FeedbackLog
 from eval.metrics import Interval
-from eval.off_policy import PolicyTarget
+from eval.off_policy.target import PolicyTarget
 from eval.policy.promotion import LOG_MARGIN, MARGIN, Finding, PolicyMaker, PromotionReport, compare, logged
 from tests.chat_log import chat
 from ui.cli.main import app

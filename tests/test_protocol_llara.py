@@ -245,7 +245,7 @@ def test_stretches_hold_the_last_items_and_are_no_longer_than_asked() -> None:
 @pytest.mark.slow
 def test_the_table_beats_the_retriever(dataset: Dataset, split: LlaraSplit) -> None:
     kept: list[pd.DataFrame] = []
-    run = RankingRun(peers=False, cache=RankingCache(), keep=kept.append)
+    run = RankingRun(library=False, cache=RankingCache(), keep=kept.append)
     (table,) = llara.tables(dataset, run)
     rows = {row.policy: row for row in table.rows}
     ours, retriever = rows["policy without the LM"], rows["retriever"]

@@ -20,15 +20,14 @@ from agent.data.interactions import indexed_ratings
 from agent.records.state import Event, State
 from eval.metrics import cluster_bootstrap
 from eval.protocols import leave_one_out, rated_slates
-from eval.ranking import rows as contenders
-from eval.ranking.bands import history_bands, item_band
+from eval.ranking import methods
 from eval.ranking.cache import RankingCache
 from eval.ranking.cases import Cases
 from eval.ranking.comparison import PROTOCOLS, evaluate
-from eval.ranking.list_metrics import CUTOFFS, ItemTraits, accuracy, beyond_accuracy, spread
+from eval.ranking.list_metrics import CUTOFFS, ItemTraits, accuracy, beyond_accuracy, history_bands, item_band, spread
 from eval.ranking.lists import rank, rank_all
-from eval.ranking.rows import Fitted
-from eval.ranking.run import Contender, RankingError, RankingRun
+from eval.ranking.methods import Fitted
+from eval.ranking.run import Method, RankingError, RankingRun
 from eval.ranking.table import Table, make_table
 from eval.resampling import UserBootstrap
 from training import splits
@@ -154,7 +153,7 @@ def one_table(dataset: Dataset, held: splits.LeaveOneOut, keep: list[pd.DataFram
     """Popularity and item mean, leave-one-out."""
     run = RankingRun(keep=keep.append, users=200)
     fitted = Fitted(dataset, held.train, run)
-    rows = [contenders.popularity(fitted), contenders.item_mean(fitted)]
+    rows = [methods.popularity(fitted), methods.item_mean(fitted)]
     cases = leave_one_out.cases(held, fitted.n_items)
     return make_table(cases, rows, fitted.traits, fitted.item_ids, dataset.fingerprint, leave_one_out.HEADLINE, run)
 
@@ -220,7 +219,7 @@ def test_all_figures_come_out_of_the_dump(
         past = parts.past
         run = RankingRun(keep=kept.append, users=150)
         fitted = Fitted(dataset, past, run)
-        rows = [*rated_slates.bounds(), contenders.popularity(fitted), contenders.item_mean(fitted)]
+        rows = [*rated_slates.bounds(), methods.popularity(fitted), methods.item_mean(fitted)]
         cases = rated_slates.cases(splits.rated_slates(parts))
         table = make_table(cases, rows, fitted.traits, fitted.item_ids, "x", rated_slates.HEADLINE, run)
     file = tmp_path / "out.parquet"
@@ -261,18 +260,18 @@ def test_lists_are_kept_by_their_content(tmp_path: Path, monkeypatch: pytest.Mon
     traits = ItemTraits(np.arange(80), 100, np.zeros((80, 0), dtype=bool))
     made: list[str] = []
 
-    def contender(key: str) -> Contender:
+    def method(key: str) -> Method:
         def make() -> Any:
             made.append(key)
             return lambda part: some_scores(part)
 
-        return Contender("chance", "baseline", key, make)
+        return Method("chance", "baseline", key, make)
 
     def table(key: str, content: str = "data", fresh: bool = False) -> Table:
         cache = RankingCache(fresh)
         cache.folder = tmp_path / "ranking"
         run = RankingRun(cache=cache)
-        return make_table(cases, [contender(key)], traits, np.arange(80), content, ("ndcg@10",), run)
+        return make_table(cases, [method(key)], traits, np.arange(80), content, ("ndcg@10",), run)
 
     first = table("a").to_json()
     assert table("a").to_json() == first and made == ["a"]
@@ -299,7 +298,7 @@ def changed(dataset: Dataset, **columns: Any) -> Dataset:
 
 def test_protocols_say_why_they_do_not_apply(dataset: Dataset) -> None:
     timeless, starless = changed(dataset, timestamp=0), changed(dataset, rating=5.0)
-    items = dataset.items.assign(genres=dataset.items["genres"].map(lambda genres: []))
+    items = dataset.items.assign(genre=dataset.items["genre"].map(lambda genres: []))
     for name in PROTOCOLS.keys() & {"leave-one-out", "rated-slate", "requests"}:
         with pytest.raises(RankingError, match=f"{name} does not apply to 'other': its ratings have no times"):
             evaluate(timeless, name, RankingRun())
@@ -319,7 +318,7 @@ def runner(recommender: object) -> Iterator[CliRunner]:
 
 def test_two_rows_are_compared_from_the_command_line(runner: CliRunner, tmp_path: Path) -> None:
     file = tmp_path / "lists" / "out.parquet"
-    line = ["eval", "ranking", "--protocol", "leave-one-out", "--no-peers", "--users", "50", "--json"]
+    line = ["eval", "ranking", "--protocol", "leave-one-out", "--no-library", "--users", "50", "--json"]
     line += ["--predictions", str(file), "--compare", "popularity", "item mean"]
     found = json.loads(runner.invoke(app, line, catch_exceptions=False).stdout)
     assert [row["policy"] for row in found["rows"]] == ["popularity", "item mean"]

@@ -23,8 +23,8 @@ from agent.records.impression import Impression, Outcome
 from agent.retrieval.sequence_model import RetrieverConfig
 from agent.store.feedback import FeedbackLog
 from eval.off_policy.self_check import Alarm, Coverage, SelfCheck
-from eval.policy import factorization as peers
 from eval.policy import table as policy_table
+from eval.ranking import lenskit_baselines as lenskit
 from eval.report import building, gathering, log_sources, manifest, model_sources, run
 from eval.report.blocks import Report, Text, slug
 from eval.report.building import build, write
@@ -108,7 +108,7 @@ def small(few: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pa
         patch.setattr(run, "load_dataset", lambda name: few)
         patch.setattr(manifest, "load_dataset", lambda name: few)
         patch.setattr(EvidenceModel, "cached", partial(EvidenceModel.cached, config=QUICK))
-        patch.setattr(peers, "TRIALS", ({"embedding_size": 8, "regularization": 0.1},))
+        patch.setattr(lenskit, "TRIALS", ({"embedding_size": 8, "regularization": 0.1},))
         yield folder
 
 
@@ -130,7 +130,7 @@ def log(small: Path) -> Path:
 @pytest.fixture(scope="module")
 def asked(log: Path) -> ReportRun:
     (log.parent / "rows").mkdir()
-    given: dict[str, Any] = {"policies": (), "peers": False, "users": 12, "rows": log.parent / "rows"}
+    given: dict[str, Any] = {"policies": (), "library": False, "users": 12, "rows": log.parent / "rows"}
     return ReportRun(protocols=("leave-one-out", "llara"), log=log, seed=3, **given)
 
 
@@ -192,7 +192,7 @@ def test_the_manifest_says_how_to_make_it_again(files: Path, few: Dataset) -> No
     assert manifest["code"] and manifest["made"].endswith("UTC")
     first = manifest["documents"][0]["command"]
     assert first.startswith(
-        "concierge eval ranking --protocol leave-one-out --data ml-100k --users 12 --seed 3 --no-peers"
+        "concierge eval ranking --protocol leave-one-out --data ml-100k --users 12 --seed 3 --no-library"
     )
 
 

@@ -25,11 +25,12 @@ from agent.features.model import EvidenceModel
 from agent.records.state import Event
 from eval.metrics import cluster_bootstrap, first_pick
 from eval.resampling import UserBootstrap, ratio
-from eval.reward import RatedPairs, ScoreError, Scores, evaluate_reward, score_model
 from eval.reward.best_of_n import best_of_n, pick_chances
-from eval.reward.figures import statistics
+from eval.reward.figures import slices, statistics
+from eval.reward.pairs import RatedPairs, ScoreError, Scores
+from eval.reward.report import evaluate_reward
 from eval.reward.score_file import read_scores
-from eval.reward.slices import slices
+from eval.reward.sources import score_model
 from training.reward.calibration import auc_by_group, calibration_error
 from training.splits import Slate, past_and_future, rated_slates
 from ui.cli.main import app

@@ -8,13 +8,13 @@ import pytest
 from typer.testing import CliRunner
 
 from agent.data.dataset import Dataset
-from eval.speed.training import SpeedError, Stopwatch, measure
+from eval.speed import SpeedError, Stopwatch, measure_training
 from ui.cli.main import app
 
 
 def test_the_first_step_and_what_surrounds_training_stand_apart(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = iter([100.0, 125.0, 127.0, 129.0, 139.0])
-    monkeypatch.setattr("eval.speed.training.time.perf_counter", lambda: next(clock))
+    monkeypatch.setattr("eval.speed.time.perf_counter", lambda: next(clock))
     passed: list[str] = []
     watch = Stopwatch(lambda what, done, of: passed.append(what))
     watch("rows", 1, 1)
@@ -32,9 +32,9 @@ def test_the_first_step_and_what_surrounds_training_stand_apart(monkeypatch: pyt
 
 def test_unknown_commands_and_too_few_steps_are_refused() -> None:
     with pytest.raises(SpeedError, match="unknown command 'dpo': use one of sft, reward, ppo"):
-        next(measure(commands=["dpo"]))
+        next(measure_training(commands=["dpo"]))
     with pytest.raises(SpeedError, match="2 steps are too few"):
-        next(measure(steps=2))
+        next(measure_training(steps=2))
 
 
 @pytest.mark.slow

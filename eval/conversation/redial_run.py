@@ -20,16 +20,17 @@ from eval.conversation.redial import (
     TEXT_FEATURES,
     DialogueResult,
     HeardRow,
+    PolicyParts,
     Variant,
     hear_rows,
     matrix,
     named_by_dialogue,
+    policy_parts,
     rank_targets,
     ranks_of,
     result,
 )
 from eval.conversation.redial_rows import DialogueRow, Half
-from eval.ranking.policy_parts import PolicyParts, policy_parts
 from training.conversational_ranker.recipe import DialogueSettings, fit_on_dialogues, past_of
 from training.progress import Progress
 

@@ -27,11 +27,14 @@ from agent.policy.loading import Foundation
 from agent.records.state import Goal
 from agent.store.feedback import FeedbackLog
 from eval.metrics import Interval
-from eval.off_policy import LogError, PolicyTarget, Settings, Unsupported, paired
+from eval.off_policy.fields import LogError
+from eval.off_policy.report import Settings, paired
+from eval.off_policy.samples import Unsupported
+from eval.off_policy.target import PolicyTarget
 from eval.protocols import rated_slates as protocol
 from eval.protocols.requests import user_part
+from eval.ranking.baselines import history_scorer
 from eval.ranking.cases import by_history
-from eval.ranking.scorers import history_scorer
 from eval.ranking.table import compare_scorers
 from training.progress import Progress, silent
 from training.splits import past_and_future, rated_slates

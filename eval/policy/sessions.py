@@ -14,7 +14,7 @@ from agent.policy.loading import Foundation
 from agent.records.state import Event
 from eval.metrics import Row, Scorer, rows_of
 from eval.ranking import baselines
-from eval.ranking.scorers import history_scorer
+from eval.ranking.baselines import history_scorer
 from training.environments.session import SessionEnv, SessionReport, run_sessions
 from training.environments.user_model import UserModel
 from training.progress import Progress

@@ -26,9 +26,9 @@ from eval.metrics import (
     run_scorer,
     target_ranks,
 )
-from eval.policy import factorization as peers
 from eval.ranking import baselines
-from eval.ranking.scorers import history_scorer
+from eval.ranking import lenskit_baselines as lenskit
+from eval.ranking.baselines import history_scorer
 from training.splits import PastAndFuture, Slate, past_and_future, rated_slates
 
 Kind = Literal["baseline", "ours"]
@@ -229,15 +229,17 @@ def _baselines(
         "popularity": baselines.popularity(past, n_items),
         "item mean": baselines.item_mean(past, n_items),
     }
-    if peers.available():
+    if lenskit.available():
         report("tuning matrix factorisation")
         inner = past_and_future(past)
         slates = rated_slates(inner)
-        scorer, chosen = peers.tuned_factorization(past, inner.past, slates)
+        scorer, chosen = lenskit.tuned_factorization(past, inner.past, slates)
         scorers["matrix factorisation (LensKit)"] = scorer
         notes.append(f"LensKit's matrix factorisation: {chosen}, the best of 12 on {len(slates)} validation slates.")
     else:
-        notes.append("LensKit's matrix factorisation is left out: install the extra with `pip install -e .[peers]`.")
+        notes.append(
+            "LensKit's matrix factorisation is left out: install the extra with `pip install -e .[baselines]`."
+        )
     scorers["matrix factorisation (ours)"] = baselines.evidence(model, "predicted_rating")
     scorers["retriever"] = baselines.retriever(model)
     scorers["boosted trees"] = baselines.evidence(model, "like_probability")

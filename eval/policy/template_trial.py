@@ -17,7 +17,7 @@ from agent.policy.distribution import EvidenceSource, Policy
 from agent.records.state import POSITIVE, State
 from eval.metrics import Interval, cluster_bootstrap, first_pick, ndcg, precision, target_ranks
 from eval.protocols.requests import SETS, RequestRow, filters, load_requests, user_part
-from eval.ranking.scorers import SameHistories
+from eval.ranking.baselines import SameHistories
 from prompts import Template
 from training.progress import Progress, silent
 from training.splits import Slate, past_and_future, rated_slates

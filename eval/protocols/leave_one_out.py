@@ -8,13 +8,12 @@ import pandas as pd
 from agent.data.dataset import Dataset
 from agent.data.interactions import indexed_ratings, user_histories
 from agent.records.state import State
-from eval.ranking import rows as contenders
+from eval.ranking import methods
 from eval.ranking.cases import Cases, some_users
-from eval.ranking.requirements import require_times
-from eval.ranking.rows import Fitted
-from eval.ranking.run import Part, RankingError, RankingRun
+from eval.ranking.lenskit_baselines import MOST_USERS, Tuning
+from eval.ranking.methods import Fitted
+from eval.ranking.run import Part, RankingError, RankingRun, require_times
 from eval.ranking.table import Table, make_table
-from eval.ranking.tuning import MOST_USERS, Tuning
 from training import splits
 from training.splits import LeaveOneOut, held_out_targets
 
@@ -58,7 +57,7 @@ def tuning(held: LeaveOneOut, n_items: int, seed: int) -> Tuning:
 
 
 def tables(dataset: Dataset, run: RankingRun) -> list[Table]:
-    """The protocol's table. Library peers are tuned by NDCG@10 on the users' second to last items.
+    """The protocol's table. Library baselines are tuned by NDCG@10 on the users' second to last items.
 
     Raises:
         RankingError: the data set has no times, or no user with three interactions.
@@ -68,14 +67,14 @@ def tables(dataset: Dataset, run: RankingRun) -> list[Table]:
     if held.test.empty:
         raise RankingError(f"{NAME} does not apply to {dataset.name!r}: no user has three ratings")
     fitted = Fitted(dataset, held.train, run)
-    peers, notes = contenders.library(fitted, lambda: tuning(held, fitted.n_items, run.seed), stars=False)
+    library, notes = methods.library(fitted, lambda: tuning(held, fitted.n_items, run.seed), stars=False)
     rows = [
-        contenders.popularity(fitted),
-        contenders.item_mean(fitted),
-        contenders.retriever(fitted),
-        *peers,
-        *contenders.untuned(fitted),
-        *contenders.policies(fitted),
+        methods.popularity(fitted),
+        methods.item_mean(fitted),
+        methods.retriever(fitted),
+        *library,
+        *methods.untuned(fitted),
+        *methods.policies(fitted),
     ]
     own = cases(held, fitted.n_items, run.part, run.users, run.seed)
     return [make_table(own, rows, fitted.traits, fitted.item_ids, dataset.fingerprint, HEADLINE, run, notes)]

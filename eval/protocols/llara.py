@@ -2,7 +2,7 @@
 
 All is trained on the 754 training users' items of three stars or more: the evidence, its weights, and the LM beside it
 (:mod:`eval.protocols.llara_features`, :mod:`eval.protocols.llara_recipe`, :mod:`eval.protocols.llara_lm`). The weight
-of the LM and the library peers' settings are chosen on the validation rows. Of a row its history is read and nothing
+of the LM and the baselines' settings are chosen on the validation rows. Of a row its history is read and nothing
 else of its user. Item numbers are never features: MovieLens numbers items as users rated them, test users included.
 
 The published figure is the share of first places on one draw. Here every row is drawn sixty times, so that the figure
@@ -26,14 +26,14 @@ from agent.records.state import Event, State
 from eval.protocols.llara_lm import LlaraLm, LlaraLmPlan, fit_llara_lm
 from eval.protocols.llara_recipe import LlaraPlan, LlaraRanker, fit_llara
 from eval.protocols.llara_rows import LEAST, ChoiceRow, LlaraSplit, RowsError, load_llara
-from eval.ranking import rows as contenders
+from eval.ranking import methods
+from eval.ranking.baselines import history_scorer
 from eval.ranking.cache import digest
 from eval.ranking.cases import Cases, CaseScorer, by_history
-from eval.ranking.rows import Fitted, base_digest
-from eval.ranking.run import Contender, RankingError, RankingRun
-from eval.ranking.scorers import history_scorer
+from eval.ranking.lenskit_baselines import Tuning
+from eval.ranking.methods import Fitted, base_digest
+from eval.ranking.run import Method, RankingError, RankingRun
 from eval.ranking.table import Table, make_table
-from eval.ranking.tuning import Tuning
 
 NAME = "llara"
 HEADLINE = ("hr@1", "ndcg@5", "mrr")
@@ -65,7 +65,7 @@ def cases(rows: tuple[ChoiceRow, ...], n_items: int, redraws: int = REDRAWS, see
 
 
 def tables(dataset: Dataset, run: RankingRun) -> list[Table]:
-    """The protocol's table. All rows are fitted on the training users; library peers are tuned on the validation rows.
+    """The protocol's table. All rows are fitted on the training users; LensKit's are tuned on the validation rows.
 
     Raises:
         RankingError: the authors' rows are missing, malformed or of another data set.
@@ -75,12 +75,12 @@ def tables(dataset: Dataset, run: RankingRun) -> list[Table]:
     except RowsError as error:
         raise RankingError(f"{NAME} cannot be run on {dataset.name!r}: {error}") from error
     fitted = Fitted(dataset, past(split, indexed_ratings(dataset)), run)
-    peers, notes = contenders.library(fitted, lambda: _tuning(fitted.past, split, fitted.n_items), stars=False)
+    library, notes = methods.library(fitted, lambda: _tuning(fitted.past, split, fitted.n_items), stars=False)
     rows = [
-        contenders.popularity(fitted),
-        contenders.retriever(fitted),
-        *peers,
-        *contenders.untuned(fitted),
+        methods.popularity(fitted),
+        methods.retriever(fitted),
+        *library,
+        *methods.untuned(fitted),
         *_ours(split, dataset, fitted),
     ]
     shown: list[pd.DataFrame] = []
@@ -121,7 +121,7 @@ def _tuning(known: pd.DataFrame, split: LlaraSplit, n_items: int) -> Tuning:
     return Tuning(known, cases(split.valid, n_items, redraws=20), "hr@1")
 
 
-def _ours(split: LlaraSplit, dataset: Dataset, fitted: Fitted) -> list[Contender]:
+def _ours(split: LlaraSplit, dataset: Dataset, fitted: Fitted) -> list[Method]:
     """The policy without its LM, and whole."""
     run, plan, lm_plan = fitted.run, LlaraPlan(seed=fitted.run.seed), LlaraLmPlan()
     info = ItemInfo.of(dataset)
@@ -143,8 +143,8 @@ def _ours(split: LlaraSplit, dataset: Dataset, fitted: Fitted) -> list[Contender
     alone = digest(NAME, asdict(plan))
     both = digest(alone, asdict(lm_plan), base_digest(run.model))
     return [
-        Contender("policy without the LM", "ours", alone, lambda: by_history(history_scorer(ranker().policy, "next"))),
-        Contender("policy", "ours", both, lambda: by_history(whole), lambda: _about(lm())),
+        Method("policy without the LM", "ours", alone, lambda: by_history(history_scorer(ranker().policy, "next"))),
+        Method("policy", "ours", both, lambda: by_history(whole), lambda: _about(lm())),
     ]
 
 

@@ -10,14 +10,13 @@ import pandas as pd
 from agent.data.dataset import Dataset
 from agent.data.interactions import indexed_ratings
 from agent.records.state import POSITIVE, State
-from eval.ranking import rows as contenders
+from eval.ranking import methods
 from eval.ranking.cache import digest
 from eval.ranking.cases import Cases, CaseScorer
-from eval.ranking.requirements import require_stars, require_times
-from eval.ranking.rows import Fitted
-from eval.ranking.run import Contender, RankingError, RankingRun
+from eval.ranking.lenskit_baselines import Tuning
+from eval.ranking.methods import Fitted
+from eval.ranking.run import Method, RankingError, RankingRun, require_stars, require_times
 from eval.ranking.table import Table, make_table
-from eval.ranking.tuning import Tuning
 from training.splits import PastAndFuture, Slate, past_and_future
 from training.splits import rated_slates as cut
 
@@ -40,7 +39,7 @@ def cases(slates: Sequence[Slate]) -> Cases:
     )
 
 
-def bounds() -> list[Contender]:
+def bounds() -> list[Method]:
     """What can be had: ``random`` scores all alike, so that its first pick is the expectation; ``oracle`` knows."""
 
     def blind(cases: Cases) -> list[np.ndarray]:
@@ -50,11 +49,11 @@ def bounds() -> list[Contender]:
         return cases.ratings or ()
 
     scorers: dict[str, CaseScorer] = {"random": blind, "oracle": oracle}
-    return [Contender(name, "bound", digest(name), lambda own=own: own) for name, own in scorers.items()]  # type: ignore[misc]
+    return [Method(name, "bound", digest(name), lambda own=own: own) for name, own in scorers.items()]  # type: ignore[misc]
 
 
 def tables(dataset: Dataset, run: RankingRun) -> list[Table]:
-    """The protocol's table. Library peers are tuned by click rate on slates cut from within the past.
+    """The protocol's table. Library baselines are tuned by click rate on slates cut from within the past.
 
     Raises:
         RankingError: the data set has no times or stars, or no user with enough ratings for a slate.
@@ -71,18 +70,18 @@ def tables(dataset: Dataset, run: RankingRun) -> list[Table]:
             f"{NAME} does not apply to {dataset.name!r}: nobody has the fifty ratings that a slate takes"
         )
     fitted = Fitted(dataset, asked.past, run)
-    peers, notes = contenders.library(fitted, lambda: _tuning(within), stars=True)
+    library, notes = methods.library(fitted, lambda: _tuning(within), stars=True)
     blind, oracle = bounds()
     rows = [
         blind,
-        contenders.popularity(fitted),
-        contenders.item_mean(fitted),
-        contenders.retriever(fitted),
-        contenders.feature(fitted, "matrix factorisation (ours)", "predicted_rating"),
-        contenders.feature(fitted, "boosted trees", "like_probability"),
-        *peers,
-        *contenders.untuned(fitted),
-        *contenders.policies(fitted),
+        methods.popularity(fitted),
+        methods.item_mean(fitted),
+        methods.retriever(fitted),
+        methods.feature(fitted, "matrix factorisation (ours)", "predicted_rating"),
+        methods.feature(fitted, "boosted trees", "like_probability"),
+        *library,
+        *methods.untuned(fitted),
+        *methods.policies(fitted),
         oracle,
     ]
     return [make_table(cases(slates), rows, fitted.traits, fitted.item_ids, dataset.fingerprint, HEADLINE, run, notes)]

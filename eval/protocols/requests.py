@@ -27,12 +27,11 @@ from agent.data.interactions import indexed_ratings, user_histories
 from agent.records.state import POSITIVE, Event, State
 from agent.understanding.parser import understand
 from eval.protocols.leave_one_out import tuning
-from eval.ranking import rows as contenders
+from eval.ranking import methods
 from eval.ranking.cache import digest
 from eval.ranking.cases import Cases, CaseScorer
-from eval.ranking.requirements import require_genres, require_stars, require_times
-from eval.ranking.rows import Fitted
-from eval.ranking.run import Contender, RankingError, RankingRun
+from eval.ranking.methods import Fitted
+from eval.ranking.run import Method, RankingError, RankingRun, require_genres, require_stars, require_times
 from eval.ranking.table import Table, make_table
 from training.requests.phrases import PhraseBank
 from training.requests.writer import Request, write_request
@@ -44,7 +43,7 @@ SETS: tuple[RequestSet, ...] = ("hard", "soft", "mixed")
 PARTS: tuple[Part, ...] = ("valid", "test")
 NAME = "requests"
 HEADLINE = ("ndcg@10", "hr@10", "mrr")
-PEERS = ("EASE", "ItemKNN")
+BASELINES = ("EASE", "ItemKNN")
 _ABOUT = {
     "hard": "plain words, new sentences",
     "soft": "words never trained on",
@@ -175,7 +174,7 @@ def cases(rows: Sequence[RequestRow], n_items: int, about: str) -> Cases:
 def tables(dataset: Dataset, run: RankingRun) -> list[Table]:
     """A table of each set, and one of the three together.
 
-    Rows "with filters" rank among the items that the grammar's reading of the request allows. Library peers, which
+    Rows "with filters" rank among the items that the grammar's reading of the request allows. Library baselines, which
     read no request, are given the filters; they are tuned by NDCG@10 on the last item of each user's past.
 
     Raises:
@@ -203,18 +202,21 @@ def tables(dataset: Dataset, run: RankingRun) -> list[Table]:
     return tables
 
 
-def _contenders(fitted: Fitted) -> tuple[list[Contender], list[str]]:
+def _contenders(fitted: Fitted) -> tuple[list[Method], list[str]]:
     read = Filter(fitted.catalogue)
 
-    def filtered(own: Contender) -> Contender:
+    def filtered(own: Method) -> Method:
         return replace(
             own, name=f"{own.name} with filters", key=digest("filters", own.key), make=lambda: read(own.make())
         )
 
-    peers, notes = contenders.library(
-        fitted, lambda: tuning(leave_one_out(fitted.past), fitted.n_items, fitted.run.seed), stars=False, names=PEERS
+    library, notes = methods.library(
+        fitted,
+        lambda: tuning(leave_one_out(fitted.past), fitted.n_items, fitted.run.seed),
+        stars=False,
+        names=BASELINES,
     )
-    others = [contenders.popularity(fitted), contenders.retriever(fitted), *peers]
-    meant, missing = contenders.by_meaning(fitted)
-    ours = [row for own in (*contenders.policies(fitted), *meant) for row in (own, filtered(own))]
-    return [*(filtered(own) for own in others), *contenders.untuned(fitted), *ours], notes + missing
+    others = [methods.popularity(fitted), methods.retriever(fitted), *library]
+    meant, missing = methods.by_meaning(fitted)
+    ours = [row for own in (*methods.policies(fitted), *meant) for row in (own, filtered(own))]
+    return [*(filtered(own) for own in others), *methods.untuned(fitted), *ours], notes + missing

@@ -28,7 +28,7 @@ DEFAULT = (leave_one_out.NAME, rated_slates.NAME, requests.NAME)
 
 
 def evaluate(dataset: Dataset, protocol: str, run: RankingRun) -> list[Table]:
-    """The tables of one protocol; evidence and peers are fitted on its past alone and kept in the user's cache.
+    """The tables of one protocol; evidence and baselines are fitted on its past alone and kept in the user's cache.
 
     Raises:
         RankingError: an unknown protocol, or one that does not apply to this data set (the message says why).

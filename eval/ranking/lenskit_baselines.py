@@ -1,31 +1,40 @@
-"""Library peers: LensKit's recommenders (the extra ``peers``), each with what is tried when it is tuned.
+"""Library baselines: LensKit's recommenders (the extra ``baselines``), each with what is tried when it is tuned.
 
-A peer is asked what our policies are asked: a user's history (the latest part of it, where tuning says so), and
+A baseline is asked what our policies are asked: a user's history (the latest part of it, where tuning says so), and
 candidates to score. Those that have no way to take in a history, BPR, know the user by name, from the ratings that
 they were fitted on.
 """
 
 from __future__ import annotations
 
+import hashlib
+import importlib.util
 import itertools
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from agent.records.state import Event
+from agent.records.state import POSITIVE, Event, State
+from eval.metrics import Scorer, first_pick
+from eval.ranking.cache import RankingCache, digest, digest_files
 from eval.ranking.cases import Cases, CaseScorer
+from eval.ranking.list_metrics import accuracy, first_choice
+from eval.ranking.lists import rank_all
+from training.progress import Progress
+from training.splits import Slate
 
 Settings = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Peer:
+class LibraryBaseline:
     """A library's recommender.
 
     ``models`` are the settings of the model that are tried, ``recent`` how many of the latest events of a history it
@@ -95,10 +104,10 @@ def _bpr(settings: Settings) -> Any:
 _RECENT = (None, 20, 10, 5, 2)
 _ANY = 10**9
 _EASE_LIMIT = 20_000  # it inverts a square of the items: 1.6 GB there
-PEERS = (
-    Peer("ItemKNN", _item_knn("implicit"), _grid(max_nbrs=(5, 10, 20, 100)), _RECENT, False, _ANY),
-    Peer("EASE", _ease, _grid(regularization=(100.0, 400.0, 1600.0)), _RECENT, False, _EASE_LIMIT),
-    Peer(
+BASELINES = (
+    LibraryBaseline("ItemKNN", _item_knn("implicit"), _grid(max_nbrs=(5, 10, 20, 100)), _RECENT, False, _ANY),
+    LibraryBaseline("EASE", _ease, _grid(regularization=(100.0, 400.0, 1600.0)), _RECENT, False, _EASE_LIMIT),
+    LibraryBaseline(
         "implicit ALS",
         _implicit_als,
         _grid(embedding_size=(16, 32, 64), regularization=(0.1,), weight=(2.0, 8.0, 40.0)),
@@ -106,7 +115,7 @@ PEERS = (
         False,
         _ANY,
     ),
-    Peer(
+    LibraryBaseline(
         "BPR",
         _bpr,
         _grid(embedding_size=(64,), learning_rate=(0.001, 0.003), regularization=(0.01, 0.1), epochs=(30, 90)),
@@ -114,8 +123,8 @@ PEERS = (
         False,
         _ANY,
     ),
-    Peer("UserKNN", _user_knn("implicit"), _grid(max_nbrs=(10, 20, 50, 200)), _RECENT, False, _ANY),
-    Peer(
+    LibraryBaseline("UserKNN", _user_knn("implicit"), _grid(max_nbrs=(10, 20, 50, 200)), _RECENT, False, _ANY),
+    LibraryBaseline(
         "matrix factorisation",
         _biased_als,
         _grid(embedding_size=(8, 16, 32, 64), regularization=(0.06, 0.1, 0.15)),
@@ -123,8 +132,8 @@ PEERS = (
         True,
         _ANY,
     ),
-    Peer("ItemKNN on stars", _item_knn("explicit"), _grid(max_nbrs=(10, 20, 40, 80)), (None,), True, _ANY),
-    Peer("UserKNN on stars", _user_knn("explicit"), _grid(max_nbrs=(20, 40, 80, 160)), (None,), True, _ANY),
+    LibraryBaseline("ItemKNN on stars", _item_knn("explicit"), _grid(max_nbrs=(10, 20, 40, 80)), (None,), True, _ANY),
+    LibraryBaseline("UserKNN on stars", _user_knn("explicit"), _grid(max_nbrs=(20, 40, 80, 160)), (None,), True, _ANY),
 )
 
 
@@ -133,10 +142,10 @@ def library_version() -> str:
     return version("lenskit")
 
 
-class FittedPeer:
-    """A peer fitted on ratings; :meth:`scorer` asks it with so many of the latest events."""
+class FittedBaseline:
+    """A baseline fitted on ratings; :meth:`scorer` asks it with so many of the latest events."""
 
-    def __init__(self, peer: Peer, settings: Settings, ratings: pd.DataFrame, seed: int = 0) -> None:
+    def __init__(self, baseline: LibraryBaseline, settings: Settings, ratings: pd.DataFrame, seed: int = 0) -> None:
         from lenskit.basic import BiasScorer
         from lenskit.data import from_interactions_df
         from lenskit.training import TrainingOptions
@@ -145,10 +154,10 @@ class FittedPeer:
             pd.DataFrame({"user_id": ratings["user"], "item_id": ratings["item"], "rating": ratings["rating"]})
         )
         self.known = np.unique(ratings["item"].to_numpy(np.int64))
-        self.model = peer.build(settings)
+        self.model = baseline.build(settings)
         # Where a predictor of ratings has nothing to say, the biases of user and item answer, as in LensKit's own
         # pipelines.
-        self.fallback = BiasScorer(damping=5) if peer.stars else None
+        self.fallback = BiasScorer(damping=5) if baseline.stars else None
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the library's own notes on its dependencies
             for part in (self.model, self.fallback):
@@ -205,3 +214,128 @@ class FittedPeer:
 def _complete(scores: np.ndarray) -> np.ndarray:
     known = scores[~np.isnan(scores)]
     return np.where(np.isnan(scores), (known.min() if len(known) else 0.0) - 1.0, scores)
+
+
+MOST_USERS = 300
+"""So many validation users, drawn by a hash, judge the trials."""
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """What trials are judged on: models are fitted on ``past`` and rank ``cases``; the highest ``metric`` wins."""
+
+    past: pd.DataFrame
+    cases: Cases
+    metric: str
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """The settings that won, and in words how."""
+
+    settings: dict[str, Any]
+    recent: int | None
+    value: float
+    about: str
+
+
+def tune(baseline: LibraryBaseline, tuning: Tuning, cache: RankingCache, report: Progress, seed: int = 0) -> Chosen:
+    """Try all of a baseline's settings, or recall what was found before on the same ratings with the same code."""
+    cases = tuning.cases.of_some_users(MOST_USERS, seed)
+    rows = pd.util.hash_pandas_object(tuning.past[["user", "item", "rating"]], index=False).to_numpy().tobytes()
+    key = "tuned-" + digest(
+        baseline.name,
+        [dict(settings) for settings in baseline.models],
+        baseline.recent,
+        tuning.metric,
+        hashlib.sha256(rows).hexdigest(),
+        [cases.protocol, cases.about, sorted(set(cases.users))],
+        library_version(),
+        digest_files([Path(__file__)]),
+        seed,
+    )
+    found = cache.note(key)
+    if found is None:
+        found = _try_all(baseline, tuning, cases, report, seed)
+        cache.keep_note(key, found)
+    about = (
+        f"{baseline.name} (LensKit {library_version()}): {_words(found)}, the best of {baseline.trials} trials "
+        f"by {tuning.metric} ({found['value']:.4f}) on {len(set(cases.users))} validation users"
+    )
+    return Chosen(found["settings"], found["recent"], found["value"], about)
+
+
+def _try_all(baseline: LibraryBaseline, tuning: Tuning, cases: Cases, report: Progress, seed: int) -> dict[str, Any]:
+    best: dict[str, Any] = {}
+    for number, settings in enumerate(baseline.models):
+        report(f"tuning {baseline.name}", number, len(baseline.models))
+        fitted = FittedBaseline(baseline, settings, tuning.past, seed)
+        lists = rank_all(cases, {str(recent): fitted.scorer(recent) for recent in baseline.recent})
+        for recent in baseline.recent:
+            own = lists[str(recent)]
+            figures = accuracy(own, len(cases)) | (first_choice(own, len(cases)) if cases.ratings is not None else {})
+            value = float(np.nanmean(figures[tuning.metric]))
+            if not best or value > best["value"]:
+                best = {"settings": dict(settings), "recent": recent, "value": value}
+    report(f"tuning {baseline.name}", len(baseline.models), len(baseline.models))
+    return best
+
+
+def _words(found: dict[str, Any]) -> str:
+    parts = [f"{name.replace('_', ' ')} {value:g}" for name, value in found["settings"].items()]
+    if found["recent"] is not None:
+        parts.append(f"the last {found['recent']} events")
+    return ", ".join(parts)
+
+
+# Without the biases that the ranking tables fall back to: an item that nobody rated in the past stands at the end.
+FACTORIZATION = replace(
+    next(baseline for baseline in BASELINES if baseline.name == "matrix factorisation"), stars=False
+)
+
+TRIALS = FACTORIZATION.models
+
+
+def available() -> bool:
+    """Whether the extra ``baselines`` is installed."""
+    return importlib.util.find_spec("lenskit") is not None
+
+
+def tuned_factorization(
+    past: pd.DataFrame, valid_past: pd.DataFrame, valid_slates: Sequence[Slate], seed: int = 0
+) -> tuple[Scorer, str]:
+    """LensKit's biased matrix factorisation (ALS), with the size and penalty that click best on validation slates.
+
+    Args:
+        past: the ratings that the scorer is fitted on in the end.
+        valid_past: the ratings before the validation slates.
+        valid_slates: slates cut from ``past`` after ``valid_past``.
+        seed: of the factors' start.
+
+    Returns:
+        The scorer, and what was chosen in words.
+    """
+    candidates = [np.array(slate.items) for slate in valid_slates]
+    histories = [slate.history for slate in valid_slates]
+    best = (-1.0, 0, 0.0)
+    for settings in TRIALS:
+        scores = _factorization(valid_past, settings, seed)(histories, candidates)
+        clicks = [
+            first_pick(own, np.array(slate.clicks(POSITIVE), dtype=np.float64))
+            for own, slate in zip(scores, valid_slates, strict=True)
+        ]
+        best = max(best, (float(np.mean(clicks)), settings["embedding_size"], settings["regularization"]))
+    _, size, penalty = best
+    chosen = _factorization(past, {"embedding_size": size, "regularization": penalty}, seed)
+    return chosen, f"{size} factors, penalty {penalty}"
+
+
+def _factorization(ratings: pd.DataFrame, settings: Settings, seed: int) -> Scorer:
+    ask = FittedBaseline(FACTORIZATION, settings, ratings, seed).scorer()
+
+    def scorer(histories: Sequence[Sequence[Event]], candidates: Sequence[np.ndarray]) -> Sequence[np.ndarray]:
+        states = tuple(State(tuple(history)) for history in histories)
+        nobody, nothing = ("",) * len(states), (np.array([], dtype=np.int64),) * len(states)
+        return ask(Cases("rated-slate", "slates", nobody, states, tuple(candidates), nothing))
+
+    return scorer

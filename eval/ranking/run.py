@@ -9,13 +9,14 @@ from typing import Literal
 
 import pandas as pd
 
+from agent.data.dataset import Dataset
 from eval.ranking.cache import RankingCache
 from eval.ranking.cases import CaseScorer
 from prompts import Template
 from training.progress import Progress, silent
 
 Part = Literal["valid", "test"]
-Kind = Literal["bound", "baseline", "peer", "ours"]
+Kind = Literal["bound", "baseline", "library", "ours"]
 
 MOST_USERS = 2000
 """Users whose cases are ranked unless another number is asked for; of more, so many are drawn by a hash."""
@@ -45,7 +46,7 @@ class RankingRun:
         part: ``test`` for reports, ``valid`` for choices.
         users: the most users whose cases are ranked (None: all).
         seed: of sampling, fits and intervals.
-        peers: whether library peers and the untuned LM are among the rows.
+        library: whether library baselines and the untuned LM are among the rows.
         compare: the two rows that are wanted, and compared; None: all, compared with the strongest that is not ours.
         cache: lists that were ranked before.
         report: called with (what is being done, steps done, steps in all).
@@ -59,7 +60,7 @@ class RankingRun:
     part: Part = "test"
     users: int | None = MOST_USERS
     seed: int = 0
-    peers: bool = True
+    library: bool = True
     compare: tuple[str, str] | None = None
     cache: RankingCache = field(default_factory=RankingCache)
     report: Progress = silent
@@ -68,7 +69,7 @@ class RankingRun:
 
 
 @dataclass(frozen=True)
-class Contender:
+class Method:
     """A row to be: its scorer is made when its lists are not in the cache under ``key``.
 
     ``note`` is asked for after that, and says in words what was chosen for it.
@@ -79,3 +80,44 @@ class Contender:
     key: str
     make: Callable[[], CaseScorer]
     note: Callable[[], str] = lambda: ""
+
+
+def require_times(dataset: Dataset, protocol: str) -> None:
+    """Refuse a data set whose interactions have no order in time.
+
+    Raises:
+        RankingError: the times are missing, or all the same within every user.
+    """
+    times = dataset.ratings["timestamp"]
+    if times.isna().any() or not (times.groupby(dataset.ratings["user"]).nunique() > 1).any():
+        raise RankingError(
+            f"{protocol} does not apply to {dataset.name!r}: its ratings have no times, so nobody knows which came "
+            "last. Import a file with timestamps."
+        )
+
+
+def require_stars(dataset: Dataset, protocol: str) -> None:
+    """Refuse a data set without ratings in stars.
+
+    Raises:
+        RankingError: ratings are missing, or all the same.
+    """
+    stars = dataset.ratings["rating"]
+    if stars.isna().any() or stars.nunique() < 2:
+        raise RankingError(
+            f"{protocol} does not apply to {dataset.name!r}: it has no ratings in stars, so nobody knows what was "
+            "liked. Use leave-one-out, which asks for what came next."
+        )
+
+
+def require_genres(dataset: Dataset, protocol: str) -> None:
+    """Refuse a data set without genres.
+
+    Raises:
+        RankingError: no item has a genre.
+    """
+    if not dataset.items["genre"].map(len).any():
+        raise RankingError(
+            f"{protocol} does not apply to {dataset.name!r}: its items have no genres that a request could ask for. "
+            "Use leave-one-out or rated-slate."
+        )

@@ -9,12 +9,11 @@ from typing import Any
 import numpy as np
 
 from eval.metrics import Interval
-from eval.ranking.bands import banded
 from eval.ranking.cache import code_version, digest
 from eval.ranking.cases import Cases, CaseScorer
-from eval.ranking.list_metrics import ItemTraits, accuracy, beyond_accuracy, first_choice, spread
+from eval.ranking.list_metrics import ItemTraits, accuracy, banded, beyond_accuracy, first_choice, spread
 from eval.ranking.lists import Lists, dump, rank_all
-from eval.ranking.run import Contender, Kind, RankingError, RankingRun
+from eval.ranking.run import Kind, Method, RankingError, RankingRun
 from eval.resampling import UserBootstrap
 
 
@@ -101,7 +100,7 @@ def _paired(reference: str | None, differences: Mapping[str, Interval]) -> dict[
 
 def make_table(
     cases: Cases,
-    contenders: Sequence[Contender],
+    methods: Sequence[Method],
     traits: ItemTraits,
     item_ids: np.ndarray,
     content: str,
@@ -109,11 +108,11 @@ def make_table(
     run: RankingRun,
     notes: Sequence[str] = (),
 ) -> Table:
-    """Rank the cases with all contenders (or those that the run wants) and work out the table.
+    """Rank the cases with all methods (or those that the run wants) and work out the table.
 
     Args:
         cases: what is ranked; of a large set, the users are sampled here.
-        contenders: the rows.
+        methods: the rows.
         traits: of the items, by the past.
         item_ids: the items' ids, for the dump.
         content: the data's fingerprint and all else that fixes the cases, for the cache.
@@ -124,10 +123,10 @@ def make_table(
     Raises:
         RankingError: the run wants a row that there is not.
     """
-    wanted = [own for own in contenders if run.compare is None or own.name in run.compare]
-    missing = [name for name in run.compare or () if name not in {own.name for own in contenders}]
+    wanted = [own for own in methods if run.compare is None or own.name in run.compare]
+    missing = [name for name in run.compare or () if name not in {own.name for own in methods}]
     if missing:
-        known = ", ".join(own.name for own in contenders)
+        known = ", ".join(own.name for own in methods)
         raise RankingError(f"no row {missing[0]!r} under {cases.protocol} ({cases.about}): use one of {known}")
     cases = cases.of_some_users(run.users, run.seed)
     lists = _ranked(cases, wanted, content, run)
@@ -141,8 +140,8 @@ def make_table(
     values = {own.name: _values(lists[own.name], cases, traits) for own in wanted}
     judged = headline[0]
     strength = {own.name: float(np.nanmean(values[own.name][judged])) for own in wanted}
-    outside = [own.name for own in wanted if own.kind in ("baseline", "peer")]
-    library = [own.name for own in wanted if own.kind == "peer"]
+    outside = [own.name for own in wanted if own.kind in ("baseline", "library")]
+    library = [own.name for own in wanted if own.kind == "library"]
     reference = max(outside, key=strength.__getitem__, default=None)
     library_reference = max(library, key=strength.__getitem__, default=None)
     if run.compare is not None:
@@ -212,13 +211,13 @@ def intervals(values: Mapping[str, np.ndarray], bootstrap: UserBootstrap) -> dic
     return {name: Interval(means[k], float(low[k]), float(high[k])) for k, name in enumerate(names)}
 
 
-def _ranked(cases: Cases, contenders: Sequence[Contender], content: str, run: RankingRun) -> dict[str, Lists]:
+def _ranked(cases: Cases, methods: Sequence[Method], content: str, run: RankingRun) -> dict[str, Lists]:
     """Everybody's lists, from the cache where they are there."""
     common = digest(content, code_version(), cases.protocol, cases.about, run.part, run.users, run.seed)
-    keys = {own.name: digest(common, own.key) for own in contenders}
+    keys = {own.name: digest(common, own.key) for own in methods}
     lists = {name: kept for name, key in keys.items() if (kept := run.cache.lists(key)) is not None}
     scorers = {}
-    todo = [own for own in contenders if own.name not in lists]
+    todo = [own for own in methods if own.name not in lists]
     for number, own in enumerate(todo):
         run.report(f"making {own.name}", number, len(todo))
         scorers[own.name] = own.make()

@@ -1,1 +1,0 @@
-"""The report: what the evaluations found, as one HTML file, as Markdown and as JSON."""

@@ -14,7 +14,7 @@ Spec = dict[str, Any]
 
 KINDS: Mapping[str, tuple[str, str, str]] = {
     "ours": ("ours", "#1f8a6d", "circle"),
-    "peer": ("library", "#c2691f", "square"),
+    "library": ("library", "#c2691f", "square"),
     "baseline": ("baseline", "#7d8799", "diamond"),
     "bound": ("bound", "#8a63d2", "triangle-up"),
 }

@@ -37,8 +37,10 @@ def of_log(run: ReportRun, log: Path) -> tuple[list[Source], str]:
         ReportError: there is no such file, or a row of it cannot be asked about.
         LogError: the log is malformed; names the row and the field.
     """
-    from eval.off_policy import LogError, PolicyTarget, Settings, evaluate_log
+    from eval.off_policy.fields import LogError
     from eval.off_policy.log import read_log
+    from eval.off_policy.report import Settings, evaluate_log
+    from eval.off_policy.target import PolicyTarget
 
     _needs_file(log)
     run.report("asking the policy at every row of the log", 0, 1)

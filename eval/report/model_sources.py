@@ -7,11 +7,11 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from eval.policy import factorization as peers
+from eval.ranking import lenskit_baselines as lenskit
 from eval.ranking.cache import RankingCache, digest_files
 from eval.ranking.comparison import PROTOCOLS, as_document, evaluate_all, released_policies
 from eval.ranking.lenskit_baselines import library_version
-from eval.ranking.rows import base_digest, policy_digest
+from eval.ranking.methods import base_digest, policy_digest
 from eval.ranking.run import PolicySource, RankingRun
 from eval.report import ppo as ppo_section
 from eval.report.blocks import Source
@@ -31,7 +31,7 @@ def ranking(run: ReportRun) -> Gathered:
     if run.rows is not None and not run.rows.is_dir():
         raise ReportError(f"{run.rows} is no folder: name the one with the rows of the protocol llara")
     rows = None if run.rows is None else digest_files(sorted(p for p in run.rows.iterdir() if p.is_file()))
-    untuned = base_digest(run.model) if run.peers else ""
+    untuned = base_digest(run.model) if run.library else ""
     sources = []
     for protocol in asked:
         ranking = RankingRun(
@@ -39,19 +39,19 @@ def ranking(run: ReportRun) -> Gathered:
             model=run.model,
             users=run.users,
             seed=run.seed,
-            peers=run.peers,
+            library=run.library,
             cache=RankingCache(run.fresh),
             report=run.report,
             rows=run.rows,
         )
         command = ["eval", "ranking", "--protocol", protocol, "--data", run.data, "--users", str(run.users)]
-        command += ["--seed", str(run.seed), "--peers" if run.peers else "--no-peers", *_options(run)]
+        command += ["--seed", str(run.seed), "--library" if run.library else "--no-library", *_options(run)]
         command += [] if run.rows is None else ["--rows", str(run.rows)]
 
         def make(protocol: str = protocol, ranking: RankingRun = ranking) -> dict[str, Any]:
             return as_document(run.data, ranking, *evaluate_all(dataset, [protocol], ranking, skip=True))
 
-        key = (dataset.fingerprint, protocol, run.users, run.seed, run.peers, policies, rows, _library(), untuned)
+        key = (dataset.fingerprint, protocol, run.users, run.seed, run.library, policies, rows, _library(), untuned)
         sources.append(kept(run, "ranking", key, command, make))
     return sources, []
 
@@ -69,7 +69,7 @@ def policy(run: ReportRun) -> Gathered:
     def make() -> dict[str, Any]:
         makers = {source.name: partial(maker, source) for source in run.policies}
         # It tells of each baseline, each policy and the items with few ratings; with the library also of its tuning.
-        steps, done = len(makers) + (8 if peers.available() else 6), 0
+        steps, done = len(makers) + (8 if lenskit.available() else 6), 0
 
         def report(what: str) -> None:
             nonlocal done
@@ -87,7 +87,7 @@ def policy(run: ReportRun) -> Gathered:
 
 
 def _library() -> str:
-    return library_version() if peers.available() else ""
+    return library_version() if lenskit.available() else ""
 
 
 def _options(run: ReportRun) -> list[str]:
@@ -100,7 +100,7 @@ def _options(run: ReportRun) -> list[str]:
 
 def reward(run: ReportRun) -> Gathered:
     """One reward model, or two side by side."""
-    from eval.reward import judge
+    from eval.reward.report import judge
 
     def make() -> dict[str, Any]:
         found = judge(list(run.reward_models), run.data, run.model, seed=run.seed, report=run.report)
@@ -134,10 +134,10 @@ def ppo(run: ReportRun) -> Gathered:
 
 def speed(run: ReportRun) -> Gathered:
     """Short runs of the training commands."""
-    from eval.speed.training import machine, measure
+    from eval.speed import machine, measure_training
 
     def make() -> dict[str, Any]:
-        rows = list(measure(run.data, run.model, report=run.report))
+        rows = list(measure_training(run.data, run.model, report=run.report))
         return {"data": run.data, "machine": machine(), "rows": [row.to_json(rows[0]) for row in rows]}
 
     key = (run.dataset.fingerprint, run.model, machine())

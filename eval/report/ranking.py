@@ -116,7 +116,7 @@ def _name(row: RankingRow) -> Cell:
 def _shown(rows: Sequence[RankingRow], judged: str) -> list[RankingRow]:
     """The few rows whose bands are drawn: the best of ours, of the library and of the baselines, and popularity."""
     by_strength = sorted(rows, key=lambda row: -(row.number(judged) or 0.0))
-    best = [next((row for row in by_strength if row.kind == kind), None) for kind in ("ours", "peer", "baseline")]
+    best = [next((row for row in by_strength if row.kind == kind), None) for kind in ("ours", "library", "baseline")]
     popular = next((row for row in rows if row.policy == "popularity"), None)
     return list({row.policy: row for row in (*best, popular) if row is not None}.values())
 

@@ -33,9 +33,9 @@ class ReportRun:
         data: a data set.
         model: the base LM (None: the fetched one).
         policies: the policies of the ranking and the policy section.
-        reward_models: one or two, see :func:`eval.reward.judge`.
+        reward_models: one or two, see :func:`eval.reward.report.judge`.
         protocols: of the ranking section (None: all that apply).
-        peers: whether library peers and the untuned LM are among its rows.
+        library: whether library baselines and the untuned LM are among its rows.
         users: the most users whose cases are ranked.
         rows: the folder of a published protocol's rows.
         seed: of sampling, fits and intervals.
@@ -53,7 +53,7 @@ class ReportRun:
     policies: Sequence[PolicySource] = field(default_factory=released_policies)
     reward_models: Sequence[str] = (str(ADAPTERS / "ml-100k-reward"), "evidence")
     protocols: Sequence[str] | None = None
-    peers: bool = True
+    library: bool = True
     users: int = MOST_USERS
     rows: Path | None = None
     seed: int = 0

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
 
 from agent.catalogue.catalogue import Catalogue
+from agent.data.dataset import load_dataset
+from agent.data.interactions import indexed_ratings
+from agent.features.model import EvidenceModel
 from eval.metrics import Interval
 from eval.resampling import UserBootstrap
 from eval.reward.best_of_n import best_of_n, curve_json, step_statistics
-from eval.reward.figures import BINS, predicted_stars, probabilities_of, statistics
+from eval.reward.figures import BINS, LEAST, predicted_stars, probabilities_of, slices, statistics
 from eval.reward.pairs import RatedPairs, ScoreError, Scores
-from eval.reward.slices import LEAST, slices
+from eval.reward.sources import score_model
+from training.progress import Progress, silent
 from training.reward.calibration import reliability
+from training.splits import past_and_future, rated_slates
 
 SLICE_RESAMPLES = 500
 """Draws of users in slices, of which there are many."""
@@ -149,3 +155,42 @@ def _paired(first: _Judged, second: _Judged, pairs: RatedPairs, users: UserBoots
         ours, theirs = step_statistics(one, pairs, users), step_statistics(two, pairs, users)
         steps.append({"n": one.n, **{name: difference(ours[name], theirs[name]) for name in ours}})
     return {"first": first.scores.model, "second": second.scores.model, **figures, "best_of_n": steps}
+
+
+def judge(
+    models: Sequence[str],
+    data: str = "ml-100k",
+    base: str | None = None,
+    template: str = "reward-text",
+    max_history: int = 10,
+    allow_missing: bool = False,
+    resamples: int = 2000,
+    seed: int = 0,
+    report: Progress = silent,
+) -> RewardReport:
+    """Score the rated slates with one or two models (see :func:`eval.reward.sources.score_model`) and compare them.
+
+    Models see each user's past (the first four fifths) and may use the statistics of all pasts; the ratings of the
+    slates are read by the figures alone.
+
+    Raises:
+        ScoreError: scores are malformed or missing, the same model is given twice, or the data set has no slates.
+        AssetError, ValueError: data or model are missing or do not fit; the message says what to do.
+    """
+    if len(set(models)) < len(models):
+        raise ScoreError(f"{models[0]!r} is given twice: compare two different models")
+    dataset = load_dataset(data)
+    parts = past_and_future(indexed_ratings(dataset))
+    future = parts.future
+    times = {
+        (str(user), int(item)): float(when)
+        for user, item, when in zip(future["user"], future["item"], future["timestamp"], strict=True)
+    }
+    pairs = RatedPairs.of(rated_slates(parts), times)
+    if not len(pairs):
+        raise ScoreError(f"{data!r} has no user with ten ratings in the last fifth: there are no slates to judge on")
+    past = dataset.only(parts.past)
+    catalogue = Catalogue(past)
+    evidence = cache(lambda: EvidenceModel.cached(past))
+    scores = [score_model(name, pairs, catalogue, evidence, base, template, max_history, report) for name in models]
+    return evaluate_reward(scores, pairs, catalogue, allow_missing, resamples, seed)

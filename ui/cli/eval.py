@@ -43,10 +43,10 @@ def latency(
 ) -> None:
     """Time a turn on this machine, and say where the time goes."""
     from agent.recommender import Recommender
-    from eval.speed.turns import measure
+    from eval.speed import measure_turns
 
     with working("Timing turns"):
-        timings = measure(Recommender.load(data, model, adapter), turns)
+        timings = measure_turns(Recommender.load(data, model, adapter), turns)
     if as_json:
         print_json({"rows": [asdict(timing) for timing in timings]})
         return

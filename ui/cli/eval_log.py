@@ -16,9 +16,10 @@ from ui.cli.options import AdapterOption, DataOption, ModelOption
 from ui.cli.terminal import JsonOption, out, print_json, working
 
 if TYPE_CHECKING:
-    from eval.off_policy import OffPolicyResult, PairedResult, PolicyTarget, Settings
     from eval.off_policy.diagnostics import Diagnostics
+    from eval.off_policy.report import OffPolicyResult, PairedResult, Settings
     from eval.off_policy.self_check import SelfCheck
+    from eval.off_policy.target import PolicyTarget
 
 UNSUPPORTED = 3
 """Exit status where the log supports none of the estimates."""
@@ -90,7 +91,7 @@ def off_policy(
     if target == "columns" and (adapter or template or temperature or greedy or against or against_template):
         raise LogOptionError("--target columns takes the probabilities from the file: leave the policy's options out")
     from agent.data.assets import data_dir
-    from eval.off_policy import evaluate_log, paired
+    from eval.off_policy.report import evaluate_log, paired
 
     path = log or data_dir() / "feedback.db"
     settings = _settings(tuple(estimator or ()), cluster, clip, threshold, seed)
@@ -161,7 +162,8 @@ def _or_dash(value: object) -> str:
 
 
 def _settings(names: tuple[str, ...], cluster: str, clip: float, threshold: float, seed: int) -> Settings:
-    from eval.off_policy import ESTIMATORS, Settings
+    from eval.off_policy.estimators import ESTIMATORS
+    from eval.off_policy.report import Settings
     from eval.off_policy.samples import CLUSTERS
 
     clusters = [known for known in CLUSTERS if known == cluster]
@@ -179,7 +181,7 @@ def _target(
     greedy: bool,
 ) -> PolicyTarget:
     from agent.policy.loading import load_policy
-    from eval.off_policy import PolicyTarget
+    from eval.off_policy.target import PolicyTarget
     from ui.studio.template_lookup import find_template
 
     if temperature is not None and (greedy or temperature <= 0):
@@ -201,7 +203,7 @@ def _moment(since: str | None) -> float | None:
 
 
 def _show(result: OffPolicyResult | PairedResult) -> None:
-    from eval.off_policy import OffPolicyResult
+    from eval.off_policy.report import OffPolicyResult
 
     grid = Grid(title=f"Expected {result.reward} of a slate, 95 % intervals", title_justify="left")
     headings: tuple[str, ...]
@@ -227,7 +229,7 @@ def _show(result: OffPolicyResult | PairedResult) -> None:
 
 
 def _value(value: Any) -> str:
-    from eval.off_policy import Unsupported
+    from eval.off_policy.samples import Unsupported
 
     return f"not supported: {value.reason}" if isinstance(value, Unsupported) else str(value)
 

@@ -62,7 +62,7 @@ def ranking(
     predictions: Annotated[
         Path | None, typer.Option(help="Write every list to this .parquet file, so that all can be worked out again.")
     ] = None,
-    peers: Annotated[bool, typer.Option(help="Library recommenders and the LM that is not tuned, beside ours.")] = True,
+    library: Annotated[bool, typer.Option(help="LensKit's recommenders and the untuned LM, beside ours.")] = True,
     users: Annotated[int, typer.Option(help="Rank the cases of at most so many users, drawn by a hash.", min=2)] = 2000,
     seed: Annotated[int, typer.Option(help="Seed of sampling, fits and intervals.")] = 0,
     published: Annotated[
@@ -103,7 +103,7 @@ def ranking(
             part="valid" if part == "valid" else "test",
             users=users,
             seed=seed,
-            peers=peers,
+            library=library,
             compare=compare,
             cache=RankingCache(fresh),
             report=report,

@@ -65,7 +65,7 @@ def report(
             "(default: all that apply)."
         ),
     ] = None,
-    peers: Annotated[bool, typer.Option(help="Library recommenders and the untuned LM in the ranking.")] = True,
+    library: Annotated[bool, typer.Option(help="Library recommenders and the untuned LM in the ranking.")] = True,
     users: Annotated[int, typer.Option(help="Rank the cases of at most so many users, drawn by a hash.", min=2)] = 2000,
     published: Annotated[
         Path | None, typer.Option("--rows", help="Folder of the rows of the protocol llara, which do not come with us.")
@@ -115,7 +115,7 @@ def report(
             model=model,
             policies=own,
             protocols=protocol,
-            peers=peers,
+            library=library,
             users=users,
             rows=published,
             seed=seed,

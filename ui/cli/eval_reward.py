@@ -11,7 +11,7 @@ from ui.cli.options import DataOption
 from ui.cli.terminal import JsonOption, out, print_json, steps
 
 if TYPE_CHECKING:
-    from eval.reward import RewardReport
+    from eval.reward.report import RewardReport
 
 _HIDDEN = ("model", "probabilities", "notes", "ci", "reliability", "best_of_n", "slices", "first", "second")
 _SLICE_FIGURES = ("auc_within_user", "ece", "rating_rmse")
@@ -52,7 +52,7 @@ def reward(
     as_json: JsonOption = False,
 ) -> None:
     """Judge a reward model on the rated slates: who is told apart, how true its probabilities are, where it leads."""
-    from eval.reward import judge
+    from eval.reward.report import judge
 
     models = [model] if against is None else [model, against]
     with steps() as report:

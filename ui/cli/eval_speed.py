@@ -30,10 +30,10 @@ def speed(
     Each runs with its defaults but for the number of steps, and writes nothing that stays. The probes of PPO are left
     out, as is the validation of the reward model but for one.
     """
-    from eval.speed.training import COMMANDS, machine, measure
+    from eval.speed import COMMANDS, machine, measure_training
 
     with steps() as report:
-        rows = list(measure(data, model, command or COMMANDS, count, report))
+        rows = list(measure_training(data, model, command or COMMANDS, count, report))
     where = machine()
     if as_json:
         print_json({"data": data, "machine": where, "rows": [row.to_json(rows[0]) for row in rows]})

@@ -1,4 +1,4 @@
-"""Contenders: the rows of a ranking table, each made only when its lists are not known yet."""
+"""Methods: the rows of a ranking table, each made only when its lists are not known yet."""
 
 from __future__ import annotations
 
@@ -20,19 +20,16 @@ from agent.policy.item_lm import ADAPTER_FILE, POLICY_FILE, ROW_MAKER_FILE, Poli
 from agent.policy.loading import Foundation
 from agent.retrieval.text_encoder import encoder_path
 from eval.metrics import Scorer
-from eval.policy import factorization as peers
 from eval.ranking import baselines
-from eval.ranking import lenskit_baselines as library_peers
+from eval.ranking import lenskit_baselines as lenskit
+from eval.ranking.baselines import TEMPLATE, SameHistories, untuned_policy
 from eval.ranking.cache import digest, digest_files
 from eval.ranking.cases import Cases, CaseScorer, by_history
-from eval.ranking.lenskit_baselines import FittedPeer, Peer
+from eval.ranking.lenskit_baselines import Chosen, FittedBaseline, LibraryBaseline, Tuning, tune
 from eval.ranking.list_metrics import ItemTraits
-from eval.ranking.run import Contender, Kind, PolicySource, RankingRun
-from eval.ranking.scorers import SameHistories
-from eval.ranking.tuning import Chosen, Tuning, tune
-from eval.ranking.untuned import TEMPLATE, untuned_policy
+from eval.ranking.run import Kind, Method, PolicySource, RankingRun
 
-NO_PEERS = "Library peers are left out: install them with `pip install -e .[peers]`."
+NO_LIBRARY = "Library baselines are left out: install them with `pip install -e .[baselines]`."
 WITHOUT_LM = " without the LM"
 BY_MEANING = ", with text meaning"
 
@@ -76,34 +73,34 @@ class Fitted:
         return ItemTraits.of(self.past, self.catalogue.category_matrix)
 
 
-def simple(name: str, make: Callable[[], Scorer], kind: Kind = "baseline") -> Contender:
+def simple(name: str, make: Callable[[], Scorer], kind: Kind = "baseline") -> Method:
     """A row whose scorer reads the history alone."""
-    return Contender(name, kind, digest("simple", name), lambda: by_history(make()))
+    return Method(name, kind, digest("simple", name), lambda: by_history(make()))
 
 
-def popularity(fitted: Fitted) -> Contender:
+def popularity(fitted: Fitted) -> Method:
     """How many people rated the item."""
     return simple("popularity", lambda: baselines.popularity(fitted.past, fitted.n_items))
 
 
-def item_mean(fitted: Fitted) -> Contender:
+def item_mean(fitted: Fitted) -> Method:
     """The item's mean stars."""
     return simple("item mean", lambda: baselines.item_mean(fitted.past, fitted.n_items))
 
 
-def retriever(fitted: Fitted) -> Contender:
+def retriever(fitted: Fitted) -> Method:
     """Our sequence retriever alone."""
     return simple("retriever", lambda: baselines.retriever(fitted.evidence))
 
 
-def feature(fitted: Fitted, name: str, column: str) -> Contender:
+def feature(fitted: Fitted, name: str, column: str) -> Method:
     """One number of our evidence alone."""
     return simple(name, lambda: baselines.evidence(fitted.features, column))
 
 
 def library(
     fitted: Fitted, tuning: Callable[[], Tuning], stars: bool, names: Sequence[str] | None = None
-) -> tuple[list[Contender], list[str]]:
+) -> tuple[list[Method], list[str]]:
     """Rows of the library's recommenders, tuned on validation; with the extra missing, none and a note that says so.
 
     Args:
@@ -112,78 +109,82 @@ def library(
         stars: those that predict ratings, or those that foresee what comes next.
         names: of them, only these.
     """
-    if not fitted.run.peers:
+    if not fitted.run.library:
         return [], []
-    if not peers.available():
-        return [], [NO_PEERS]
+    if not lenskit.available():
+        return [], [NO_LIBRARY]
     tuning = functools.cache(tuning)
-    chosen = [peer for peer in library_peers.PEERS if peer.stars == stars and (names is None or peer.name in names)]
-    notes = [
-        f"{peer.name} (LensKit) is left out: it is for catalogues of up to {peer.largest:,} items."
-        for peer in chosen
-        if fitted.n_items > peer.largest
+    chosen = [
+        baseline
+        for baseline in lenskit.BASELINES
+        if baseline.stars == stars and (names is None or baseline.name in names)
     ]
-    return [_peer(fitted, tuning, peer) for peer in chosen if fitted.n_items <= peer.largest], notes
+    notes = [
+        f"{baseline.name} (LensKit) is left out: it is for catalogues of up to {baseline.largest:,} items."
+        for baseline in chosen
+        if fitted.n_items > baseline.largest
+    ]
+    return [_library_row(fitted, tuning, baseline) for baseline in chosen if fitted.n_items <= baseline.largest], notes
 
 
-def _peer(fitted: Fitted, tuning: Callable[[], Tuning], peer: Peer) -> Contender:
+def _library_row(fitted: Fitted, tuning: Callable[[], Tuning], baseline: LibraryBaseline) -> Method:
     run = fitted.run
 
     @functools.cache
     def chosen() -> Chosen:
-        return tune(peer, tuning(), run.cache, run.report, run.seed)
+        return tune(baseline, tuning(), run.cache, run.report, run.seed)
 
     def make() -> CaseScorer:
-        return FittedPeer(peer, chosen().settings, fitted.past, run.seed).scorer(chosen().recent)
+        return FittedBaseline(baseline, chosen().settings, fitted.past, run.seed).scorer(chosen().recent)
 
-    models = [dict(settings) for settings in peer.models]
-    key = digest("peer", peer.name, models, peer.recent, library_peers.library_version())
-    return Contender(f"{peer.name} (LensKit)", "peer", key, make, lambda: chosen().about)
+    models = [dict(settings) for settings in baseline.models]
+    key = digest("library", baseline.name, models, baseline.recent, lenskit.library_version())
+    return Method(f"{baseline.name} (LensKit)", "library", key, make, lambda: chosen().about)
 
 
-def untuned(fitted: Fitted) -> list[Contender]:
+def untuned(fitted: Fitted) -> list[Method]:
     """The pretrained LM as it comes, and the same network with random weights."""
     run = fitted.run
-    if not run.peers:
+    if not run.library:
         return []
     rows = []
     for name, drawn in (("untuned LM", False), ("untuned LM with random weights", True)):
 
         def make(drawn: bool = drawn) -> CaseScorer:
             policy = untuned_policy(fitted.catalogue, fitted.evidence, run.model, run.template, drawn, run.seed)
-            return Voices(lambda: policy, fitted).whole
+            return PolicyScores(lambda: policy, fitted).whole
 
         template = (run.template or prompts.load(TEMPLATE)).reference["hash"]
-        rows.append(Contender(name, "baseline", digest("untuned", drawn, base_digest(run.model), template), make))
+        rows.append(Method(name, "baseline", digest("untuned", drawn, base_digest(run.model), template), make))
     return rows
 
 
-def policies(fitted: Fitted) -> list[Contender]:
+def policies(fitted: Fitted) -> list[Method]:
     """Two rows for each of our policies: without its LM, and whole."""
     rows = []
     for source in fitted.run.policies:
-        voices, key = voices_of(fitted, source), policy_digest(source, fitted.run.model)
+        scores, key = scores_of(fitted, source), policy_digest(source, fitted.run.model)
         rows.append(
-            Contender(
+            Method(
                 source.name + WITHOUT_LM,
                 "ours",
                 digest("evidence", key),
-                functools.partial(_given, voices.evidence_only),
+                functools.partial(_given, scores.evidence_only),
             )
         )
-        rows.append(Contender(source.name, "ours", digest("whole", key), functools.partial(_given, voices.whole)))
+        rows.append(Method(source.name, "ours", digest("whole", key), functools.partial(_given, scores.whole)))
     return rows
 
 
-def by_meaning(fitted: Fitted) -> tuple[list[Contender], list[str]]:
+def by_meaning(fitted: Fitted) -> tuple[list[Method], list[str]]:
     """Each of our policies with text meaning in the place of its LM, as the chat ranks without one; and notes."""
     if encoder_path() is None:
         return [], ["Rows with text meaning are left out: fetch the sentence encoder with `concierge data fetch`."]
     rows = []
     for source in fitted.run.policies:
-        voices, key = voices_of(fitted, source), policy_digest(source, fitted.run.model)
+        scores, key = scores_of(fitted, source), policy_digest(source, fitted.run.model)
         name = f"{source.name}{WITHOUT_LM}{BY_MEANING}"
-        rows.append(Contender(name, "ours", digest("meaning", key), functools.partial(_given, voices.by_meaning)))
+        rows.append(Method(name, "ours", digest("meaning", key), functools.partial(_given, scores.by_meaning)))
     return rows, []
 
 
@@ -191,17 +192,17 @@ def _given(scorer: CaseScorer) -> CaseScorer:
     return scorer
 
 
-def voices_of(fitted: Fitted, source: PolicySource) -> Voices:
-    """A policy's two voices over a protocol's past; it is loaded when first heard."""
+def scores_of(fitted: Fitted, source: PolicySource) -> PolicyScores:
+    """A policy's scores over a protocol's past; it is loaded when it is first asked."""
 
     def make() -> Policy:
         policy = fitted.foundation.policy(source.adapter, fitted.run.model)
         return policy if source.template is None else policy.with_template(source.template)
 
-    return Voices(make, fitted)
+    return PolicyScores(make, fitted)
 
 
-class Voices:
+class PolicyScores:
     """What a policy's evidence and its LM say, worked out once for all rows that ask about the same cases in turn."""
 
     def __init__(self, make: Callable[[], Policy], fitted: Fitted) -> None:

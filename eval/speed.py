@@ -5,15 +5,17 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import numpy as np
 import torch
 
 from agent.policy.item_lm import best_device, best_dtype
+from agent.recommender import Recommender
 from training.ppo.recipe import train_ppo
 from training.ppo.settings import PpoSettings
 from training.progress import Progress, silent
@@ -101,7 +103,7 @@ class Stopwatch:
         )
 
 
-def measure(
+def measure_training(
     data: str = "ml-100k",
     model: str | None = None,
     commands: Sequence[str] = COMMANDS,
@@ -163,3 +165,42 @@ def _ppo(folder: Path, data: str, model: str | None, steps: int, report: Progres
     watch, settings = Stopwatch(report), PpoSettings(steps=steps, save_steps=steps, probe_every=0)
     train_ppo(folder, data, model, settings=settings, report=watch)
     return watch.speed("ppo", "pick from a slate", settings.slates * settings.generations, PpoSettings().steps)
+
+
+WISHES = (
+    "a tense thriller from the 90s",
+    "something like Alien but funny",
+    "no horror, please, and older than 1980",
+    "gangsters and a heist",
+    "a comedy for a rainy Sunday",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """Milliseconds of a kind of turn: median and 90th percentile over ``turns`` turns, and the median of each part."""
+
+    about: str
+    turns: int
+    median: float
+    p90: float
+    parts: Mapping[str, float]
+
+
+def measure_turns(recommender: Recommender, turns: int = 20) -> list[Timing]:
+    """Time turns without a history and with a user's whole past; the first turn of each kind is not counted."""
+    users = recommender.users()
+    kinds: list[tuple[str, Sequence[str | None]]] = [
+        ("a new user", [None]),
+        ("a user with a past", [users[i] for i in np.linspace(0, len(users) - 1, turns).astype(int)]),
+    ]
+    timings = []
+    for about, people in kinds:
+        answers = [
+            recommender.recommend(user=people[turn % len(people)], ask=WISHES[turn % len(WISHES)])
+            for turn in range(turns + 1)
+        ][1:]
+        total = [answer.latency_ms for answer in answers]
+        parts = {part: float(np.median([a.timings_ms[part] for a in answers])) for part in answers[0].timings_ms}
+        timings.append(Timing(about, turns, float(np.median(total)), float(np.quantile(total, 0.9)), parts))
+    return timings
