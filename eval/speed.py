@@ -1,4 +1,4 @@
-"""Speed of the training commands: short runs of each, one after the other on the same machine."""
+"""Speed: how long the training commands take, one after the other on the same machine, and how long a turn."""
 
 from __future__ import annotations
 

@@ -25,13 +25,11 @@ from agent.store.feedback import FeedbackLog
 from eval.off_policy.self_check import Alarm, Coverage, SelfCheck
 from eval.policy import table as policy_table
 from eval.ranking import lenskit_baselines as lenskit
-from eval.report import building, gathering, log_sources, manifest, model_sources, run
+from eval.report import building, manifest, sources
 from eval.report.blocks import Report, Text, slug
 from eval.report.building import build, write
-from eval.report.documents import PolicyDocument
-from eval.report.gathering import from_file
-from eval.report.reading import ReportError, read_document
-from eval.report.run import ReportRun
+from eval.report.documents import PolicyDocument, ReportError, read_document
+from eval.report.sources import ReportRun, from_file
 from tests.feedback_writer import feedback_event
 from ui.cli.main import app
 
@@ -105,7 +103,7 @@ def small(few: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pa
     folder = tmp_path_factory.mktemp("report")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CONCIERGE_CACHE", str(folder / "cache"))
-        patch.setattr(run, "load_dataset", lambda name: few)
+        patch.setattr(sources, "load_dataset", lambda name: few)
         patch.setattr(manifest, "load_dataset", lambda name: few)
         patch.setattr(EvidenceModel, "cached", partial(EvidenceModel.cached, config=QUICK))
         patch.setattr(lenskit, "TRIALS", ({"embedding_size": 8, "regularization": 0.1},))
@@ -208,7 +206,7 @@ def test_a_second_run_works_nothing_out(asked: ReportRun, made: Report, monkeypa
         raise AssertionError("worked out again")
 
     monkeypatch.setattr(policy_table, "evaluate_policies", never)
-    monkeypatch.setattr(model_sources, "evaluate_all", never)
+    monkeypatch.setattr(sources, "evaluate_all", never)
     asked = replace(asked, protocols=("leave-one-out",))
     again = build(asked, ("ranking", "policy"))
     before = [source for source in made.sources if source.kind in ("ranking", "policy")]
@@ -247,7 +245,7 @@ def test_a_section_that_cannot_be_made_says_why_unless_it_was_asked_for(
     def refused(run: ReportRun) -> Any:
         raise ReportError("no slates of ten rated items")
 
-    monkeypatch.setattr(gathering, "GATHERERS", {name: refused for name in building.SECTIONS})
+    monkeypatch.setattr(sources, "GATHERERS", {name: refused for name in building.SECTIONS})
     found = build(asked)
     assert [section.name for section in found.sections] == list(building.SECTIONS)
     assert all(
@@ -280,7 +278,7 @@ def without(value: dict[str, Any], *steps: str | int) -> dict[str, Any]:
 def test_a_document_from_a_file_is_shown_as_it_is(
     policy_json: dict[str, Any], tmp_path: Path, small: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(gathering, "GATHERERS", {})
+    monkeypatch.setattr(sources, "GATHERERS", {})
     policy_json["rows"][0]["click_rate"] = 0.123456789
     path = printed(tmp_path, "policy.json", policy_json)
     found = build(ReportRun(), files=[from_file(path)])
@@ -361,7 +359,7 @@ def test_every_document_has_its_section(tmp_path: Path, small: Path) -> None:
         for item, share in (("1", 0.6), ("2", 0.4)) * 100
     ]
     logged = printed(tmp_path, "log.jsonl", "\n".join(json.dumps(line) for line in lines))
-    sources, reasons = log_sources.of_log(ReportRun(), logged)
+    found, reasons = sources.of_log(ReportRun(), logged)
     assert not reasons
     speed = {
         "command": "sft", "sample": "row", "steps": 8, "seconds_a_step": 1.0, "samples_per_second": 9.0,
@@ -370,7 +368,7 @@ def test_every_document_has_its_section(tmp_path: Path, small: Path) -> None:
     documents = {
         "reward": reward_json(),
         "check": {"seed": 0, **json.loads(json.dumps(check.to_json()))},
-        "log": json.loads(json.dumps(sources[0].value)),
+        "log": json.loads(json.dumps(found[0].value)),
         "speed": {
             "data": "ml-100k",
             "machine": {"device": "cpu", "name": "2 cores", "dtype": "float32"},

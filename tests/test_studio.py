@@ -19,8 +19,7 @@ from agent.records.state import Event
 from agent.store.feedback import FeedbackLog
 from agent.store.template_serving import ServedTemplates, Serving, Share
 from agent.store.template_versions import TemplateStore
-from eval.live.experiments import METRICS as LIVE_METRICS
-from eval.live.experiments import Arm, Report
+from eval.live.experiments import EXPERIMENT_METRICS, Arm, Report
 from eval.metrics import Interval
 from prompts import PromptError
 from ui.chat.session import Session
@@ -138,10 +137,10 @@ def test_a_template_of_another_role_shows_all_its_examples() -> None:
 
 def test_the_report_says_which_figures_are_better(people: Recommender, log: FeedbackLog) -> None:
     up = Interval(0.2, 0.1, 0.3)
-    arms = [Arm(f"state@{n}", str(n), 9, 9, dict.fromkeys(LIVE_METRICS, up)) for n in (1, 2)]
+    arms = [Arm(f"state@{n}", str(n), 9, 9, dict.fromkeys(EXPERIMENT_METRICS, up)) for n in (1, 2)]
     shares = (Share("state", 1, 0.5), Share("state", 3, 0.5))
     now = Serving(1, "state", 0.0, "ann", "", "experiment", shares, None)
-    shown = html.report_html(Report(tuple(arms), (dict.fromkeys(LIVE_METRICS, up),)), 0.0, now)
+    shown = html.report_html(Report(tuple(arms), (dict.fromkeys(EXPERIMENT_METRICS, up),)), 0.0, now)
     assert shown.count('class="better"') == 2
     assert shown.count('class="worse"') == 1, "more rejections are worse"
     assert "The experiment since 1970" in shown

@@ -14,7 +14,7 @@ from agent.store.logged_impression import LoggedImpression, read_impressions
 from agent.store.template_serving import ServedTemplates
 from eval.metrics import Interval, cluster_bootstrap, cluster_difference
 
-METRICS: Mapping[str, str] = {
+EXPERIMENT_METRICS: Mapping[str, str] = {
     "click_through": "share of slates with at least one film taken up",
     "clicks": "films taken up a slate",
     "rejections": "films turned down a slate",
@@ -87,7 +87,7 @@ def report(
             own,
             len(groups[own]),
             len(set(clusters[own])),
-            {metric: cluster_bootstrap(values[own][metric], clusters[own]) for metric in METRICS},
+            {metric: cluster_bootstrap(values[own][metric], clusters[own]) for metric in EXPERIMENT_METRICS},
         )
         for own in order
     )
@@ -95,7 +95,7 @@ def report(
     differences = tuple(
         {
             metric: cluster_difference(values[own][metric], clusters[own], values[base][metric], clusters[base])
-            for metric in METRICS
+            for metric in EXPERIMENT_METRICS
         }
         for own in order[1:]
     )

@@ -1,4 +1,7 @@
-"""Baselines: what a policy has to beat, as scorers."""
+"""Baselines: what a policy has to beat, as scorers; also the pretrained LM as it comes.
+
+The untuned LM and the same network with random weights say whether pretraining is worth anything.
+"""
 
 from __future__ import annotations
 

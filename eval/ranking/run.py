@@ -1,4 +1,4 @@
-"""Ranking run: what is compared, on which cases."""
+"""Ranking run: what is compared, on which cases, and what a protocol needs of a data set."""
 
 from __future__ import annotations
 

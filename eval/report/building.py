@@ -10,25 +10,28 @@ from pathlib import Path
 from typing import Any
 
 from agent.data.atomic import write_whole
-from eval.report import experiments, live, off_policy, pictures, policy, ppo, ranking, reward, speed
 from eval.report.blocks import Part, Plot, Plots, Report, Section, Source, Text
-from eval.report.gathering import gather
+from eval.report.charts import javascript, require_pictures, svg
+from eval.report.documents import ReportError, checked
+from eval.report.live import experiments_section, live_section
 from eval.report.manifest import manifest
-from eval.report.markdown import markdown
-from eval.report.page import html
-from eval.report.reading import ReportError, checked
-from eval.report.run import Gathered, ReportRun
+from eval.report.off_policy import off_policy_section
+from eval.report.page import html, markdown
+from eval.report.ranking import policy_section, ranking_section
+from eval.report.reward import reward_section
+from eval.report.sources import Gathered, ReportRun, gather
+from eval.report.training import ppo_section, speed_section
 from training.progress import Progress, silent
 
 SECTIONS: Mapping[str, Callable[[Sequence[Source]], Section]] = {
-    "ranking": ranking.section,
-    "policy": policy.section,
-    "reward": reward.section,
-    "off-policy": off_policy.section,
-    "live": live.section,
-    "experiments": experiments.section,
-    "ppo": ppo.section,
-    "speed": speed.section,
+    "ranking": ranking_section,
+    "policy": policy_section,
+    "reward": reward_section,
+    "off-policy": off_policy_section,
+    "live": live_section,
+    "experiments": experiments_section,
+    "ppo": ppo_section,
+    "speed": speed_section,
 }
 """The sections in the order of the report."""
 
@@ -54,7 +57,7 @@ def build(
     unknown = [name for name in sections if name not in SECTIONS]
     if unknown:
         raise ReportError(f"unknown section {unknown[0]!r}: use one of {', '.join(SECTIONS)}")
-    pictures.require()
+    require_pictures()
     given: dict[str, list[Source]] = {}
     for source in files:
         checked(source.kind, source.value, source.how)
@@ -111,11 +114,11 @@ def write(report: Report, output: Path, progress: Progress = silent) -> list[Pat
     paths: dict[int, str] = {}
     for number, (plot, small) in enumerate(every):
         progress("drawing", number, len(every))
-        svgs[id(plot)] = pictures.svg(plot.chart, small)
+        svgs[id(plot)] = svg(plot.chart, small)
         paths[id(plot)] = f"{plots.name}/{number + 1:02d}-{plot.name[:60].strip('-')}.svg"
     progress("drawing", len(every), len(every))
     texts = {
-        page: html(report, svgs, pictures.javascript()),
+        page: html(report, svgs, javascript()),
         page.with_suffix(".md"): markdown(report, paths),
         page.with_suffix(".json"): json.dumps(as_json(report), ensure_ascii=False, indent=1, allow_nan=False) + "\n",
     }

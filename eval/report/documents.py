@@ -1,11 +1,14 @@
-"""Report documents: what the verbs that compare models print with ``--json``, checked field by field."""
+"""Report documents: what verbs print with ``--json``, read from files and checked field by field."""
 
 from __future__ import annotations
 
+import json
 import math
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from eval.metrics import Interval
 
@@ -210,3 +213,229 @@ class RewardDocument(Document):
     missing: dict[str, int]
     rows: list[RewardRow] = Field(min_length=1)
     paired: dict[str, Any] | None
+
+
+class CoverageRow(Document):
+    """How often one estimator's intervals held the truth."""
+
+    case: str
+    estimator: str
+    replications: int
+    truth: float
+    mean: Number
+    covered: float
+    refused: float
+    passed: bool
+
+
+class AlarmRow(Document):
+    """How often a broken log was refused."""
+
+    case: str
+    replications: int
+    refused: float
+    reason: str
+    passed: bool
+
+
+class SelfCheckDocument(Document):
+    """What ``concierge eval off-policy --self-check --json`` prints."""
+
+    passed: bool
+    coverage: list[CoverageRow] = Field(min_length=1)
+    alarms: list[AlarmRow]
+
+
+class Refused(Document):
+    """Why there is no estimate."""
+
+    reason: str
+
+
+class EstimateRow(Document):
+    """One estimator on a log: the value of a target, or of two and their difference."""
+
+    estimator: str
+    value: Bounds | Refused | None = None
+    new: Bounds | Refused | None = None
+    old: Bounds | Refused | None = None
+    difference: Bounds | Refused | None = None
+    weights: dict[str, float] | None = None
+
+
+class OffPolicyDocument(Document):
+    """What ``concierge eval off-policy --json`` prints of a log."""
+
+    log: str = "a log"
+    supported: bool
+    reward: str
+    logged: Bounds
+    rows: list[EstimateRow] = Field(min_length=1)
+    diagnostics: dict[str, Any] | list[dict[str, Any]]
+    target: str | None = None
+    new: str | None = None
+    old: str | None = None
+
+
+class PeriodFigures(Document):
+    """The chat's figures over some time."""
+
+    start: str
+    conversations: int
+    slates: int
+    items: int
+    reactions: int
+    metrics: dict[str, Bounds | None]
+
+
+class LiveDocument(Document):
+    """What ``concierge eval live --json`` prints."""
+
+    by: str
+    total: PeriodFigures | None
+    periods: list[PeriodFigures]
+
+
+class ArmFigures(Document):
+    """One version of a template in an experiment."""
+
+    template: str
+    slates: int
+    conversations: int
+    figures: dict[str, Bounds]
+
+
+class ExperimentsDocument(Document):
+    """What ``concierge prompts experiment --json`` prints without versions."""
+
+    role: str = "state"
+    arms: list[ArmFigures]
+    differences: list[dict[str, Bounds]]
+
+
+class Curve(Document):
+    """One figure of a training run."""
+
+    title: str
+    unit: str
+    steps: list[int]
+    values: list[float]
+
+
+class Probe(Document):
+    """One probe of a training run."""
+
+    step: int
+    kl: float
+    gain: float
+    click_rate: float
+    standard_error: float = 0.0
+
+
+class CurvesDocument(Document):
+    """The file ``curves.json`` of a PPO run."""
+
+    series: dict[str, Curve]
+    over_optimisation: list[Probe]
+
+
+class SpeedRow(Document):
+    """One training command's short run."""
+
+    command: str
+    sample: str
+    steps: int
+    seconds_a_step: float
+    samples_per_second: float
+    seconds_preparing: float
+    wall_seconds: float
+    whole_run_seconds: float
+    samples_per_second_ratio: float
+
+
+class SpeedDocument(Document):
+    """What ``concierge eval speed --json`` prints."""
+
+    data: str
+    machine: dict[str, Any]
+    rows: list[SpeedRow] = Field(min_length=1)
+
+
+class ReportError(ValueError):
+    """A report cannot be made as asked; the message names the file and the field, or what to give."""
+
+
+KINDS: Mapping[str, tuple[type[Document], tuple[str, ...]]] = {
+    "ranking": (RankingDocument, ("rows.0.protocol", "left_out")),
+    "policy": (PolicyDocument, ("rare_items",)),
+    "reward": (RewardDocument, ("rows.0.reliability",)),
+    "off-policy": (SelfCheckDocument, ("coverage",)),
+    "off-policy-log": (OffPolicyDocument, ("diagnostics",)),
+    "live": (LiveDocument, ("periods",)),
+    "experiments": (ExperimentsDocument, ("arms",)),
+    "ppo": (CurvesDocument, ("over_optimisation",)),
+    "speed": (SpeedDocument, ("machine",)),
+}
+"""The documents by name: how each is checked, and a field that only it has."""
+
+
+def read_document(path: Path) -> tuple[str, dict[str, Any]]:
+    """Which document a file holds, and the document.
+
+    Raises:
+        ReportError: the file is missing, no JSON object, none of the documents, or a field of it is missing or wrong;
+            the message names the file and the field.
+    """
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ReportError(f"{path} is no file: give what a verb printed with --json") from None
+    except (OSError, ValueError) as error:
+        raise ReportError(f"{path} cannot be read as JSON: {error}") from error
+    if not isinstance(value, dict):
+        raise ReportError(f"{path}: a JSON object is needed, as a verb prints it with --json")
+    for kind, (_, marks) in KINDS.items():
+        if any(_holds(value, mark) for mark in marks):
+            checked(kind, value, str(path))
+            return kind, value
+    known = ", ".join(f"{marks[0].replace('.0.', '[0].')} ({kind})" for kind, (_, marks) in KINDS.items())
+    raise ReportError(f"{path}: no document that a report can show: none of these fields is there: {known}")
+
+
+def checked(kind: str, value: Mapping[str, Any], where: str) -> Document:
+    """The document with its fields checked.
+
+    Raises:
+        ReportError: a field is missing or wrong; the message begins with ``where`` and names the field.
+    """
+    model, _ = KINDS[kind]
+    try:
+        return model.model_validate(value)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise ReportError(f"{where}: field {_field(first['loc'])}: {_reason(first)}") from error
+
+
+def _holds(value: Any, mark: str) -> bool:
+    for step in mark.split("."):
+        if isinstance(value, list):
+            value = value[0] if value else None
+        elif isinstance(value, dict) and step in value:
+            value = value[step]
+        else:
+            return False
+    return True
+
+
+def _field(location: tuple[int | str, ...]) -> str:
+    # Names of the alternatives of a union are no fields.
+    steps = [step for step in location if step not in ("Bounds", "Refused")]
+    return "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in steps).lstrip(".") or "(all)"
+
+
+def _reason(error: Any) -> str:
+    if error["type"] == "missing":
+        return "is missing"
+    text = str(error["msg"]).removeprefix("Value error, ")
+    given = json.dumps(error["input"], default=str)
+    return text if error["type"] == "value_error" else f"{text[:1].lower()}{text[1:]}, not {given[:80]}"

@@ -1,4 +1,4 @@
-"""Live section: what people did with what the chat showed them, over time."""
+"""Live sections: what people did with what the chat showed, over time and by version of a template."""
 
 from __future__ import annotations
 
@@ -6,11 +6,27 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import altair as alt
 
+from eval.live.experiments import EXPERIMENT_METRICS
 from eval.live.figures import METRICS
 from eval.metrics import Interval
 from eval.report import charts
-from eval.report.blocks import Block, Cell, Part, Plot, Plots, Section, Source, Table, Text, count, figure, label
-from eval.report.log_documents import LiveDocument
+from eval.report.blocks import (
+    Block,
+    Cell,
+    Part,
+    Plot,
+    Plots,
+    Section,
+    Source,
+    Table,
+    Text,
+    count,
+    difference,
+    figure,
+    label,
+)
+from eval.report.blocks import label as named
+from eval.report.documents import ExperimentsDocument, LiveDocument
 
 METHOD = "95 % intervals: percentile bootstrap over conversations, 2,000 draws, seed 0"
 EMPTY = "The feedback log is empty: nothing was shown to anybody yet. Chat first, with `concierge chat`."
@@ -24,12 +40,12 @@ UNITS: Mapping[str, str] = {
 }
 
 
-def section(sources: Sequence[Source]) -> Section:
+def live_section(sources: Sequence[Source]) -> Section:
     """The section from what ``concierge eval live --json`` prints."""
     parts = []
     for source in sources:
         document = LiveDocument.model_validate(source.value)
-        parts.append(Part("", list(_blocks(document))))
+        parts.append(Part("", list(_live_blocks(document))))
     lead = (
         "The chat's own feedback log: the last word on a film stands, and what was taken back does not count. A "
         "conversation counts whole in the period of its first slate."
@@ -37,7 +53,7 @@ def section(sources: Sequence[Source]) -> Section:
     return Section("live", "Live figures", lead, parts)
 
 
-def _blocks(document: LiveDocument) -> Iterator[Block]:
+def _live_blocks(document: LiveDocument) -> Iterator[Block]:
     total = document.total
     if total is None:
         yield Text(EMPTY)
@@ -110,3 +126,58 @@ def tab_plot(document: LiveDocument, name: str) -> alt.LayerChart:
         "usermeta": {"embedOptions": {"renderer": "svg", "actions": False}},
     }
     return alt.LayerChart.from_dict(shown)
+
+
+NO_EXPERIMENTS = "No version of a template has served anybody yet: chat first, with `concierge chat`."
+
+
+def experiments_section(sources: Sequence[Source]) -> Section:
+    """The section from what ``concierge prompts experiment --json`` prints."""
+    parts = []
+    for source in sources:
+        document = ExperimentsDocument.model_validate(source.value)
+        parts.append(Part(f"Templates of role {document.role}", list(_experiments_blocks(document))))
+    lead = (
+        "A template is measured like a policy: versions share the conversations, and the differences compare these two "
+        "groups of conversations."
+    )
+    return Section("experiments", "Experiments of templates", lead, parts)
+
+
+def _experiments_blocks(document: ExperimentsDocument) -> Iterator[Block]:
+    if not document.arms:
+        yield Text(NO_EXPERIMENTS)
+        return
+    arms = document.arms
+    # The same reference may be saved twice with another text.
+    names = [
+        own.template if sum(own.template == other.template for other in arms) == 1 else f"{own.template} ({k + 1})"
+        for k, own in enumerate(arms)
+    ]
+    plots = []
+    for metric, about in EXPERIMENT_METRICS.items():
+        dots = [(name, "ours", {"": arm.figures[metric].interval}) for name, arm in zip(names, arms, strict=True)]
+        values = "; ".join(f"{name}: {figure(own['']).text}" for name, _, own in dots)
+        plots.append(Plot(named(metric).capitalize(), f"{about}: {values}.", charts.dots(dots, about)))
+    yield Plots(tuple(plots))
+    rows = []
+    for name, arm, differences in zip(names, arms, ({}, *document.differences), strict=True):
+        for metric in EXPERIMENT_METRICS:
+            less = differences.get(metric)
+            cell = Cell("–") if less is None else difference(less.interval, 3)
+            rows.append(
+                [
+                    Cell(name),
+                    Cell(named(metric)),
+                    count(arm.slates),
+                    count(arm.conversations),
+                    figure(arm.figures[metric].interval, 3),
+                    cell,
+                ]
+            )
+    slates = sum(own.slates for own in arms)
+    yield Table(
+        f"{slates:,} slates in {sum(own.conversations for own in arms):,} conversations; {METHOD}.",
+        ("version", "figure", "slates", "conversations", "value", f"less {names[0]}"),
+        rows,
+    )

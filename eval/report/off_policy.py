@@ -7,14 +7,13 @@ from collections.abc import Iterator, Sequence
 from eval.metrics import Interval
 from eval.report import charts
 from eval.report.blocks import Block, Cell, Part, Plot, Section, Source, Table, Text, count, difference, figure, number
-from eval.report.documents import Bounds
-from eval.report.log_documents import CoverageRow, OffPolicyDocument, Refused, SelfCheckDocument
+from eval.report.documents import Bounds, CoverageRow, OffPolicyDocument, Refused, SelfCheckDocument
 
 COVERED = (0.93, 0.97)
 """Where the coverage of 95 % intervals has to be over 1,000 replications."""
 
 
-def section(sources: Sequence[Source]) -> Section:
+def off_policy_section(sources: Sequence[Source]) -> Section:
     """The section from what ``concierge eval off-policy --json`` prints, with and without ``--self-check``."""
     parts = []
     for source in sources:

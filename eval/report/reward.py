@@ -36,7 +36,7 @@ STEP_FIGURES = ("click_rate", "mean_rating", "belief", "gap")
 STEP_NAMES = {"belief": "what the model promises", "gap": "promise less click rate"}
 
 
-def section(sources: Sequence[Source]) -> Section:
+def reward_section(sources: Sequence[Source]) -> Section:
     """The section from what ``concierge eval reward --json`` prints."""
     parts: list[Part] = []
     for source in sources:

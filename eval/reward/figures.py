@@ -1,4 +1,4 @@
-"""Figures of a reward model on rated pairs, as statistics that can be bootstrapped over users."""
+"""Figures of a reward model on rated pairs and slices of them, as statistics that can be bootstrapped over users."""
 
 from __future__ import annotations
 

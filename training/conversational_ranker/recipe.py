@@ -3,7 +3,7 @@
 From ratings: people with recent likes stand in for people who talk. One liked film is the wish, up to seven others were
 named before; films come up in talk the more often the better known they are, a talk stays near one kind of film, and
 some people say what the wish is about in the words of those who tagged it (assumptions, not fitted). Whoever talks is
-left out of the ratings that the features are made from.
+left out of the ratings that the features are made from. The weights are those of a conditional logit (McFadden, 1974).
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Sessions with simulated users as a Gymnasium environment: several slates in a row, until the user leaves."""
+"""Sessions with simulated users as a Gymnasium environment: several slates in a row, until the user leaves.
+
+:func:`run_sessions` has a policy play whole sessions and reports what came of each.
+"""
 
 from __future__ import annotations
 

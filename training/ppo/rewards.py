@@ -1,6 +1,7 @@
 """Rewards: small named functions of what came of showing one item, and mixtures of them.
 
-Every named reward lies in [-1, 1], so the weights of a mixture can be compared.
+Every named reward lies in [-1, 1], so the weights of a mixture can be compared. What some of them
+need to know of items beside their ratings are :class:`ItemTraits`.
 """
 
 from __future__ import annotations

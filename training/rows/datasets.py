@@ -5,8 +5,7 @@ rows than fit in memory are no problem. They are rendered by the state template 
 do not depend on a tokenizer.
 
 Nothing of the rated slates' future, of the held-out leave-one-out films, and of a held-out user's films in the
-``train`` split is ever read; see
-:func:`training.rows.datasets.split_histories`.
+``train`` split is ever read; see :func:`split_histories`.
 """
 
 from __future__ import annotations

@@ -95,8 +95,7 @@ def report(
     from eval.live.figures import PERIODS
     from eval.ranking.comparison import PROTOCOLS, released_policies
     from eval.report.building import SECTIONS, build, write
-    from eval.report.gathering import from_file
-    from eval.report.run import ReportRun
+    from eval.report.sources import ReportRun, from_file
 
     for name, value, known in (("section", section, SECTIONS), ("protocol", protocol, PROTOCOLS)):
         unknown = [own for own in value or () if own not in known]

@@ -64,8 +64,8 @@ class LiveTab:
     def on_read(self, span: str, by: str, request: gr.Request) -> Updates:
         """The figures of the log as it is now."""
         # What draws the plots is slow to import, and most visitors only chat.
+        from eval.report.documents import LiveDocument
         from eval.report.live import tab_plot
-        from eval.report.log_documents import LiveDocument
 
         self.access.check(request)
         back = SPANS.get(span)

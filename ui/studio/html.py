@@ -9,8 +9,7 @@ from html import escape
 
 from agent.store.template_serving import Serving, Status
 from agent.store.template_versions import SavedVersion
-from eval.live.experiments import METRICS as LIVE_METRICS
-from eval.live.experiments import Report
+from eval.live.experiments import EXPERIMENT_METRICS, Report
 from eval.metrics import Interval
 from eval.policy.template_trial import METRICS, Trial
 from prompts import PromptError
@@ -118,7 +117,7 @@ def report_html(report: Report, since: float | None, serving: Serving) -> str:
             if difference is not None:
                 sign = _sign(difference, fewer=metric == "rejections")
                 cell = f'<td class="{sign}">{_interval(difference)}</td>'
-            about = f"{LIVE_METRICS[metric]}; {arm.slates:,} slates, {arm.conversations:,} conversations"
+            about = f"{EXPERIMENT_METRICS[metric]}; {arm.slates:,} slates, {arm.conversations:,} conversations"
             rows.append(
                 f"<tr><th scope=row>{escape(arm.template)}: {metric}<small>{about}</small></th>"
                 f"<td>{figure.mean:.3f} [{figure.low:.3f}, {figure.high:.3f}]</td>{cell}</tr>"
