@@ -168,7 +168,7 @@ def findings_of(subject: str) -> list[dict[str, str]]:
 
 
 def test_doctor_compares_packages_with_what_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
-    from ui.cli import health
+    from ui.cli import doctor
 
     versions = {"typer": "0.1", "rich": "999.0"}
     real = metadata.version
@@ -179,7 +179,7 @@ def test_doctor_compares_packages_with_what_is_needed(monkeypatch: pytest.Monkey
         return versions.get(name) or real(name)
 
     monkeypatch.setattr(metadata, "version", version)
-    found = {finding.subject: finding for finding in health.check()}
+    found = {finding.subject: finding for finding in doctor.check()}
     assert (found["typer"].status, found["jinja2"].status, found["rich"].status) == ("problem", "problem", "warning")
     assert found["jinja2"].detail == "not installed"
     assert found["typer"].fix.startswith("pip install 'typer")

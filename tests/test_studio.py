@@ -25,8 +25,7 @@ from prompts import PromptError
 from ui.chat.session import Session
 from ui.studio import html
 from ui.studio.access import Access
-from ui.studio.preview import Pick, Preview, example_preview
-from ui.studio.samples import samples
+from ui.studio.preview import Pick, Preview, example_preview, samples
 from ui.studio.tab import UNSAVED, StudioTab
 
 ANN, EVE = (cast(gr.Request, SimpleNamespace(username=name)) for name in ("ann", "eve"))

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
-from ui.cli.options import DataOption, ModelOption
-from ui.cli.terminal import JsonOption, out, print_json, sub_app, working
+from ui.cli.terminal import DataOption, JsonOption, ModelOption, out, print_json, sub_app, working
 
 if TYPE_CHECKING:
     from agent.policy.registry import AdapterEntry

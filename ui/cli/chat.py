@@ -10,8 +10,7 @@ from typing import Annotated
 
 import typer
 
-from ui.cli.options import AdapterOption, DataOption, ModelOption
-from ui.cli.terminal import out
+from ui.cli.terminal import AdapterOption, DataOption, ModelOption, out
 
 AUTH_VARIABLE = "CONCIERGE_AUTH"
 """Environment variable with accounts for ``concierge serve``, one ``user:password`` a line."""

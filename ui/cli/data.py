@@ -12,8 +12,7 @@ from rich.table import Table
 
 from agent.data.assets import ASSETS, SMOLLM2, asset_path, base_model_path
 from agent.data.assets import fetch as fetch_assets
-from ui.cli.options import DataOption
-from ui.cli.terminal import JsonOption, out, print_json, steps, sub_app, working
+from ui.cli.terminal import DataOption, JsonOption, out, print_json, steps, sub_app, working
 
 app = sub_app("Bring data and the base model, import tables of your own, describe them, make rows to train on.")
 

@@ -6,31 +6,17 @@ from dataclasses import asdict
 from typing import Annotated
 
 import typer
+from rich.table import Table as Grid
 
-from ui.cli import (
-    eval_dialogue,
-    eval_explanations,
-    eval_log,
-    eval_policy,
-    eval_ranking,
-    eval_report,
-    eval_reward,
-    eval_sessions,
-    eval_speed,
-)
-from ui.cli.options import AdapterOption, DataOption, ModelOption
-from ui.cli.terminal import JsonOption, out, print_json, sub_app, working
+from ui.cli import eval_conversation, eval_log, eval_ranking, eval_report, eval_reward
+from ui.cli.terminal import AdapterOption, DataOption, JsonOption, ModelOption, out, print_json, steps, sub_app, working
 
 app = sub_app("Measure the policy beside baselines, and reward models.")
 eval_ranking.add_to(app)
-eval_policy.add_to(app)
 eval_reward.add_to(app)
 eval_log.add_to(app)
-eval_sessions.add_to(app)
-eval_speed.add_to(app)
-eval_explanations.add_to(app)
 eval_report.add_to(app)
-eval_dialogue.add_to(app)
+eval_conversation.add_to(app)
 
 
 @app.command(epilog="Example: concierge eval latency --turns 50")
@@ -57,3 +43,93 @@ def latency(
             f"turns; medians of the parts: {parts}",
             soft_wrap=True,
         )
+
+
+@app.command(epilog="Example: concierge eval speed --command sft --command ppo --steps 20")
+def speed(
+    command: Annotated[
+        list[str] | None, typer.Option(help="sft, reward or ppo; may be repeated (default: all).")
+    ] = None,
+    count: Annotated[int, typer.Option("--steps", help="Training steps of each command.", min=3)] = 8,
+    data: DataOption = "ml-100k",
+    model: ModelOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Time the training commands side by side on this machine: wall time, samples per second, and their ratios.
+
+    Each runs with its defaults but for the number of steps, and writes nothing that stays. The probes of PPO are left
+    out, as is the validation of the reward model but for one.
+    """
+    from eval.speed import COMMANDS, machine, measure_training
+
+    with steps() as report:
+        rows = list(measure_training(data, model, command or COMMANDS, count, report))
+    where = machine()
+    if as_json:
+        print_json({"data": data, "machine": where, "rows": [row.to_json(rows[0]) for row in rows]})
+        return
+    title = f"{where['device']}, {where['name']}, {where['dtype']}, {where['threads']} threads, torch {where['torch']}"
+    grid = Grid(title=title, title_justify="left")
+    grid.add_column("train")
+    for column in ("preparing (s)", "a step (s)", "samples/s", "after (s)", "wall (s)", "default run (min)"):
+        grid.add_column(column, justify="right")
+    grid.add_column(f"samples/s to {rows[0].command}", justify="right")
+    for row in rows:
+        grid.add_row(
+            row.command,
+            f"{row.seconds_preparing:.1f}",
+            f"{row.seconds_a_step:.2f}",
+            f"{row.samples_per_second:.1f}",
+            f"{row.seconds_after:.1f}",
+            f"{row.wall_seconds:.1f}",
+            f"{row.whole_run_seconds / 60:.1f}",
+            f"{row.samples_per_second / rows[0].samples_per_second:.2f}",
+        )
+    out().print(grid)
+    for row in rows:
+        out().print(f"A sample of {row.command} is one {row.sample}; {row.samples_a_step:.0f} a step.", soft_wrap=True)
+
+
+@app.command(epilog="Example: concierge eval sessions --policy random --policy policy --sessions 100")
+def sessions(
+    policy: Annotated[
+        list[str] | None,
+        typer.Option(help="random, popularity, retriever or policy; may be repeated (default: all)."),
+    ] = None,
+    count: Annotated[int, typer.Option("--sessions", help="Simulated sessions with each policy.", min=2)] = 200,
+    reward: Annotated[str, typer.Option(help="What a turn earns, such as click:0.7,diversity:0.3.")] = "click",
+    data: DataOption = "ml-100k",
+    model: ModelOption = None,
+    adapter: AdapterOption = None,
+    seed: Annotated[int, typer.Option(help="Seed of the simulated users and their luck.")] = 0,
+    as_json: JsonOption = False,
+) -> None:
+    """Let policies serve simulated users: session length, satisfaction, clicks, conversions, with 95 % intervals.
+
+    A conversion is a clicked film that then gets five stars; clicks and conversions are per film shown. The simulated
+    users compare policies under stated assumptions; they are no forecast of real ones.
+    """
+    from agent.data.dataset import load_dataset
+    from eval.policy.sessions import NAMES, evaluate
+
+    with steps() as progress:
+        table = evaluate(
+            load_dataset(data),
+            policy or NAMES,
+            lambda foundation: foundation.policy(adapter, model),
+            count,
+            reward,
+            seed,
+            progress,
+        )
+    if as_json:
+        print_json({"data": data, "sessions": table.sessions, "reward": reward, "rows": table.to_json()})
+        return
+    grid = Grid(title=f"{table.sessions:,} simulated sessions", title_justify="left")
+    grid.add_column("policy")
+    measures = list(table.rows[0].figures)
+    for measure in measures:
+        grid.add_column(measure.replace("_", " "), justify="right")
+    for row in table.rows:
+        grid.add_row(row.policy, *(str(row.figures[measure]) for measure in measures))
+    out().print(grid)

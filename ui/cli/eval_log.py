@@ -12,8 +12,7 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table as Grid
 
-from ui.cli.options import AdapterOption, DataOption, ModelOption
-from ui.cli.terminal import JsonOption, out, print_json, working
+from ui.cli.terminal import AdapterOption, DataOption, JsonOption, ModelOption, out, print_json, working
 
 if TYPE_CHECKING:
     from eval.off_policy.diagnostics import Diagnostics

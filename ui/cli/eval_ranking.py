@@ -1,21 +1,24 @@
-"""The verb ``concierge eval ranking``."""
+"""The verbs ``concierge eval ranking`` and ``concierge eval policy``."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table as Grid
 
-from ui.cli.options import AdapterOption, DataOption, ModelOption
-from ui.cli.terminal import JsonOption, out, print_json, steps
+from ui.cli.terminal import AdapterOption, DataOption, JsonOption, ModelOption, out, print_json, steps, working
 from ui.studio.template_lookup import find_template
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from agent.policy.distribution import Policy
+    from agent.policy.loading import Foundation
+    from eval.policy.table import PolicyTable
     from eval.ranking.run import PolicySource
     from eval.ranking.table import Table
     from prompts import Template
@@ -28,11 +31,12 @@ class RankingOptionError(ValueError):
 
 
 def add_to(app: typer.Typer) -> None:
-    """Mount the verb on the group ``eval``."""
+    """Add the verbs to the group."""
     app.command(
         epilog="Example: concierge eval ranking --protocol leave-one-out --predictions out.parquet; two templates: "
         "concierge eval ranking --protocol requests --compare state@1 my/state.j2"
     )(ranking)
+    app.command(epilog="Example: concierge eval policy --policy exact=runs/exact/adapter")(policy)
 
 
 def ranking(
@@ -211,4 +215,74 @@ def _show(table: Table) -> None:
         beyond.add_row(row.policy, *(f"{values[m]:.3f}" if m in values else "-" for m in _BEYOND))
     out().print(beyond)
     for note in (*table.notes, "All figures, by length of history and popularity of items too: --json."):
+        out().print(note, soft_wrap=True)
+
+
+class PolicyOptionError(ValueError):
+    """An option is badly written; the message says how to write it."""
+
+
+def policy(
+    more: Annotated[
+        list[str] | None,
+        typer.Option("--policy", help="One more row, NAME=FOLDER of an adapter; may be repeated."),
+    ] = None,
+    data: DataOption = "ml-100k",
+    model: ModelOption = None,
+    part: Annotated[str, typer.Option(help="test for reports, valid for choices.")] = "test",
+    template: Annotated[
+        str | None,
+        typer.Option(help="A state template for all policies: NAME@VERSION or a file (default: each adapter's own)."),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the intervals.")] = 0,
+    as_json: JsonOption = False,
+) -> None:
+    """Click rate and stars of what each policy picks from slates of known ratings, beside baselines.
+
+    The released policies before and after PPO are always among the rows.
+    """
+    from agent.data.dataset import load_dataset
+    from agent.policy.loading import ADAPTERS
+    from eval.policy.table import evaluate_policies
+
+    if part not in ("valid", "test"):
+        raise PolicyOptionError(f"unknown part {part!r}: use valid or test")
+    folders = {role: ADAPTERS / f"ml-100k-{role}" for role in ("sft", "ppo")}
+    folders = {name: folder for name, folder in folders.items() if folder.is_dir()}
+    for text in more or ():
+        source = named_policy(text)
+        folders[source.name] = source.adapter
+    own = None if template is None else state_template(template)
+
+    def make(folder: Path, foundation: Foundation) -> Policy:
+        policy = foundation.policy(folder, model)
+        return policy if own is None else policy.with_template(own)
+
+    makers = {name: partial(make, folder) for name, folder in folders.items()}
+    with working("Picking from rated slates") as say:
+        table = evaluate_policies(load_dataset(data), makers, "valid" if part == "valid" else "test", seed, say)
+    if as_json:
+        print_json({"data": data, "part": part, **table.to_json()})
+        return
+    _show_policies(table)
+
+
+def _show_policies(table: PolicyTable) -> None:
+    metrics = ("click_rate", "sampled_click_rate", "mean_rating", "precision@5")
+    grid = Grid(title=f"{len(table.users):,} rated slates of {len(set(table.users)):,} users", title_justify="left")
+    for name in ("policy", *metrics):
+        grid.add_column(name.replace("_", " "), justify="left" if name == "policy" else "right")
+    for row in table.rows:
+        cells = (str(row.figures[metric]) if metric in row.figures else "" for metric in metrics)
+        grid.add_row(row.policy, *cells)
+    out().print(grid)
+    for name, (one, other) in table.comparisons().items():
+        out().print(f"{name}: {table.paired(one, other)} ({one} less {other}, click rate)", soft_wrap=True)
+    for entry in table.rare:
+        out().print(
+            f"items with few ratings, {entry['policy']}: NDCG@10 {entry['ndcg@10']:.4f}, HR@10 {entry['hr@10']:.4f} "
+            f"({entry['cases']} cases, {entry['items']} items)",
+            soft_wrap=True,
+        )
+    for note in table.notes:
         out().print(note, soft_wrap=True)

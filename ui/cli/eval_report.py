@@ -10,8 +10,7 @@ from typing import Annotated
 import typer
 
 from ui.cli.eval_ranking import named_policy
-from ui.cli.options import DataOption, ModelOption
-from ui.cli.terminal import JsonOption, out, print_json, steps
+from ui.cli.terminal import DataOption, JsonOption, ModelOption, out, print_json, steps
 
 
 class ReportOptionError(ValueError):

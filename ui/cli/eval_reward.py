@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table as Grid
 
-from ui.cli.options import DataOption
-from ui.cli.terminal import JsonOption, out, print_json, steps
+from ui.cli.terminal import DataOption, JsonOption, out, print_json, steps
 
 if TYPE_CHECKING:
     from eval.reward.report import RewardReport

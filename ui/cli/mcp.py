@@ -7,7 +7,7 @@ from contextlib import redirect_stdout
 
 import typer
 
-from ui.cli.options import AdapterOption, CataloguesOption, ModelOption
+from ui.cli.terminal import AdapterOption, CataloguesOption, ModelOption
 
 
 def add_to(app: typer.Typer) -> None:

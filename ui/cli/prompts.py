@@ -6,7 +6,7 @@ import difflib
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.syntax import Syntax
@@ -15,13 +15,15 @@ from rich.text import Text
 
 import prompts
 from prompts import PromptError, Rendered, Template
-from ui.cli import template_test, template_versions
-from ui.cli.terminal import JsonOption, out, print_json, sub_app
+from ui.cli import template_versions
+from ui.cli.terminal import AdapterOption, DataOption, JsonOption, ModelOption, out, print_json, steps, sub_app
 from ui.studio.template_lookup import find_template
+
+if TYPE_CHECKING:
+    from eval.policy.template_trial import Trial
 
 app = sub_app("List, show, check, compare, test and activate the templates that the language model reads.")
 template_versions.add_to(app)
-template_test.add_to(app)
 Pack = Annotated[str, typer.Option(help="Domain pack: movies, books, games, music, support, base.")]
 Which = Annotated[
     str,
@@ -235,3 +237,60 @@ def _body(template: Template, inputs: dict[str, Any]) -> str:
 
 def _unified(old: str, new: str, old_name: str, new_name: str) -> str:
     return "".join(difflib.unified_diff(old.splitlines(True), new.splitlines(True), old_name, new_name))
+
+
+class RoleError(ValueError):
+    """A template of another role than the one that is tested; the message says how that role is measured."""
+
+    def __init__(self, template: Template) -> None:
+        role = template.header.role
+        instead = (
+            "train a reward model with it (`concierge train reward --template`), then `concierge eval reward`"
+            if role in ("reward", "reward-text")
+            else "let people judge two saved versions (`concierge prompts experiment`)"
+        )
+        super().__init__(f"{template.file} is of role {role!r}: only state templates can be tested offline; {instead}")
+
+
+@app.command(epilog="Example: concierge prompts test my/state.j2 --against active --users 50")
+def test(
+    candidates: Annotated[
+        list[str], typer.Argument(metavar="TEMPLATE...", help="State templates: names, versions (state@2) or files.")
+    ],
+    against: Annotated[str, typer.Option(help="The one to compare with; active is what serves.")] = "active",
+    users: Annotated[int | None, typer.Option(help="So many validation users (default: all).", min=2)] = None,
+    pack: Pack = "movies",
+    data: DataOption = "ml-100k",
+    model: ModelOption = None,
+    adapter: AdapterOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Compare state templates offline on validation users: paired differences with 95 % intervals over users."""
+    templates = [find_template(which, pack) for which in candidates]
+    other = find_template("state@active" if against == "active" else against, pack)
+    for template in (*templates, other):
+        if template.header.role != "state":
+            raise RoleError(template)
+    from agent.data.dataset import load_dataset
+    from agent.policy.loading import load_policy
+    from eval.policy.template_trial import trial
+
+    dataset = load_dataset(data)
+    with steps() as report:
+        report("loading", 0, 1)
+        policy = load_policy(data, model, adapter)[1].current()
+        trials = trial(dataset, policy, templates, other, users, report)
+    if as_json:
+        print_json([found.to_json() for found in trials])
+        return
+    for name, found in zip(candidates, trials, strict=True):
+        _show_trial(name, against, found)
+
+
+def _show_trial(name: str, against: str, found: Trial) -> None:
+    title = f"{name} against {against}: {found.users} validation users"
+    table = Table("metric", "cases", "this", "other", "difference", title=title, title_justify="left", box=None)
+    for row in found.rows:
+        means = f"{row.candidate.mean:.4f}", f"{row.against.mean:.4f}"
+        table.add_row(row.metric, f"{row.cases:,}", *means, str(row.difference))
+    out().print(table)

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.progress import track
 
-from ui.cli.options import AdapterOption, DataOption, ModelOption
-from ui.cli.terminal import JsonOption, out, print_json, working
+from ui.cli.terminal import AdapterOption, DataOption, JsonOption, ModelOption, out, print_json, working
 
 if TYPE_CHECKING:
     from agent.recommender import Recommender

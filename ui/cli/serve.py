@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from ui.cli.chat import AUTH_VARIABLE, Port, ServeError, is_loopback, read_accounts
-from ui.cli.options import AdapterOption, CataloguesOption, ModelOption
+from ui.cli.terminal import AdapterOption, CataloguesOption, ModelOption
 from ui.cli.terminal import out
 
 FIRST_PORT, PORTS = 7860, 20

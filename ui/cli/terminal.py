@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -98,3 +99,18 @@ def reporter(progress: Progress) -> Callable[[str, int, int], None]:
         progress.update(tasks[what], completed=done, total=total)
 
     return report
+
+
+DataOption = Annotated[str, typer.Option(help="A data set: ml-100k, or the name that `concierge data import` gave it.")]
+CataloguesOption = Annotated[
+    list[str] | None,
+    typer.Option("--data", help="A data set; may be repeated: the first is the default (default: ml-100k)."),
+]
+ModelOption = Annotated[
+    str | None,
+    typer.Option(help="A Hugging Face causal LM by name or folder (default: the fetched SmolLM2-135M-Instruct)."),
+]
+AdapterOption = Annotated[
+    Path | None,
+    typer.Option(help="An adapter folder (default: the one in use; to train or evaluate, the released one)."),
+]

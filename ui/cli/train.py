@@ -8,15 +8,11 @@ from typing import Annotated
 import typer
 
 import prompts
-from ui.cli import train_curves, train_dialogue, train_ppo, train_reward
-from ui.cli.options import DataOption, ModelOption
-from ui.cli.terminal import JsonOption, out, print_json, steps, sub_app
+from ui.cli import train_ppo
+from ui.cli.terminal import DataOption, JsonOption, ModelOption, out, print_json, steps, sub_app, working
 
 app = sub_app("Train the policy and its reward model.")
-train_reward.add_to(app)
 train_ppo.add_to(app)
-train_curves.add_to(app)
-train_dialogue.add_to(app)
 
 
 @app.command(epilog="Example: concierge train sft --data ml-100k --output runs/sft")
@@ -64,3 +60,134 @@ def sft(
         f"({figures['samples_per_second']:.1f} a second). Try it: concierge chat --adapter {result.folder}",
         soft_wrap=True,
     )
+
+
+@app.command(epilog="Example: concierge train reward --data ml-100k --output runs/reward")
+def reward(
+    output: Annotated[Path, typer.Option(help="The folder for checkpoints and the reward model.")] = Path(
+        "runs/reward"
+    ),
+    data: DataOption = "ml-100k",
+    model: ModelOption = None,
+    start: Annotated[
+        Path | None, typer.Option("--from", help="The policy adapter to start from (default: the released one).")
+    ] = None,
+    layers: Annotated[int, typer.Option(help="Use the first so many layers (0: as the policy adapter).", min=0)] = 8,
+    batch: Annotated[int, typer.Option(help="Slates per step, of up to 20 rated items each.", min=1)] = 8,
+    epochs: Annotated[float, typer.Option(help="Passes over the slates.")] = 1.0,
+    max_steps: Annotated[int, typer.Option(help="Stop after so many steps (-1: by --epochs).")] = -1,
+    pair_weight: Annotated[
+        float, typer.Option(help="Weight of the loss of pairs beside the log-loss of likes.", min=0.0)
+    ] = 0.5,
+    evidence: Annotated[
+        bool, typer.Option("--evidence/--no-evidence", help="Begin at the evidence, or let the LM stand alone.")
+    ] = True,
+    template: Annotated[
+        str, typer.Option(help="The prompt template of role reward: NAME, NAME@VERSION or PACK/NAME.")
+    ] = "reward",
+    version: Annotated[str, typer.Option(help="The name that the reward model has in logs.")] = "reward",
+    seed: Annotated[int, typer.Option(help="Seed of the split of users and of the training.")] = 0,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint in --output.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Train P(like | state, item) on what people rated, calibrate it on held-out users, and write its folder."""
+    from agent.policy.loading import RELEASED
+    from training.reward.recipe import train_reward
+    from training.reward.trainer import RewardSettings
+
+    settings = RewardSettings(
+        layers or None, batch, epochs, max_steps, pair_weight=pair_weight, evidence=evidence, seed=seed
+    )
+    with steps() as report:
+        result = train_reward(
+            output, data, model, settings, start or RELEASED, 4, template, version, report=report, resume=resume
+        )
+    if as_json:
+        print_json({"reward_model": str(result.folder), **result.figures})
+        return
+    figures, valid = result.figures, result.figures["validation"]
+    out().print(
+        f"{result.folder}: {figures['slates_seen']:,} slates in {figures['seconds_training']:,.0f} s "
+        f"({figures['samples_per_second']:.0f} rated items a second); calibration: {valid['calibration']}, "
+        f"share of the LM: {valid['lm_share']:g}",
+        soft_wrap=True,
+    )
+    for name in ("chosen", "trained", "evidence_alone"):
+        own = ", ".join(f"{metric} {value:.4f}" for metric, value in valid[name].items())
+        out().print(f"validation users, {name.replace('_', ' ')}: {own}", soft_wrap=True)
+    out().print(f"Measure it: concierge eval reward --model {result.folder}", soft_wrap=True)
+
+
+class EncoderMissingError(ValueError):
+    """The sentence encoder has not been fetched; the message says how."""
+
+
+@app.command(epilog="Example: concierge train dialogue --data latest --output runs/talk")
+def dialogue(
+    output: Annotated[Path, typer.Option(help="The folder for the ranker.")] = Path("runs/talk"),
+    data: DataOption = "ml-100k",
+    seed: Annotated[int, typer.Option(help="Seed of the conversations that are made up.")] = 0,
+    as_json: JsonOption = False,
+) -> None:
+    """Fit a ranker of conversations on ratings alone; `concierge eval dialogue --train-half` fits one on dialogues."""
+    from agent.catalogue.catalogue import Catalogue
+    from agent.data.dataset import load_dataset
+    from agent.data.interactions import indexed_ratings
+    from agent.features.conversation_features import Rated
+    from agent.policy.semantic import Meaning
+    from training.conversational_ranker.recipe import DialogueSettings, fit_on_ratings
+
+    dataset = load_dataset(data)
+    catalogue = Catalogue(dataset)
+    meaning = Meaning.load(catalogue)
+    if meaning is None:
+        raise EncoderMissingError("conversations are read with the sentence encoder: run `concierge data fetch`")
+    with steps() as report:
+        ranker = fit_on_ratings(
+            catalogue, Rated.of(indexed_ratings(dataset)), meaning, DialogueSettings(seed=seed), report
+        )
+    ranker.save(output)
+    if as_json:
+        print_json({"ranker": str(output), "about": ranker.about, "weights": dict(ranker.weights)})
+        return
+    out().print(f"{output}: {ranker.about}. Try it: concierge eval dialogue --ranker {output}", soft_wrap=True)
+
+
+@app.command(epilog="Example: concierge train meaning --output runs/meaning")
+def meaning(
+    output: Annotated[Path, typer.Option(help="The folder for the reader of wishes.")] = Path("runs/meaning"),
+    requests: Annotated[int, typer.Option(help="Written wishes to learn from.", min=1)] = 4000,
+    seed: Annotated[int, typer.Option(help="Seed of the wishes.")] = 0,
+    as_json: JsonOption = False,
+) -> None:
+    """Fit what reads genres out of soft wishes, from the training phrases and the book of moods."""
+    from agent.retrieval.text_encoder import TextEncoder, encoder_path
+    from training.requests.semantic_reader import MeaningSettings, fit_reader, save_reader
+
+    path = encoder_path()
+    if path is None:
+        raise EncoderMissingError("wishes are read with the sentence encoder: run `concierge data fetch`")
+    with working("Reading wishes"):
+        file = save_reader(fit_reader(TextEncoder.load(path), MeaningSettings(requests=requests, seed=seed)), output)
+    if as_json:
+        print_json({"reader": str(file), "requests": requests})
+        return
+    out().print(f"{file}: fitted on {requests:,} wishes and the book of moods", soft_wrap=True)
+
+
+@app.command(epilog="Example: concierge train curves runs/ppo")
+def curves(
+    run: Annotated[Path, typer.Argument(help="The --output folder of a `concierge train ppo`; it may still go on.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Draw the curves of a PPO run, and its real reward against its training reward; also as JSON."""
+    from training.curves import OVER_OPTIMISATION_FILE, write_curves
+
+    written = write_curves(run)
+    if as_json:
+        print_json({"files": [str(path) for path in written]})
+        return
+    for path in written:
+        out().print(str(path), soft_wrap=True)
+    if run / OVER_OPTIMISATION_FILE not in written:
+        out().print("No picture of over-optimisation: the run has fewer than two probes (--probe-every).")

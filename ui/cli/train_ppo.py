@@ -11,8 +11,7 @@ from typing import Annotated, Any, get_type_hints
 import typer
 
 from training.ppo.settings import PpoSettings
-from ui.cli.options import DataOption, ModelOption
-from ui.cli.terminal import JsonOption, out, print_json, steps
+from ui.cli.terminal import DataOption, JsonOption, ModelOption, out, print_json, steps
 from ui.cli.training_panel import live_run
 
 REWARD = "click:0.5,rating:0.5"

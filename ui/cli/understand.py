@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ui.cli.options import DataOption
-from ui.cli.terminal import JsonOption, out, print_json, working
+from ui.cli.terminal import DataOption, JsonOption, out, print_json, working
 
 if TYPE_CHECKING:
     from agent.catalogue.catalogue import Catalogue

@@ -1,13 +1,19 @@
-"""Studio access: who may work on the prompts, and under which name."""
+"""Studio access: who may work on the prompts, under which name, and how they learn what went wrong."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from html import escape
 from typing import Any
 
 import gradio as gr
 
+from agent.store.template_versions import TemplateError
+from eval.live.experiments import NoSlatesError
+from prompts import PromptError
 from ui.chat.session import Session
+from ui.chat.turns import explained
 
 
 class Access:
@@ -41,3 +47,24 @@ class Access:
         """Whose unsaved text it is: the account's, or the browser's."""
         self.check(request)
         return f"account:{request.username}" if self.authors is not None else Session.read(stored).owner_key
+
+
+@contextmanager
+def told() -> Iterator[None]:
+    """Whatever goes wrong inside is shown to the author as a message, as text.
+
+    Raises:
+        gr.Error: in place of any other error.
+    """
+    with explained():
+        try:
+            yield
+        except PromptError as error:
+            raise refusal(error.message if error.line is None else f"Line {error.line}: {error.message}") from None
+        except (TemplateError, NoSlatesError) as error:
+            raise refusal(str(error)) from None
+
+
+def refusal(text: str) -> gr.Error:
+    """A message for the author alone: it is no fault of the server, whose output it would only fill."""
+    return gr.Error(escape(text[:1].upper() + text[1:]), print_exception=False)

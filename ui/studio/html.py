@@ -23,7 +23,7 @@ STALE = '<p class="quiet">The preview is of the last text without a mistake.</p>
 def problem_html(error: PromptError | None, source: str) -> str:
     """What stands below the editor: the mistake with its line, or that there is none.
 
-    ``data-line`` and ``data-message`` are for :data:`ui.studio.editor.MARK`.
+    ``data-line`` and ``data-message`` are for :data:`ui.studio.page.MARK`.
     """
     if error is None:
         return '<p class="in-order" role="status">In order</p>'

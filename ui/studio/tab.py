@@ -18,12 +18,9 @@ from eval.policy.template_trial import trial
 from prompts import PromptError
 from ui.chat.page import Updates
 from ui.studio import html
-from ui.studio.access import Access
-from ui.studio.editor import file_text
-from ui.studio.errors import refusal, told
-from ui.studio.page import StudioPage
-from ui.studio.preview import Preview, Previewer, checked, example_preview
-from ui.studio.samples import samples
+from ui.studio.access import Access, refusal, told
+from ui.studio.page import StudioPage, file_text
+from ui.studio.preview import Preview, Previewer, checked, example_preview, samples
 
 UNSAVED = "unsaved"
 """The version picker's value for text that is not saved yet."""
