@@ -191,7 +191,7 @@ def tables(dataset: Dataset, run: RankingRun) -> list[Table]:
         raise RankingError(
             f"{NAME} does not apply to {dataset.name!r}: nobody liked a film later that can be asked for"
         )
-    rows, notes = _contenders(fitted)
+    rows, notes = _methods(fitted)
     tables = []
     every: dict[str, list[RequestRow]] = {**sets, "all": [row for part in sets.values() for row in part]}
     for name, own in every.items():
@@ -202,7 +202,7 @@ def tables(dataset: Dataset, run: RankingRun) -> list[Table]:
     return tables
 
 
-def _contenders(fitted: Fitted) -> tuple[list[Method], list[str]]:
+def _methods(fitted: Fitted) -> tuple[list[Method], list[str]]:
     read = Filter(fitted.catalogue)
 
     def filtered(own: Method) -> Method:
