@@ -17,7 +17,7 @@ from ui import theme
 from ui.chat import turns
 from ui.chat.session import Desk
 from ui.live.tab import LiveTab
-from ui.studio import tab as studio_tab
+from ui.studio.tab import StudioTab
 
 TITLE = "Concierge"
 
@@ -88,7 +88,7 @@ def build_app(recommender: Recommender, log: FeedbackLog, authors: Collection[st
                 tab = turns.ChatTab(recommender, desk, store)
             if authors is None or authors:
                 with gr.Tab("Prompts", id="prompts", visible=authors is None) as prompts_tab:
-                    author_desk = studio_tab.StudioTab(recommender, served, store, authors)
+                    author_desk = StudioTab(recommender, served, store, authors)
                 author_desk.open_with(prompts_tab, store)
                 with gr.Tab("Live", id="live", visible=authors is None) as live_tab:
                     figures = LiveTab(log, authors)

@@ -11,8 +11,7 @@ from typing import Annotated
 import typer
 
 from ui.cli.chat import AUTH_VARIABLE, Port, ServeError, is_loopback, read_accounts
-from ui.cli.terminal import AdapterOption, CataloguesOption, ModelOption
-from ui.cli.terminal import out
+from ui.cli.terminal import AdapterOption, CataloguesOption, ModelOption, out
 
 FIRST_PORT, PORTS = 7860, 20
 """Where a free port is looked for, and how many are tried."""
