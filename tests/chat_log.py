@@ -7,10 +7,16 @@ from agent.data.interactions import indexed_ratings, user_histories
 from agent.policy.distribution import Policy
 from agent.recommender import Recommender
 from agent.records.conversation import Conversation
+from agent.records.state import Event
 from agent.store.feedback import FeedbackLog
 from training.splits import past_and_future
 
 WISHES = ("a comedy", "something exciting from the 90s", "what should I watch?")
+
+
+def pasts_of(recommender: Recommender) -> dict[str, tuple[Event, ...]]:
+    """The pasts that a recommender knows."""
+    return {user: recommender.history(user) for user in recommender.users()}
 
 
 def chat(

@@ -21,6 +21,7 @@ from agent.records.constraints import Constraints
 from agent.records.conversation import Conversation
 from agent.records.state import Event, State
 from agent.store.feedback import FeedbackLog
+from tests.chat_log import pasts_of
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +33,7 @@ def catalogue(dataset: Dataset) -> Catalogue:
 def chat(recommender: Recommender, tmp_path: Path) -> Iterator[Recommender]:
     with FeedbackLog(tmp_path / "concierge.db") as log:
         policy = recommender.policy.without_lm()
-        yield Recommender(recommender.catalogue, policy, recommender._histories, log)
+        yield Recommender(recommender.catalogue, policy, pasts_of(recommender), log)
 
 
 def index(catalogue: Catalogue, name: str) -> int:
@@ -94,7 +95,7 @@ def test_obstacles_are_the_conditions_that_are_not_met(catalogue: Catalogue) -> 
 @pytest.mark.parametrize("title", ["Alien (1979)", "Casablanca (1942)", "Clueless (1995)", "Gattaca (1997)"])
 def test_what_is_said_to_bring_a_film_brings_it(recommender: Recommender, title: str) -> None:
     catalogue, policy = recommender.catalogue, recommender.policy.without_lm()
-    recommender = Recommender(catalogue, policy, recommender._histories)
+    recommender = Recommender(catalogue, policy, pasts_of(recommender))
     conversation = Conversation(user="12")
     recommender.reply(conversation, "a comedy from the 90s")
     standing = Standing(conversation, recommender.history("12"), policy, catalogue, 5)

@@ -4,39 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import partial
-from pathlib import Path
-from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-import prompts
 from agent.data.interactions import indexed_ratings
 from agent.features.model import FEATURES, EvidenceConfig, EvidenceModel
 from agent.policy.distribution import Policy
 from agent.records.state import POSITIVE
 from agent.retrieval.sequence_model import RetrieverConfig
-from eval.policy import table as policy_table
 from eval.policy.table import RARE, PolicyTable, evaluate_policies, rare_items
 from eval.ranking import lenskit_baselines as lenskit
-from prompts import Template
 from training.splits import past_and_future, rated_slates
 from ui.cli.main import app
 
 if TYPE_CHECKING:
-    from agent.catalogue.catalogue import Catalogue
     from agent.data.dataset import Dataset
+    from agent.policy.loading import Foundation
 
 QUICK = EvidenceConfig(
     retriever=RetrieverConfig(width=16, layers=1, heads=1, length=20, epochs=1), folds=2, cuts=(5, 0.8), trees=30
 )
 
 
-def weigher(weights: dict[str, float], catalogue: Catalogue, evidence: EvidenceModel) -> Policy:
+def weigher(weights: dict[str, float], foundation: Foundation) -> Policy:
     vector = np.array([weights.get(name, 0.0) for name in FEATURES])
-    return Policy(evidence, {"like": vector, "next": vector})
+    return Policy(foundation.features, {"like": vector, "next": vector})
 
 
 @pytest.fixture(scope="module")
@@ -116,32 +111,6 @@ def test_the_library_factorisation_beats_a_blind_pick(table: PolicyTable) -> Non
     assert any("8 factors, penalty 0.1" in note for note in table.notes)
 
 
-def test_the_verb_gives_its_template_to_every_policy(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Policies are stood for by what the verb does to them; what a template does to real ones is tested beside it."""
-    given: list[str] = []
-
-    class Unread:
-        def with_template(self, template: Template) -> Unread:
-            given.append(template.source)
-            return self
-
-    def evaluate(dataset: Dataset, makers: dict[str, Any], *_: Any, **__: Any) -> Any:
-        foundation = SimpleNamespace(policy=lambda *_: Unread())
-        assert [type(make(foundation)).__name__ for make in makers.values()] == ["Unread"] * len(makers)
-        assert list(makers)[-1] == "mine"
-        return SimpleNamespace(to_json=lambda: {"rows": []})
-
-    monkeypatch.setattr(policy_table, "evaluate_policies", evaluate)
-    edited = tmp_path / "state.j2"
-    edited.write_text(prompts.load("state").source.replace("Watched:", "Seen:"), encoding="utf-8")
-    for template, text in (("state@1", prompts.load("state@1").source), (str(edited), edited.read_text("utf-8"))):
-        given.clear()
-        command = ["eval", "policy", "--template", template, "--policy", f"mine={tmp_path}", "--json"]
-        done = CliRunner().invoke(app, command)
-        assert done.exit_code == 0, done.output
-        assert given and set(given) == {text}
-    given.clear()
-    assert CliRunner().invoke(app, ["eval", "policy", "--policy", f"mine={tmp_path}", "--json"]).exit_code == 0
-    assert given == []
+def test_a_template_of_another_role_is_refused() -> None:
     refused = CliRunner().invoke(app, ["eval", "policy", "--template", "reward-text"])
     assert refused.exit_code == 2 and "give a template of role 'state'" in refused.output

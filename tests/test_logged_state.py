@@ -19,6 +19,7 @@ from agent.records.impression import Impression
 from agent.store.feedback import FeedbackLog
 from agent.store.logged_state import logged_state
 from agent.store.migration import migrate, shipped_migrations
+from tests.chat_log import pasts_of
 from tests.feedback_writer import feedback_event
 
 
@@ -31,7 +32,7 @@ def log(tmp_path: Path) -> Iterator[FeedbackLog]:
 def _chat(
     recommender: Recommender, log: FeedbackLog, explore: bool = True, user: str | None = "196"
 ) -> list[Impression]:
-    chat = Recommender(recommender.catalogue, recommender.policy, recommender._histories, log, explore=explore, seed=1)
+    chat = Recommender(recommender.catalogue, recommender.policy, pasts_of(recommender), log, explore=explore, seed=1)
     conversation = Conversation(user=user)
     chat.reply(conversation, "something like Alien but funny")
     shown = conversation.shown[0]

@@ -26,6 +26,7 @@ from eval.off_policy.log import read_log
 from eval.off_policy.report import OffPolicyResult, Settings, evaluate_log, paired
 from eval.off_policy.samples import Unsupported
 from eval.off_policy.target import PolicyTarget, probabilities
+from tests.chat_log import pasts_of
 from tests.feedback_writer import feedback_event
 from ui.cli.main import app
 
@@ -232,7 +233,7 @@ def chats(recommender: Recommender, tmp_path_factory: pytest.TempPathFactory) ->
     policy = recommender.policy.without_lm()
     users = recommender.users()
     with FeedbackLog(tmp_path_factory.mktemp("chats") / "feedback.db") as log:
-        chat = Recommender(recommender.catalogue, policy, recommender._histories, log, explore=True, seed=1)
+        chat = Recommender(recommender.catalogue, policy, pasts_of(recommender), log, explore=True, seed=1)
         for n in range(CONVERSATIONS):
             conversation = Conversation(user=users[n])
             for message in ("something from the 90s", "more"):
@@ -265,7 +266,7 @@ def test_the_policy_that_wrote_the_log_gets_what_it_got(
 
 def test_the_lm_asked_again_gives_the_logged_propensities(recommender: Recommender, tmp_path: Path) -> None:
     with FeedbackLog(tmp_path / "feedback.db") as log:
-        chat = Recommender(recommender.catalogue, recommender.policy, recommender._histories, log, explore=True, seed=2)
+        chat = Recommender(recommender.catalogue, recommender.policy, pasts_of(recommender), log, explore=True, seed=2)
         for wish in ("something like Alien but funny", "gunslingers and dusty saloons", "a thriller from the 90s"):
             chat.reply(Conversation(user=recommender.users()[0]), wish)
         rows = read_log(log)

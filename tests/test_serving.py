@@ -17,6 +17,7 @@ from agent.policy.serving import ActivePolicy, FixedPolicy
 from agent.recommender import Recommender
 from agent.records.conversation import Conversation
 from agent.store.feedback import FeedbackLog
+from tests.chat_log import pasts_of
 
 
 def policy(version: str) -> Policy:
@@ -120,7 +121,7 @@ def test_a_running_chat_takes_up_an_adapter_that_another_process_promotes(
     """The real thing: another process adds, promotes and rolls back; the same recommender answers before and after."""
     known = registry("ml-100k")
     with FeedbackLog(tmp_path / "feedback.db") as log:
-        running = Recommender(recommender.catalogue, recommender._source, recommender._histories, log, seed=0)
+        running = Recommender(recommender.catalogue, recommender._source, pasts_of(recommender), log, seed=0)
         conversation = Conversation(user="7")
         before = running.reply(conversation, "a comedy")
         script = (
