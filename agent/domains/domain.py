@@ -7,8 +7,9 @@ this module, a user's own is given by its folder (``--domain ./wine``).
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property, lru_cache
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,7 +23,9 @@ FILE = "domain.yaml"
 Kind = Literal["category", "number", "year", "duration", "money", "text", "person"]
 NUMERIC: frozenset[Kind] = frozenset({"number", "year", "duration", "money"})
 NAMED: frozenset[Kind] = frozenset({"category", "person"})
-Bound = tuple[Literal["at_least", "at_most", "last"], float]
+Bound = tuple[Literal["at_least", "at_most", "last", "top", "bottom"], float]
+"""What a word says of a number: a bound; the ``last`` n units, counted from the greatest number; or the greatest
+(``top``) or least (``bottom``) share of the catalogue's items."""
 
 POPULARITY = "popularity"
 """The facet that every catalogue has: how many people had an item."""
@@ -76,6 +79,8 @@ class Facet(_Strict):
         words: value -> expressions that people use for it; for numbers, word -> (op, number).
         compounds: an expression -> several values that it asks for at once.
         also: other names that data sets give a value.
+        cues: expressions that stand before a value of it ("directed by"); they decide between facets of one value.
+        derived: whether it is worked out from the items' titles, by the domain's ``derived.py``.
         predicted: whether values were inferred by a model rather than given by the data.
     """
 
@@ -91,6 +96,8 @@ class Facet(_Strict):
     words: Mapping[str, tuple[str, ...] | Bound] = Field(default_factory=dict)
     compounds: Mapping[str, tuple[str, ...]] = Field(default_factory=dict)
     also: Mapping[str, str] = Field(default_factory=dict)
+    cues: tuple[str, ...] = ()
+    derived: bool = False
     predicted: bool = False
 
     @property
@@ -110,9 +117,13 @@ class Critique(_Strict):
 
 
 class Sensitivity(_Strict):
-    """What somebody cannot stand or needs ("hates blood", "for kids"), as values of facets."""
+    """What somebody cannot stand or needs ("hates blood", "for kids"), as values of facets.
+
+    ``when`` it counts: where its words are refused ("no blood", the default where nothing is wanted), or asked for.
+    """
 
     words: tuple[str, ...]
+    when: Literal["refused", "asked"] | None = None
     want: Mapping[str, tuple[str, ...]] = Field(default_factory=dict)
     without: Mapping[str, tuple[str, ...]] = Field(default_factory=dict)
 
@@ -127,7 +138,10 @@ class Question(_Strict):
 
 
 class Domain(_Strict):
-    """What is particular to one kind of catalogue; see :class:`Facet` and ``agent/domains/README.md``."""
+    """What is particular to one kind of catalogue; see :class:`Facet` and ``agent/domains/README.md``.
+
+    ``levels`` holds, for ``popularity`` and ``rating``, words and what they say of the number ("little known").
+    """
 
     name: str
     nouns: Nouns = Nouns()
@@ -140,6 +154,7 @@ class Domain(_Strict):
     moods: tuple[str, ...] = ()
     sensitivities: Mapping[str, Sensitivity] = Field(default_factory=dict)
     questions: Mapping[str, Question] = Field(default_factory=dict)
+    levels: Mapping[str, Mapping[str, Bound]] = Field(default_factory=dict)
     off_topic: tuple[str, ...] = ()
     starters: tuple[str, ...] = ()
     phrasebook: str | None = None
@@ -149,6 +164,14 @@ class Domain(_Strict):
     def primary(self) -> Facet | None:
         """The category that says what sort of thing an item is; None where there is none."""
         return next((facet for facet in self.facets.values() if facet.primary), None)
+
+    def derive(self, titles: Sequence[str], years: Sequence[int | None]) -> dict[str, list[tuple[str, ...]]]:
+        """The values of facets that are ``derived`` from the items' titles and years: facet -> each item's values."""
+        if not any(facet.derived for facet in self.facets.values()) or self.folder.parent != FOLDER:
+            return {}
+        module = import_module(f"agent.domains.{self.folder.name}.derived")
+        found: dict[str, list[tuple[str, ...]]] = module.derive(titles, years)
+        return found
 
     def facet_for_column(self, column: str) -> Facet | None:
         """The facet that a column of this name holds; None where no facet claims it."""
@@ -230,6 +253,8 @@ def _overlaid(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any
 
 def _check_expressions(domain: Domain) -> None:
     said: list[str] = [*domain.undecidable, *domain.moods, *domain.off_topic]
+    for level in domain.levels.values():
+        said += level
     for critique in domain.critiques.values():
         said += critique.words
     for sensitivity in domain.sensitivities.values():
@@ -237,7 +262,7 @@ def _check_expressions(domain: Domain) -> None:
     for question in domain.questions.values():
         said += question.words
     for facet in domain.facets.values():
-        said += facet.compounds
+        said += [*facet.compounds, *facet.cues]
         said += facet.words if facet.numeric else [str(word) for words in facet.words.values() for word in words]
     for expression in said:
         try:

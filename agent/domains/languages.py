@@ -1,71 +1,22 @@
-"""Tongues: which language a message is in."""
+"""Languages: which one a message is in, and the words of wishes in those that are read besides English.
+
+The words are data: ``languages.yaml`` beside a domain's ``domain.yaml``, on top of the one in ``_base``.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import cache, lru_cache
+from pathlib import Path
 
-from agent.text import common_words, flat, word_set
+import yaml
 
-# Words that are frequent in one language and hardly ever English: short messages are told apart by these far more
-# surely than by letter statistics.
-_FUNCTION_WORDS: Mapping[str, frozenset[str]] = {
-    "en": word_set(
-        """
-        the a an of to for with like something anything i i'm i've you it is are was and or but not no from in on what
-        that this want would please movie movies films any good my me show give some more less than about seen loved
-        can do have hi hello thanks one ones these those
-        """
-    ),
-    "de": word_set(
-        """
-        ich und oder aber nicht kein keine keinen ein eine einen der das den dem mit ohne wie etwas ist sind mir mich
-        bitte danke filme aus von fur zu auch was gibt hast du gerne mochte suche uber heute abend lustig lustigen
-        lustiges lustige guten gute gut schon gesehen empfehlen empfiehl sehr hallo guck gucken zum zur hab habe
-        """
-    ),
-    "fr": word_set(
-        """
-        je tu un une des le les et ou mais pas avec sans comme quelque chose est suis moi mon ma mes s'il vous plait
-        bonjour bonsoir merci pour du de films plus que quel quelle qu'est-ce j'ai j'aime j'aimerais cherche veux
-        voudrais aime adore vu dans annees drole bon bonne ce soir sur salut recommande recommandez
-        """
-    ),
-    "es": word_set(
-        """
-        yo tu un una unos unas el los las y pero con sin como algo es por para que quiero gracias hola pelicula
-        peliculas mas del de la me gusta gusto encanta encanto gustan busco favor una recomienda recomiendame anos
-        buena bueno ver he visto alguna algun sobre esta noche puedes muy
-        """
-    ),
-    "it": word_set(
-        """
-        io un uno una il lo gli e ma con senza come qualcosa che per di della del voglio vorrei grazie ciao anni
-        mi piace piaciuto consiglia consigliami cerco bello bella buon da vedere visto stasera sono piu
-        commedia divertente non
-        """
-    ),
-    "pt": word_set(
-        """
-        eu um uma uns umas o os as e mas com sem como algo que por para quero obrigado obrigada ola filme filmes mais
-        do da de gosto gostei adoro procuro favor recomenda recomende bom boa ver visto voce nao anos sobre hoje
-        """
-    ),
-    "nl": word_set(
-        """
-        ik een het de en maar niet geen met zonder zoals iets van voor bedankt hallo graag zoek wil uit jaren leuke
-        goede ook mij wat vind heb gezien dat kun kan je over spannende grappige
-        """
-    ),
-    "sv": word_set("jag en ett och inte med utan som nagot till tack hej film filmer fran vill ha kan du rolig bra"),
-    "da": word_set("jeg en et og ikke med uden som noget til tak hej film fra vil gerne kan du sjov god har"),
-    "pl": word_set("ja i nie z bez jak cos dla dziekuje prosze film filmy chce jest sie lubie podobnego polec na do"),
-    "tr": word_set("ben bir ve ama degil ile gibi film istiyorum bana icin tesekkurler lutfen oner misin guzel var"),
-    "fi": word_set("mina ja ei kuin jotain elokuva elokuvia haluan kiitos hei hyva suosittele on"),
-    "cs": word_set("ja a ne s bez jako neco film filmy chci dekuji prosim je nebo ale doporuc dobry"),
-    "ro": word_set("eu un o si nu cu fara ca ceva film filme vreau multumesc va rog este sau dar"),
-    "id": word_set("saya dan tidak dengan tanpa seperti sesuatu film mau terima kasih tolong yang atau tapi bagus"),
-}
+from agent.domains.domain import BASE, FOLDER, Domain, DomainError
+from agent.text import common_words, flat
+
+FILE = "languages.yaml"
+ENGLISH = "en"
 _SCRIPTS: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("ja", re.compile(r"[\u3040-\u30ff]")),
     ("ko", re.compile(r"[\uac00-\ud7af\u1100-\u11ff]")),
@@ -90,20 +41,70 @@ def language(text: str) -> str:
     folded = flat(text)
     letters = [c for c in text if c.isalpha()]
     for code, script in _SCRIPTS:
-        own = len(script.findall(text.casefold()))
-        if own and (2 * own >= len(letters) or (code in ("ja", "uk") and not text.isascii() and _mostly(text))):
+        known = len(script.findall(text.casefold()))
+        if known and (2 * known >= len(letters) or (code in ("ja", "uk") and not text.isascii() and _mostly(text))):
             return code
     found = [match.group() for match in _WORD.finditer(folded)][:60]
     if not found:
-        return "en"
+        return ENGLISH
     # What is an everyday English word as well ("die", "was", "on") tells nothing.
     telling = [word for word in found if len(word) > 1 and word not in common_words()]
-    counts = {code: sum(word in own for word in telling) for code, own in _FUNCTION_WORDS.items() if code != "en"}
-    # The order of the table breaks ties: the more widely spoken language first.
+    function_words = _telling()
+    counts = {code: sum(word in known for word in telling) for code, known in function_words.items() if code != ENGLISH}
+    # The order of the file breaks ties: the more widely spoken language first.
     best = max(counts, key=lambda code: counts[code])
-    english = sum(word in _FUNCTION_WORDS["en"] and word not in _FUNCTION_WORDS[best] for word in found)
-    needed = 1 if len(found) <= 3 and not _FUNCTION_WORDS["en"] & set(found) else 2
-    return best if counts[best] >= needed and counts[best] > english else "en"
+    english = sum(word in function_words[ENGLISH] and word not in function_words[best] for word in found)
+    needed = 1 if len(found) <= 3 and not function_words[ENGLISH] & set(found) else 2
+    return best if counts[best] >= needed and counts[best] > english else ENGLISH
+
+
+def in_english(text: str, code: str, domain: Domain) -> str:
+    """``text`` with those words of wishes that are known in the language ``code`` replaced by English ones."""
+    expressions = _expressions(domain.folder, code)
+    if not expressions:
+        return text
+    text = flat(text)
+    for pattern, english in expressions:
+        text = pattern.sub(english, text)
+    return text
+
+
+def readable(code: str, domain: Domain) -> bool:
+    """Whether messages in the language ``code`` are read."""
+    return code == ENGLISH or bool(_expressions(domain.folder, code))
+
+
+@lru_cache(maxsize=128)
+def _expressions(folder: Path, code: str) -> tuple[tuple[re.Pattern[str], str], ...]:
+    words: dict[str, str] = {}
+    for path in dict.fromkeys((folder / FILE, FOLDER / BASE / FILE)):
+        words = {**words, **_read(path).get(code, {}).get("words", {})}
+    found = []
+    for expression, english in words.items():
+        try:
+            found.append((re.compile(rf"(?<![\w'])(?:{expression})(?![\w])"), str(english)))
+        except re.error as error:
+            raise DomainError(f"{FILE}: {expression!r} is no regular expression: {error}") from None
+    return tuple(found)
+
+
+@cache
+def _telling() -> Mapping[str, frozenset[str]]:
+    data = _read(FOLDER / BASE / FILE)
+    return {code: frozenset(str(own.get("telling", "")).split()) for code, own in data.items()}
+
+
+@cache
+def _read(path: Path) -> dict[str, dict[str, dict[str, str]]]:
+    if not path.is_file():
+        return {}
+    try:
+        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise DomainError(f"{path} cannot be read as YAML: {error}") from error
+    if not isinstance(data, dict):
+        raise DomainError(f"{path} holds no mapping of language codes: write `de: {{words: {{...}}}}`")
+    return {str(code): own for code, own in data.items()}
 
 
 def _mostly(text: str) -> bool:

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from agent.records.conditions import Condition, Conditions
 
-Verdict = Literal["liked", "disliked", "seen", "not_seen", "not_interested"]
+Verdict = Literal["liked", "disliked", "seen", "not_seen", "interested", "not_interested"]
 Question = Literal["facet", "about", "compare", "why", "why_not", "person", "catalogue", "agent"]
 Control = Literal["undo", "restart", "more", "next"]
 Social = Literal["greeting", "thanks", "farewell", "chat"]

@@ -43,6 +43,7 @@ class Context:
             and corrections refer to them.
         question: the agent's open question; None where there is none.
         acts: of the person's message before this one.
+        said: the agent's latest words, and ``offered`` the items that they name: "yes" and "no, I haven't" answer them.
         begun: whether there was any message before: what only refines may then refine something.
     """
 
@@ -51,6 +52,8 @@ class Context:
     spoken: tuple[int, ...] = ()
     question: OpenQuestion | None = None
     acts: tuple[Act, ...] = ()
+    said: str = ""
+    offered: tuple[int, ...] = ()
     begun: bool = False
 
 
@@ -76,13 +79,15 @@ class Reading:
         acts: in the order in which they are to be carried out; never empty.
         language: ISO 639-1 code of the message ("en" where nothing tells).
         mentions: the items that it speaks of, in order; places count in ``agent.text.clean(message)``.
-        plain: the message with names and typing errors as they are meant; what a request in words is made from.
+        corrects: the acts stand for those of the message before ("no, I meant the 1962 one"), which are taken back.
+        unknown: names in the message that look like titles and are none in the catalogue.
     """
 
     acts: tuple[Act, ...]
     language: str = "en"
     mentions: tuple[Mention, ...] = ()
-    plain: str = ""
+    corrects: bool = False
+    unknown: tuple[str, ...] = ()
 
     @property
     def spoken(self) -> tuple[int, ...]:

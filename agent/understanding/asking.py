@@ -1,0 +1,159 @@
+"""Asking: questions about items, about what is shown, about the person and about the agent."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from agent.records.acts import Ask
+from agent.understanding.cues import CHAT, COMPARE, NEGATION, PROFILE, WHICH, WHY, WHY_NOT
+from agent.understanding.vocabulary import NOUN, Vocabulary, facet_labels
+
+MASK = "¤"
+"""Stands in a message for each character of a mention, so that names are not read as wishes."""
+
+_INTERROGATIVE = re.compile(
+    rf"[^\w{MASK}]*(?:(?:and|so|but|ok|okay|well|hm+|ooh|oh|hey|also|then|please|tell me|do you know|can you tell me|i wonder|wait)\b[\s,.:]*|{MASK}+[\s,.:]*)*"
+    r"(?:is|was|are|were|does|do|did|has|have|had|should|would|can|could|will|who(?:'?s)?|whose|what(?:'?s)?|when(?:'?s)?|where(?:'?s)?|"
+    r"which|how|why|any good|tell|describe|more (?:about|on|info|details)|compare|explain|isn'?t|aren'?t)\b"
+)
+_POINTS = re.compile(
+    rf"{MASK}|\b(?:it|its|it's|that|this|they|them|these|those|he|she|both|either)\b|\bthe {NOUN}+s?\b|\b(?:the )?(?:list|suggestions|recommendations|picks)\b"
+)
+_WISHING = re.compile(
+    r"\b(?:recommend|suggest|show me|give me|find me|looking for|something|anything (?:like|similar|with|else|by|from|good|newer|older)|any (?:good|other|more|\w+er)|"
+    rf"(?:do|have) you (?:have|got|know) (?:any|some|an?\b|of (?:any|some))|got any|have any|what (?:should|can|could|else|other|would you)|more like|what about (?:an?|some)\b|how about (?:an?|some)\b|another|others|"
+    r"are there (?:any|some|other)|is there (?:any|some|an?|other)|can (?:you|i) (?:get|have|find|see))"
+)
+_LONE = re.compile(
+    r"(?:who|how long|when|what year|where|how (?:old|good|scary|popular|well)|what(?:'s| is) (?:the|its)|why|any good|plot|cast|director|runtime|in what)\b"
+)
+_ABOUT = re.compile(
+    r"\b(?:tell me (?:\w+ )?(?:\w+ )?(?:about|of)|more (?:about|on|info|details|information)|info|details|know (?:about|of|anything about)|heard of|"
+    r"describe|what about|how about|opinion|thoughts? on|what(?:'?s| is| are|'re| was)|who(?:'?s| is| was)|how|is|was|are|were|does|do|did|has|have (?:you|u)|should (?:i|we)|would (?:i|we|it|my)|can (?:i|my|we)|could|will|any good|worth)\b"
+)
+_CATALOGUE = re.compile(
+    rf"\b(?:what(?:'?s| is| are| was)|which(?: is| are)?|show me) (?:the |your )?(?P<most>newest|oldest|latest|most recent|longest|shortest|cheapest|dearest|most expensive|most popular|best rated|highest rated)\b"
+    rf"|\bhow many {NOUN}+s?\b|\bhow (?:big|large|old|new|recent) is (?:your|the) (?:catalogue|catalog|collection|database|library|list)|"
+    rf"\bwhat (?:kinds?|sorts?|types?|genres?|categories)(?: of {NOUN}+s?)? (?:do you have|have you got|are there|can you)|\bhow (?:new|recent|old) (?:are|do) (?:your|the)|"
+    rf"\bwhere (?:do|does|did) (?:you|your) (?:get|data|{NOUN}+s?|information)|\bwhat (?:data|{NOUN}+s) do you (?:have|know)"
+)
+_AGENT = re.compile(
+    r"\b(?:who (?:are|made|built|created|trained) you|what are you(?! \w+ing)|are you (?:an?|human|real|ai|chat ?gpt)\b|what (?:else )?can you do|what do you do|"
+    r"how do (?:you|this|i) (?:work|use)|how does this work|^\W*help(?: me)?\W*$|what can i (?:ask|say|do))"
+)
+_SECOND_HAND = re.compile(r"\b(?:have|did|do) (?:you|u)\b")
+_DECLARED = re.compile(r"\b(?:that'?s|is|was|this is) (?:why|how|what|when|where|who)\b")
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """``marked[start:end]`` of the message, and the items that it speaks of, in order.
+
+    ``judged``: it says what the person thinks of one of them; ``like``: it names one as an example.
+    """
+
+    start: int
+    end: int
+    items: tuple[int, ...]
+    judged: bool
+    like: bool
+
+
+def asked(
+    sentence: Sentence,
+    marked: str,
+    folded: str,
+    vocabulary: Vocabulary,
+    shown: Sequence[int],
+    spoken: Sequence[int],
+    wished: bool,
+) -> Ask | None:
+    """The question that a sentence asks; None where it asks none.
+
+    Args:
+        sentence: the one that is looked at.
+        marked: the whole message, marked, mentions masked; ``folded`` without marks.
+        vocabulary: the catalogue's words and questions.
+        shown: what was shown last.
+        spoken: what the messages before spoke of.
+        wished: whether the sentence names what only a wish names: a value asked for behind "a" or "some".
+    """
+    text, words = marked[sentence.start : sentence.end], folded[sentence.start : sentence.end]
+    if PROFILE.search(text) and not sentence.items:
+        return Ask("person")
+    if _AGENT.search(text) and not sentence.items:
+        return Ask("agent")
+    if not sentence.items and (match := _CATALOGUE.search(text)) is not None and not (shown and _POINTS.search(text)):
+        return Ask("catalogue", facet=_of_most(match.groupdict().get("most"), vocabulary))
+    if sentence.items and WHY_NOT.search(text) and NEGATION.search(text) and not wished:
+        return Ask("why_not", sentence.items)
+    questioned = text.rstrip().endswith("?") or _INTERROGATIVE.match(text) is not None
+    table = bool(sentence.items or shown)
+    if WHY.search(text) and table and not _DECLARED.search(text) and (questioned or text.split()[:1] == ["explain"]):
+        if sentence.items or (not wished and not re.search(r"why not|why don't (?:we|you)", text)):
+            return Ask("why", sentence.items)
+    if sentence.judged or _WISHING.search(text):
+        return None
+    if len(sentence.items) > 1 and not sentence.judged:
+        either = re.search(rf"\bor (?:the )?{MASK}+\W*\??", text)
+        if WHICH.search(text) or (COMPARE.search(text) and (not wished or questioned) and not sentence.like):
+            return Ask("compare", sentence.items, _question(words, vocabulary))
+        if either and ("?" in text or questioned) and (not sentence.like or re.match(rf"\W*{MASK}+ or ", text)):
+            return Ask("compare", sentence.items)
+    if len(shown) > 1 and WHICH.match(text.strip()) and not sentence.items and not wished:
+        return Ask("compare", tuple(shown), _question(words, vocabulary))
+    if not questioned or not (table or spoken):
+        return None
+    if sentence.like and "?" not in text:
+        return None
+    question = _question(words, vocabulary)
+    points = _POINTS.search(text) is not None or (_LONE.search(text) is not None and len(text.split()) <= 6)
+    if question is not None and points:
+        return Ask("about" if question == "about" else "facet", sentence.items or _focus(text, spoken), question)
+    if sentence.items and _ABOUT.search(text) and not wished:
+        return Ask("about", sentence.items)
+    if points and text.rstrip().endswith("?") and not wished and not CHAT.search(text) and (spoken or shown):
+        return Ask("about", sentence.items or _focus(text, spoken))
+    return None
+
+
+def _focus(text: str, spoken: Sequence[int]) -> tuple[int, ...]:
+    """What "it" stands for where nothing else says so."""
+    return tuple(spoken[-1:]) if re.search(r"\b(?:it|its|it's|he|she)\b", text) else ()
+
+
+def _question(words: str, vocabulary: Vocabulary) -> str | None:
+    """The question of the domain that the words ask, else the facet that they name."""
+    best: tuple[int, int, str] | None = None
+    for place, (name, _, pattern) in enumerate(vocabulary.questions):
+        match = pattern.search(words)
+        if match is not None and (best is None or (len(match.group()), -place) > (best[0], best[1])):
+            best = (len(match.group()), -place, name)
+    if best is not None:
+        return best[2]
+    for name, label in facet_labels(vocabulary.domain).items():
+        if len(label) > 3 and re.search(rf"\b{re.escape(label)}s?\b", words):
+            return name
+    return None
+
+
+def _of_most(word: str | None, vocabulary: Vocabulary) -> str | None:
+    """The facet that a superlative is about."""
+    kinds = {
+        "year": ("newest", "oldest", "latest", "most recent"),
+        "duration": ("longest", "shortest"),
+        "money": ("cheapest", "dearest", "most expensive"),
+    }
+    if word is None:
+        return None
+    for kind, known in kinds.items():
+        if word in known:
+            return next((name for name, facet in vocabulary.domain.facets.items() if facet.kind == kind), None)
+    return "popularity" if word == "most popular" else "rating"
+
+
+def second_hand(text: str) -> bool:
+    """Whether a sentence asks what the agent has seen or likes, which only names the item."""
+    return _SECOND_HAND.search(text) is not None

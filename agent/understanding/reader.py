@@ -1,0 +1,612 @@
+"""Reader: from one message in its context to dialogue acts."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+
+from agent.catalogue.catalogue import Catalogue
+from agent.domains.languages import ENGLISH, in_english, language, readable
+from agent.records.acts import Act, Ask, Command, Judge, NotUnderstood, Pleasantry, Want, WhichItem
+from agent.text import clean, common_words, flat
+from agent.understanding.asking import MASK, Sentence, asked
+from agent.understanding.cues import (
+    ACCEPT,
+    ASK,
+    BARE_NO,
+    CHAT,
+    GREETING,
+    POLITE,
+    REJECT,
+    RESET,
+    SUM,
+    THANKS,
+    UNDO,
+)
+from agent.understanding.dates import year_hits
+from agent.understanding.judgements import VERDICTS, Judgement, judgements
+from agent.understanding.reading import Context, Mention, Reading
+from agent.understanding.referring import CORRECTION, chosen, references
+from agent.understanding.replies import replied
+from agent.understanding.typing_errors import mend, rewrite
+from agent.understanding.vocabulary import Vocabulary, vocabulary_of
+from agent.understanding.wishes import Compared, WishReader, Wishes, known_words, opens_topic
+
+_SENTENCE = re.compile(r"[^.!?;\n]*(?:[.!?;\n]+(?=\s|$)|[!?;\n](?=\S)|\.(?=\S)|$)")
+_CLAUSE = re.compile(
+    r",|\bbut\b|\bso\b|\band (?:i|we|also|now|something|give|looking|no|not|nothing|maybe|then)\b|\bbecause\b|\b(?:i'?m |am )?looking for\b|\bany other\b"
+)
+_TOO = re.compile(
+    r" (?:are|is|all|look|looks|seem|seems|sound|sounds|feel|feels|were) (?:all |both |a bit |a little |way |far |just )*(?:too |not like )"
+)
+_TAG = re.compile(r"</?[A-Za-z!|][^<>\n]{0,80}>")
+_MARKUP = re.compile(r"<(?=[/!|?A-Za-z_])|(?<=[\w|/\"'?-])>")
+_OF_THAT_TIME = re.compile(r"[\s\"'”’(]*(?:(?:the )?(?:one )?(?:from|of|in) )?$")
+_MORE = re.compile(
+    r"[^\w]*(?:(?:ok|okay|well|so|and|hm+|great|thanks|cool|please|yes|yeah)\b[\s,.!]*)*(?:(?:can you |could you )?(?:show|give|find|suggest|recommend|got|have|do you have|are there|let me see|let's see|i want|i'd like|i need|what about|how about)(?: you)?(?: got)?(?: me| us)?(?: to see)? )?"
+    r"(?:(?:any|some|a few|a couple|the|me|two|three|five|\d)\s+)*(?P<word>more|another(?: one)?|others?|else|anything else|something else|what else.*|which others?.*|different ones?|something different|(?:other|different) (?:ƒ+s?|ones?|suggestions|recommendations|options)|"
+    r"keep (?:going|them coming)|next(?: one| ones| page| please)?|more (?:of (?:them|these|those|the same)|ƒ+s?|suggestions|recommendations|like (?:this|these|that|those)|ideas|options|please)|go on|continue|again)"
+    r"(?: (?:please|pls|ideas?|suggestions?|recommendations?|options|then|have you got|do you have|you have|you got|ƒ+s?|ones?|that you have|for me|like (?:that|this|these|those)|can you (?:suggest|recommend|think of)|you can (?:suggest|recommend|think of)))*[\W]*"
+)
+_ALSO_MORE = re.compile(
+    r"\b(?:what|anything|something|any|who) (?:else|other)s?\b|\b(?:show|give) me (?:some )?(?:more|others|another)\b|\bany (?:more|others?|other (?:ƒ+s?|ones?|suggestions?|recommendations?))\b|\bmore suggestions\b|\bwhat next\b|\bsomething new\b|\bother (?:suggestions|recommendations|ones|options|ideas)\b"
+)
+_NEXT = re.compile(r"next|different|else|others?$")
+_YES = re.compile(
+    r"\W*(?:(?:yes|yeah|yep|yup|ya|sure|ok|okay|of course|please|please do|do it|go ahead|exactly|right|correct|that'?s (?:it|right|the one)|absolutely|definitely|i do|sounds good)\b[\s,.!]*){1,4}"
+)
+_SHOW = re.compile(
+    r"\b(?:show me|find me|put on|play|i (?:want|would like|'d like) to (?:watch|see)|do you have|have you got|got|search(?: for)?)\b"
+)
+_PRONOUN = re.compile(r"\b(?:i|i'?m|i'?ve|i'?ll|my|you|your|we|he|she|they|our|me)\b")
+_SILENT = frozenset({"about", "reject"})
+_NAMED = re.compile(
+    r"(?:[A-ZÀ-ÖØ-Þ0-9][\w'’.&-]*[:,]?\s+(?:(?:of|the|and|in|a|to|for|&|vs\.?|on|with|from|at)\s+)*){0,7}[A-ZÀ-ÖØ-Þ0-9][\w'’.!-]*\s*\((?:19|20)\d\d\)"
+)
+_COLON = re.compile(
+    r"(?:[A-ZÀ-ÖØ-Þ][\w'’.&-]*\s+){0,4}[A-ZÀ-ÖØ-Þ][\w'’&-]*: (?:[A-ZÀ-ÖØ-Þ][\w'’.&-]*)(?:\s+(?:(?:of|the|and|in|a)\s+)*[A-ZÀ-ÖØ-Þ0-9][\w'’.&-]*)*"
+)
+_YEARS_OPEN = (None, None)
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """A mention, where it is in the plain text, and what is thought of it."""
+
+    mention: Mention
+    place: tuple[int, int]
+    judgement: Judgement
+
+
+def understand(message: str, context: Context, catalogue: Catalogue) -> Reading:
+    """Read one message; any text is accepted, and only its first ``agent.text.MESSAGE_LIMIT`` characters are read.
+
+    Args:
+        message: the person's words.
+        context: what they may refer to.
+        catalogue: the items and values that words may stand for.
+    """
+    answer = _answered(message, context, catalogue)
+    if answer is not None:
+        return answer
+    text = clean(message)
+    vocabulary = vocabulary_of(catalogue)
+    marked = vocabulary.marked(flat(text))
+    reset = RESET.search(marked)
+    if reset is not None and not re.search(r"\b(?:not|don't|never|without)\s+(?:\w+\s+)?$", marked[: reset.start()]):
+        rest = text
+        for match in reversed(list(RESET.finditer(marked))):
+            rest = rest[: match.start()] + re.sub(r"\w", " ", match.group()) + rest[match.end() :]
+        rest = re.sub(
+            r"^(?:[\W_]|\b(?:please|let'?s|can we|can you|just|i want to|and|ok|okay|everything|all|now|to)\b)+",
+            "",
+            rest,
+        )
+        rest = rest.strip()
+        if not re.search(r"[^\W\d_]{3,}", re.sub(POLITE.pattern, " ", flat(rest))):
+            return Reading((Command("restart"),), language(text))
+        told = understand(rest, Context(), catalogue)
+        acts = tuple(act for act in told.acts if isinstance(act, Want | Judge | WhichItem))
+        return replace(told, acts=(Command("restart"), *acts), mentions=())
+    return _Message(text, context, catalogue, vocabulary).reading()
+
+
+def _answered(message: str, context: Context, catalogue: Catalogue) -> Reading | None:
+    """The message as the answer to the agent's open question; None where it is none."""
+    question = context.question
+    if question is None:
+        return None
+    text = clean(message)
+    if question.kind == "which" and question.which is not None:
+        options = question.which.options
+        item = next((own for own in options if flat(catalogue[own].name) == flat(text).strip(" .!?\"'")), None)
+        if item is None and len(text.split()) <= 14:
+            item = chosen(text, options, catalogue)
+            if item is None:
+                linked = {own for link in catalogue.link(text) for own in link.options if own in options}
+                item = linked.pop() if len(linked) == 1 else None
+        if item is None:
+            return None
+        said = question.which.said or Want(like=(options[0],), opens_topic=not context.begun)
+        found = substituted(said, options[0], item)
+        place = Mention(0, len(text), (item,))
+        return Reading((found,), language(text), (place,))
+    if question.kind == "confirm" and question.yes and _YES.fullmatch(flat(text)):
+        return Reading(question.yes, language(text))
+    return None
+
+
+def substituted(act: Act, old: int, new: int) -> Act:
+    """``act`` with the item ``new`` in place of ``old``."""
+
+    def swapped(items: tuple[int, ...]) -> tuple[int, ...]:
+        return tuple(new if item == old else item for item in items)
+
+    if isinstance(act, Want):
+        return replace(act, like=swapped(act.like), unlike=swapped(act.unlike), reject=swapped(act.reject))
+    if isinstance(act, Judge):
+        return replace(act, item=new if act.item == old else act.item)
+    if isinstance(act, Ask):
+        return replace(act, items=swapped(act.items))
+    return act
+
+
+class _Message:
+    """One message while it is read."""
+
+    def __init__(self, text: str, context: Context, catalogue: Catalogue, vocabulary: Vocabulary) -> None:
+        self.text, self.context, self.catalogue, self.vocabulary = text, context, catalogue, vocabulary
+        self.wishing = WishReader.of(catalogue)
+        self.correcting = False
+        folded = vocabulary.marked(flat(text))
+        mentions = self._mentions(folded)
+        self.language = language(masked_at(text, [(own.start, own.end) for own in mentions]))
+        # From here on in plain English: translated where it is not, mended where it is mistyped.
+        change = (
+            partial(mend, vocabulary=vocabulary)
+            if self.language == ENGLISH
+            else partial(in_english, code=self.language, domain=catalogue.domain)
+        )
+        plain, places = rewrite(text, [(own.start, own.end) for own in mentions], change)
+        self.plain = _TAG.sub(lambda match: " " * len(match.group()), plain)
+        names = vocabulary.marked(flat(self.plain))
+        told = judgements(names, places)
+        self.told: list[_Told] = []
+        for mention, place, judgement in zip(mentions, places, told, strict=True):
+            if len(mention.items) > 1 and mention.reference and _TOO.match(names, place[1]):
+                # "These are too mainstream" tells how the next ones should differ.
+                judgement = replace(judgement, attitude="about", end=place[1])
+            if mention.reference and judgement.attitude == "like" and judgement.alone:
+                judgement = replace(judgement, attitude="about")
+            self.told.append(_Told(mention, place, judgement))
+        self._except()
+        masked = masked_at(self.plain, [(own.place[0], max(own.place[1], own.judgement.end)) for own in self.told])
+        self.masked = masked
+        self.folded = flat(masked)
+        self.marked = vocabulary.marked(self.folded)
+
+    def _except(self) -> None:
+        """ "All of those except Chinatown": what is excepted is no part of the group."""
+        for number, own in enumerate(self.told):
+            if own.judgement.attitude != "reject" or len(own.mention.items) != 1:
+                continue
+            for place, other in enumerate(self.told[:number]):
+                if (
+                    other.mention.reference
+                    and own.mention.items[0] in other.mention.items
+                    and len(other.mention.items) > 1
+                ):
+                    rest = tuple(item for item in other.mention.items if item not in own.mention.items)
+                    self.told[place] = replace(other, mention=replace(other.mention, items=rest))
+                    self.told[number] = replace(own, judgement=replace(own.judgement, attitude="about"))
+
+    # --- what is spoken of -------------------------------------------------------------------------------------------
+
+    def _mentions(self, folded: str) -> list[Mention]:
+        """Titles and references, in order."""
+        context, catalogue = self.context, self.catalogue
+        links = list(catalogue.link(self.text, context.conditions))
+        unsure = [number for number, link in enumerate(links) if link.item is None]
+        if unsure:
+            hidden = masked_at(folded, [(link.start, link.end) for link in links])
+            dates = year_hits(hidden, catalogue.newest_year, catalogue.oldest_year)
+            table = {*context.shown, *context.spoken, *context.offered}
+            for number in unsure:
+                link = links[number]
+                here = tuple(item for item in link.options if item in table)
+                for hit in dates:
+                    near = catalogue.titles.narrowed(link, (hit.first, hit.last))
+                    beside = hit.start >= link.end and _OF_THAT_TIME.fullmatch(folded, link.end, hit.start) is not None
+                    if near.item is not None:
+                        # "Hamlet from the 40s" tells which one; the decade is then no wish of its own.
+                        end = hit.end if beside else near.end
+                        links[number] = replace(near, end=end, text=self.text[near.start : end])
+                        break
+                else:
+                    if len(here) == 1:
+                        links[number] = replace(link, options=here)
+        spoken = context.offered or context.spoken
+        self.correcting = bool(context.spoken) and CORRECTION.search(folded) is not None
+        taken = [(link.start, link.end) for link in links]
+        self.unknown = self._unknown(taken)
+        found = references(
+            folded,
+            [*taken, *((start, end) for start, end, _ in self.unknown)],
+            context.shown,
+            context.spoken if self.correcting else spoken,
+            catalogue,
+            self.correcting,
+        )
+        mentions = [
+            Mention(
+                link.start,
+                link.end,
+                () if link.item is None else (link.item,),
+                link.options if link.item is None else (),
+            )
+            for link in links
+        ]
+        mentions += [Mention(own.start, own.end, own.items, reference=True) for own in found]
+        mentions += [Mention(start, end, ()) for start, end, _ in self.unknown]
+        return sorted(mentions, key=lambda own: own.start)
+
+    def _unknown(self, taken: Sequence[tuple[int, int]]) -> list[tuple[int, int, str]]:
+        """Names that look like titles, with a year or a colon, and are none in the catalogue."""
+        found: list[tuple[int, int, str]] = []
+        for pattern in (_NAMED, _COLON):
+            for match in pattern.finditer(self.text):
+                start, end = match.span()
+                for _, stop in taken:
+                    if start < stop <= end:
+                        start = stop
+                words = self.text[start:end].strip(" ,.")
+                begin = start + (len(self.text[start:end]) - len(self.text[start:end].lstrip(" ,.")))
+                if len(words) < 3 or any(begin < stop and first < end for first, stop in taken):
+                    continue
+                if any(begin < stop and first < end for first, stop, _ in found) or not re.search(
+                    r"[^\W\d_]{3}", words
+                ):
+                    continue
+                if pattern is _COLON and (
+                    not match.start() or self.text[: match.start()].rstrip().endswith((".", "!", "?"))
+                ):
+                    continue
+                found.append((begin, end, words))
+        return found
+
+    def _sentences(self) -> list[Sentence]:
+        found = []
+        for match in _SENTENCE.finditer(self.marked):
+            start, end = match.span()
+            if not self.marked[start:end].strip():
+                continue
+            inside = [own for own in self.told if start <= own.place[0] < end]
+            items = tuple(
+                dict.fromkeys(item for own in inside for item in own.mention.items or own.mention.options[:1])
+            )
+            attitudes = {own.judgement.attitude for own in inside}
+            found.append(Sentence(start, end, items, bool(attitudes & VERDICTS), "like" in attitudes))
+        return found
+
+    # --- what it does ------------------------------------------------------------------------------------------------
+
+    def reading(self) -> Reading:
+        acts, corrects = self._acts()
+        mentions = tuple(own.mention for own in self.told if own.mention.items or own.mention.options)
+        return Reading(tuple(acts), self.language, mentions, corrects, tuple(words for _, _, words in self.unknown))
+
+    def _acts(self) -> tuple[list[Act], bool]:
+        context, marked = self.context, self.marked
+        if not readable(self.language, self.catalogue.domain) and not self.told:
+            return [NotUnderstood("language", self.text)], False
+        undo = UNDO.search(marked)
+        if undo is not None and not self.told and len(re.findall(r"\w+", UNDO.sub(" ", marked))) <= 4:
+            if not self._wishes(UNDO.sub(lambda match: " " * len(match.group()), marked), ()):
+                return [Command("undo")], False
+        if self.correcting:
+            corrected = self._corrected()
+            if corrected:
+                return corrected, True
+        if context.question is not None and context.question.kind == "known":
+            self.told = [
+                replace(own, judgement=replace(own.judgement, attitude="liked"))
+                if own.judgement.attitude in ("like", "about")
+                else own
+                for own in self.told
+            ]
+        sentences = self._sentences()
+        asks, hidden = self._asks(sentences)
+        judges = self._judges(hidden)
+        answers = replied(marked, self.context, [own.place for own in self.told]) if not asks else []
+        known = {judge.item for judge in judges}
+        judges += [judge for judge in answers if judge.item not in known]
+        which = self._which(hidden)
+        hidden += self._judged_clauses(sentences)
+        wanted = self._want(hidden, sentences, bool(asks or judges or which))
+        acts: list[Act] = [*judges, *which]
+        if wanted is not None:
+            acts.append(wanted)
+        else:
+            command = self._command(bool(judges or asks))
+            acts += [] if command is None else [command]
+        acts += asks
+        if not acts:
+            acts.append(self._other())
+        return acts, False
+
+    def _asks(self, sentences: Sequence[Sentence]) -> tuple[list[Ask], list[tuple[int, int]]]:
+        """The questions, each once, and their places."""
+        found: list[Ask] = []
+        places: list[tuple[int, int]] = []
+        for sentence in sentences:
+            wished = self.wishing.read(*self._only(sentence.start, sentence.end), Compared(), ()).complete
+            ask = asked(
+                sentence,
+                self.marked,
+                self.folded,
+                self.vocabulary,
+                self.context.shown,
+                self.context.offered or self.context.spoken,
+                wished,
+            )
+            if ask is not None:
+                found.append(ask)
+                places.append((sentence.start, sentence.end))
+        return list(dict.fromkeys(found)), places
+
+    def _only(self, start: int, end: int) -> tuple[str, str, str]:
+        """The masked, folded and marked text with all but one place blank."""
+
+        def cut(text: str) -> str:
+            return " " * start + text[start:end] + " " * (len(text) - end)
+
+        return cut(self.masked), cut(self.folded), cut(self.marked)
+
+    def _judges(self, hidden: Sequence[tuple[int, int]]) -> list[Judge]:
+        found: dict[int, Judge] = {}
+        for own in self.told:
+            attitude = own.judgement.attitude
+            if attitude not in VERDICTS or any(start <= own.place[0] < end for start, end in hidden):
+                continue
+            for item in own.mention.items:
+                known = found.get(item)
+                if known is None or known.verdict == "seen":
+                    found[item] = Judge(item, attitude, own.judgement.grade)  # type: ignore[arg-type]
+        return list(found.values())
+
+    def _which(self, hidden: Sequence[tuple[int, int]]) -> list[WhichItem]:
+        found = []
+        for own in self.told:
+            options = own.mention.options
+            if own.mention.items or not options:
+                continue
+            attitude, first = own.judgement.attitude, options[0]
+            said: Want | Judge | Ask
+            if any(start <= own.place[0] < end for start, end in hidden):
+                continue
+            if attitude in VERDICTS:
+                said = Judge(first, attitude, own.judgement.grade)  # type: ignore[arg-type]
+            elif attitude == "unlike":
+                said = Want(unlike=(first,))
+            elif attitude == "reject":
+                said = Want(reject=(first,))
+            else:
+                said = Want(like=(first,), opens_topic=True)
+            found.append(WhichItem(self.text[own.mention.start : own.mention.end], options, said))
+        return found
+
+    def _judged_clauses(self, sentences: Sequence[Sentence]) -> list[tuple[int, int]]:
+        """The clauses that say what is thought of an item: words of wishes in them are none."""
+        found = []
+        for own in self.told:
+            if own.judgement.attitude not in VERDICTS:
+                continue
+            sentence = next((one for one in sentences if one.start <= own.place[0] < one.end), None)
+            if sentence is None:
+                continue
+            start, end = sentence.start, sentence.end
+            for match in _CLAUSE.finditer(self.marked, sentence.start, sentence.end):
+                if match.end() <= own.place[0]:
+                    start = match.start()
+                elif match.start() >= own.place[1]:
+                    end = match.start()
+                    break
+            if not ASK.search(self.marked[start : own.place[0]]):
+                found.append((start, end))
+        return found
+
+    # --- wishes ------------------------------------------------------------------------------------------------------
+
+    def _items(self, attitude: str) -> tuple[int, ...]:
+        return tuple(
+            dict.fromkeys(item for own in self.told if own.judgement.attitude == attitude for item in own.mention.items)
+        )
+
+    def _wishes(self, marked: str, hidden: Iterable[tuple[int, int]]) -> Wishes:
+        text, folded = self.masked, self.folded
+        for start, end in hidden:
+            blank = "".join("\n" if character == "\n" else " " for character in marked[start:end])
+            text, folded = text[:start] + blank + text[end:], folded[:start] + blank + folded[end:]
+            marked = marked[:start] + blank + marked[end:]
+        named = self._items("like") or self._items("liked")
+        return self.wishing.read(text, folded, marked, Compared(named, self.context.shown), self.context.conditions)
+
+    def _want(self, hidden: Sequence[tuple[int, int]], sentences: Sequence[Sentence], acted: bool) -> Want | None:
+        context, marked = self.context, self.marked
+        wishes = self._wishes(marked, hidden)
+        like, unlike, reject = self._items("like"), self._items("unlike"), self._items("reject")
+        free = marked
+        for start, end in hidden:
+            free = free[:start] + " " * (end - start) + free[end:]
+        refused = self._refused(free, bool(wishes.conditions))
+        reject = tuple(dict.fromkeys((*reject, *refused)))
+        shown = self._shown(hidden)
+        hints = [*wishes.hints, *self._unknown_hints(hidden)]
+        if not (wishes or like or unlike or reject or hints):
+            requested = ASK.search(free) is not None and not acted and not shown
+            if not requested or self._off_topic(free) or self._polite(free) or _MORE.fullmatch(free.strip()):
+                return None
+        if not (wishes.conditions or wishes.drops or wishes.count or like or unlike or reject):
+            if self._off_topic(free) or (acted and not ASK.search(free) and not wishes.hints):
+                return None
+            if self._polite(free):
+                return None
+        opens = opens_topic(free, wishes, bool(like) and not self._only_refers(), context.begun)
+        return Want(
+            conditions=tuple(wishes.conditions),
+            hints=tuple(hints),
+            like=like,
+            unlike=unlike,
+            reject=reject,
+            count=wishes.count,
+            opens_topic=opens,
+            drops=tuple(wishes.drops),
+            request=self._request(hidden, sentences, wishes),
+        )
+
+    def _only_refers(self) -> bool:
+        """Whether the examples are what was shown: "more like the second one" refines."""
+        return all(own.mention.reference for own in self.told if own.judgement.attitude == "like")
+
+    def _refused(self, free: str, wished: bool) -> tuple[int, ...]:
+        """What was shown and is refused: "none of these", "no"."""
+        shown = self.context.shown
+        if not shown:
+            return ()
+        whole = [own for own in self.told if own.mention.reference and own.judgement.attitude in _SILENT]
+        if BARE_NO.fullmatch(free) or REJECT.search(free):
+            single = [item for own in whole if own.judgement.attitude != "liked" for item in own.mention.items]
+            if single:
+                return tuple(single)
+            if not any(own.mention.items for own in self.told) and not wished:
+                return tuple(shown)
+        return ()
+
+    def _shown(self, hidden: Sequence[tuple[int, int]]) -> bool:
+        """Whether an item is asked for by its name: "show me Titanic"."""
+        return any(
+            own.judgement.attitude == "about"
+            and own.mention.items
+            and not own.mention.reference
+            and _SHOW.search(self.marked[: own.place[0]][-40:])
+            for own in self.told
+        )
+
+    def _unknown_hints(self, hidden: Sequence[tuple[int, int]]) -> list[str]:
+        """Wishes for what is like a title that the catalogue lacks."""
+        found = []
+        for own in self.told:
+            if own.mention.items or own.mention.options or own.judgement.attitude not in ("like", "unlike"):
+                continue
+            words = self.text[own.mention.start : own.mention.end].strip(" ,.")
+            found.append(f"like {words}" if own.judgement.attitude == "like" else f"not like {words}")
+        return found
+
+    def _request(self, hidden: Sequence[tuple[int, int]], sentences: Sequence[Sentence], wishes: Wishes) -> str:
+        """The sentences that hold a wish: neither greetings nor sentences that only judge or ask."""
+        kept = []
+        for sentence in sentences:
+            start, end = sentence.start, sentence.end
+            words = self.plain[start:end].strip()
+            if not words or any(a <= start and end <= b for a, b in hidden):
+                continue
+            wished = any(start <= place < end for place, _ in wishes.spans)
+            if not wished and not sentence.like and self._polite(self.marked[start:end]):
+                continue
+            for own in reversed(self.told):
+                if (
+                    own.mention.reference
+                    and len(own.mention.items) == 1
+                    and start <= own.place[0]
+                    and own.place[1] <= end
+                ):
+                    # "The second one" says nothing to a reader who does not see the list.
+                    first, stop = own.place[0] - start, own.place[1] - start
+                    whole = self.plain[start:end]
+                    words = (whole[:first] + self.catalogue[own.mention.items[0]].title + whole[stop:]).strip()
+                    break
+            kept.append(words)
+        # Angle brackets could spell a token of the language model ("<item_5>"): the words stay, the brackets go.
+        return re.sub(r"\s+", " ", _MARKUP.sub(" ", " ".join(kept))).strip()
+
+    # --- the rest ----------------------------------------------------------------------------------------------------
+
+    def _corrected(self) -> list[Act]:
+        """The acts of the message before, with the item that is meant in place of the mistaken one."""
+        spoken = self.context.spoken
+        refused = set(self._items("reject"))
+        meant = [item for own in self.told for item in own.mention.items if item not in refused and item not in spoken]
+        mistaken = [item for item in spoken if item in refused] or list(spoken[-1:])
+        if not meant or not mistaken:
+            return []
+        changed = [substituted(act, mistaken[0], meant[0]) for act in self.context.acts]
+        return changed if changed != list(self.context.acts) else [Want(like=(meant[0],), reject=(mistaken[0],))]
+
+    def _command(self, acted: bool) -> Command | None:
+        marked = self.marked
+        match = _MORE.fullmatch(marked.strip())
+        if (
+            match is None
+            and not (acted and _ALSO_MORE.search(marked))
+            and not (self.context.shown and _ALSO_MORE.search(marked))
+        ):
+            return None
+        if not self.context.begun and not acted:
+            return None
+        word = match["word"] if match is not None else "more"
+        return Command("next" if _NEXT.search(word) else "more")
+
+    def _polite(self, marked: str) -> bool:
+        """Whether the words are nothing but polite."""
+        rest = CHAT.sub(" ", POLITE.sub(" ", marked.replace(MASK, " ")))
+        return not re.sub(r"[\W_]+|\b(?:i|wait|can'?t|to|see|a|and|my|name|am|im)\b", "", rest) and bool(
+            POLITE.search(marked) or CHAT.search(marked)
+        )
+
+    def _off_topic(self, marked: str) -> bool:
+        pattern = self.vocabulary.off_topic
+        if self.told or "ƒ" in marked:
+            return False
+        return SUM.search(marked) is not None or (pattern is not None and pattern.search(marked) is not None)
+
+    def _other(self) -> Act:
+        """What a message is that neither wishes, judges, asks nor commands."""
+        marked = self.marked
+        shown = [own for own in self.told if own.mention.items]
+        if shown and (self._shown(()) or not any(own.mention.reference for own in shown)):
+            items = tuple(dict.fromkeys(item for own in shown for item in own.mention.items))
+            if self._shown(()) or marked.rstrip().endswith("?"):
+                return Ask("about", items)
+            if not _PRONOUN.search(marked):
+                return Want(like=items, opens_topic=True, request=self.plain.strip())
+            return Pleasantry("chat")
+        if self._off_topic(marked):
+            return NotUnderstood("off_topic", self.text)
+        if re.search(r"\b(?:thanks?|thank you|thx|ty|cheers|appreciated?)\b", marked):
+            return Pleasantry("thanks")
+        if re.search(
+            r"\b(?:bye|goodbye|good night|see (?:you|ya)|farewell|take care|quit|have a (?:good|great|nice))\b", marked
+        ):
+            return Pleasantry("farewell")
+        if GREETING.match(marked):
+            return Pleasantry("greeting")
+        if ACCEPT.search(marked) or THANKS.search(marked) or CHAT.search(marked) or self._polite(marked):
+            return Pleasantry("chat")
+        if not known_words(self.folded, self.vocabulary):
+            return NotUnderstood("nonsense", self.text)
+        found = [word for word in re.findall(r"[^\W\d_]{2,}", self.folded)]
+        if _PRONOUN.search(marked) or shown:
+            return Pleasantry("chat")
+        subject = " ".join(found)
+        if found and sum(word in common_words() or word in self.vocabulary.words for word in found) * 2 >= len(found):
+            return Want(hints=(self.plain.strip(" .!?"),), opens_topic=True, request=self.plain.strip())
+        return NotUnderstood("nonsense", subject or self.text)
+
+
+def masked_at(text: str, places: Sequence[tuple[int, int]]) -> str:
+    """``text`` with the mask of mentions at ``places`` (start, end)."""
+    for start, end in places:
+        text = text[:start] + MASK * (end - start) + text[end:]
+    return text

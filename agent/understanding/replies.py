@@ -1,0 +1,89 @@
+"""Replies: what short answers to the agent's own words say of the items that it named ("no, I haven't", "loved it")."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from agent.records.acts import Judge, Verdict
+from agent.text import flat
+from agent.understanding.reading import Context
+
+_ASKED_SEEN = re.compile(
+    r"\b(?:(?:have|did|do|has|had) (?:you|u|ya|either of you)|you(?:'ve)?|ever|have (?:you )?both|u) (?:ever |guys |also |already |both |happened to |all |not )*(?:see|seen|watch|watched|read|played|try|tried|hear(?:d)? (?:of|about)|check(?:ed)? out)\b|haven'?t you seen"
+)
+_ASKED_LIKED = re.compile(
+    r"\b(?:did|do|have) (?:you|u|ya) (?:ever |also |really |guys )*(?:like|liked|enjoy|enjoyed|love|loved)\b|(?:what|how) did (?:you|u) (?:think|like)|are you a fan|was it (?:good|any good)"
+)
+_YES = re.compile(
+    r"\W*(?:(?:oh|well|haha|lol|hell|ah|hi|hello|omg|wow)\W+)*(?:yes|yeah|yep|yup|ya|yea|yess+|sure(?: did| have)?|of course|i have(?!n)|i did(?!n)|i do(?!n)|we have(?!n)|we did(?!n)|definitely|absolutely|indeed|i've seen|have seen|seen (?:it|that|them|those|both))\b"
+)
+_NO = re.compile(
+    r"\W*(?:(?:oh|well|haha|lol|ah|hm+|hi|actually|honestly|sorry|um|sadly|unfortunately)\W+)*(?:no+|nope|nah|not yet|naw|i have(?:n'?t| not)|i haven'?t|we haven'?t|haven'?t|have not|never|i did(?:n'?t| not)|i don'?t think (?:so|i have)|not (?:seen|that i)|i never)\b(?! (?:problem|worries|idea|but i did|matter|doubt))"
+)
+_LOVED = re.compile(
+    r"\b(?:loved?|loves|liked|enjoyed|great|awesome|amazing|fantastic|excellent|wonderful|funny|hilarious|favou?rites?|good(?! (?:day|night|one bye|evening|suggestion|idea))|classic|brilliant|perfect|best)\b"
+)
+_HATED = re.compile(
+    r"\b(?:hated|disliked|(?:did|do)(?:n'?t| not) (?:really |particularly )?(?:like|enjoy|care for|love)|boring|terrible|awful|horrible|stupid|not (?:that |very |so |really )?(?:good|great|funny)|wasn'?t (?:that |very |so |really )?(?:good|great|funny|for me)|overrated|sucked)\b"
+)
+_NOT_SEEN = re.compile(
+    r"\b(?:(?:have|had|has)(?:n'?t| not)(?: yet| actually| ever| really| even)* (?:seen|watched|heard|saw|see|had|gotten|read)|never (?:seen|saw|watched|heard|read)|did(?:n'?t| not) (?:see|watch|catch)|not seen|haven'?t(?: yet)?(?=\W*$|[.,!]))"
+)
+_SEEN = re.compile(
+    r"\b(?:i'?ve|i have|we have|we'?ve|i|we|have|already) (?:already |both |also |just |all )*(?:seen|watched|saw)\b"
+)
+_INTERESTED = re.compile(
+    r"\b(?:(?:i'?ll|i will|i am going to|i'?m going to|going to|gonna|i'?ll have to|will have to|we'?ll|we will|let me|might|may|should|want to|would like to|i'?d like to|'d love to|would love to|need to|have to|must|gotta)(?: definitely| totally| also| have to| probably| just| then| try(?: to)?| go| to)* "
+    r"(?:see|watch|check|look|try|add|rent|give|put|pick|take|go with|keep|write|read)|sounds? (?:\w+ ){0,2}(?:good|great|interesting|fun|awesome|perfect|cool|amazing|nice|like)|looks? (?:\w+ ){0,2}(?:good|great|interesting|fun)|"
+    r"heard (?:\w+ ){0,2}(?:good|great|it was good)|(?:good|great|nice|excellent|perfect) (?:suggestion|idea|choice|recommendation|pick)s?|been wanting|on my list|my (?:watch ?)?list|i'?m interested|that could work|can'?t wait|check (?:it|that|them|those|this) out)\b"
+)
+_MANY = re.compile(r"\b(?:both|them|those|all|these|either|neither|any of)\b")
+_LAST_OF = re.compile(r"\b(?:the (?:last|second|latter)|that one)\b")
+
+
+def replied(marked: str, context: Context, places: Sequence[tuple[int, int]]) -> list[Judge]:
+    """What the message says of the items that the agent's latest words named, without naming or pointing at them.
+
+    Args:
+        marked: the message, marked, mentions masked.
+        context: with ``said`` and ``offered``; without these nothing is replied to.
+        places: where the message names or points at items (start, end).
+    """
+    if not context.offered or not context.said:
+        return []
+    # What stands before the first item that the message itself names is the answer.
+    head = marked[: places[0][0]] if places else marked
+    if places and not (_YES.match(head) or _NO.match(head)):
+        return []
+    said = flat(context.said)
+    first = re.split(r"[.!?;\n]", head, maxsplit=1)[0] if places else head
+    verdict = _verdict(first, said, bool(places))
+    if verdict is None:
+        return []
+    items = context.offered if _MANY.search(first) or len(context.offered) <= 2 else context.offered[-1:]
+    return [Judge(item, verdict) for item in items]
+
+
+def _verdict(head: str, said: str, short: bool) -> Verdict | None:
+    asked_seen, asked_liked = _ASKED_SEEN.search(said), _ASKED_LIKED.search(said)
+    if _NOT_SEEN.search(head):
+        return "not_seen"
+    if _NO.match(head):
+        if asked_seen:
+            return "not_seen"
+        return "disliked" if asked_liked else None
+    yes = _YES.match(head) is not None
+    if (asked_seen or asked_liked) and yes:
+        if _HATED.search(head):
+            return "disliked"
+        return "liked" if _LOVED.search(head) or (asked_liked and not asked_seen) else "seen"
+    if short:
+        return None
+    if _INTERESTED.search(head):
+        return "interested"
+    if _HATED.search(head) and (asked_seen or asked_liked):
+        return "disliked"
+    if _LOVED.search(head) and (asked_seen or asked_liked):
+        return "liked"
+    return "seen" if _SEEN.search(head) else None

@@ -1,0 +1,248 @@
+"""Values: the words of a message that name values of facets, people among them, or moods and subjects."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from agent.text import Word, common_words, words
+from agent.understanding.scope import Hit, N
+from agent.understanding.vocabulary import NOUN, OFTEN, Value, Vocabulary, cue_facet
+
+_SUBJECT_CUE = re.compile(
+    r"\b(?:about|with|set (?:in|on|at|during)|takes? place (?:in|on)|involving|featuring|no|nothing with|without|like|tagged|of)"
+    r"\s+(?:an? |the |some |lots? of |plenty of |more |any |much |too much |good )*$"
+)
+_NOUN_AFTER = re.compile(rf"[\s-]+(?:\w+[\s-]+)?{NOUN}+s?\b")
+_ALONE = re.compile(
+    r"[\W_]*(?:please|pls|thanks|instead|maybe|then|now|something|anything|preferably|only|also|and|but|ok|\s)*[\W_]*"
+)
+_CAPITALS = re.compile(
+    r"(?<![\w'’])(?P<name>[A-ZÀ-ÖØ-Þ][\w'’.-]*[\w'’.](?: (?:[A-Z]\.|de|da|van|von|del|la|der|Le|O'|[A-ZÀ-ÖØ-Þ][\w'’-]+)){1,3})"
+)
+_SUBJECT = re.compile(
+    r"\b(?P<cue>starring|featuring|directed by|by director|written by|played by|set in|set on|set at|set during|"
+    r"takes? place (?:in|on)|about|involving|with|without)\s+"
+    r"(?P<name>(?!(?:my|our|your|me|us|you|it|that|this|the same|him|her|them|friends?|family|something|anything|"
+    r"someone|the kids|kids|no|only|not|high|good|great ratings?|at|a rating|rating|ratings|over|under|less|\d|\w+ stars?|"
+    r"what|how|which|when|all|those|these|and|or|or without)\b)"
+    r"(?:(?:an?|the|some|lots? of|plenty of|more|any|much|too much|good|great) ){0,2}[^\W\d_][\w'-]*"
+    r"(?: (?!(?:and|or|but|from|please|that|which|for|is|are|was|so|not|kind|sort|type|during|about|no|to|made|set|by|"
+    r"before|after|since|too|as well|i|we|he|she|you|they)\b)[^\W\d_][\w'-]*){0,4})"
+)
+_HEADS = frozenset("stuff one ones titles something anything".split())
+_QUANTITY = re.compile(r"^(?:(?:an?|the|some|lots? of|plenty of|more|any|much|too much|good|great)\b ?)+")
+_DISTANT = 40
+
+
+class Finder:
+    """Finds values in one message.
+
+    ``text`` is the message in plain English, mentions of items masked; ``folded`` its folded form; ``marked`` that with
+    the domain's words for items marked. ``covered`` holds 1 for each place that was understood already.
+    """
+
+    def __init__(self, text: str, folded: str, marked: str, vocabulary: Vocabulary, covered: bytearray) -> None:
+        self.text, self.folded, self.marked = text, folded, marked
+        self.vocabulary, self.covered = vocabulary, covered
+        self.found: list[Word] = words(text)
+        self.hits: list[Hit] = []
+        letters = [word for word in self.found if not word.key.isdigit()]
+        self.shouting = text.isupper() or (
+            len(letters) >= 5 and sum(word.capital for word in letters) >= 0.8 * len(letters)
+        )
+
+    def values(self) -> list[Hit]:
+        """All hits, in order."""
+        self._sensitivities()
+        self._expressions()
+        self._names()
+        self._people()
+        self._moods()
+        self._subjects()
+        self.hits.sort(key=lambda hit: hit.start)
+        return self.hits
+
+    def _take(self, hit: Hit) -> bool:
+        if any(self.covered[hit.start : hit.end]):
+            return False
+        self.covered[hit.start : hit.end] = b"\x01" * (hit.end - hit.start)
+        self.hits.append(hit)
+        return True
+
+    def _sensitivities(self) -> None:
+        for place, (pattern, _) in enumerate(self.vocabulary.sensitivities):
+            for match in pattern.finditer(self.folded):
+                # Its words may ask for values as well ("for kids"): places are not claimed.
+                self.hits.append(Hit("sensitivity", *match.span(), place=place))
+
+    def _expressions(self) -> None:
+        for expression in self.vocabulary.expressions:
+            for match in expression.pattern.finditer(self.folded):
+                start, end = match.span()
+                if self.folded[max(0, start - 5) : start] in ("live ", "live-"):
+                    continue
+                if (
+                    expression.facet != self.vocabulary.primary
+                    and not self._beside(start, end)
+                    and expression.facet != "series"
+                ):
+                    continue
+                self._take(Hit("value", start, end, expression.facet, expression.values, expression.known))
+        for place, level in enumerate(self.vocabulary.levels):
+            for match in level.pattern.finditer(self.folded):
+                self._take(Hit("level", *match.span(), facet=level.facet, place=place))
+
+    def _beside(self, start: int, end: int) -> bool:
+        """Whether a word for items or a value of the primary facet stands behind, or nothing else is said."""
+        after = self.marked[end:]
+        if _NOUN_AFTER.match(after):
+            return True
+        if any(
+            hit.facet == self.vocabulary.primary and 0 <= hit.start - end <= 1 and hit.kind == "value"
+            for hit in self.hits
+        ):
+            return True
+        rest = self.marked[:start] + " " + after
+        return _ALONE.fullmatch(rest) is not None
+
+    def _names(self) -> None:
+        names, longest = self.vocabulary.names, self.vocabulary.longest
+        at = 0
+        while at < len(self.found):
+            for size in range(min(longest, len(self.found) - at), 0, -1):
+                run = self.found[at : at + size]
+                entries = names.get(tuple(word.key for word in run))
+                if entries and self._adjacent(run) and self._name(run, entries):
+                    at += size - 1
+                    break
+            at += 1
+
+    def _adjacent(self, run: Sequence[Word]) -> bool:
+        return all(
+            not re.search(r"[^\s'’.&-]", self.text[left.end : right.start])
+            for left, right in zip(run, run[1:], strict=False)
+        )
+
+    def _name(self, run: Sequence[Word], entries: Sequence[Value]) -> bool:
+        start, end = run[0].start, run[-1].end
+        if any(self.covered[start:end]):
+            return False
+        before = self.marked[max(0, start - _DISTANT) : start]
+        facets = {entry.facet for entry in entries}
+        cued = cue_facet(self.vocabulary, before, facets)
+        domain, key = self.vocabulary.domain, [word.key for word in run]
+        chosen = [entry for entry in entries if entry.facet == cued] or sorted(entries, key=lambda own: -own.count)
+        for entry in chosen:
+            facet = domain.facets.get(entry.facet)
+            kind = facet.kind if facet is not None else "category"
+            everyday = all(part in common_words() for part in key)
+            if kind == "person":
+                fits = len(key) > 1 or (cued is not None and not everyday and run[0].capital)
+            elif entry.facet == self.vocabulary.primary:
+                fits = len("".join(key)) > 2
+            elif self._is_open(entry.facet):
+                subject = _SUBJECT_CUE.search(before) is not None
+                fits = (subject or _NOUN_AFTER.match(self.marked[end:]) is not None) and (
+                    len(key) > 1 or not everyday or subject
+                )
+            elif everyday and len(key) == 1 or len("".join(key)) < 3:
+                fits = cued is not None and cued == entry.facet and self._cue_is_plain(entry.facet, before)
+            else:
+                fits = cued is not None or self._beside(start, end)
+            if fits:
+                return self._take(Hit("value", start, end, entry.facet, (entry.name,)))
+        return False
+
+    def _cue_is_plain(self, facet: str, before: str) -> bool:
+        """Whether what stands before is a cue of ``facet`` alone ("rated"), and no preposition that many share."""
+        match = self.vocabulary.cues[facet].search(before)
+        return match is not None and match.group().strip() not in ("from", "with", "by", "in", "of", "has")
+
+    def _is_open(self, facet: str) -> bool:
+        return facet in self.vocabulary.open_facets
+
+    def _people(self) -> None:
+        """People by their last name, or with typing errors."""
+        for place, word in enumerate(self.found):
+            entries = self.vocabulary.lone.get(
+                word.key.removesuffix("s") if word.key not in self.vocabulary.lone else word.key
+            )
+            if not entries or any(self.covered[word.start : word.end]) or len(word.key) < 4:
+                continue
+            if word.key in common_words() and not word.capital:
+                continue
+            before = self.marked[max(0, word.start - _DISTANT) : word.start]
+            cued = cue_facet(self.vocabulary, before, {entry.facet for entry in entries})
+            noun = _NOUN_AFTER.match(self.marked[word.end :]) is not None or any(
+                hit.facet == self.vocabulary.primary and 0 <= hit.start - word.end <= 3 for hit in self.hits
+            )
+            inner = bool(place) and self.found[place - 1].capital and word.start - self.found[place - 1].end == 1
+            if inner and place > 1:
+                continue  # "Bill Hitchcock" is somebody else
+            if not (cued or noun) or (word.key in common_words() and not cued):
+                continue
+            totals: dict[str, int] = {}
+            for entry in entries:
+                totals[entry.name] = totals.get(entry.name, 0) + entry.count
+            ranked = sorted(totals, key=lambda name: -totals[name])
+            if totals[ranked[0]] < OFTEN or (len(ranked) > 1 and totals[ranked[1]] * 2 > totals[ranked[0]]):
+                continue
+            mine = [entry for entry in entries if entry.name == ranked[0]]
+            best = next((e for e in mine if e.facet == cued), max(mine, key=lambda entry: entry.count))
+            self._take(Hit("value", word.start, word.end, best.facet, (best.name,)))
+        if self.shouting:
+            return
+        for match in _CAPITALS.finditer(self.text):
+            start, end = match.span("name")
+            first = match["name"].split()[0].casefold()
+            if any(self.covered[start:end]) or first in ("the", "a", "i", "any", "something", "hi"):
+                continue
+            near = self.vocabulary.person(self.folded[start:end])
+            if near:
+                cued = cue_facet(
+                    self.vocabulary, self.marked[max(0, start - _DISTANT) : start], {entry.facet for entry in near}
+                )
+                best = next((e for e in near if e.facet == cued), max(near, key=lambda entry: entry.count))
+                self._take(Hit("value", start, end, best.facet, (best.name,)))
+            elif not all(word in common_words() for word in self.folded[start:end].split()):
+                self._take(Hit("subject", start, end))
+        for match in _SUBJECT.finditer(self.marked):
+            if match["cue"] in ("about", "without") or match["cue"].startswith(("set", "take")):
+                continue
+            start = match.start("name")
+            two = re.match(r"[^\W\d_][\w'-]+ [^\W\d_][\w'-]+(?: [^\W\d_][\w'-]+)?", self.folded[start:])
+            if two is None or any(self.covered[start : start + two.end()]):
+                continue
+            for spelled in (two.group(), " ".join(two.group().split()[:2])):
+                if all(word in common_words() for word in spelled.split()):
+                    continue
+                near = self.vocabulary.person(spelled)
+                if near:
+                    cued = cue_facet(self.vocabulary, self.marked[:start], {entry.facet for entry in near})
+                    best = next((e for e in near if e.facet == cued), max(near, key=lambda entry: entry.count))
+                    self._take(Hit("value", start, start + len(spelled), best.facet, (best.name,)))
+                    break
+
+    def _moods(self) -> None:
+        for pattern in (self.vocabulary.undecidable, self.vocabulary.moods):
+            if pattern is not None:
+                for match in pattern.finditer(self.folded):
+                    self._take(Hit("mood", *match.span()))
+
+    def _subjects(self) -> None:
+        """Subjects that no value decides: "about space travel", "set on a submarine"."""
+        for match in _SUBJECT.finditer(self.marked):
+            start, end = match.span("name")
+            for hit in self.hits:
+                if start <= hit.start < end:
+                    end = hit.start
+            name = self.marked[start:end].rstrip(" ,'-")
+            while (last := name.rsplit(" ", 1))[-1] in _HEADS and len(last) == 2:
+                name = last[0]
+            if not _QUANTITY.sub("", name.rstrip() + " ").strip() or re.fullmatch(N, name):
+                continue
+            begin = match.start("cue") if match["cue"].startswith(("set", "take", "about", "invol")) else start
+            if any(self.covered[start : start + len(name)]):
+                continue
+            self._take(Hit("subject", begin, start + len(name)))

@@ -1,0 +1,553 @@
+"""Wishes: from the words that were found to conditions, hints, counts and facets that are let go."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from itertools import pairwise
+from statistics import median_low
+from weakref import WeakKeyDictionary
+
+import numpy as np
+
+from agent.catalogue.catalogue import Catalogue
+from agent.catalogue.columns import NumberColumn
+from agent.domains.domain import POPULARITY, RATING, Bound, Critique
+from agent.records.conditions import Condition, Conditions, Scope, Strength, bounds
+from agent.text import common_words
+from agent.understanding.amounts import Amount, AmountReader
+from agent.understanding.dates import YearHit, combined, year_hits
+from agent.understanding.scope import SEPARATOR, Hit, N, judge, several_people, soft_spans, with_negation
+from agent.understanding.values import Finder
+from agent.understanding.vocabulary import NOUN, Vocabulary, vocabulary_of
+
+HINTS = 8
+"""At most so many wishes that cannot be decided are kept of a message."""
+_GRADED = 5
+"""The mean grade of an item counts from so many grades on where a share of the best is asked for."""
+_NUMBERS = {
+    word: n
+    for n, word in enumerate(
+        ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"), start=1
+    )
+} | {"a single": 1, "a couple of": 2, "a couple": 2, "a dozen": 12}
+_COUNT = re.compile(
+    rf"(?:(?P<cue>\b(?:just|only|give(?: me| us)?|show(?: me| us)?|want|need|like|recommend|suggest|name|find(?: me)?|list|pick|top|maybe)\s+(?:me\s+|us\s+|just\s+|only\s+|your\s+|the\s+|for\s+)*)|"
+    rf"(?P<start>(?:^|[.;,!?\n:]|\band\b|\bthen\b)\s*))(?P<n>{'|'.join(sorted(_NUMBERS, key=len, reverse=True))}|\d{{1,2}})"
+    rf"(?P<of>\s+of (?:them|these|those)|\s+(?:more|others?|another)\b)?(?=\s|$|[.,!?])(?!\s?(?:stars?|hours?|minutes?|mins?|years?|"
+    rf"%|/|out of|people|players|of us|day|night|thing\b|week|time|times|pounds|kids|children|year))"
+)
+_COUNTED = re.compile(
+    rf"\s+(?:(?!and\b|or\b|but\b|that\b|i\b)[\w'-]+\s+){{0,3}}?(?:{NOUN}+s?|recommendations?|suggestions?|titles?|ideas|options)\b|\s*$|\s+please|\s*[.,!?]|\s+only"
+)
+_JUST_ONE = re.compile(
+    r"\b(?:just|only) (?:the )?(?:one|1)\b(?! of\b)|\ba single (?:one|ƒ+|recommendation|suggestion)|\bone (?:is|will be) (?:enough|fine|plenty)"
+)
+_ANY = (
+    r"(?:any|whatever|whichever|all|every|different|forget(?: about)? the|drop the|ignore the|never ?mind the|"
+    r"regardless of (?:the )?|no matter (?:the|what|which)|(?:don'?t|do not) (?:care|mind) (?:about |what |which )?(?:the )?)"
+)
+_FORGET_YEARS = re.compile(
+    rf"\b{_ANY} ?(?:release )?(?:years?|decades?|era|eras|time periods?|period|dates?|age)\b"
+    r"|\b(?:year|decade|era|age|release date) (?:does not|doesn'?t|is not|isn'?t) (?:matter|important)|"
+    r"doesn'?t matter (?:when|how old)|(?:old or new|new or old)\b"
+)
+_FORGET_PRIMARY = re.compile(
+    rf"\b{_ANY} ?(?:genres?|kind|type|sort|category|categories)\b|\bgenre (?:does not|doesn'?t|isn'?t) (?:matter|important)|"
+    r"\b(?:anything|everything) goes\b|open to (?:anything|any)"
+)
+_FORGET_RATING = re.compile(rf"\b{_ANY} ?(?:ratings?|stars|grades?|reviews?)\b")
+_ANYTHING = re.compile(r"\bok(?:ay)?,? any\b|\bany \w+ (?:then|will do)\b")
+_REPLACES = re.compile(
+    r"\b(?:actually|instead(?! of)|rather(?! than)|on second thoughts?|changed? my mind|make (?:it|that)|scratch that|"
+    r"no wait|wait,? no|i meant?(?= (?:an? |the |some )?\w)|instead of that|let'?s (?:do|go with|try))\b"
+)
+_REFINES = re.compile(
+    r"^\W*(?:(?:ok|okay|yes|yeah|well|hm+|um+|great|cool|nice|sure|please|maybe|perhaps)\b[\s,.!]*)*(?:and|but|also|plus|only|just|with|without|or|nothing|no|not|"
+    r"from|in|by|on|under|over|preferably|ideally|make (?:it|them|that)|more|less|newer|older|anything but|except|too|some of them|ones|"
+    r"the same|same|one (?:with|from|by|that|where)|something (?:newer|older|more|less|\w+er)|(?:should|could|can) (?:it|they)|it should|they should|"
+    r"a bit|a little|even|still|how about from|actually make|that(?:'s| is)|which|if possible|instead)\b"
+)
+_OPENS = re.compile(
+    rf"\b(?:an?|some|any|two|three|four|five|six|ten|\d+) (?:[\w'’-]+ ){{0,4}}$|\b(?:give|show|find|recommend|suggest|want|need|looking for|"
+    rf"mood for|feel like|fancy|how about|what about|let'?s (?:do|watch|try)|prefer|love|like|got any|have any|into|watch)\b[^.;!?]{{0,40}}$|^\W*(?:[\w'’-]+ ){{0,3}}$|[.!;:]\s*(?:[\w'’-]+ ){{0,3}}$"
+)
+_OF_THEM = re.compile(r"\b(?:of (?:them|these|those)|from (?:these|those)|among (?:these|those))\b")
+_MORE_OF = re.compile(r"\bmore (?:like|of)\b")
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """What comparatives compare with: ``named`` items, else those ``shown``."""
+
+    named: Sequence[int] = ()
+    shown: Sequence[int] = ()
+
+
+@dataclass(slots=True)
+class Wishes:
+    """What one message wishes; see :class:`agent.records.acts.Want`.
+
+    ``spans`` are the places of all that was understood; ``complete`` says that it holds what a new wish is made of: a
+    value of the primary facet, or a person, asked for. ``compares`` says that it compares with what was shown.
+    """
+
+    conditions: list[Condition] = field(default_factory=list)
+    hints: list[str] = field(default_factory=list)
+    drops: list[str] = field(default_factory=list)
+    count: int | None = None
+    spans: list[tuple[int, int]] = field(default_factory=list)
+    complete: bool = False
+    compares: bool = False
+    replaces: bool = False
+
+    def __bool__(self) -> bool:
+        return bool(self.conditions or self.hints or self.drops or self.count)
+
+
+class WishReader:
+    """Reads wishes over one catalogue; made once for it by :meth:`of`."""
+
+    _known: WeakKeyDictionary[Catalogue, WishReader] = WeakKeyDictionary()
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        """Prepare what only depends on the catalogue."""
+        self.catalogue = catalogue
+        self.vocabulary: Vocabulary = vocabulary_of(catalogue)
+        self.amounts = AmountReader.of(catalogue.facets.values())
+
+    @classmethod
+    def of(cls, catalogue: Catalogue) -> WishReader:
+        """The reader of a catalogue, made when first asked for."""
+        found = cls._known.get(catalogue)
+        if found is None:
+            found = cls._known[catalogue] = cls(catalogue)
+        return found
+
+    @cached_property
+    def _graded(self) -> np.ndarray:
+        return self.catalogue.rating_count >= _GRADED
+
+    def bound(self, facet: str, bound: Bound, negated: bool) -> Condition | None:
+        """The condition that a word for a number stands for, or its opposite."""
+        column = self.catalogue.column(facet)
+        if not isinstance(column, NumberColumn) or column.most is None:
+            return None
+        op, number = bound
+        if op == "last":
+            value, up = column.most - number + 1, True
+        elif op in ("top", "bottom"):
+            known = column.known & self._graded if facet == RATING and self._graded.any() else column.known
+            share = 1 - number if op == "top" else number
+            value, up = float(np.quantile(column.numbers[known], share)), op == "top"
+            value = round(value, 1) if facet == RATING else float(int(value))
+        else:
+            value, up = number, op == "at_least"
+        whole = float(value).is_integer()
+        if negated:
+            step = 1.0 if whole else 0.0
+            value, up = (value - step if up else value + step), not up
+        if column.least is None or (not up and value < column.least) or (up and value > column.most):
+            return None
+        return Condition(facet, "at_least" if up else "at_most", int(value) if whole else value)
+
+    def read(self, text: str, folded: str, marked: str, compared: Compared, standing: Conditions) -> Wishes:
+        """What a message wishes.
+
+        Args:
+            text: it in plain English, mentions and all that is no wish masked; ``folded`` and ``marked`` its folded and
+                marked forms, of the same length.
+            compared: what comparatives compare with.
+            standing: the conditions that hold.
+        """
+        wishes = Wishes()
+        covered = bytearray(len(marked) + 1)
+        taken = np.frombuffer(covered, dtype=np.uint8)
+        critiques = self._critiques(folded, covered, compared, standing)
+        dates: list[YearHit] = []
+        year = self.catalogue.year_facet
+        if year is not None:
+            free = "".join("~" if taken[place] else character for place, character in enumerate(marked))
+            dates = year_hits(free, self.catalogue.newest_year, self.catalogue.oldest_year)
+            for hit in dates:
+                covered[hit.start : hit.end] = b"\x01" * (hit.end - hit.start)
+        amounts = self.amounts.amounts(marked, covered)
+        hits = Finder(text, folded, marked, self.vocabulary, covered).values()
+        judge(marked, hits)
+        soft = soft_spans(marked)
+        wanted = self._values(text, marked, hits, wishes, soft, standing)
+        self._levels(hits, wishes, soft, marked)
+        self._sensitivities(hits, wishes, wanted, standing, text)
+        for amount in amounts:
+            self._amount(amount, wishes, soft, marked)
+        self._dates(marked, dates, wishes, soft, compared, standing)
+        self._compare(critiques, wishes, wanted, compared, standing, folded)
+        self._drops(marked, wishes, standing)
+        wishes.count = self._count(marked, hits)
+        wishes.replaces = _REPLACES.search(marked) is not None
+        wishes.spans = sorted(
+            [(hit.start, hit.end) for hit in hits]
+            + [(hit.start, hit.end) for hit in dates]
+            + [(amount.start, amount.end) for amount in amounts]
+            + [(start, end) for _, start, end in critiques]
+        )
+        wishes.conditions = _merged(wishes.conditions)
+        wishes.hints = list(dict.fromkeys(hint for hint in wishes.hints if hint))[:HINTS]
+        return wishes
+
+    # --- values ------------------------------------------------------------------------------------------------------
+
+    def _values(
+        self,
+        text: str,
+        marked: str,
+        hits: Sequence[Hit],
+        wishes: Wishes,
+        soft: Sequence[tuple[int, int]],
+        standing: Conditions,
+    ) -> set[tuple[str, str]]:
+        """Conditions on facets that hold names; the (facet, value) pairs that are wanted."""
+        wanted = [hit for hit in hits if hit.kind == "value" and hit.known and hit.state == "wanted"]
+        pairs = {(hit.facet, value) for hit in wanted for value in hit.values}
+        for hit in hits:
+            if hit.kind in ("level", "sensitivity") or hit.state == "background":
+                continue
+            words = text[hit.start : hit.end]
+            if hit.kind != "value" or not hit.known or hit.state == "less":
+                if hit.state != "dropped":
+                    if hit.state != "wanted":
+                        negated = with_negation(marked, text, hit.start, hit.end)
+                        words = negated if negated != words else f"not {words}"
+                    wishes.hints.append(words)
+            elif hit.state == "dropped":
+                self._let_go(hit, wishes, standing)
+            elif hit.state == "unwanted":
+                if {(hit.facet, value) for value in hit.values} & pairs:  # "a horror film, not too scary"
+                    wishes.hints.append(with_negation(marked, text, hit.start, hit.end))
+                    continue
+                scope: Scope = "standing" if hit.standing else "topic"
+                # No romantic comedies: what makes them such is the last value; comedies may stay.
+                wishes.conditions.append(Condition(hit.facet, "is_not", hit.values[-1:], "must", scope))
+        for facet in dict.fromkeys(hit.facet for hit in wanted):
+            mine = [hit for hit in wanted if hit.facet == facet]
+            firm = [hit for hit in mine if not hit.taste]
+            tastes = [hit for hit in mine if hit.taste]
+            open_ended = facet in self.vocabulary.open_facets
+            for group in _grouped(marked, firm):
+                strength: Strength = "prefer" if open_ended or _inside(group, firm, soft) else "must"
+                wishes.conditions.append(Condition(facet, "is", group, strength))
+            if tastes:
+                liked = tuple(dict.fromkeys(value for hit in tastes for value in hit.values))
+                whole = len({hit.values for hit in tastes}) == 1
+                # One word for several values at once ("rom-coms") asks for all of them.
+                groups = [(value,) for value in liked] if whole and len(liked) > 1 else [liked]
+                wishes.conditions += [Condition(facet, "is", group, "prefer") for group in groups]
+        primary = self.vocabulary.primary
+        wishes.complete = any(
+            hit.facet == primary or self.catalogue.facets[hit.facet].kind == "person"
+            for hit in wanted
+            if hit.known and _OPENS.search(marked[: hit.start])
+        )
+        return pairs
+
+    def _let_go(self, hit: Hit, wishes: Wishes, standing: Conditions) -> None:
+        """Take a value back: the facet is dropped, and what else stands on it is said again."""
+        mine = [own for own in standing if own.facet == hit.facet]
+        if not any(set(own.names) & set(hit.values) for own in mine):
+            return
+        wishes.drops.append(hit.facet)
+        for own in mine:
+            rest = tuple(name for name in own.names if name not in hit.values)
+            if rest:
+                wishes.conditions.append(replace(own, value=rest))
+
+    def _levels(self, hits: Sequence[Hit], wishes: Wishes, soft: Sequence[tuple[int, int]], marked: str) -> None:
+        for hit in hits:
+            if hit.kind != "level" or hit.state in ("dropped", "background"):
+                continue
+            level = self.vocabulary.levels[hit.place]
+            condition = self.bound(level.facet, level.bound, hit.state in ("unwanted", "less"))
+            if condition is None or any(
+                own.facet == condition.facet and own.op != condition.op for own in wishes.conditions
+            ):
+                continue  # "classics but I also like new ones" is no empty range
+            strength: Strength = "prefer" if hit.taste or _within(hit.start, soft) else "must"
+            wishes.conditions.append(replace(condition, strength=strength))
+
+    def _sensitivities(
+        self, hits: Sequence[Hit], wishes: Wishes, wanted: set[tuple[str, str]], standing: Conditions, text: str
+    ) -> None:
+        asked = wanted | {(own.facet, name) for own in standing if own.op == "is" for name in own.names}
+        for hit in hits:
+            if hit.kind != "sensitivity":
+                continue
+            _, sensitivity = self.vocabulary.sensitivities[hit.place]
+            when = sensitivity.when or ("asked" if sensitivity.want else "refused")
+            refused = hit.state in ("unwanted", "less")
+            if refused != (when == "refused"):
+                continue
+            wishes.hints = [hint for hint in wishes.hints if text[hit.start : hit.end] not in hint]
+            for facet, values in sensitivity.want.items():
+                known = tuple(value for value in values if value in self.catalogue.items_by(facet))
+                if known:
+                    wishes.conditions.append(Condition(facet, "is", known))
+            for facet, values in sensitivity.without.items():
+                items = self.catalogue.items_by(facet)
+                left = tuple(value for value in values if value in items and (facet, value) not in asked)
+                if left:
+                    scope: Scope = "standing" if hit.standing and when == "refused" else "topic"
+                    wishes.conditions.append(Condition(facet, "is_not", left, "must", scope))
+
+    # --- numbers -----------------------------------------------------------------------------------------------------
+
+    def _amount(self, amount: Amount, wishes: Wishes, soft: Sequence[tuple[int, int]], marked: str) -> None:
+        strength: Strength = "prefer" if _within(amount.start, soft) else "must"
+        wishes.conditions.append(replace(amount.condition, strength=strength))
+
+    def _dates(
+        self,
+        marked: str,
+        dates: list[YearHit],
+        wishes: Wishes,
+        soft: Sequence[tuple[int, int]],
+        compared: Compared,
+        standing: Conditions,
+    ) -> None:
+        facet = self.catalogue.year_facet
+        if facet is None or not dates:
+            return
+        first, last, left = combined(marked, dates)
+        strength: Strength = "prefer" if any(_within(hit.start, soft) for hit in dates) else "must"
+        if first is not None and last is not None:
+            wishes.conditions.append(Condition(facet, "between", (first, last), strength))
+        elif first is not None or last is not None:
+            at_least = first is not None
+            value = first if first is not None else last
+            assert value is not None
+            wishes.conditions.append(Condition(facet, "at_least" if at_least else "at_most", value, strength))
+        if first is not None or last is not None:  # what was read from a vague word gives way
+            wishes.conditions = [
+                own for own in wishes.conditions if own.facet != facet or own is wishes.conditions[-1] or own.negative
+            ]
+        for hit in left:
+            if hit.kind == "gap" and hit.first and hit.last:
+                wishes.conditions.append(Condition(facet, "is_not", (hit.first, hit.last), strength))
+        relative = next((hit.kind for hit in reversed(left) if hit.kind in ("newer", "older")), None)
+        if relative is not None and first is None and last is None:
+            self._relative(facet, relative == "newer", wishes, compared, standing, relative)
+
+    def _relative(
+        self, facet: str, up: bool, wishes: Wishes, compared: Compared, standing: Conditions, words: str
+    ) -> None:
+        """More or less of a number: than the items named, else than what holds, else than the middle of those shown."""
+        column = self.catalogue.column(facet)
+        if not isinstance(column, NumberColumn):
+            return
+        numbers = column.numbers
+        named = [float(numbers[item]) for item in compared.named if column.known[item]]
+        shown = [float(numbers[item]) for item in compared.shown if column.known[item]]
+        reference: float | None = None
+        if named:
+            reference = max(named) if up else min(named)
+        elif shown:
+            low, high = bounds(standing, facet)
+            held = high if up else low
+            # Older than what was asked for, not only older within it.
+            reference = held if facet == self.catalogue.year_facet and held is not None else median_low(shown)
+        if reference is None:
+            wishes.hints.append(words)
+            return
+        step = (
+            0.05
+            if facet == RATING
+            else 1.0
+            if column.facet.kind in ("year", "duration") or facet == POPULARITY
+            else 0.01
+        )
+        value = round(reference + step if up else max(reference - step, 0.0), 2 if step < 1 else 0)
+        if facet == RATING:
+            value = round(value, 1)
+        if float(value).is_integer():
+            value = int(value)
+        wishes.compares = True
+        wishes.drops.append(facet)
+        wishes.conditions.append(Condition(facet, "at_least" if up else "at_most", value))
+
+    def _critiques(
+        self, folded: str, covered: bytearray, compared: Compared, standing: Conditions
+    ) -> list[tuple[Critique, int, int]]:
+        found: list[tuple[Critique, int, int]] = []
+        base = bool(compared.named or compared.shown)
+        for _, critique, pattern in self.vocabulary.critiques:
+            if critique.facet not in self.catalogue.facets:
+                continue
+            for match in pattern.finditer(folded):
+                before = folded[: match.start()]
+                if match.group().startswith("too ") and re.search(
+                    r"(?:\b(?:not|nothing|never|without|nor|isn't)|n't)(?: be| get| \w+ing)? $", before
+                ):
+                    continue  # "not too scary" is a wish of its own and compares with nothing
+                if not base and (critique.direction is not None or match.group().startswith(("too ", "not "))):
+                    continue
+                if re.match(r" than (?:\d|the \d|'\d|me\b|my\b)", folded[match.end() :]):
+                    continue
+                if any(covered[match.start() : match.end()]):
+                    continue
+                covered[match.start() : match.end()] = b"\x01" * len(match.group())
+                found.append((critique, *match.span()))
+        return found
+
+    def _compare(
+        self,
+        critiques: Sequence[tuple[Critique, int, int]],
+        wishes: Wishes,
+        wanted: set[tuple[str, str]],
+        compared: Compared,
+        standing: Conditions,
+        folded: str,
+    ) -> None:
+        asked = wanted | {(own.facet, name) for own in standing if own.op == "is" for name in own.names}
+        for critique, start, end in critiques:
+            words = folded[start:end]
+            if critique.direction is not None:
+                self._relative(critique.facet, critique.direction == "up", wishes, compared, standing, words)
+                continue
+            wishes.compares = wishes.compares or bool(compared.shown)
+            items = self.catalogue.items_by(critique.facet)
+            if critique.value is not None and critique.value in items:
+                if (critique.facet, critique.value) not in asked:
+                    wishes.conditions.append(Condition(critique.facet, "is", (critique.value,)))
+                else:
+                    wishes.hints.append(words)
+            left = tuple(own for own in critique.without if own in items and (critique.facet, own) not in asked)
+            if critique.without:
+                if left:
+                    wishes.conditions.append(Condition(critique.facet, "is_not", left, "prefer"))
+                wishes.hints.append(words)
+
+    # --- the rest ----------------------------------------------------------------------------------------------------
+
+    def _drops(self, marked: str, wishes: Wishes, standing: Conditions) -> None:
+        year, primary = self.catalogue.year_facet, self.vocabulary.primary
+        said = {own.facet for own in wishes.conditions}
+        if year is not None and _FORGET_YEARS.search(marked):
+            wishes.drops.append(year)
+        if primary is not None and _FORGET_PRIMARY.search(marked):
+            wishes.drops.append(primary)
+        if _FORGET_RATING.search(marked):
+            wishes.drops.append(RATING)
+        if year is not None and year not in said and _ANYTHING.search(marked):
+            wishes.drops.append(year)
+        for facet in said:
+            column = self.catalogue.column(facet) if facet in self.catalogue.facets else None
+            if isinstance(column, NumberColumn):
+                wishes.drops.append(facet)  # a new bound stands for the old ones
+            elif _REPLACES.search(marked) and any(own.facet == facet and own.op == "is" for own in wishes.conditions):
+                wishes.drops.append(facet)
+        held = {own.facet for own in standing}
+        wishes.drops = [facet for facet in dict.fromkeys(wishes.drops) if facet in held]
+
+    def _count(self, marked: str, hits: Sequence[Hit]) -> int | None:
+        if _JUST_ONE.search(marked):
+            return 1
+        for match in _COUNT.finditer(marked):
+            number = _NUMBERS.get(match["n"]) or (int(match["n"]) if match["n"].isdigit() else 0)
+            rest = marked[match.end() :]
+            beside = any(hit.kind == "value" and 0 <= hit.start - match.end() <= 24 for hit in hits)
+            counted = match["of"] is not None or _COUNTED.match(rest) is not None
+            if match["start"] is not None and not (beside or counted):
+                continue
+            if match["n"] == "one" and match["cue"] is None:
+                continue
+            if not (beside or counted) or not 1 <= number <= 50:
+                continue
+            if number == 1 and not rest.strip(" .!?") and not re.search(r"just|only", match["cue"] or ""):
+                continue
+            return number
+        return None
+
+
+def opens_topic(marked: str, wishes: Wishes, named: bool, begun: bool) -> bool:
+    """Whether a message is a complete new wish, which replaces the topic's conditions.
+
+    Args:
+        marked: the marked message.
+        wishes: what it wishes.
+        named: whether it names an item as an example of what is wanted.
+        begun: whether there was a message before.
+    """
+    if not begun:
+        return True
+    if not (wishes.complete or named) or wishes.replaces or wishes.compares:
+        return False
+    return not (_REFINES.match(marked) or _OF_THEM.search(marked) or _MORE_OF.search(marked))
+
+
+def _grouped(marked: str, hits: Sequence[Hit]) -> list[tuple[str, ...]]:
+    """Conjunction of disjunctions: "or" and plurals joined by "and" or commas are alternatives, all else adds up."""
+    if not hits:
+        return []
+    signs: list[str | None] = []
+    for left, right in pairwise(hits):
+        separator = SEPARATOR.fullmatch(marked, left.end, right.start)
+        signs.append(None if separator is None else separator["sign"].strip(" ,") or separator["sign"].strip())
+    clauses: list[list[frozenset[str]]] = [[frozenset({value}) for value in hits[0].values]]
+    for place, (sign, left, right) in enumerate(zip(signs, hits, hits[1:], strict=False)):
+        mine = [frozenset({value}) for value in right.values]
+        chain = []
+        for later in signs[place:]:
+            if later is None or later == "":
+                break
+            chain.append(later)
+        plural = _is_plural(marked, left) and _is_plural(marked, right)
+        either = sign in ("or", "and/or") or (sign == "," and any(s in ("or", "and/or") for s in chain))
+        if either or (plural and sign in (",", "and", "&", "/")):
+            clauses[-1] = [old | new for old in clauses[-1] for new in mine]
+        else:
+            clauses.append(mine)
+    groups = list(dict.fromkeys(group for clause in clauses for group in clause))
+    if several_people(marked):  # "a comedy for me and a horror for my brother": either will do
+        groups = [frozenset().union(*groups)]
+    order = {value: place for place, value in enumerate(value for hit in hits for value in hit.values)}
+    return [
+        tuple(sorted(group, key=lambda value: order[value]))
+        for group in groups
+        if not any(other < group for other in groups)
+    ]
+
+
+def _is_plural(marked: str, hit: Hit) -> bool:
+    following = re.match(rf" ({N})\b", marked[hit.end : hit.end + 12])
+    phrase = following[1] if following else marked[hit.start : hit.end]
+    return phrase.endswith("s") and not phrase.endswith(("'s", "ss"))
+
+
+def _within(place: int, spans: Iterable[tuple[int, int]]) -> bool:
+    return any(start <= place < end for start, end in spans)
+
+
+def _inside(group: Sequence[str], hits: Sequence[Hit], soft: Sequence[tuple[int, int]]) -> bool:
+    mine = [hit for hit in hits if set(hit.values) & set(group)]
+    return bool(mine) and all(_within(hit.start, soft) for hit in mine)
+
+
+def _merged(conditions: Iterable[Condition]) -> list[Condition]:
+    """Without repetition; what is left out of one facet with one strength and scope as one condition."""
+    found: dict[tuple[object, ...], Condition] = {}
+    for own in conditions:
+        if own.op == "is_not" and own.names:
+            key: tuple[object, ...] = (own.facet, own.op, own.strength, own.scope)
+            known = found.get(key)
+            names = own.names if known is None else tuple(dict.fromkeys((*known.names, *own.names)))
+            found[key] = replace(own, value=names)
+        else:
+            found.setdefault((own.facet, own.op, own.value), own)
+    return list(found.values())
+
+
+def known_words(text: str, vocabulary: Vocabulary) -> bool:
+    """Whether a folded text holds any word that is known: an everyday one, or one of a title or name."""
+    found = re.findall(r"[^\W\d_]{2,}", text)
+    return any(word in common_words() or word in vocabulary.words for word in found)
