@@ -13,6 +13,14 @@ SMALL = word_set(
     da
     """
 )
+PRONOUNS = word_set(
+    """
+    i me my you your we us they them he him she her it its this that these those one ones do did does done have has had
+    can will would lol ok okay yes no hi hello hey more next other others all some any same so too well now then there here
+    what who why how when where 1 2 thanks please sure great perfect good nice cool never ever always again always like
+    """
+)
+"""Words of which no title is made that is only meant by chance."""
 NEVER_BY_CUE = (
     word_set(
         """
@@ -54,7 +62,7 @@ END = re.compile(
     r"\d(?:\.\d)? ?/|\d stars?|\d out of)(?!\w))"
 )
 JUDGED = re.compile(
-    r"[\s\"'”’]*(?:was|were|sucked|sucks|rocks|rocked|bored|blew|put me|left me|made me|is (?:my|"
+    r"[\s\"'”’]*(?:was|were|is (?:an? )?(?:awesome|amazing|fantastic|good|funny|hilarious|excellent|wonderful|favou?rite|classic|masterpiece)|sucked|sucks|rocks|rocked|bored|blew|put me|left me|made me|is (?:my|"
     r"so|too|great|good|awful|"
     r"boring|one of|the best|"
     r"brilliant|amazing|overrated|terrible|an? (?:great|good|masterpiece|classic|favou?rite|must)))\b"

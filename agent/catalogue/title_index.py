@@ -166,8 +166,9 @@ class TitleIndex:
     ) -> Iterator[tuple[int, tuple[str, ...], int, bool]]:
         """Keys that match from word ``start`` on: (index behind the last word, key, edits, another word mended)."""
         for size in (1, 2, 3):
-            joined = self._joined.get("".join(word.key for word in found[start : start + size]))
-            if joined is not None and start + size <= len(found):
+            run = found[start : start + size]
+            joined = self._joined.get("".join(word.key for word in run))
+            if joined is not None and len(run) == size and not any(word.key in ARTICLES for word in run[1:]):
                 yield start + size, joined, 0, False
         stack: list[tuple[int, _Node, tuple[str, ...], int, bool]] = [(start, self._root, (), 0, False)]
         while stack:
@@ -182,6 +183,8 @@ class TitleIndex:
                 stack.append((at + 1, node, key, edits, mended_real))
             if key and word in PART_WORDS and at + 1 < len(found) and found[at + 1].key.isdigit():
                 stack.append((at + 1, node, key, edits, mended_real))  # "Guardians of the Galaxy Vol. 2"
+                if at + 2 < len(found):
+                    stack.append((at + 2, node, key, edits, mended_real))  # "Star Wars: Episode VIII - The Last Jedi"
             for choice, cost in choices[at].items():
                 if choice in node.children and edits + cost <= 3:
                     real = mended_real or (cost > 0 and (word in common_words() or word in self._vocabulary))

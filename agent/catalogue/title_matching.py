@@ -21,6 +21,7 @@ from agent.catalogue.title_cues import (
     LIST,
     NEVER_BY_CUE,
     NO_CUE,
+    PRONOUNS,
     PLACE,
     QUOTED,
     SMALL,
@@ -126,11 +127,15 @@ class _Judge:
         self.folded = flat(text)
         letters = [word for word in found if word.key not in SMALL and not word.key.isdigit()]
         capitals = sum(word.capital for word in letters)
-        self.shouting = text.isupper() or (len(letters) >= 4 and capitals >= 0.8 * len(letters))
+        self.shouting = text.isupper() or (len(letters) >= 4 and capitals == len(letters))
         self.quoted = list(quoted_spans(text))
 
     def meant(self, c: Candidate) -> bool:
         """Whether there is a reason to take the candidate as a title."""
+        if all(part in PRONOUNS or part in SMALL for part in c.key):
+            # "It", "They" and "I Do" are hardly ever meant as titles.
+            after = self.folded[c.end : c.end + 40]
+            return self._is_quoted(c) or re.match(r"\s*\((?:18|19|20)\d\d", after) is not None
         common = common_words()
         content = [part for part in c.key if part not in SMALL]
         rare = [part for part in content if part not in common and part not in GENRE_WORDS and not part.isdigit()]
@@ -186,6 +191,8 @@ class _Judge:
     def listable(self, c: Candidate) -> bool:
         """Whether the candidate fills its place in a list and may be a title at all."""
         if c.mended_real or (c.edits and len(c.key) == 1 and len(c.key[0]) < 6):
+            return False
+        if all(part in PRONOUNS or part in SMALL for part in c.key):
             return False
         if all(part in NEVER_BY_CUE or part in SMALL for part in c.key):
             return False

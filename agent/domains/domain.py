@@ -7,9 +7,8 @@ this module, a user's own is given by its folder (``--domain ./wine``).
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import cached_property, lru_cache
-from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal
 
@@ -80,7 +79,6 @@ class Facet(_Strict):
         compounds: an expression -> several values that it asks for at once.
         also: other names that data sets give a value.
         cues: expressions that stand before a value of it ("directed by"); they decide between facets of one value.
-        derived: whether it is worked out from the items' titles, by the domain's ``derived.py``.
         predicted: whether values were inferred by a model rather than given by the data.
     """
 
@@ -97,7 +95,6 @@ class Facet(_Strict):
     compounds: Mapping[str, tuple[str, ...]] = Field(default_factory=dict)
     also: Mapping[str, str] = Field(default_factory=dict)
     cues: tuple[str, ...] = ()
-    derived: bool = False
     predicted: bool = False
 
     @property
@@ -164,14 +161,6 @@ class Domain(_Strict):
     def primary(self) -> Facet | None:
         """The category that says what sort of thing an item is; None where there is none."""
         return next((facet for facet in self.facets.values() if facet.primary), None)
-
-    def derive(self, titles: Sequence[str], years: Sequence[int | None]) -> dict[str, list[tuple[str, ...]]]:
-        """The values of facets that are ``derived`` from the items' titles and years: facet -> each item's values."""
-        if not any(facet.derived for facet in self.facets.values()) or self.folder.parent != FOLDER:
-            return {}
-        module = import_module(f"agent.domains.{self.folder.name}.derived")
-        found: dict[str, list[tuple[str, ...]]] = module.derive(titles, years)
-        return found
 
     def facet_for_column(self, column: str) -> Facet | None:
         """The facet that a column of this name holds; None where no facet claims it."""

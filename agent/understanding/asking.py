@@ -14,7 +14,7 @@ MASK = "¤"
 """Stands in a message for each character of a mention, so that names are not read as wishes."""
 
 _INTERROGATIVE = re.compile(
-    rf"[^\w{MASK}]*(?:(?:and|so|but|ok|okay|well|hm+|ooh|oh|hey|also|then|please|tell me|do you know|can you tell me|i wonder|wait)\b[\s,.:]*|{MASK}+[\s,.:]*)*"
+    rf"[^\w{MASK}]*(?:(?:and|so|but|ok|okay|well|hm+|ooh|oh|hey|also|then|please|tell me|do you know|can you tell me|i wonder|wait)\b[\s,.:]*)*"
     r"(?:is|was|are|were|does|do|did|has|have|had|should|would|can|could|will|who(?:'?s)?|whose|what(?:'?s)?|when(?:'?s)?|where(?:'?s)?|"
     r"which|how|why|any good|tell|describe|more (?:about|on|info|details)|compare|explain|isn'?t|aren'?t)\b"
 )

@@ -112,8 +112,7 @@ _BAD = (
     r"(?:boring|dull|bad|terrible|awful|horrible|horrid|overrated|over ?rated|rubbish|crap|garbage|trash|"
     r"disappointing|stupid|dumb|mediocre|meh|tedious|weak|lousy|cheesy|"
     r"pointless|annoying|lame|unwatchable|mess|disappointment|let ?down|bore|waste|worst|dumbest|too (?!good|funny|bad)\w+|"
-    r"not (?:that |very |so |really |all that |as )?(?:good|great|my thing|for me|funny|my cup of tea|my favou?rite|my type|my style|interesting|impressed)|so-?so|"
-    r"(?:just |only )?ok(?:ay)?(?= but|,|\.|$))"
+    r"not (?:that |very |so |really |all that |as )?(?:good|great|my thing|for me|funny|my cup of tea|my favou?rite|my type|my style|interesting|impressed)|so-?so)"
 )
 _FINE = (
     r"(?:great|good|amazing|awesome|awsome|brilliant|fantastic|wonderful|excellent|superb|perfect|fun|"

@@ -68,7 +68,10 @@ _NAMED = re.compile(
 _COLON = re.compile(
     r"(?:[A-ZÀ-ÖØ-Þ][\w'’.&-]*\s+){0,4}[A-ZÀ-ÖØ-Þ][\w'’&-]*: (?:[A-ZÀ-ÖØ-Þ][\w'’.&-]*)(?:\s+(?:(?:of|the|and|in|a)\s+)*[A-ZÀ-ÖØ-Þ0-9][\w'’.&-]*)*"
 )
-_YEARS_OPEN = (None, None)
+_CHANGED = re.compile(r"\bchanged? my mind\b")
+_COMPLAINS = re.compile(
+    r"\b(?:these|those|they|this|that|it|none of (?:these|them)|ƒ+s?)(?: (?:is|are|was|were)(?:n't| not)|'re not| do(?:n't| not) (?:look|seem|sound)) (?:really |at all |much |anything )*like (?:the )?$"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +183,10 @@ class _Message:
                 judgement = replace(judgement, attitude="about", end=place[1])
             if mention.reference and judgement.attitude == "like" and judgement.alone:
                 judgement = replace(judgement, attitude="about")
+            if _CHANGED.search(names[: place[0]]) and judgement.attitude not in ("like", "unlike"):
+                judgement = replace(judgement, attitude="about")
+            if _COMPLAINS.search(names[max(0, place[0] - 60) : place[0]]) and judgement.attitude == "unlike":
+                judgement = replace(judgement, attitude="like")  # "these are not like Heat at all"
             self.told.append(_Told(mention, place, judgement))
         self._except()
         masked = masked_at(self.plain, [(own.place[0], max(own.place[1], own.judgement.end)) for own in self.told])

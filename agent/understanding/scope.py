@@ -40,7 +40,7 @@ _LONGEST_LIST = 12
 _NEGATOR = re.compile(
     r"(?<![\w])(?P<word>anything but|everything but|all but|anything except|any \w+ but|except(?: for)?|"
     r"other than|apart from|aside from|"
-    r"rather than|instead of|without|avoid(?:ing)?|hates?|hating|dislikes?|detests?|loathes?|despises?|minus|"
+    r"rather than|instead of|without|avoid(?:ing)?|hate[sd]?|hating|dislikes?|detests?|loathes?|despises?|minus|"
     r"neither|nor|never|nothing|none of|no more|had it with|(?:done|through|over) with|"
     r"no|not|non-|isn'?t|aren'?t|wasn'?t|don'?t|do not|doesn'?t|does not|didn'?t|won'?t|can'?t|cannot|"
     r"can not|tired of|sick of|weary of|bored of|burn(?:ed|t) out on|"
@@ -61,7 +61,7 @@ _NO_NEGATOR = re.compile(
     r"(?:didn'?t|don'?t|haven'?t|never) (?:see|saw|seen|watch|watched)\b|no,|not one of)"
 )
 _FOR_GOOD = re.compile(
-    r"(?:never|hates?|hating|dislikes?|detests?|loathes?|despises?|(?:don'?t|do not|doesn'?t|does not|can'?t|cannot|can not)"
+    r"(?:never|hate[sd]?|hating|dislikes?|detests?|loathes?|despises?|(?:don'?t|do not|doesn'?t|does not|can'?t|cannot|can not)"
     r"(?: really| much| even)? (?:like|love|enjoy|stand|care(?: much)? for|do|handle|watch|read|play)|"
     r"not (?:really |much )?(?:a )?(?:big |huge )?(?:into|fan of|fond of|keen on)|squeamish about|scared of|afraid of|"
     r"allergic to)\b"
@@ -212,8 +212,10 @@ def _spread(flat: str, hits: list[Hit], begin: int, state: State, word: str, for
         if not (joined or listed):
             break
         reach = place + 2
-    for hit in chain[:reach]:
-        hit.state, hit.standing = state, for_good
+    for member in chain[:reach]:
+        for hit in hits:  # a sensitivity and a value may lie on the same words
+            if hit.start < member.end and member.start < hit.end:
+                hit.state, hit.standing = state, for_good
 
 
 def soft_spans(flat: str) -> list[tuple[int, int]]:

@@ -95,6 +95,7 @@ def mended(word: str, meant: tuple[str, ...]) -> str | None:
     if (
         best is None
         or best[0][0] != word[0]
+        or best[0][:-1] == word[:-1]  # another form of the word ("hates"), not an error
         or best[0] in (word + "s", word.removesuffix("s"), word.removesuffix("es"))
     ):
         return None

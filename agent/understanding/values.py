@@ -15,7 +15,7 @@ _SUBJECT_CUE = re.compile(
 )
 _NOUN_AFTER = re.compile(rf"[\s-]+(?:\w+[\s-]+)?{NOUN}+s?\b")
 _ALONE = re.compile(
-    r"[\W_]*(?:please|pls|thanks|instead|maybe|then|now|something|anything|preferably|only|also|and|but|ok|\s)*[\W_]*"
+    r"(?:[\W_]|\b(?:please|pls|thanks|instead|maybe|then|now|something|anything|preferably|only|also|and|but|ok)\b)*"
 )
 _CAPITALS = re.compile(
     r"(?<![\w'’])(?P<name>[A-ZÀ-ÖØ-Þ][\w'’.-]*[\w'’.](?: (?:[A-Z]\.|de|da|van|von|del|la|der|Le|O'|[A-ZÀ-ÖØ-Þ][\w'’-]+)){1,3})"
@@ -33,6 +33,10 @@ _SUBJECT = re.compile(
 _HEADS = frozenset("stuff one ones titles something anything".split())
 _QUANTITY = re.compile(r"^(?:(?:an?|the|some|lots? of|plenty of|more|any|much|too much|good|great)\b ?)+")
 _DISTANT = 40
+_NOT_FIRST = frozenset(
+    ["the", "a", "an", "i", "any", "something", "hi", "hello", "hey", "i'm", "im", "i've", "ive", "i'll", "i'd", "my", "thanks", "thank",
+     "yes", "no", "ok", "oh", "what", "have", "can", "do", "does", "is", "are", "it", "it's", "that", "that's", "show", "give"]
+)  # fmt: skip
 
 
 class Finder:
@@ -196,7 +200,7 @@ class Finder:
         for match in _CAPITALS.finditer(self.text):
             start, end = match.span("name")
             first = match["name"].split()[0].casefold()
-            if any(self.covered[start:end]) or first in ("the", "a", "i", "any", "something", "hi"):
+            if any(self.covered[start:end]) or first in _NOT_FIRST:
                 continue
             near = self.vocabulary.person(self.folded[start:end])
             if near:

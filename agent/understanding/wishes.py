@@ -36,7 +36,7 @@ _NUMBERS = {
 _COUNT = re.compile(
     rf"(?:(?P<cue>\b(?:just|only|give(?: me| us)?|show(?: me| us)?|want|need|like|recommend|suggest|name|find(?: me)?|list|pick|top|maybe)\s+(?:me\s+|us\s+|just\s+|only\s+|your\s+|the\s+|for\s+)*)|"
     rf"(?P<start>(?:^|[.;,!?\n:]|\band\b|\bthen\b)\s*))(?P<n>{'|'.join(sorted(_NUMBERS, key=len, reverse=True))}|\d{{1,2}})"
-    rf"(?P<of>\s+of (?:them|these|those)|\s+(?:more|others?|another)\b)?(?=\s|$|[.,!?])(?!\s?(?:stars?|hours?|minutes?|mins?|years?|"
+    rf"(?P<of>\s+of (?:them|these|those|¤+)|\s+(?:more|others?|another)\b)?(?=\s|$|[.,!?])(?!\s?(?:stars?|hours?|minutes?|mins?|years?|"
     rf"%|/|out of|people|players|of us|day|night|thing\b|week|time|times|pounds|kids|children|year))"
 )
 _COUNTED = re.compile(
@@ -74,7 +74,7 @@ _OPENS = re.compile(
     rf"\b(?:an?|some|any|two|three|four|five|six|ten|\d+) (?:[\w'’-]+ ){{0,4}}$|\b(?:give|show|find|recommend|suggest|want|need|looking for|"
     rf"mood for|feel like|fancy|how about|what about|let'?s (?:do|watch|try)|prefer|love|like|got any|have any|into|watch)\b[^.;!?]{{0,40}}$|^\W*(?:[\w'’-]+ ){{0,3}}$|[.!;:]\s*(?:[\w'’-]+ ){{0,3}}$"
 )
-_OF_THEM = re.compile(r"\b(?:of (?:them|these|those)|from (?:these|those)|among (?:these|those))\b")
+_OF_THEM = re.compile(r"\b(?:of (?:them|these|those|¤+)|from (?:these|those)|among (?:these|those))\b")
 _MORE_OF = re.compile(r"\bmore (?:like|of)\b")
 
 
