@@ -16,7 +16,8 @@ SMALL = word_set(
 PRONOUNS = word_set(
     """
     i me my you your we us they them he him she her it its this that these those one ones do did does done have has had
-    can will would lol ok okay yes no hi hello hey more next other others all some any same so too well now then there here
+    can will would lol ok okay yes no hi hello hey more next other others all some any same so too well now then
+    there here
     what who why how when where 1 2 thanks please sure great perfect good nice cool never ever always again always like
     """
 )
@@ -62,7 +63,9 @@ END = re.compile(
     r"\d(?:\.\d)? ?/|\d stars?|\d out of)(?!\w))"
 )
 JUDGED = re.compile(
-    r"[\s\"'”’]*(?:was|were|is (?:an? )?(?:awesome|amazing|fantastic|good|funny|hilarious|excellent|wonderful|favou?rite|classic|masterpiece)|sucked|sucks|rocks|rocked|bored|blew|put me|left me|made me|is (?:my|"
+    r"[\s\"'”’]*(?:was|were|is (?:an? )?(?:awesome|amazing|fantastic|good|funny|hilarious|excellent|"
+    r"wonderful|favou?rite|classic|masterpiece)|sucked|sucks|rocks|rocked|bored|blew|put me|left me|"
+    r"made me|is (?:my|"
     r"so|too|great|good|awful|"
     r"boring|one of|the best|"
     r"brilliant|amazing|overrated|terrible|an? (?:great|good|masterpiece|classic|favou?rite|must)))\b"

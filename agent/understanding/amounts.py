@@ -17,7 +17,8 @@ _WORDS = {
 } | {"a": 1, "an": 1, "twenty": 20, "thirty": 30, "forty": 40, "fifty": 50, "sixty": 60, "ninety": 90, "hundred": 100}
 _NUMBER = rf"(?:\d{{1,3}}(?:,\d{{3}})+|\d+(?:[.,]\d{{1,2}})?|{'|'.join(sorted(_WORDS, key=len, reverse=True))})"
 _BELOW = (
-    r"(?:under|below|less than|fewer than|shorter than|cheaper than|lower than|at most|max(?:imum)?(?: of)?|up to|within|"
+    r"(?:under|below|less than|fewer than|shorter than|cheaper than|lower than|at most|"
+    r"max(?:imum)?(?: of)?|up to|within|"
     r"no(?:t)? (?:longer|more|dearer|more expensive) than|(?:no|nothing|not) (?:over|above|beyond))"
 )
 _ABOVE = (
@@ -48,7 +49,8 @@ _GRADE_OVER = (
 _GRADES = tuple(
     re.compile(rf"(?<!\w)(?:{pattern})(?!\w)")
     for pattern in (
-        rf"(?:with |rat(?:ed|ing|ings)(?: of)? |a |an |minimum rating(?: of)? )*{_GRADE_OVER} ?{_GRADE}\s?{_SCALE}{_GRADE_MORE}?",
+        rf"(?:with |rat(?:ed|ing|ings)(?: of)? |a |an |minimum rating(?: of)? )*{_GRADE_OVER} "
+        rf"?{_GRADE}\s?{_SCALE}{_GRADE_MORE}?",
         rf"(?:with )?(?:an? )?(?:average |mean )?(?:rat(?:ed|ing|ings)|scor(?:ed|e|es|ing))(?: (?:of|is|"
         rf"at))?:? {_GRADE_OVER} ?{_GRADE}{_SCALE}?{_GRADE_MORE}?",
         rf"{_GRADE_OVER} (?P<n>[1-4][.,]\d)(?P<scale>)(?!\s?(?:hours?|h\b|min))",

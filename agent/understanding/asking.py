@@ -14,33 +14,49 @@ MASK = "¤"
 """Stands in a message for each character of a mention, so that names are not read as wishes."""
 
 _INTERROGATIVE = re.compile(
-    rf"[^\w{MASK}]*(?:(?:and|so|but|ok|okay|well|hm+|ooh|oh|hey|also|then|please|tell me|do you know|can you tell me|i wonder|wait)\b[\s,.:]*)*"
-    r"(?:is|was|are|were|does|do|did|has|have|had|should|would|can|could|will|who(?:'?s)?|whose|what(?:'?s)?|when(?:'?s)?|where(?:'?s)?|"
+    rf"[^\w{MASK}]*(?:(?:and|so|but|ok|okay|well|hm+|ooh|oh|hey|also|then|please|tell me|do you know|"
+    r"can you tell me|i wonder|wait)\b[\s,.:]*)*"
+    r"(?:is|was|are|were|does|do|did|has|have|had|should|would|can|could|will|who(?:'?s)?|whose|"
+    r"what(?:'?s)?|when(?:'?s)?|where(?:'?s)?|"
     r"which|how|why|any good|tell|describe|more (?:about|on|info|details)|compare|explain|isn'?t|aren'?t)\b"
 )
 _POINTS = re.compile(
-    rf"{MASK}|\b(?:it|its|it's|that|this|they|them|these|those|he|she|both|either)\b|\bthe {NOUN}+s?\b|\b(?:the )?(?:list|suggestions|recommendations|picks)\b"
+    rf"{MASK}|\b(?:it|its|it's|that|this|they|them|these|those|he|she|both|either)\b|\bthe {NOUN}+s?\b|"
+    r"\b(?:the )?(?:list|suggestions|recommendations|picks)\b"
 )
 _WISHING = re.compile(
-    r"\b(?:recommend|suggest|show me|give me|find me|looking for|something|anything (?:like|similar|with|else|by|from|good|newer|older)|any (?:good|other|more|\w+er)|"
-    rf"(?:do|have) you (?:have|got|know) (?:any|some|an?\b|of (?:any|some))|got any|have any|what (?:should|can|could|else|other|would you)|more like|what about (?:an?|some)\b|how about (?:an?|some)\b|another|others|"
+    r"\b(?:recommend|suggest|show me|give me|find me|looking for|something|anything (?:like|similar|"
+    r"with|else|by|from|good|newer|older)|any (?:good|other|more|\w+er)|"
+    r"(?:do|have) you (?:have|got|know) (?:any|some|an?\b|of (?:any|some))|got any|have any|what "
+    r"(?:should|can|could|else|other|would you)|more like|what about (?:an?|some)\b|how about (?:an?|"
+    r"some)\b|another|others|"
     r"are there (?:any|some|other)|is there (?:any|some|an?|other)|can (?:you|i) (?:get|have|find|see))"
 )
 _LONE = re.compile(
-    r"(?:who|how long|when|what year|where|how (?:old|good|scary|popular|well)|what(?:'s| is) (?:the|its)|why|any good|plot|cast|director|runtime|in what)\b"
+    r"(?:who|how long|when|what year|where|how (?:old|good|scary|popular|well)|what(?:'s| is) (?:the|"
+    r"its)|why|any good|plot|cast|director|runtime|in what)\b"
 )
 _ABOUT = re.compile(
-    r"\b(?:tell me (?:\w+ )?(?:\w+ )?(?:about|of)|more (?:about|on|info|details|information)|info|details|know (?:about|of|anything about)|heard of|"
-    r"describe|what about|how about|opinion|thoughts? on|what(?:'?s| is| are|'re| was)|who(?:'?s| is| was)|how|is|was|are|were|does|do|did|has|have (?:you|u)|should (?:i|we)|would (?:i|we|it|my)|can (?:i|my|we)|could|will|any good|worth)\b"
+    r"\b(?:tell me (?:\w+ )?(?:\w+ )?(?:about|of)|more (?:about|on|info|details|information)|info|"
+    r"details|know (?:about|of|anything about)|heard of|"
+    r"describe|what about|how about|opinion|thoughts? on|what(?:'?s| is| are|'re| was)|who(?:'?s| is| "
+    r"was)|how|is|was|are|were|does|do|did|has|have (?:you|u)|should (?:i|we)|would (?:i|we|it|my)|"
+    r"can (?:i|my|we)|could|will|any good|worth)\b"
 )
 _CATALOGUE = re.compile(
-    rf"\b(?:what(?:'?s| is| are| was)|which(?: is| are)?|show me) (?:the |your )?(?P<most>newest|oldest|latest|most recent|longest|shortest|cheapest|dearest|most expensive|most popular|best rated|highest rated)\b"
-    rf"|\bhow many {NOUN}+s?\b|\bhow (?:big|large|old|new|recent) is (?:your|the) (?:catalogue|catalog|collection|database|library|list)|"
-    rf"\bwhat (?:kinds?|sorts?|types?|genres?|categories)(?: of {NOUN}+s?)? (?:do you have|have you got|are there|can you)|\bhow (?:new|recent|old) (?:are|do) (?:your|the)|"
-    rf"\bwhere (?:do|does|did) (?:you|your) (?:get|data|{NOUN}+s?|information)|\bwhat (?:data|{NOUN}+s) do you (?:have|know)"
+    r"\b(?:what(?:'?s| is| are| was)|which(?: is| are)?|show me) (?:the |your )?(?P<most>newest|"
+    r"oldest|latest|most recent|longest|shortest|cheapest|dearest|most expensive|most popular|best "
+    r"rated|highest rated)\b"
+    rf"|\bhow many {NOUN}+s?\b|\bhow (?:big|large|old|new|recent) is (?:your|the) (?:catalogue|catalog|"
+    r"collection|database|library|list)|"
+    rf"\bwhat (?:kinds?|sorts?|types?|genres?|categories)(?: of {NOUN}+s?)? (?:do you have|have you "
+    r"got|are there|can you)|\bhow (?:new|recent|old) (?:are|do) (?:your|the)|"
+    rf"\bwhere (?:do|does|did) (?:you|your) (?:get|data|{NOUN}+s?|information)|\bwhat (?:data|"
+    rf"{NOUN}+s) do you (?:have|know)"
 )
 _AGENT = re.compile(
-    r"\b(?:who (?:are|made|built|created|trained) you|what are you(?! \w+ing)|are you (?:an?|human|real|ai|chat ?gpt)\b|what (?:else )?can you do|what do you do|"
+    r"\b(?:who (?:are|made|built|created|trained) you|what are you(?! \w+ing)|are you (?:an?|human|"
+    r"real|ai|chat ?gpt)\b|what (?:else )?can you do|what do you do|"
     r"how do (?:you|this|i) (?:work|use)|how does this work|^\W*help(?: me)?\W*$|what can i (?:ask|say|do))"
 )
 _SECOND_HAND = re.compile(r"\b(?:have|did|do) (?:you|u)\b")
@@ -74,7 +90,8 @@ def asked(
 
     Args:
         sentence: the one that is looked at.
-        marked: the whole message, marked, mentions masked; ``folded`` without marks.
+        marked: the whole message, marked, mentions masked.
+        folded: the same without marks.
         vocabulary: the catalogue's words and questions.
         shown: what was shown last.
         spoken: what the messages before spoke of.
@@ -91,9 +108,10 @@ def asked(
         return Ask("why_not", sentence.items)
     questioned = text.rstrip().endswith("?") or _INTERROGATIVE.match(text) is not None
     table = bool(sentence.items or shown)
-    if WHY.search(text) and table and not _DECLARED.search(text) and (questioned or text.split()[:1] == ["explain"]):
-        if sentence.items or (not wished and not re.search(r"why not|why don't (?:we|you)", text)):
-            return Ask("why", sentence.items)
+    why = WHY.search(text) is not None and not _DECLARED.search(text) and (questioned or text.startswith("explain"))
+    proposal = wished or re.search(r"why not|why don't (?:we|you)", text) is not None
+    if why and table and (sentence.items or not proposal):
+        return Ask("why", sentence.items)
     if sentence.judged or _WISHING.search(text):
         return None
     if len(sentence.items) > 1 and not sentence.judged:

@@ -19,15 +19,19 @@ a verdict; ``about``: only named. The others are verdicts."""
 VERDICTS = frozenset({"liked", "disliked", "seen", "not_seen", "interested", "not_interested"})
 
 _NOT = r"(?:did|do|does|would|could|can|was|is|have|has|had)(?:n'?t| not)|cannot|never|not"
-_HAD = r"(?:seen|watched|saw|see|watch|read|played|finished|caught|heard(?: of)?|come across|gotten (?:a|the) chance to (?:see|watch)|gotten around to|got around to)"
+_HAD = r"(?:seen|watched|saw|see|watch|read|played|finished|caught|heard(?: of)?|come across|gotten (?:a|"
+r"the) chance to (?:see|watch)|gotten around to|got around to)"
 _BEFORE: tuple[tuple[str, str], ...] = (
     (
         "about",
-        r"(?:have (?:you|u|ya) (?:ever |also |already )?(?:seen|watched|read|played|heard of|tried)|did (?:you|u) (?:like|see|watch|enjoy|read)|"
+        r"(?:have (?:you|u|ya) (?:ever |also |already )?(?:seen|watched|read|played|heard of|tried)|did "
+        r"(?:you|u) (?:like|see|watch|enjoy|read)|"
         r"do (?:you|u) (?:like|know|have)|(?:you|u) (?:seen|like)|what about|tell me (?:more )?about|"
-        r"more about|know about|heard (?:of|about|good things about)|who (?:directed|made|is in|stars in|plays in|wrote)|when was|"
+        r"more about|know about|heard (?:of|about|good things about)|who (?:directed|made|is in|stars in|"
+        r"plays in|wrote)|when was|"
         r"should i (?:see|watch|read)|is|was|are|were|compare|"
-        r"why not|why|what is|what's|how about|how is|how good is|how long is|the trailer (?:of|for)|reminded (?:me )?of|"
+        r"why not|why|what is|what's|how about|how is|how good is|how long is|the trailer (?:of|for)|"
+        r"reminded (?:me )?of|"
         r"(?:called|named|titled)|the (?:director|star|cast|plot|sequel|remake|soundtrack|story) (?:of|from|to|in))",
     ),
     (
@@ -40,17 +44,23 @@ _BEFORE: tuple[tuple[str, str], ...] = (
     ),
     (
         "interested",
-        r"(?:(?:want|wanted|wanting|like|love|going|gonna|plan(?:ning)?|hoping|meaning|need|have|excited|try|dying|interested in|look(?:ing)? forward to|looking|ought)"
-        r"(?: to)?(?: definitely| totally| also| finally| maybe)? (?:re-?)?(?:see(?:ing)?|watch(?:ing)?|check(?:ing)? out|read(?:ing)?|try(?:ing)?|catch|look into|give)|"
-        r"wanna (?:see|watch)|(?:i'?ll|i will|we'?ll|we will|might|may|i'?d|let me|gotta|could|should|i can|i think i'?ll|i guess i'?ll|"
-        r"will|definitely|probably|maybe)(?: definitely| totally| also| have to| probably| just| then| try(?: to)?| go| to| try and)* "
-        r"(?:see|watch|check(?: out)?|look (?:up|into|for|at)|try|rent|add|read|give|take|go with|start with|pick)|interested in|"
+        r"(?:(?:want|wanted|wanting|like|love|going|gonna|plan(?:ning)?|hoping|meaning|need|have|excited|"
+        r"try|dying|interested in|look(?:ing)? forward to|looking|ought)"
+        r"(?: to)?(?: definitely| totally| also| finally| maybe)? (?:re-?)?(?:see(?:ing)?|watch(?:ing)?|"
+        r"check(?:ing)? out|read(?:ing)?|try(?:ing)?|catch|look into|give)|"
+        r"wanna (?:see|watch)|(?:i'?ll|i will|we'?ll|we will|might|may|i'?d|let me|gotta|could|should|i "
+        r"can|i think i'?ll|i guess i'?ll|"
+        r"will|definitely|probably|maybe)(?: definitely| totally| also| have to| probably| just| then| "
+        r"try(?: to)?| go| to| try and)* "
+        r"(?:see|watch|check(?: out)?|look (?:up|into|for|at)|try|rent|add|read|give|take|go with|start "
+        r"with|pick)|interested in|"
         r"take a look at|on my list|check out|rent|add|give)",
     ),
     (
         "reject",
         r"(?:not|no|except(?: for)?|besides|other than|apart from|anything but|instead of|rather than|"
-        r"aside from|already recommended|without|(?:don'?t|do not) (?:want|need|show me|give me)|no more)(?: to (?:see|watch))?",
+        r"aside from|already recommended|without|(?:don'?t|do not) (?:want|need|show me|give me)|no "
+        r"more)(?: to (?:see|watch))?",
     ),
     (
         "unlike",
@@ -65,7 +75,8 @@ _BEFORE: tuple[tuple[str, str], ...] = (
     (
         "like",
         r"(?:similar(?: (?:in )?\w+)? to|(?:in the |the |same )?(?:style|vein|spirit|mood|tone|vibe|"
-        r"feel|feeling|atmosphere|energy|kind|type|sort|genre|lines?|realm|ilk)(?: \w+)? (?:of|as|to)|along the lines of|"
+        r"feel|feeling|atmosphere|energy|kind|type|sort|genre|lines?|realm|ilk)(?: \w+)? (?:of|as|to)|"
+        r"along the lines of|"
         r"reminiscent of|as \w+ (?:and \w+ )?as|such as|akin to|(?:newer|older|earlier|later|\w+er|"
         r"more \w+|less \w+) than|a la|another|close(?:st)? to|"
         r"comparable to|for (?:big )?(?:a )?fans? of|"
@@ -89,11 +100,15 @@ _BEFORE: tuple[tuple[str, str], ...] = (
         "liked",
         rf"(?:love[ds]?|loving|lvoed?|adore[ds]?|enjoy(?:ed|s|ing)?|liked|likes|liking|dug|(?:i|we|you|really|also|do|"
         rf"always|quite|particularly|absolutely|both|still|did|they|wife|husband|friend|"
-        rf"kids|friends|girlfriend|boyfriend|son|daughter|loved|and|just|actually) like|prefer(?:red)?|fans? of|(?:favou?rites?|favs?|"
-        rf"faves?|favortie|favorit)(?: (?:all[ -]time|ever|{N}|\w+ies|\w+ ƒ+s?))*(?: of (?:all[ -]time|mine|his|hers))?(?: so far| lately| recently| recent)?"
-        r"(?: (?:is|are|was|were|include|includes|have to be|has to be|would be|must be|would have to be|probably|will always be))*|"
+        r"kids|friends|girlfriend|boyfriend|son|daughter|loved|and|just|actually) like|prefer(?:red)?|"
+        r"fans? of|(?:favou?rites?|favs?|"
+        rf"faves?|favortie|favorit)(?: (?:all[ -]time|ever|{N}|\w+ies|\w+ ƒ+s?))*(?: of (?:all[ -]time|"
+        r"mine|his|hers))?(?: so far| lately| recently| recent)?"
+        r"(?: (?:is|are|was|were|include|includes|have to be|has to be|would be|must be|would have to be|"
+        r"probably|will always be))*|"
         rf"best {N}(?: \w+){{0,4}}? (?:is|was)|obsessed with|crazy about|"
-        r"impressed by|thumbs up (?:for|to)|my top \w+(?: (?:is|are|ƒ+s?))*|big on|can'?t get enough of|gravitate towards?|"
+        r"impressed by|thumbs up (?:for|to)|my top \w+(?: (?:is|are|ƒ+s?))*|big on|can'?t get enough of|"
+        r"gravitate towards?|"
         r"last (?:good|great) \w+ (?:i )?(?:saw|watched|have seen) (?:is|was))",
     ),
     (
@@ -105,29 +120,39 @@ _BEFORE: tuple[tuple[str, str], ...] = (
 _COMPILED = tuple((name, re.compile(rf"(?<![\w'])(?:{pattern})(?![\w'])")) for name, pattern in _BEFORE)
 _QUALITY = (
     r"(?:(?:a bit|a little|so|too|really|pretty|quite|very|rather|just|kind of|kinda|way|"
-    r"absolutely|totally|extremely|incredibly|super|both|all|also|such|a|an|the|definitely|actually|truly|always|pretty much|still|"
+    r"absolutely|totally|extremely|incredibly|super|both|all|also|such|a|an|the|definitely|actually|"
+    r"truly|always|pretty much|still|"
     r"honestly|probably|literally|simply|fairly|oh|another|one of) )*"
 )
 _BAD = (
     r"(?:boring|dull|bad|terrible|awful|horrible|horrid|overrated|over ?rated|rubbish|crap|garbage|trash|"
     r"disappointing|stupid|dumb|mediocre|meh|tedious|weak|lousy|cheesy|"
-    r"pointless|annoying|lame|unwatchable|mess|disappointment|let ?down|bore|waste|worst|dumbest|too (?!good|funny|bad)\w+|"
-    r"not (?:that |very |so |really |all that |as )?(?:good|great|my thing|for me|funny|my cup of tea|my favou?rite|my type|my style|interesting|impressed)|so-?so)"
+    r"pointless|annoying|lame|unwatchable|mess|disappointment|let ?down|bore|waste|worst|dumbest|too "
+    r"(?!good|funny|bad)\w+|"
+    r"not (?:that |very |so |really |all that |as )?(?:good|great|my thing|for me|funny|my cup of tea|"
+    r"my favou?rite|my type|my style|interesting|impressed)|so-?so)"
 )
 _FINE = (
     r"(?:great|good|amazing|awesome|awsome|brilliant|fantastic|wonderful|excellent|superb|perfect|fun|"
     r"funny|hilarious|beautiful|incredible|lovely|terrific|decent|epic|sweet|cute|solid|nice|well done|"
-    r"magnificent|masterpiece|classic|gem|delight|best|(?:my|our|his|her) (?:all[ -]time )?(?:\w+ )?fav\w*|one of (?:my|his|her|our|"
-    r"the (?:best|greatest|funniest|scariest|better))|among my|touching|moving|gripping|unforgettable|cool|genius|stunning|my \w+ ƒ+|entertaining|"
-    r"interesting|enjoyable|intense|scary|exciting|emotional|heart ?warming|my number one|fav\w*|must see|phenomenal|outstanding|impressive|worth)"
+    r"magnificent|masterpiece|classic|gem|delight|best|(?:my|our|his|her) (?:all[ -]time )?(?:\w+ "
+    r")?fav\w*|one of (?:my|his|her|our|"
+    r"the (?:best|greatest|funniest|scariest|better))|among my|touching|moving|gripping|unforgettable|"
+    r"cool|genius|stunning|my \w+ ƒ+|entertaining|"
+    r"interesting|enjoyable|intense|scary|exciting|emotional|heart ?warming|my number one|fav\w*|must "
+    r"see|phenomenal|outstanding|impressive|worth)"
 )
 _IS = r"(?:was|is|were|are|felt|seemed|seems|looked|'s|has (?:always )?been|will always be|have been)"
-_IT = r"(?:it|that|them|both|all|those|these|that one|this one|this|those ones|(?:that|this) ƒ+|those ƒ+s|the ƒ+s?|the (?:first|second|last) one)(?: all| both| too| a lot| as well)?"
+_IT = r"(?:it|that|them|both|all|those|these|that one|this one|this|those ones|(?:that|this) ƒ+|those "
+r"ƒ+s|the ƒ+s?|the (?:first|second|last) one)(?: all| both| too| a lot| as well)?"
 _I = r"(?:(?:and|but|though|which|yes|yeah|yep|ya|oh|well|also|so) )*(?:i|we|she|he|they|(?:my|the) \w+)?,? ?"
-_VERY = r"(?:really |absolutely |just |all |totally |actually |also |both |did |do |quite |truly |have always |always |still |kinda |kind of |personally )*"
+_VERY = r"(?:really |absolutely |just |all |totally |actually |also |both |did |do |quite |truly |have "
+r"always |always |still |kinda |kind of |personally )*"
 _DISLIKED_IT = (
-    rf"{_I}(?:{_VERY}(?:hated|hate|disliked|was bored by|regret)|(?:did|do)(?:n'?t| not) (?:really |particularly |quite )?(?:like|enjoy|love|care (?:much )?for|get)|"
-    rf"could(?:n'?t| not) (?:stand|finish|get into)|(?:was|am|'?m)(?:n'?t| not) (?:a (?:big |huge )?fan of|into|crazy about|impressed (?:by|with))) {_IT}\b"
+    rf"{_I}(?:{_VERY}(?:hated|hate|disliked|was bored by|regret)|(?:did|do)(?:n'?t| not) (?:really |"
+    r"particularly |quite )?(?:like|enjoy|love|care (?:much )?for|get)|"
+    r"could(?:n'?t| not) (?:stand|finish|get into)|(?:was|am|'?m)(?:n'?t| not) (?:a (?:big |huge "
+    rf")?fan of|into|crazy about|impressed (?:by|with))) {_IT}\b"
 )
 _LIKED_IT = rf"{_I}{_VERY}(?:loved|liked|enjoyed|adored|love|like|enjoy|lvoed|loooved|dug) {_IT}\b"
 _AFTER = (
@@ -144,7 +169,8 @@ _AFTER = (
     (
         "liked",
         re.compile(
-            rf"\W*(?:(?:it )?{_IS} {_QUALITY}{_FINE}\b|rocks\b|rocked\b|rules\b|blew me away|made (?:me|my|us)|kept me|cracked me up|gets me every|never gets old|"
+            rf"\W*(?:(?:it )?{_IS} {_QUALITY}{_FINE}\b|rocks\b|rocked\b|rules\b|blew me away|made (?:me|my|us)|"
+            r"kept me|cracked me up|gets me every|never gets old|"
             rf"{_LIKED_IT}|(?:and|but) (?:it|they) {_IS} {_QUALITY}{_FINE}\b|(?:a lot|very much|so much)\b|"
             rf"(?:and|but|,)? ?(?:both|all) {_IS} {_QUALITY}{_FINE}\b)"
         ),
@@ -152,27 +178,33 @@ _AFTER = (
     (
         "not_seen",
         re.compile(
-            rf"\W*(?:{_I}(?:(?:have|had)(?:n'?t| not)(?: yet| actually| ever)? {_HAD}|never {_HAD}|did(?:n'?t| not) (?:see|watch|catch)|haven'?t\b)"
+            rf"\W*(?:{_I}(?:(?:have|had)(?:n'?t| not)(?: yet| actually| ever)? {_HAD}|never {_HAD}|did(?:n'?t| "
+            r"not) (?:see|watch|catch)|haven'?t\b)"
             rf"(?: {_IT})?(?: yet| before| either)?|is on my list|is one i have(?:n'?t| not))"
         ),
     ),
     (
         "seen",
         re.compile(
-            rf"\W*(?:already\b|{_I}(?:'?ve |have |had |did )?(?:also |already |just |both )*(?:seen|watched|saw|see|read)(?: {_IT})?\b|seen (?:it|that)|twice\b|a (?:hundred|thousand|million|few|couple|bunch of) times|"
-            r"too many times|many times|so many times|several times|yesterday|last (?:night|week|weekend|month|year)|with my|again\b)"
+            rf"\W*(?:already\b|{_I}(?:'?ve |have |has |had |did )?(?:also |already |just |both )*(?:seen|"
+            rf"watched|saw|see|read)(?: {_IT})?\b|seen (?:it|that)|twice\b|a (?:hundred|thousand|million|few|"
+            r"couple|bunch of) times|"
+            r"too many times|many times|so many times|several times|yesterday|last (?:night|week|weekend|"
+            r"month|year)|with my|again\b)"
         ),
     ),
     (
         "interested",
         re.compile(
-            rf"\W*(?:{_IS} (?:on my list|next)|sounds? {_QUALITY}{_FINE}|looks? {_QUALITY}{_FINE}|it is(?=\W*$)|sounds? like (?:a|something))"
+            rf"\W*(?:{_IS} (?:on my list|next)|sounds? {_QUALITY}{_FINE}|looks? {_QUALITY}{_FINE}|it "
+            r"is(?=\W*$)|sounds? like (?:a|something))"
         ),
     ),
     (
         "like",
         re.compile(
-            r"[\s,\"'”’]*(?:but(?! (?:i|it|not|the|that|was|then|have|they|we|want|looking|did)\b)|only (?!if)|just (?:with|more|less|"
+            r"[\s,\"'”’]*(?:but(?! (?:i|it|not|the|that|was|then|have|they|we|want|looking|did)\b)|only "
+            r"(?!if)|just (?:with|more|less|"
             r"not)|except|with (?:more|less|a bit|some)|without|in space|vibes?|style|-?esque|-like|ish\b|type of)"
         ),
     ),
@@ -188,24 +220,52 @@ _LATER = (
     ),
 )
 _NEXT = (
-    ("disliked", re.compile(rf"\W*(?:{_I}(?:thought |think |found )?(?:it|that(?: one)?|they|this(?: one)?|that ƒ+|the ƒ+|which)? ?(?:just )?{_IS} {_QUALITY}{_BAD}\b|{_DISLIKED_IT}|"
-                            rf"it sucked|not my (?:thing|favou?rite|cup of tea)|hated (?:it|that|them))")),
-    ("liked", re.compile(rf"\W*(?:{_I}(?:thought |think |found )?(?:it|that(?: one)?|they|this(?: one)?|that ƒ+|the ƒ+|which|those)? ?(?:just )?{_IS} {_QUALITY}{_FINE}\b|{_LIKED_IT}|(?:loved|liked|enjoyed) (?:it|that|them)|"
-                         rf"such a {_FINE}|{_QUALITY}(?:great|awesome|amazing|fantastic|excellent|good|funny|classic) (?:ƒ+|one|flick)s?)")),
-    ("not_seen", re.compile(rf"\W*(?:but )?(?:i )?(?:(?:have|had)(?:n'?t| not)|never) (?:yet )?{_HAD} (?:it|that|that one|them|those|this|either)\b")),
-    ("seen", re.compile(rf"\W*(?:yes,? )?(?:i )?(?:'?ve|have) (?:already |also )?{_HAD} (?:it|that|that one|them|those|this|both|all)\b")),
-)  # fmt: skip
+    (
+        "disliked",
+        re.compile(
+            rf"\W*(?:{_I}(?:thought |think |found )?(?:it|that(?: one)?|they|this(?: one)?|that ƒ+|the ƒ+|"
+            rf"which)? ?(?:just )?{_IS} {_QUALITY}{_BAD}\b|{_DISLIKED_IT}|"
+            rf"it sucked|not my (?:thing|favou?rite|cup of tea)|hated (?:it|that|them))"
+        ),
+    ),
+    (
+        "liked",
+        re.compile(
+            rf"\W*(?:{_I}(?:thought |think |found )?(?:it|that(?: one)?|they|this(?: one)?|that ƒ+|the ƒ+|"
+            rf"which|those)? ?(?:just )?{_IS} {_QUALITY}{_FINE}\b|{_LIKED_IT}|(?:loved|liked|enjoyed) (?:it|"
+            r"that|them)|"
+            rf"such a {_FINE}|{_QUALITY}(?:great|awesome|amazing|fantastic|excellent|good|funny|classic) (?:ƒ+|"
+            r"one|flick)s?)"
+        ),
+    ),
+    (
+        "not_seen",
+        re.compile(
+            rf"\W*(?:but )?(?:i )?(?:(?:have|had)(?:n'?t| not)|never) (?:yet )?{_HAD} (?:it|that|that one|them|"
+            r"those|this|either)\b"
+        ),
+    ),
+    (
+        "seen",
+        re.compile(
+            rf"\W*(?:yes,? )?(?:i )?(?:'?ve|have) (?:already |also )?{_HAD} (?:it|that|that one|them|those|"
+            r"this|both|all)\b"
+        ),
+    ),
+)
 _FOUND_SO = (
     ("disliked", re.compile(rf"\W*{_QUALITY}{_BAD}\b")),
     ("liked", re.compile(rf"\W*{_QUALITY}{_FINE}\b")),
 )
 _FOUND = re.compile(r"\b(?:found|thought|think|find|considered|consider)(?: that)?\s+[\"'“‘]?(?:the |an? )?$")
 _CALLED = re.compile(
-    rf"\b{_QUALITY}(?:great|awesome|amazing|fantastic|excellent|good|funny|favou?rite|hilarious) (?:ƒ+|one|flick|comedy)s? (?:is|was|are|were|like)\W*$"
+    rf"\b{_QUALITY}(?:great|awesome|amazing|fantastic|excellent|good|funny|favou?rite|hilarious) (?:ƒ+|"
+    r"one|flick|comedy)s? (?:is|was|are|were|like)\W*$"
 )
 _LIST = re.compile(
     r"[\s\"'“”‘’)*_!]*(?:,|/|;|&|\+|\band\b|\bor\b|\bnor\b|\bas well as\b|\balso\b|\bboth\b|"
-    r"\bthen\b|\beven\b|\s|\bthe\b|\ban?\b|\bmaybe\b|\bor even\b|\blike\b|\bthings\b|\bof course\b|\band i (?:loved|liked)\b)*[\s\"'“‘(*_]*"
+    r"\bthen\b|\beven\b|\s|\bthe\b|\ban?\b|\bmaybe\b|\bor even\b|\blike\b|\bthings\b|\bof course\b|"
+    r"\band i (?:loved|liked)\b)*[\s\"'“‘(*_]*"
 )
 _SENTENCE = re.compile(r"[.!?;\n]+(?:\s|$)")
 _NEAR = re.compile(
@@ -252,9 +312,8 @@ def judgements(marked: str, places: Sequence[tuple[int, int]]) -> list[Judgement
         if joined[number] and result[number] is None:
             result[number] = result[number - 1]
     for number in range(len(result) - 2, -1, -1):  # "A and B were great"
-        if joined[number + 1] and result[number] is None:
-            result[number] = result[number + 1]
-        elif joined[number + 1] and result[number] == "seen" and result[number + 1] in ("liked", "disliked"):
+        vague = result[number] is None or (result[number] == "seen" and result[number + 1] in ("liked", "disliked"))
+        if joined[number + 1] and vague:
             result[number] = result[number + 1]
     alone = _only_names(marked, places)
     found = []
@@ -342,7 +401,8 @@ def _only_names(marked: str, places: Sequence[tuple[int, int]]) -> bool:
         rest[start:end] = " " * (end - start)
     return (
         re.fullmatch(
-            r"(?:[\s\W]|\b(?:and|or|the|please|maybe|thanks|hi|hello|hey|an?|that (?:sort|kind) of thing|etc|stuff like that|"
+            r"(?:[\s\W]|\b(?:and|or|the|please|maybe|thanks|hi|hello|hey|an?|that (?:sort|kind) of thing|etc|"
+            r"stuff like that|"
             r"things like that|those kinds? of ƒ+s?|and so on)\b)*",
             "".join(rest)[:1000],
         )

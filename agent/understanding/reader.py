@@ -32,45 +32,66 @@ from agent.understanding.referring import CORRECTION, chosen, references
 from agent.understanding.replies import replied
 from agent.understanding.typing_errors import mend, rewrite
 from agent.understanding.vocabulary import Vocabulary, vocabulary_of
-from agent.understanding.wishes import Compared, WishReader, Wishes, known_words, opens_topic
+from agent.understanding.wishes import Compared, Wishes, WishReader, known_words, opens_topic
 
 _SENTENCE = re.compile(r"[^.!?;\n]*(?:[.!?;\n]+(?=\s|$)|[!?;\n](?=\S)|\.(?=\S)|$)")
 _CLAUSE = re.compile(
-    r",|\bbut\b|\bso\b|\band (?:i|we|also|now|something|give|looking|no|not|nothing|maybe|then)\b|\bbecause\b|\b(?:i'?m |am )?looking for\b|\bany other\b"
+    r",|\bbut\b|\bso\b|\band (?:i|we|also|now|something|give|looking|no|not|nothing|maybe|then)\b|"
+    r"\bbecause\b|\b(?:i'?m |am )?looking for\b|\bany other\b"
 )
 _TOO = re.compile(
-    r" (?:are|is|all|look|looks|seem|seems|sound|sounds|feel|feels|were) (?:all |both |a bit |a little |way |far |just )*(?:too |not like )"
+    r" (?:are|is|all|look|looks|seem|seems|sound|sounds|feel|feels|were) (?:all |both |a bit |a "
+    r"little |way |far |just )*(?:too |not like )"
 )
 _TAG = re.compile(r"</?[A-Za-z!|][^<>\n]{0,80}>")
 _MARKUP = re.compile(r"<(?=[/!|?A-Za-z_])|(?<=[\w|/\"'?-])>")
 _OF_THAT_TIME = re.compile(r"[\s\"'”’(]*(?:(?:the )?(?:one )?(?:from|of|in) )?$")
 _MORE = re.compile(
-    r"[^\w]*(?:(?:ok|okay|well|so|and|hm+|great|thanks|cool|please|yes|yeah)\b[\s,.!]*)*(?:(?:can you |could you )?(?:show|give|find|suggest|recommend|got|have|do you have|are there|let me see|let's see|i want|i'd like|i need|what about|how about)(?: you)?(?: got)?(?: me| us)?(?: to see)? )?"
-    r"(?:(?:any|some|a few|a couple|the|me|two|three|five|\d)\s+)*(?P<word>more|another(?: one)?|others?|else|anything else|something else|what else.*|which others?.*|different ones?|something different|(?:other|different) (?:ƒ+s?|ones?|suggestions|recommendations|options)|"
-    r"keep (?:going|them coming)|next(?: one| ones| page| please)?|more (?:of (?:them|these|those|the same)|ƒ+s?|suggestions|recommendations|like (?:this|these|that|those)|ideas|options|please)|go on|continue|again)"
-    r"(?: (?:please|pls|ideas?|suggestions?|recommendations?|options|then|have you got|do you have|you have|you got|ƒ+s?|ones?|that you have|for me|like (?:that|this|these|those)|can you (?:suggest|recommend|think of)|you can (?:suggest|recommend|think of)))*[\W]*"
+    r"[^\w]*(?:(?:ok|okay|well|so|and|hm+|great|thanks|cool|please|yes|yeah)\b[\s,.!]*)*(?:(?:can you "
+    r"|could you )?(?:show|give|find|suggest|recommend|got|have|do you have|are there|let me see|"
+    r"let's see|i want|i'd like|i need|what about|how about)(?: you)?(?: got)?(?: me| us)?(?: to "
+    r"see)? )?"
+    r"(?:(?:any|some|a few|a couple|the|me|two|three|five|\d)\s+)*(?P<word>more|another(?: one)?|"
+    r"others?|else|anything else|something else|what else.*|which others?.*|different ones?|something "
+    r"different|(?:other|different) (?:ƒ+s?|ones?|suggestions|recommendations|options)|"
+    r"keep (?:going|them coming)|next(?: one| ones| page| please)?|more (?:of (?:them|these|those|the "
+    r"same)|ƒ+s?|suggestions|recommendations|like (?:this|these|that|those)|ideas|options|please)|go "
+    r"on|continue|again)"
+    r"(?: (?:please|pls|ideas?|suggestions?|recommendations?|options|then|have you got|do you have|"
+    r"you have|you got|ƒ+s?|ones?|that you have|for me|like (?:that|this|these|those)|can you "
+    r"(?:suggest|recommend|think of)|you can (?:suggest|recommend|think of)))*[\W]*"
 )
 _ALSO_MORE = re.compile(
-    r"\b(?:what|anything|something|any|who) (?:else|other)s?\b|\b(?:show|give) me (?:some )?(?:more|others|another)\b|\bany (?:more|others?|other (?:ƒ+s?|ones?|suggestions?|recommendations?))\b|\bmore suggestions\b|\bwhat next\b|\bsomething new\b|\bother (?:suggestions|recommendations|ones|options|ideas)\b"
+    r"\b(?:what|anything|something|any|who) (?:else|other)s?\b|\b(?:show|give) me (?:some )?(?:more|"
+    r"others|another)\b|\bany (?:more|others?|other (?:ƒ+s?|ones?|suggestions?|recommendations?))\b|"
+    r"\bmore suggestions\b|\bwhat next\b|\bsomething new\b|\bother (?:suggestions|recommendations|"
+    r"ones|options|ideas)\b"
 )
 _NEXT = re.compile(r"next|different|else|others?$")
 _YES = re.compile(
-    r"\W*(?:(?:yes|yeah|yep|yup|ya|sure|ok|okay|of course|please|please do|do it|go ahead|exactly|right|correct|that'?s (?:it|right|the one)|absolutely|definitely|i do|sounds good)\b[\s,.!]*){1,4}"
+    r"\W*(?:(?:yes|yeah|yep|yup|ya|sure|ok|okay|of course|please|please do|do it|go ahead|exactly|"
+    r"right|correct|that'?s (?:it|right|the one)|absolutely|definitely|i do|sounds "
+    r"good)\b[\s,.!]*){1,4}"
 )
 _SHOW = re.compile(
-    r"\b(?:show me|find me|put on|play|i (?:want|would like|'d like) to (?:watch|see)|do you have|have you got|got|search(?: for)?)\b"
+    r"\b(?:show me|find me|put on|play|i (?:want|would like|'d like) to (?:watch|see)|do you have|"
+    r"have you got|got|search(?: for)?)\b"
 )
 _PRONOUN = re.compile(r"\b(?:i|i'?m|i'?ve|i'?ll|my|you|your|we|he|she|they|our|me)\b")
 _SILENT = frozenset({"about", "reject"})
 _NAMED = re.compile(
-    r"(?:[A-ZÀ-ÖØ-Þ0-9][\w'’.&-]*[:,]?\s+(?:(?:of|the|and|in|a|to|for|&|vs\.?|on|with|from|at)\s+)*){0,7}[A-ZÀ-ÖØ-Þ0-9][\w'’.!-]*\s*\((?:19|20)\d\d\)"
+    r"(?:[A-ZÀ-ÖØ-Þ0-9][\w'’.&-]*[:,]?\s+(?:(?:of|the|and|in|a|to|for|&|vs\.?|on|with|from|"
+    r"at)\s+)*){0,7}[A-ZÀ-ÖØ-Þ0-9][\w'’.!-]*\s*\((?:19|20)\d\d\)"
 )
 _COLON = re.compile(
-    r"(?:[A-ZÀ-ÖØ-Þ][\w'’.&-]*\s+){0,4}[A-ZÀ-ÖØ-Þ][\w'’&-]*: (?:[A-ZÀ-ÖØ-Þ][\w'’.&-]*)(?:\s+(?:(?:of|the|and|in|a)\s+)*[A-ZÀ-ÖØ-Þ0-9][\w'’.&-]*)*"
+    r"(?:[A-ZÀ-ÖØ-Þ][\w'’.&-]*\s+){0,4}[A-ZÀ-ÖØ-Þ][\w'’&-]*: (?:[A-ZÀ-ÖØ-Þ][\w'’.&-]*)(?:\s+(?:(?:of|"
+    r"the|and|in|a)\s+)*[A-ZÀ-ÖØ-Þ0-9][\w'’.&-]*)*"
 )
 _CHANGED = re.compile(r"\bchanged? my mind\b")
 _COMPLAINS = re.compile(
-    r"\b(?:these|those|they|this|that|it|none of (?:these|them)|ƒ+s?)(?: (?:is|are|was|were)(?:n't| not)|'re not| do(?:n't| not) (?:look|seem|sound)) (?:really |at all |much |anything )*like (?:the )?$"
+    r"\b(?:these|those|they|this|that|it|none of (?:these|them)|ƒ+s?)(?: (?:is|are|was|were)(?:n't| "
+    r"not)|'re not| do(?:n't| not) (?:look|seem|sound)) (?:really |at all |much |anything )*like "
+    r"(?:the )?$"
 )
 
 
@@ -195,7 +216,7 @@ class _Message:
         self.marked = vocabulary.marked(self.folded)
 
     def _except(self) -> None:
-        """ "All of those except Chinatown": what is excepted is no part of the group."""
+        """What is excepted is no part of a group: "all of those except Chinatown"."""
         for number, own in enumerate(self.told):
             if own.judgement.attitude != "reject" or len(own.mention.items) != 1:
                 continue
@@ -309,9 +330,9 @@ class _Message:
         if not readable(self.language, self.catalogue.domain) and not self.told:
             return [NotUnderstood("language", self.text)], False
         undo = UNDO.search(marked)
-        if undo is not None and not self.told and len(re.findall(r"\w+", UNDO.sub(" ", marked))) <= 4:
-            if not self._wishes(UNDO.sub(lambda match: " " * len(match.group()), marked), ()):
-                return [Command("undo")], False
+        short = undo is not None and not self.told and len(re.findall(r"\w+", UNDO.sub(" ", marked))) <= 4
+        if short and not self._wishes(UNDO.sub(lambda match: " " * len(match.group()), marked), ()):
+            return [Command("undo")], False
         if self.correcting:
             corrected = self._corrected()
             if corrected:

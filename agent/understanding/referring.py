@@ -63,7 +63,8 @@ ALL = re.compile(
 )
 REST = re.compile(rf"(?<![\w'])(?:the (?:rest|others?(?! (?:one|ƒ+)\b)|other ones)|all (?:the )?others?){_CLOSE}")
 IT_OPENS = re.compile(
-    r"(?:'?s| is| was| looks| sounds| looked| sounded| seems| has| had| did)\b(?! (?:a (?:good|great) (?:idea|point|question)|ok\b|okay|all\b|"
+    r"(?:'?s| is| was| looks| sounds| looked| sounded| seems| has| had| did)\b(?! (?:a (?:good|great) "
+    r"(?:idea|point|question)|ok\b|okay|all\b|"
     r"fine|it\b|right|true|enough|what i|why i|how i|hard|too bad))"
 )
 """Behind "it" at the beginning of a sentence: "It was great", "that's one of my favourites"."""
@@ -71,10 +72,14 @@ IT = re.compile(r"(?<![\w'])(?:(?:that|this) (?:one|ƒ+|title|suggestion|recomme
 IT_CUE = re.compile(
     r"(?:\b(?:seen|watched|saw|see|watch|liked?|loved?|hated?|enjoyed|about|is|was|does|did|of|to|not|like|than|why|"
     r"recommend|suggest(?:ed)?|recommended|finish|finished|rate|give|gave|for|in|on|know|adored|disliked?|skip|take|"
-    r"though|think of|into|stars?|and|but|picked?|choose|prefer|out|love|like|enjoy|watching|hate|haven'?t|will|add|try|by)|^|[.!?,] ?)\s*$"
+    r"though|think of|into|stars?|and|but|picked?|choose|prefer|out|love|like|enjoy|watching|hate|"
+    r"haven'?t|will|add|try|by)|^|[.!?,] ?)\s*$"
 )
 IT_AFTER = re.compile(
-    r"\s*(?:one\b|ƒ+\b|was\b|is\b|looks\b|sounds\b|again\b|already\b|[.,!?:;)]|$|instead\b|yet\b|before\b|either\b|too\b|but\b|and\b|because\b|so\b|as well\b|when\b|a lot\b|very\b|though\b|out\b|tonight\b|thanks?\b|thank\b|with my\b|i\b|on\b|in the\b|was\b|last\b|twice\b|many\b|for\b|to my\b)"
+    r"\s*(?:one\b|ƒ+\b|was\b|is\b|looks\b|sounds\b|again\b|already\b|[.,!?:;)]|$|instead\b|yet\b|"
+    r"before\b|either\b|too\b|but\b|and\b|because\b|so\b|as well\b|when\b|a lot\b|very\b|though\b|"
+    r"out\b|tonight\b|thanks?\b|thank\b|with my\b|i\b|on\b|in the\b|was\b|last\b|twice\b|many\b|for\b|"
+    r"to my\b)"
 )
 OTHER = re.compile(r"(?<![\w'])(?:the )?other (?:one|ƒ+|version|guy)(?![\w'])|(?<![\w'])the other(?=\W*$)")
 YEAR_ONE = re.compile(
@@ -202,7 +207,7 @@ class _Table:
         return sorted(self.references, key=lambda reference: reference.start)
 
     def _several_spoken(self) -> None:
-        """ "The first one" of two items that the other side named."""
+        """References by place to several items that the other side named: "the first one"."""
         shown, self.shown = self.shown, self.spoken
         self._several()
         self._ordered()

@@ -10,33 +10,54 @@ from agent.text import flat
 from agent.understanding.reading import Context
 
 _ASKED_SEEN = re.compile(
-    r"\b(?:(?:have|did|do|has|had) (?:you|u|ya|either of you)|you(?:'ve)?|ever|have (?:you )?both|u) (?:ever |guys |also |already |both |happened to |all |not )*(?:see|seen|watch|watched|read|played|try|tried|hear(?:d)? (?:of|about)|check(?:ed)? out)\b|haven'?t you seen"
+    r"\b(?:(?:have|did|do|has|had) (?:you|u|ya|either of you)|you(?:'ve)?|ever|have (?:you )?both|u) "
+    r"(?:ever |guys |also |already |both |happened to |all |not )*(?:see|seen|watch|watched|read|"
+    r"played|try|tried|hear(?:d)? (?:of|about)|check(?:ed)? out)\b|haven'?t you seen"
 )
 _ASKED_LIKED = re.compile(
-    r"\b(?:did|do|have) (?:you|u|ya) (?:ever |also |really |guys )*(?:like|liked|enjoy|enjoyed|love|loved)\b|(?:what|how) did (?:you|u) (?:think|like)|are you a fan|was it (?:good|any good)"
+    r"\b(?:did|do|have) (?:you|u|ya) (?:ever |also |really |guys )*(?:like|liked|enjoy|enjoyed|love|"
+    r"loved)\b|(?:what|how) did (?:you|u) (?:think|like)|are you a fan|was it (?:good|any good)"
 )
 _YES = re.compile(
-    r"\W*(?:(?:oh|well|haha|lol|hell|ah|hi|hello|omg|wow)\W+)*(?:yes|yeah|yep|yup|ya|yea|yess+|sure(?: did| have)?|of course|i have(?!n)|i did(?!n)|i do(?!n)|we have(?!n)|we did(?!n)|definitely|absolutely|indeed|i've seen|have seen|seen (?:it|that|them|those|both))\b"
+    r"\W*(?:(?:oh|well|haha|lol|hell|ah|hi|hello|omg|wow)\W+)*(?:yes|yeah|yep|yup|ya|yea|yess+|"
+    r"sure(?: did| have)?|of course|i have(?!n)|i did(?!n)|i do(?!n)|we have(?!n)|we did(?!n)|"
+    r"definitely|absolutely|indeed|i've seen|have seen|seen (?:it|that|them|those|both))\b"
 )
 _NO = re.compile(
-    r"\W*(?:(?:oh|well|haha|lol|ah|hm+|hi|actually|honestly|sorry|um|sadly|unfortunately)\W+)*(?:no+|nope|nah|not yet|naw|i have(?:n'?t| not)|i haven'?t|we haven'?t|haven'?t|have not|never|i did(?:n'?t| not)|i don'?t think (?:so|i have)|not (?:seen|that i)|i never)\b(?! (?:problem|worries|idea|but i did|matter|doubt))"
+    r"\W*(?:(?:oh|well|haha|lol|ah|hm+|hi|actually|honestly|sorry|um|sadly|unfortunately)\W+)*(?:no+|"
+    r"nope|nah|not yet|naw|i have(?:n'?t| not)|i haven'?t|we haven'?t|haven'?t|have not|never|i "
+    r"did(?:n'?t| not)|i don'?t think (?:so|i have)|not (?:seen|that i)|i never)\b(?! (?:problem|"
+    r"worries|idea|but i did|matter|doubt))"
 )
 _LOVED = re.compile(
-    r"\b(?:loved?|loves|liked|enjoyed|great|awesome|amazing|fantastic|excellent|wonderful|funny|hilarious|favou?rites?|good(?! (?:day|night|one bye|evening|suggestion|idea))|classic|brilliant|perfect|best)\b"
+    r"\b(?:loved?|loves|liked|enjoyed|great|awesome|amazing|fantastic|excellent|wonderful|funny|"
+    r"hilarious|favou?rites?|good(?! (?:day|night|one bye|evening|suggestion|idea))|classic|brilliant|"
+    r"perfect|best)\b"
 )
 _HATED = re.compile(
-    r"\b(?:hated|disliked|(?:did|do)(?:n'?t| not) (?:really |particularly )?(?:like|enjoy|care for|love)|boring|terrible|awful|horrible|stupid|not (?:that |very |so |really )?(?:good|great|funny)|wasn'?t (?:that |very |so |really )?(?:good|great|funny|for me)|overrated|sucked)\b"
+    r"\b(?:hated|disliked|(?:did|do)(?:n'?t| not) (?:really |particularly )?(?:like|enjoy|care for|"
+    r"love)|boring|terrible|awful|horrible|stupid|not (?:that |very |so |really )?(?:good|great|"
+    r"funny)|wasn'?t (?:that |very |so |really )?(?:good|great|funny|for me)|overrated|sucked)\b"
 )
 _NOT_SEEN = re.compile(
-    r"\b(?:(?:have|had|has)(?:n'?t| not)(?: yet| actually| ever| really| even)* (?:seen|watched|heard|saw|see|had|gotten|read)|never (?:seen|saw|watched|heard|read)|did(?:n'?t| not) (?:see|watch|catch)|not seen|haven'?t(?: yet)?(?=\W*$|[.,!]))"
+    r"\b(?:(?:have|had|has)(?:n'?t| not)(?: yet| actually| ever| really| even)* (?:seen|watched|heard|"
+    r"saw|see|had|gotten|read)|never (?:seen|saw|watched|heard|read)|did(?:n'?t| not) (?:see|watch|"
+    r"catch)|not seen|haven'?t(?: yet)?(?=\W*$|[.,!]))"
 )
 _SEEN = re.compile(
     r"\b(?:i'?ve|i have|we have|we'?ve|i|we|have|already) (?:already |both |also |just |all )*(?:seen|watched|saw)\b"
 )
 _INTERESTED = re.compile(
-    r"\b(?:(?:i'?ll|i will|i am going to|i'?m going to|going to|gonna|i'?ll have to|will have to|we'?ll|we will|let me|might|may|should|want to|would like to|i'?d like to|'d love to|would love to|need to|have to|must|gotta)(?: definitely| totally| also| have to| probably| just| then| try(?: to)?| go| to)* "
-    r"(?:see|watch|check|look|try|add|rent|give|put|pick|take|go with|keep|write|read)|sounds? (?:\w+ ){0,2}(?:good|great|interesting|fun|awesome|perfect|cool|amazing|nice|like)|looks? (?:\w+ ){0,2}(?:good|great|interesting|fun)|"
-    r"heard (?:\w+ ){0,2}(?:good|great|it was good)|(?:good|great|nice|excellent|perfect) (?:suggestion|idea|choice|recommendation|pick)s?|been wanting|on my list|my (?:watch ?)?list|i'?m interested|that could work|can'?t wait|check (?:it|that|them|those|this) out)\b"
+    r"\b(?:(?:i'?ll|i will|i am going to|i'?m going to|going to|gonna|i'?ll have to|will have to|"
+    r"we'?ll|we will|let me|might|may|should|want to|would like to|i'?d like to|'d love to|would love "
+    r"to|need to|have to|must|gotta)(?: definitely| totally| also| have to| probably| just| then| "
+    r"try(?: to)?| go| to)* "
+    r"(?:see|watch|check|look|try|add|rent|give|put|pick|take|go with|keep|write|read)|sounds? (?:\w+ "
+    r"){0,2}(?:good|great|interesting|fun|awesome|perfect|cool|amazing|nice|like)|looks? (?:\w+ "
+    r"){0,2}(?:good|great|interesting|fun)|"
+    r"heard (?:\w+ ){0,2}(?:good|great|it was good)|(?:good|great|nice|excellent|perfect) "
+    r"(?:suggestion|idea|choice|recommendation|pick)s?|been wanting|on my list|my (?:watch ?)?list|"
+    r"i'?m interested|that could work|can'?t wait|check (?:it|that|them|those|this) out)\b"
 )
 _MANY = re.compile(r"\b(?:both|them|those|all|these|either|neither|any of)\b")
 _LAST_OF = re.compile(r"\b(?:the (?:last|second|latter)|that one)\b")

@@ -1,4 +1,4 @@
-"""Scope: which of the wishes in a message are wanted, unwanted, taken back or only told; how firmly, and for how long."""
+"""Scope: which of the wishes in a message are wanted, unwanted or taken back; how firmly, and for how long."""
 
 from __future__ import annotations
 
@@ -46,7 +46,8 @@ _NEGATOR = re.compile(
     r"can not|tired of|sick of|weary of|bored of|burn(?:ed|t) out on|"
     r"bored with|bored by|fed up with|(?:had )?enough(?: of| with)?|free of|leave out|rule out|exclud(?:e|es|ing)|"
     r"too|less|fewer|squeamish about|scared of|afraid of|upset by|allergic to)(?![\w])"
-    r"(?P<verb>(?:(?: really| even| much| all| any| the| those| these| these| want(?: to (?:watch|see|read|play))?| like| love|"
+    r"(?P<verb>(?:(?: really| even| much| all| any| the| those| these| these| want(?: to (?:watch|see|"
+    r"read|play))?| like| love|"
     r" enjoy| need| care(?: much)? for| handle| take| deal with|"
     r" into| stand| do| a| an| big| huge| fan of| fond of| "
     r"keen on| in the mood for| interested in| watch| see| read| play| feel like| with| necessarily| suggest|"
@@ -55,13 +56,15 @@ _NEGATOR = re.compile(
 _NO_NEGATOR = re.compile(
     r"(?:not (?:only|just|sure|bad|seen|watched|read)|no (?:matter|idea|problem|worries|rush|preference|thanks?|"
     r"thank you)|(?:don'?t|do not) (?:mind|care(?! (?:much )?for)|know|think)|"
-    r"can'?t wait|never (?:seen|saw|watched|heard)|not seen|nothing against|too (?:much|many|long|short)\b|don'?t (?:you|"
+    r"can'?t wait|never (?:seen|saw|watched|heard)|not seen|nothing against|too (?:much|many|long|"
+    r"short)\b|don'?t (?:you|"
     r"forget)|enough(?! (?:of|with)\b)|"
     r"why (?:not|don'?t)|not (?:that|so) (?:many|much)|cannot wait|less than|nor$|without (?:a )?doubt|no doubt|"
     r"(?:didn'?t|don'?t|haven'?t|never) (?:see|saw|seen|watch|watched)\b|no,|not one of)"
 )
 _FOR_GOOD = re.compile(
-    r"(?:never|hate[sd]?|hating|dislikes?|detests?|loathes?|despises?|(?:don'?t|do not|doesn'?t|does not|can'?t|cannot|can not)"
+    r"(?:never|hate[sd]?|hating|dislikes?|detests?|loathes?|despises?|(?:don'?t|do not|doesn'?t|does "
+    r"not|can'?t|cannot|can not)"
     r"(?: really| much| even)? (?:like|love|enjoy|stand|care(?: much)? for|do|handle|watch|read|play)|"
     r"not (?:really |much )?(?:a )?(?:big |huge )?(?:into|fan of|fond of|keen on)|squeamish about|scared of|afraid of|"
     r"allergic to)\b"
@@ -81,15 +84,19 @@ _STOP = re.compile(
 )
 _BACKGROUND = re.compile(r"\b(?:usually|normally|typically|most of the time|as a rule)\b")
 _TASTE = re.compile(
-    r"\b(?:i|we|he|she|they|my \w+|and|also|generally|really|usually|both|mostly|all|would|do|kids?|wife|husband) (?:also |really |"
-    r"generally |usually |mostly |absolutely |just |do |always )*(?:loves?|likes?|enjoys?|adores?|prefers?|watch|read|play|"
+    r"\b(?:i|we|he|she|they|my \w+|and|also|generally|really|usually|both|mostly|all|would|do|kids?|"
+    r"wife|husband) (?:also |really |"
+    r"generally |usually |mostly |absolutely |just |do |always )*(?:loves?|likes?|enjoys?|adores?|"
+    r"prefers?|watch|read|play|"
     r"(?:am|is|are|'m) (?:really |also )?(?:into|fond of|keen on|(?:a )?(?:big |huge )?fans? of)|"
     r"(?:big |huge )?fans? of)\b|"
-    r"\b(?:i'?m|we'?re|he'?s|she'?s) (?:really |also |mostly |generally )*(?:into|fond of|keen on|(?:a )?(?:big |huge )?fans? of)\b|"
+    r"\b(?:i'?m|we'?re|he'?s|she'?s) (?:really |also |mostly |generally )*(?:into|fond of|keen on|"
+    r"(?:a )?(?:big |huge )?fans? of)\b|"
     r"^\W*(?:love|like|enjoy|into|fan of)\b"
 )
 _WOULD = re.compile(
-    r"(?:would|i'?d|we'?d|he'?d|she'?d|they'?d|to|something|anything|more|looks?|sounds?|feels?|feel|is|was|are|seems?)\W+(?:really |also )*$"
+    r"(?:would|i'?d|we'?d|he'?d|she'?d|they'?d|to|something|anything|more|looks?|sounds?|feels?|feel|"
+    r"is|was|are|seems?)\W+(?:really |also )*$"
 )
 _CLAUSE = re.compile(r"[.;!?\n]|,|\bbut\b")
 _SENTENCE = re.compile(

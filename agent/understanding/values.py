@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from itertools import pairwise
 
-from agent.text import Word, common_words, words
+from agent.text import Word, common_words, word_set, words
 from agent.understanding.scope import Hit, N
 from agent.understanding.vocabulary import NOUN, OFTEN, Value, Vocabulary, cue_facet
 
 _SUBJECT_CUE = re.compile(
-    r"\b(?:about|with|set (?:in|on|at|during)|takes? place (?:in|on)|involving|featuring|no|nothing with|without|like|tagged|of)"
+    r"\b(?:about|with|set (?:in|on|at|during)|takes? place (?:in|on)|involving|featuring|no|nothing "
+    r"with|without|like|tagged|of)"
     r"\s+(?:an? |the |some |lots? of |plenty of |more |any |much |too much |good )*$"
 )
 _NOUN_AFTER = re.compile(rf"[\s-]+(?:\w+[\s-]+)?{NOUN}+s?\b")
@@ -18,25 +20,29 @@ _ALONE = re.compile(
     r"(?:[\W_]|\b(?:please|pls|thanks|instead|maybe|then|now|something|anything|preferably|only|also|and|but|ok)\b)*"
 )
 _CAPITALS = re.compile(
-    r"(?<![\w'’])(?P<name>[A-ZÀ-ÖØ-Þ][\w'’.-]*[\w'’.](?: (?:[A-Z]\.|de|da|van|von|del|la|der|Le|O'|[A-ZÀ-ÖØ-Þ][\w'’-]+)){1,3})"
+    r"(?<![\w'’])(?P<name>[A-ZÀ-ÖØ-Þ][\w'’.-]*[\w'’.](?: (?:[A-Z]\.|de|da|van|von|del|la|der|Le|O'|"
+    r"[A-ZÀ-ÖØ-Þ][\w'’-]+)){1,3})"
 )
 _SUBJECT = re.compile(
     r"\b(?P<cue>starring|featuring|directed by|by director|written by|played by|set in|set on|set at|set during|"
     r"takes? place (?:in|on)|about|involving|with|without)\s+"
     r"(?P<name>(?!(?:my|our|your|me|us|you|it|that|this|the same|him|her|them|friends?|family|something|anything|"
-    r"someone|the kids|kids|no|only|not|high|good|great ratings?|at|a rating|rating|ratings|over|under|less|\d|\w+ stars?|"
+    r"someone|the kids|kids|no|only|not|high|good|great ratings?|at|a rating|rating|ratings|over|"
+    r"under|less|\d|\w+ stars?|"
     r"what|how|which|when|all|those|these|and|or|or without)\b)"
     r"(?:(?:an?|the|some|lots? of|plenty of|more|any|much|too much|good|great) ){0,2}[^\W\d_][\w'-]*"
     r"(?: (?!(?:and|or|but|from|please|that|which|for|is|are|was|so|not|kind|sort|type|during|about|no|to|made|set|by|"
     r"before|after|since|too|as well|i|we|he|she|you|they)\b)[^\W\d_][\w'-]*){0,4})"
 )
-_HEADS = frozenset("stuff one ones titles something anything".split())
+_HEADS = frozenset(["stuff", "one", "ones", "titles", "something", "anything"])
 _QUANTITY = re.compile(r"^(?:(?:an?|the|some|lots? of|plenty of|more|any|much|too much|good|great)\b ?)+")
 _DISTANT = 40
-_NOT_FIRST = frozenset(
-    ["the", "a", "an", "i", "any", "something", "hi", "hello", "hey", "i'm", "im", "i've", "ive", "i'll", "i'd", "my", "thanks", "thank",
-     "yes", "no", "ok", "oh", "what", "have", "can", "do", "does", "is", "are", "it", "it's", "that", "that's", "show", "give"]
-)  # fmt: skip
+_NOT_FIRST = word_set(
+    """
+    the a an i any something hi hello hey i'm im i've ive i'll i'd my thanks thank yes no ok oh what have can do does is
+    are it it's that that's show give
+    """
+)
 
 
 class Finder:
@@ -123,10 +129,7 @@ class Finder:
             at += 1
 
     def _adjacent(self, run: Sequence[Word]) -> bool:
-        return all(
-            not re.search(r"[^\s'’.&-]", self.text[left.end : right.start])
-            for left, right in zip(run, run[1:], strict=False)
-        )
+        return all(not re.search(r"[^\s'’.&-]", self.text[left.end : right.start]) for left, right in pairwise(run))
 
     def _name(self, run: Sequence[Word], entries: Sequence[Value]) -> bool:
         start, end = run[0].start, run[-1].end
@@ -150,7 +153,7 @@ class Finder:
                 fits = (subject or _NOUN_AFTER.match(self.marked[end:]) is not None) and (
                     len(key) > 1 or not everyday or subject
                 )
-            elif everyday and len(key) == 1 or len("".join(key)) < 3:
+            elif (everyday and len(key) == 1) or len("".join(key)) < 3:
                 fits = cued is not None and cued == entry.facet and self._cue_is_plain(entry.facet, before)
             else:
                 fits = cued is not None or self._beside(start, end)

@@ -1,5 +1,6 @@
-"""Vocabulary: what the words of one catalogue's wishes are, compiled once: facet values by name and by the domain's
-words, names of people, moods, sensitivities, critiques and questions.
+"""Vocabulary: the words of wishes over one catalogue, compiled once.
+
+Facet values by name and by the domain's words, names of people, moods, sensitivities, critiques and questions.
 """
 
 from __future__ import annotations

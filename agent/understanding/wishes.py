@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import pairwise
 from statistics import median_low
+from typing import ClassVar
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -34,20 +35,27 @@ _NUMBERS = {
     )
 } | {"a single": 1, "a couple of": 2, "a couple": 2, "a dozen": 12}
 _COUNT = re.compile(
-    rf"(?:(?P<cue>\b(?:just|only|give(?: me| us)?|show(?: me| us)?|want|need|like|recommend|suggest|name|find(?: me)?|list|pick|top|maybe)\s+(?:me\s+|us\s+|just\s+|only\s+|your\s+|the\s+|for\s+)*)|"
-    rf"(?P<start>(?:^|[.;,!?\n:]|\band\b|\bthen\b)\s*))(?P<n>{'|'.join(sorted(_NUMBERS, key=len, reverse=True))}|\d{{1,2}})"
-    rf"(?P<of>\s+of (?:them|these|those|¤+)|\s+(?:more|others?|another)\b)?(?=\s|$|[.,!?])(?!\s?(?:stars?|hours?|minutes?|mins?|years?|"
+    r"(?:(?P<cue>\b(?:just|only|give(?: me| us)?|show(?: me| us)?|want|need|like|recommend|suggest|"
+    r"name|find(?: me)?|list|pick|top|maybe)\s+(?:me\s+|us\s+|just\s+|only\s+|your\s+|the\s+|"
+    r"for\s+)*)|"
+    r"(?P<start>(?:^|[.;,!?\n:]|\band\b|"
+    rf"\bthen\b)\s*))(?P<n>{'|'.join(sorted(_NUMBERS, key=len, reverse=True))}|\d{{1,2}})"
+    r"(?P<of>\s+of (?:them|these|those|¤+)|\s+(?:more|others?|another)\b)?(?=\s|$|"
+    r"[.,!?])(?!\s?(?:stars?|hours?|minutes?|mins?|years?|"
     rf"%|/|out of|people|players|of us|day|night|thing\b|week|time|times|pounds|kids|children|year))"
 )
 _COUNTED = re.compile(
-    rf"\s+(?:(?!and\b|or\b|but\b|that\b|i\b)[\w'-]+\s+){{0,3}}?(?:{NOUN}+s?|recommendations?|suggestions?|titles?|ideas|options)\b|\s*$|\s+please|\s*[.,!?]|\s+only"
+    rf"\s+(?:(?!and\b|or\b|but\b|that\b|i\b)[\w'-]+\s+){{0,3}}?(?:{NOUN}+s?|recommendations?|"
+    r"suggestions?|titles?|ideas|options)\b|\s*$|\s+please|\s*[.,!?]|\s+only"
 )
 _JUST_ONE = re.compile(
-    r"\b(?:just|only) (?:the )?(?:one|1)\b(?! of\b)|\ba single (?:one|ƒ+|recommendation|suggestion)|\bone (?:is|will be) (?:enough|fine|plenty)"
+    r"\b(?:just|only) (?:the )?(?:one|1)\b(?! of\b)|\ba single (?:one|ƒ+|recommendation|suggestion)|"
+    r"\bone (?:is|will be) (?:enough|fine|plenty)"
 )
 _ANY = (
     r"(?:any|whatever|whichever|all|every|different|forget(?: about)? the|drop the|ignore the|never ?mind the|"
-    r"regardless of (?:the )?|no matter (?:the|what|which)|(?:don'?t|do not) (?:care|mind) (?:about |what |which )?(?:the )?)"
+    r"regardless of (?:the )?|no matter (?:the|what|which)|(?:don'?t|do not) (?:care|mind) (?:about |"
+    r"what |which )?(?:the )?)"
 )
 _FORGET_YEARS = re.compile(
     rf"\b{_ANY} ?(?:release )?(?:years?|decades?|era|eras|time periods?|period|dates?|age)\b"
@@ -55,7 +63,8 @@ _FORGET_YEARS = re.compile(
     r"doesn'?t matter (?:when|how old)|(?:old or new|new or old)\b"
 )
 _FORGET_PRIMARY = re.compile(
-    rf"\b{_ANY} ?(?:genres?|kind|type|sort|category|categories)\b|\bgenre (?:does not|doesn'?t|isn'?t) (?:matter|important)|"
+    rf"\b{_ANY} ?(?:genres?|kind|type|sort|category|categories)\b|\bgenre (?:does not|doesn'?t|isn'?t) "
+    r"(?:matter|important)|"
     r"\b(?:anything|everything) goes\b|open to (?:anything|any)"
 )
 _FORGET_RATING = re.compile(rf"\b{_ANY} ?(?:ratings?|stars|grades?|reviews?)\b")
@@ -65,14 +74,19 @@ _REPLACES = re.compile(
     r"no wait|wait,? no|i meant?(?= (?:an? |the |some )?\w)|instead of that|let'?s (?:do|go with|try))\b"
 )
 _REFINES = re.compile(
-    r"^\W*(?:(?:ok|okay|yes|yeah|well|hm+|um+|great|cool|nice|sure|please|maybe|perhaps)\b[\s,.!]*)*(?:and|but|also|plus|only|just|with|without|or|nothing|no|not|"
-    r"from|in|by|on|under|over|preferably|ideally|make (?:it|them|that)|more|less|newer|older|anything but|except|too|some of them|ones|"
-    r"the same|same|one (?:with|from|by|that|where)|something (?:newer|older|more|less|\w+er)|(?:should|could|can) (?:it|they)|it should|they should|"
+    r"^\W*(?:(?:ok|okay|yes|yeah|well|hm+|um+|great|cool|nice|sure|please|maybe|"
+    r"perhaps)\b[\s,.!]*)*(?:and|but|also|plus|only|just|with|without|or|nothing|no|not|"
+    r"from|in|by|on|under|over|preferably|ideally|make (?:it|them|that)|more|less|newer|older|"
+    r"anything but|except|too|some of them|ones|"
+    r"the same|same|one (?:with|from|by|that|where)|something (?:newer|older|more|less|\w+er)|"
+    r"(?:should|could|can) (?:it|they)|it should|they should|"
     r"a bit|a little|even|still|how about from|actually make|that(?:'s| is)|which|if possible|instead)\b"
 )
 _OPENS = re.compile(
-    rf"\b(?:an?|some|any|two|three|four|five|six|ten|\d+) (?:[\w'’-]+ ){{0,4}}$|\b(?:give|show|find|recommend|suggest|want|need|looking for|"
-    rf"mood for|feel like|fancy|how about|what about|let'?s (?:do|watch|try)|prefer|love|like|got any|have any|into|watch)\b[^.;!?]{{0,40}}$|^\W*(?:[\w'’-]+ ){{0,3}}$|[.!;:]\s*(?:[\w'’-]+ ){{0,3}}$"
+    r"\b(?:an?|some|any|two|three|four|five|six|ten|\d+) (?:[\w'’-]+ ){0,4}$|\b(?:give|show|find|"
+    r"recommend|suggest|want|need|looking for|"
+    r"mood for|feel like|fancy|how about|what about|let'?s (?:do|watch|try)|prefer|love|like|got any|"
+    r"have any|into|watch)\b[^.;!?]{0,40}$|^\W*(?:[\w'’-]+ ){0,3}$|[.!;:]\s*(?:[\w'’-]+ ){0,3}$"
 )
 _OF_THEM = re.compile(r"\b(?:of (?:them|these|those|¤+)|from (?:these|those)|among (?:these|those))\b")
 _MORE_OF = re.compile(r"\bmore (?:like|of)\b")
@@ -110,7 +124,7 @@ class Wishes:
 class WishReader:
     """Reads wishes over one catalogue; made once for it by :meth:`of`."""
 
-    _known: WeakKeyDictionary[Catalogue, WishReader] = WeakKeyDictionary()
+    _known: ClassVar[WeakKeyDictionary[Catalogue, WishReader]] = WeakKeyDictionary()
 
     def __init__(self, catalogue: Catalogue) -> None:
         """Prepare what only depends on the catalogue."""
@@ -157,8 +171,9 @@ class WishReader:
         """What a message wishes.
 
         Args:
-            text: it in plain English, mentions and all that is no wish masked; ``folded`` and ``marked`` its folded and
-                marked forms, of the same length.
+            text: it in plain English, mentions and all that is no wish masked.
+            folded: its folded form, of the same length.
+            marked: that with the words for items marked.
             compared: what comparatives compare with.
             standing: the conditions that hold.
         """

@@ -342,7 +342,8 @@ def _share(counts: np.ndarray) -> Share:
 
 
 def _ratio(part: np.ndarray, of: np.ndarray) -> np.ndarray:
-    return np.divide(part, of, out=np.zeros_like(part, dtype=np.float64), where=of > 0)
+    ratio: np.ndarray = np.divide(part, of, out=np.zeros_like(part, dtype=np.float64), where=of > 0)
+    return ratio
 
 
 def _precision(counts: np.ndarray) -> np.ndarray:

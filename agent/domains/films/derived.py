@@ -9,7 +9,7 @@ SEQUEL = "sequel"
 _NUMBERED = re.compile(
     r"(?:\b(?:part|chapter|episode|volume|vol\.?) (?:[2-9]|1\d|ii+|iii|iv|v|vi{0,3}|ix|x|two|three|four|five)\b|"
     r"\b(?:ii|iii|iv|vi{1,3}|ix|xi{1,2})\b(?=:|$|\s*-)|(?<=\w) (?:[2-9]|1[0-3])(?=:|$| -)|\w[²³]|"
-    r"\b(?:returns|strikes back|reloaded|revolutions|resurrection|strikes again|rides again|sequel|the next generation)$)",
+    r"\b(?:returns|strikes back|reloaded|revolutions|resurrection|strikes again|rides again|sequel)$)",
     re.IGNORECASE,
 )
 _FIRST = re.compile(r"\bepisode (?:i|iv)\b|\bpart (?:i|1|one)\b", re.IGNORECASE)
@@ -19,7 +19,8 @@ _KNOWN = frozenset(
         "2 fast 2 furious", "fast & furious", "furious 6", "the fate of the furious", "die hard with a vengeance",
         "live free or die hard", "before sunset", "before midnight", "dawn of the dead", "day of the dead",
         "the silence of the lambs", "hannibal", "goldfinger", "thunderball", "skyfall", "spectre", "moonraker",
-        "octopussy", "goldeneye", "quantum of solace", "jurassic world", "the lost world: jurassic park", "finding dory",
+        "octopussy", "goldeneye", "quantum of solace", "jurassic world", "the lost world: jurassic park",
+        "finding dory",
         "incredibles 2", "prometheus", "creed", "logan", "after the thin man", "a shot in the dark", "army of darkness",
         "evil dead ii", "mad max beyond thunderdome", "mad max: fury road", "for a few dollars more",
         "addams family values", "star trek beyond", "x-men: the last stand", "rocky balboa", "rambo", "hellbound",
