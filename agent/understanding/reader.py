@@ -28,8 +28,8 @@ from agent.understanding.cues import (
 from agent.understanding.dates import year_hits
 from agent.understanding.judgements import VERDICTS, Judgement, judgements
 from agent.understanding.reading import Context, Mention, Reading
-from agent.understanding.referring import CORRECTION, chosen, references
-from agent.understanding.replies import replied
+from agent.understanding.referring import CORRECTION, references
+from agent.understanding.replies import answered, replied, substituted
 from agent.understanding.typing_errors import mend, rewrite
 from agent.understanding.vocabulary import Vocabulary, vocabulary_of
 from agent.understanding.wishes import Compared, Wishes, WishReader, known_words, opens_topic
@@ -68,11 +68,6 @@ _ALSO_MORE = re.compile(
     r"ones|options|ideas)\b"
 )
 _NEXT = re.compile(r"next|different|else|others?$")
-_YES = re.compile(
-    r"\W*(?:(?:yes|yeah|yep|yup|ya|sure|ok|okay|of course|please|please do|do it|go ahead|exactly|"
-    r"right|correct|that'?s (?:it|right|the one)|absolutely|definitely|i do|sounds "
-    r"good)\b[\s,.!]*){1,4}"
-)
 _SHOW = re.compile(
     r"\b(?:show me|find me|put on|play|i (?:want|would like|'d like) to (?:watch|see)|do you have|"
     r"have you got|got|search(?: for)?)\b"
@@ -112,7 +107,7 @@ def understand(message: str, context: Context, catalogue: Catalogue) -> Reading:
         context: what they may refer to.
         catalogue: the items and values that words may stand for.
     """
-    answer = _answered(message, context, catalogue)
+    answer = answered(message, context, catalogue)
     if answer is not None:
         return answer
     text = clean(message)
@@ -135,46 +130,6 @@ def understand(message: str, context: Context, catalogue: Catalogue) -> Reading:
         acts = tuple(act for act in told.acts if isinstance(act, Want | Judge | WhichItem))
         return replace(told, acts=(Command("restart"), *acts), mentions=())
     return _Message(text, context, catalogue, vocabulary).reading()
-
-
-def _answered(message: str, context: Context, catalogue: Catalogue) -> Reading | None:
-    """The message as the answer to the agent's open question; None where it is none."""
-    question = context.question
-    if question is None:
-        return None
-    text = clean(message)
-    if question.kind == "which" and question.which is not None:
-        options = question.which.options
-        item = next((own for own in options if flat(catalogue[own].name) == flat(text).strip(" .!?\"'")), None)
-        if item is None and len(text.split()) <= 14:
-            item = chosen(text, options, catalogue)
-            if item is None:
-                linked = {own for link in catalogue.link(text) for own in link.options if own in options}
-                item = linked.pop() if len(linked) == 1 else None
-        if item is None:
-            return None
-        said = question.which.said or Want(like=(options[0],), opens_topic=not context.begun)
-        found = substituted(said, options[0], item)
-        place = Mention(0, len(text), (item,))
-        return Reading((found,), language(text), (place,))
-    if question.kind == "confirm" and question.yes and _YES.fullmatch(flat(text)):
-        return Reading(question.yes, language(text))
-    return None
-
-
-def substituted(act: Act, old: int, new: int) -> Act:
-    """``act`` with the item ``new`` in place of ``old``."""
-
-    def swapped(items: tuple[int, ...]) -> tuple[int, ...]:
-        return tuple(new if item == old else item for item in items)
-
-    if isinstance(act, Want):
-        return replace(act, like=swapped(act.like), unlike=swapped(act.unlike), reject=swapped(act.reject))
-    if isinstance(act, Judge):
-        return replace(act, item=new if act.item == old else act.item)
-    if isinstance(act, Ask):
-        return replace(act, items=swapped(act.items))
-    return act
 
 
 class _Message:

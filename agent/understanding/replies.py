@@ -1,14 +1,23 @@
-"""Replies: what short answers to the agent's own words say of the items that it named ("no, I haven't", "loved it")."""
+"""Replies: answers to the agent's open question, and what short answers say of the items that it named."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 
-from agent.records.acts import Judge, Verdict
-from agent.text import flat
-from agent.understanding.reading import Context
+from agent.catalogue.catalogue import Catalogue
+from agent.domains.languages import language
+from agent.records.acts import Act, Ask, Judge, Verdict, Want
+from agent.text import clean, flat
+from agent.understanding.reading import Context, Mention, Reading
+from agent.understanding.referring import chosen
 
+_AGREES = re.compile(
+    r"\W*(?:(?:yes|yeah|yep|yup|ya|sure|ok|okay|of course|please|please do|do it|go ahead|exactly|"
+    r"right|correct|that'?s (?:it|right|the one)|absolutely|definitely|i do|sounds "
+    r"good)\b[\s,.!]*){1,4}"
+)
 _ASKED_SEEN = re.compile(
     r"\b(?:(?:have|did|do|has|had) (?:you|u|ya|either of you)|you(?:'ve)?|ever|have (?:you )?both|u) "
     r"(?:ever |guys |also |already |both |happened to |all |not )*(?:see|seen|watch|watched|read|"
@@ -61,6 +70,46 @@ _INTERESTED = re.compile(
 )
 _MANY = re.compile(r"\b(?:both|them|those|all|these|either|neither|any of)\b")
 _LAST_OF = re.compile(r"\b(?:the (?:last|second|latter)|that one)\b")
+
+
+def answered(message: str, context: Context, catalogue: Catalogue) -> Reading | None:
+    """The message as the answer to the agent's open question; None where it is none."""
+    question = context.question
+    if question is None:
+        return None
+    text = clean(message)
+    if question.kind == "which" and question.which is not None:
+        options = question.which.options
+        item = next((own for own in options if flat(catalogue[own].name) == flat(text).strip(" .!?\"'")), None)
+        if item is None and len(text.split()) <= 14:
+            item = chosen(text, options, catalogue)
+            if item is None:
+                linked = {own for link in catalogue.link(text) for own in link.options if own in options}
+                item = linked.pop() if len(linked) == 1 else None
+        if item is None:
+            return None
+        said = question.which.said or Want(like=(options[0],), opens_topic=not context.begun)
+        found = substituted(said, options[0], item)
+        place = Mention(0, len(text), (item,))
+        return Reading((found,), language(text), (place,))
+    if question.kind == "confirm" and question.yes and _AGREES.fullmatch(flat(text)):
+        return Reading(question.yes, language(text))
+    return None
+
+
+def substituted(act: Act, old: int, new: int) -> Act:
+    """``act`` with the item ``new`` in place of ``old``."""
+
+    def swapped(items: tuple[int, ...]) -> tuple[int, ...]:
+        return tuple(new if item == old else item for item in items)
+
+    if isinstance(act, Want):
+        return replace(act, like=swapped(act.like), unlike=swapped(act.unlike), reject=swapped(act.reject))
+    if isinstance(act, Judge):
+        return replace(act, item=new if act.item == old else act.item)
+    if isinstance(act, Ask):
+        return replace(act, items=swapped(act.items))
+    return act
 
 
 def replied(marked: str, context: Context, places: Sequence[tuple[int, int]]) -> list[Judge]:
