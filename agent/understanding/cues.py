@@ -10,7 +10,8 @@ def _any(*patterns: str) -> re.Pattern[str]:
 
 
 RESET = _any(
-    r"start (?:over|again|afresh|anew|fresh|from the (?:beginning|top))|new search|reset|begin again|from scratch",
+    r"restart|start (?:over|again|afresh|anew|fresh|from the (?:beginning|top))|new search|reset",
+    r"begin again|from scratch",
     r"(?:clear|delete|wipe) (?:everything|all|it all)|clean slate",
     r"forget (?:everything|all (?:of )?(?:that|this)|what i (?:told you)|it all|all (?:that )?i(?:'ve)? (?:said|"
     r"told you))",

@@ -19,8 +19,10 @@ a verdict; ``about``: only named. The others are verdicts."""
 VERDICTS = frozenset({"liked", "disliked", "seen", "not_seen", "interested", "not_interested"})
 
 _NOT = r"(?:did|do|does|would|could|can|was|is|have|has|had)(?:n'?t| not)|cannot|never|not"
-_HAD = r"(?:seen|watched|saw|see|watch|read|played|finished|caught|heard(?: of)?|come across|gotten (?:a|"
-r"the) chance to (?:see|watch)|gotten around to|got around to)"
+_HAD = (
+    r"(?:seen|watched|saw|see|watch|read|played|finished|caught|heard(?: of)?|come across|gotten (?:a|"
+    r"the) chance to (?:see|watch)|gotten around to|got around to)"
+)
 _BEFORE: tuple[tuple[str, str], ...] = (
     (
         "about",
@@ -143,11 +145,15 @@ _FINE = (
     r"see|phenomenal|outstanding|impressive|worth)"
 )
 _IS = r"(?:was|is|were|are|felt|seemed|seems|looked|'s|has (?:always )?been|will always be|have been)"
-_IT = r"(?:it|that|them|both|all|those|these|that one|this one|this|those ones|(?:that|this) ƒ+|those "
-r"ƒ+s|the ƒ+s?|the (?:first|second|last) one)(?: all| both| too| a lot| as well)?"
+_IT = (
+    r"(?:it|that|them|both|all|those|these|that one|this one|this|those ones|(?:that|this) ƒ+|those "
+    r"ƒ+s|the ƒ+s?|the (?:first|second|last) one)(?: all| both| too| a lot| as well)?"
+)
 _I = r"(?:(?:and|but|though|which|yes|yeah|yep|ya|oh|well|also|so) )*(?:i|we|she|he|they|(?:my|the) \w+)?,? ?"
-_VERY = r"(?:really |absolutely |just |all |totally |actually |also |both |did |do |quite |truly |have "
-r"always |always |still |kinda |kind of |personally )*"
+_VERY = (
+    r"(?:really |absolutely |just |all |totally |actually |also |both |did |do |quite |truly |have "
+    r"always |always |still |kinda |kind of |personally )*"
+)
 _DISLIKED_IT = (
     rf"{_I}(?:{_VERY}(?:hated|hate|disliked|was bored by|regret)|(?:did|do)(?:n'?t| not) (?:really |"
     r"particularly |quite )?(?:like|enjoy|love|care (?:much )?for|get)|"
