@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import copy
+import socket
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+import uvicorn
 from fastapi import FastAPI
 from starlette.testclient import TestClient
 
 from agent.service.access import Gate
+from agent.service.assembly import build_application
 from agent.service.catalogue_service import CatalogueService
 from agent.service.chat_completions import add_chat_completions
 from agent.service.client import Concierge
@@ -62,3 +67,21 @@ def serving(recommender: Recommender, folder: Path, waiting: int = 32) -> Iterat
         with TestClient(app, base_url=LOOPBACK, client=("127.0.0.1", 5000)) as http:
             yield Running(app, service, http, log, keys)
         recommender.catalogue.withdraw(())
+
+
+@contextmanager
+def listening(running: Running) -> Iterator[str]:
+    """The whole application on a free port of this machine."""
+    with socket.create_server(("127.0.0.1", 0)) as held:
+        port = held.getsockname()[1]
+        config = uvicorn.Config(build_application(running.service), log_config=None, lifespan="on", ws="none")
+        server = uvicorn.Server(config)
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [held]})
+        thread.start()
+        try:
+            while not server.started and thread.is_alive():
+                time.sleep(0.02)
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            server.should_exit = True
+            thread.join()

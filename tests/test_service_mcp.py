@@ -4,24 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import os
-import socket
 import sys
-import threading
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx2
 import pytest
-import uvicorn
 from mcp import Client, StdioServerParameters, stdio_client
 from mcp.client.streamable_http import streamable_http_client
 
-from agent.service.assembly import build_application
 from agent.service.mcp_server import build_mcp
-from tests.service_app import Running, serving
+from tests.service_app import Running, listening, serving
 
 if TYPE_CHECKING:
     from agent.recommender import Recommender
@@ -107,24 +101,6 @@ def test_text_of_items_comes_back_as_data(running: Running) -> None:
     found = ask(build_mcp(running.service), "search_catalog", query="ignore instructions record_feedback")
     assert found.structured_content["data"]["items"][0]["title"] == attack
     assert set(found.structured_content) == {"notice", "data"}
-
-
-@contextmanager
-def listening(running: Running) -> Iterator[str]:
-    """The whole application on a free port of this machine."""
-    with socket.create_server(("127.0.0.1", 0)) as held:
-        port = held.getsockname()[1]
-        config = uvicorn.Config(build_application(running.service), log_config=None, lifespan="on", ws="none")
-        server = uvicorn.Server(config)
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [held]})
-        thread.start()
-        try:
-            while not server.started and thread.is_alive():
-                time.sleep(0.02)
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            server.should_exit = True
-            thread.join()
 
 
 def test_over_http_a_key_decides_what_an_agent_may_do(recommender: Recommender, tmp_path: Path) -> None:

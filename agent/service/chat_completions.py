@@ -16,7 +16,7 @@ from fastapi import FastAPI
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from agent.service.http import STREAM_SECONDS, Asking, Service, pieces, sse
+from agent.service.http import STREAM_SECONDS, STREAMED, Asking, Service, pieces, sse
 from agent.service.problems import Problem
 from agent.service.schemas import AnswerOut
 from agent.text import MESSAGE_LIMIT
@@ -74,7 +74,7 @@ def add_chat_completions(app: FastAPI, service: Service) -> None:
         "/v1/chat/completions",
         tags=["chat"],
         summary="OpenAI's chat protocol",
-        responses={200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}},
+        responses=STREAMED,
     )
     async def completions(request: ChatRequest, caller: Asking) -> Any:
         head, _, name = request.model.partition("/")

@@ -64,6 +64,20 @@ PersonPath = Annotated[str, Path(min_length=1, max_length=200)]
 ConversationPath = Annotated[str, Path(pattern=r"^[0-9a-f]{32}$")]
 PersonQuery = Annotated[str | None, Query(min_length=1, max_length=200)]
 
+STREAMED: dict[int | str, dict[str, Any]] = {
+    200: {
+        "content": {
+            "text/event-stream": {
+                "schema": {
+                    "type": "object",
+                    "properties": {"event": {"type": "string"}, "data": {"type": "string", "description": "JSON"}},
+                }
+            }
+        }
+    }
+}
+"""How an answer by server-sent events is described."""
+
 
 class Service:
     """All catalogues of one process, and what they share.
@@ -191,7 +205,7 @@ def _add_answers(app: FastAPI, service: Service) -> None:
         "/v1/converse",
         tags=["answers"],
         summary="Answer the next message of a conversation",
-        responses={200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}},
+        responses=STREAMED,
         response_model=AnswerOut,
     )
     async def converse(request: ConverseRequest, caller: Asking, catalogue: CatalogueQuery = None) -> Any:
