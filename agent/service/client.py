@@ -377,8 +377,21 @@ class AsyncConcierge:
         conditions: Conditions = (),
         k: int = 5,
     ) -> ExplanationOut:
-        """Why an item is, or is not, in the slate of a conversation, or of a wish."""
+        """Why an item is in the slate of a conversation, or of a wish."""
         call = Calls.explain("explain", item, conversation_id, person, wish, conditions, k)
+        return await self._get(call, ExplanationOut)
+
+    async def why_not(
+        self,
+        item: str,
+        conversation_id: str | None = None,
+        person: str | None = None,
+        wish: str = "",
+        conditions: Conditions = (),
+        k: int = 5,
+    ) -> ExplanationOut:
+        """Why an item is not there, and what would bring it in."""
+        call = Calls.explain("why-not", item, conversation_id, person, wish, conditions, k)
         return await self._get(call, ExplanationOut)
 
     async def feedback(
@@ -395,6 +408,11 @@ class AsyncConcierge:
         call = Calls.feedback(item, kind, value, impression_id, conversation_id, person, key)
         return await self._get(call, FeedbackOut)
 
+    async def events(self, events: Sequence[Mapping[str, Any]]) -> EventsOut:
+        """Events of your own log: key, person, item, kind, value, timestamp."""
+        body = {"events": [dict(event) for event in events]}
+        return await self._get(Call(method="POST", path="/v1/events", body=body), EventsOut)
+
     async def search(self, query: str = "", limit: int = 20, cursor: str | None = None) -> ItemPage:
         """A page of items that have these words."""
         query_of = {"query": query, "limit": limit, "cursor": cursor}
@@ -408,6 +426,46 @@ class AsyncConcierge:
         """Items for somebody who likes this one."""
         call = Calls.item(item_id, "/similar").model_copy(update={"query": {"k": k}})
         return TypeAdapter(list[Recommended]).validate_python(await self._send(call))
+
+    async def put_item(
+        self, item_id: str, title: str, attributes: Mapping[str, Any] | None = None, expires: float | None = None
+    ) -> ItemOut:
+        """Add an item, or replace its title and attributes."""
+        body = {"title": title, "attributes": dict(attributes or {}), "expires": expires}
+        return await self._get(Calls.item(item_id, method="PUT", body=body), ItemOut)
+
+    async def hide_item(self, item_id: str) -> None:
+        """Recommend an item no more."""
+        await self._send(Calls.item(item_id, "/hide", "POST"))
+
+    async def show_item(self, item_id: str) -> None:
+        """Recommend a hidden item again."""
+        await self._send(Calls.item(item_id, "/show", "POST"))
+
+    async def expire_item(self, item_id: str, at: float | None) -> ItemOut:
+        """From when on an item is not recommended (seconds since 1970)."""
+        return await self._get(Calls.item(item_id, "/expire", "POST", {"at": at}), ItemOut)
+
+    async def delete_item(self, item_id: str) -> None:
+        """Delete an item."""
+        await self._send(Calls.item(item_id, method="DELETE"))
+
+    async def person(self, person: str) -> PersonOut:
+        """What is known of a person."""
+        return await self._get(Calls.person(person), PersonOut)
+
+    async def export_person(self, person: str) -> PersonExport:
+        """Everything that is kept of a person."""
+        return await self._get(Calls.person(person, "/export"), PersonExport)
+
+    async def delete_person(self, person: str) -> Deleted:
+        """Forget a person."""
+        return await self._get(Calls.person(person, method="DELETE"), Deleted)
+
+    async def catalogues(self) -> list[CatalogueOut]:
+        """The catalogues that may be used."""
+        found = await self._send(Call(method="GET", path="/v1/catalogues"))
+        return TypeAdapter(list[CatalogueOut]).validate_python(found)
 
     async def _get(self, call: Call, model: type[Model]) -> Model:
         return model.model_validate(await self._send(call))

@@ -64,18 +64,7 @@ PersonPath = Annotated[str, Path(min_length=1, max_length=200)]
 ConversationPath = Annotated[str, Path(pattern=r"^[0-9a-f]{32}$")]
 PersonQuery = Annotated[str | None, Query(min_length=1, max_length=200)]
 
-STREAMED: dict[int | str, dict[str, Any]] = {
-    200: {
-        "content": {
-            "text/event-stream": {
-                "schema": {
-                    "type": "object",
-                    "properties": {"event": {"type": "string"}, "data": {"type": "string", "description": "JSON"}},
-                }
-            }
-        }
-    }
-}
+STREAMED: dict[int | str, dict[str, Any]] = {200: {"content": {"text/event-stream": {}}}}
 """How an answer by server-sent events is described."""
 
 

@@ -26,7 +26,7 @@ Key = Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=r"^
 ConversationId = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
 Grade = Annotated[float, Field(ge=0.5, le=5)]
 Count = Annotated[int, Field(ge=1, le=MOST_ITEMS)]
-Seconds = Annotated[float, Field(gt=0, le=60)]
+Seconds = Annotated[float, Field(ge=1, le=60)]
 
 
 class Strict(BaseModel):
