@@ -4,6 +4,7 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 ARGS   ?=
+RUN    ?= runs/path
 # A file's tests stay together, so that what its fixtures make is made once; each process holds a model of its own.
 SPREAD := -n auto --maxprocesses 4 --dist loadfile
 
@@ -12,7 +13,7 @@ DEV_STAMP := $(VENV)/.installed-dev
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help chat install test test-all lint format clean
+.PHONY: help chat install test test-all path lint format clean
 
 help: ## List the targets
 	@echo "Concierge, a conversational recommender. Targets:"
@@ -32,6 +33,15 @@ test: $(DEV_STAMP) ## Run the tests; ARGS="-k feedback" picks some
 test-all: $(DEV_STAMP) ## Run the slow tests too
 	@$(BIN)/concierge data fetch
 	@$(BIN)/python -m pytest $(SPREAD) -m "not gpu" $(ARGS)
+
+path: $(DEV_STAMP) ## The whole path on a small setting: data, SFT, reward model, PPO, evaluation, release; ARGS="--data latest"
+	@$(BIN)/concierge data fetch
+	@$(BIN)/concierge train sft --output $(RUN)/sft --max-steps 20 $(ARGS)
+	@$(BIN)/concierge train reward --from $(RUN)/sft/adapter --output $(RUN)/reward --max-steps 10 $(ARGS)
+	@$(BIN)/concierge train ppo --adapter $(RUN)/sft/adapter --reward model:$(RUN)/reward/adapter --output $(RUN)/ppo --steps 10 --probe-every 5 --save-steps 5 $(ARGS)
+	@$(BIN)/concierge eval policy --policy path=$(RUN)/ppo/adapter --json $(ARGS) > $(RUN)/slates.json
+	@$(BIN)/concierge eval ranking --adapter $(RUN)/ppo/adapter --protocol leave-one-out --users 50 --json $(ARGS) > $(RUN)/ranking.json
+	@$(BIN)/concierge release $(RUN)/ppo/adapter $(RUN)/released --figures $(RUN)/ranking.json --slates $(RUN)/slates.json
 
 lint: $(DEV_STAMP) ## Check style (ruff), formatting (ruff) and types (mypy)
 	@$(BIN)/ruff check .

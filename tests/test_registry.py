@@ -11,13 +11,14 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from agent.policy.registry import REQUIRED, AdapterRegistry, RegistryError
+from agent.policy.registry import AdapterRegistry, RegistryError
+from agent.policy.weights import ADAPTER_FILES
 
 
 def make(folder: Path, version: str, content: str = "weights") -> Path:
     """A folder with the files of an adapter."""
     folder.mkdir(parents=True, exist_ok=True)
-    for name in REQUIRED:
+    for name in ADAPTER_FILES:
         if name.endswith(".safetensors"):
             save_file({content: np.zeros(1, np.float32)}, folder / name)
         else:

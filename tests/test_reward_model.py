@@ -22,8 +22,9 @@ from agent.data.dataset import Dataset
 from agent.data.interactions import indexed_ratings
 from agent.features.model import FEATURES
 from agent.policy.item_embeddings import ItemLike, item_token
-from agent.policy.item_lm import ADAPTER_FILE, AdapterError, PolicyCard, load_base
+from agent.policy.item_lm import AdapterError, PolicyCard, load_base
 from agent.policy.loading import RELEASED
+from agent.policy.weights import ADAPTER_FILE
 from agent.records.state import Event, State
 from training.release import LARGEST, release_reward
 from training.reward.calibration import (

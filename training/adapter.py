@@ -16,8 +16,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from agent.policy.item_embeddings import ItemLike, item_keys
-from agent.policy.item_lm import ADAPTER_FILE, ROW_MAKER_FILE, PolicyCard
-from agent.policy.weights import base_digest
+from agent.policy.item_lm import PolicyCard
+from agent.policy.weights import ADAPTER_FILE, ROW_MAKER_FILE, base_digest
 from training.sft.packing import GOALS
 from training.sft.trainer import PolicyHead
 

@@ -8,13 +8,14 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from agent.policy.item_lm import ADAPTER_FILE, POLICY_FILE, ROW_MAKER_FILE, AdapterError, PolicyCard
+from agent.policy.item_lm import AdapterError, PolicyCard
+from agent.policy.weights import ADAPTER_FILE, ADAPTER_FILES, ROW_MAKER_FILE
 from training.reward.model import REWARD_FILE, RewardCard
 
 TRAINING_FILE = "training.json"
 LARGEST = 16 * 2**20
 """The weights of a released adapter take at most 16 MiB, so that they can live in the repository."""
-POLICY_FILES = (ADAPTER_FILE, "adapter_config.json", ROW_MAKER_FILE, POLICY_FILE, TRAINING_FILE)
+POLICY_FILES = (*ADAPTER_FILES, TRAINING_FILE)
 REWARD_FILES = (ADAPTER_FILE, "adapter_config.json", ROW_MAKER_FILE, REWARD_FILE, TRAINING_FILE)
 
 

@@ -17,11 +17,16 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from agent.policy.item_embeddings import ItemFeatures, ItemLike, RowMaker, add_item_tokens, item_keys
-from agent.policy.weights import WeightsError, base_digest, check_adapter, check_base, check_memory
-
-POLICY_FILE = "policy.json"
-ADAPTER_FILE = "adapter_model.safetensors"
-ROW_MAKER_FILE = "row_maker.safetensors"
+from agent.policy.weights import (
+    ADAPTER_FILE,
+    POLICY_FILE,
+    ROW_MAKER_FILE,
+    WeightsError,
+    base_digest,
+    check_adapter,
+    check_base,
+    check_memory,
+)
 
 
 class AdapterError(ValueError):

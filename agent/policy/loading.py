@@ -20,11 +20,12 @@ from agent.policy.conversational_policy import TalkPolicy
 from agent.policy.conversational_ranker import SHIPPED, TalkRanker
 from agent.policy.distribution import Policy
 from agent.policy.item_embeddings import ItemFeatures, item_keys
-from agent.policy.item_lm import POLICY_FILE, AdapterError, ItemLanguageModel, PolicyCard, load_base
+from agent.policy.item_lm import AdapterError, ItemLanguageModel, PolicyCard, load_base
 from agent.policy.registry import AdapterRegistry
 from agent.policy.semantic import Meaning
 from agent.policy.serving import ActivePolicy, FixedPolicy, PolicySource
 from agent.policy.state_prompt import StatePrompt
+from agent.policy.weights import POLICY_FILE
 from agent.records.state import Event
 
 ADAPTERS = Path(__file__).parent / "adapters"

@@ -20,12 +20,10 @@ from typing import Any, Literal
 from filelock import FileLock
 
 from agent.data.atomic import building, write_whole
-from agent.policy.weights import WeightsError, check_adapter
+from agent.policy.weights import ADAPTER_FILES, POLICY_FILE, WeightsError, check_adapter
 
 ENTRY_FILE = "entry.json"
 POINTER_FILE = "active.json"
-POLICY_FILE = "policy.json"
-REQUIRED = (POLICY_FILE, "adapter_config.json", "adapter_model.safetensors", "row_maker.safetensors")
 OPTIONAL = ("training.json", "README.md")
 _TRAININGS = {"feedback": "concierge train ppo --from-feedback", "ppo": "concierge train ppo"}
 """Sections of an adapter's ``training.json``, the latest training first, and the command that writes each."""
@@ -132,7 +130,7 @@ class AdapterRegistry:
             RegistryError: the folder is incomplete, or the name is taken or no name.
         """
         try:
-            check_adapter(source, REQUIRED)
+            check_adapter(source, ADAPTER_FILES)
         except WeightsError as error:
             raise RegistryError(f"{error} (an adapter is the folder of a finished training)") from error
         version = version or _card_version(source)
@@ -144,7 +142,7 @@ class AdapterRegistry:
         with building(self.home / version) as folder:
             if folder is None:
                 raise RegistryError(taken)
-            for name in (*REQUIRED, *OPTIONAL):
+            for name in (*ADAPTER_FILES, *OPTIONAL):
                 if (source / name).is_file():
                     shutil.copyfile(source / name, folder / name)
             card = {**json.loads((folder / POLICY_FILE).read_text(encoding="utf-8")), "version": version}
@@ -238,7 +236,7 @@ class AdapterRegistry:
 def digest(folder: Path) -> str:
     """SHA-256 over the names and bytes of an adapter's files, as hex digits."""
     total = hashlib.sha256()
-    for name in sorted((*REQUIRED, *OPTIONAL)):
+    for name in sorted((*ADAPTER_FILES, *OPTIONAL)):
         if (folder / name).is_file():
             with (folder / name).open("rb") as file:
                 total.update(f"{name}\0{hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())

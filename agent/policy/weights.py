@@ -12,6 +12,12 @@ from agent.data.assets import cache_dir
 from agent.data.atomic import write_whole
 from agent.data.wheels import sha256
 
+POLICY_FILE = "policy.json"
+ADAPTER_FILE = "adapter_model.safetensors"
+ROW_MAKER_FILE = "row_maker.safetensors"
+ADAPTER_FILES = (POLICY_FILE, "adapter_config.json", ADAPTER_FILE, ROW_MAKER_FILE)
+"""What the folder of a policy's adapter must hold."""
+
 CONFIG_FILE = "config.json"
 LFS = b"version https://git-lfs.github.com/spec"
 WEIGHTS = ("*.safetensors", "pytorch_model*.bin")

@@ -16,8 +16,9 @@ from agent.data.assets import resolve_model
 from agent.data.dataset import Dataset
 from agent.features.model import EvidenceModel
 from agent.policy.distribution import Policy
-from agent.policy.item_lm import ADAPTER_FILE, POLICY_FILE, ROW_MAKER_FILE, PolicyCard
+from agent.policy.item_lm import PolicyCard
 from agent.policy.loading import Foundation
+from agent.policy.weights import ADAPTER_FILES
 from agent.retrieval.text_encoder import encoder_path
 from eval.metrics import Scorer
 from eval.ranking import baselines
@@ -251,8 +252,7 @@ def policy_digest(source: PolicySource, model: str | None) -> str:
     """
     card = PolicyCard.read(source.adapter)
     template = source.template or prompts.load(card.template)
-    names = (ADAPTER_FILE, POLICY_FILE, ROW_MAKER_FILE, "adapter_config.json")
-    files = [source.adapter / name for name in names]
+    files = [source.adapter / name for name in ADAPTER_FILES]
     own = digest_files([path for path in files if path.is_file()])
     return digest(own, base_digest(model), template.reference["hash"])
 

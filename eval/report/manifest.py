@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from agent.data.dataset import DatasetError, load_dataset
-from agent.policy.item_lm import POLICY_FILE
 from agent.policy.loading import ADAPTERS
 from agent.policy.registry import digest
+from agent.policy.weights import POLICY_FILE
 from eval.ranking.cache import code_version
 from eval.report.blocks import Source
 

@@ -22,11 +22,11 @@ from agent.policy.item_lm import PolicyCard
 from agent.policy.loading import Foundation, new_item_features, registry
 from agent.store.feedback import FeedbackLog
 from agent.store.logged_impression import read_impressions
-from training.ppo.replay import CLIP, REWARD, ReplayRow, replay_rows
+from training.ppo.replay import CLIP, ReplayRow, replay_rows
 from training.ppo.rewards import ItemTraits, parse_reward
 from training.ppo.rows import rows_dataset
 from training.ppo.run import train_ppo_policy
-from training.ppo.settings import PpoSettings
+from training.ppo.settings import DEFAULT_REWARD, PpoSettings
 from training.progress import Progress, silent
 from training.release import TRAINING_FILE
 
@@ -51,7 +51,7 @@ class FeedbackSettings:
         ValueError: a value is out of range.
     """
 
-    reward: str = REWARD
+    reward: str = DEFAULT_REWARD
     clip: float = CLIP
     since: float | None = None
     holdout: float = 0.2

@@ -26,7 +26,7 @@ from agent.records.state import State
 from training.ppo.rewards import ItemTraits, reward_table
 from training.ppo.rows import slate_rows, split_probe
 from training.ppo.run import PpoRun, Watch, train_ppo_policy
-from training.ppo.settings import PpoSettings
+from training.ppo.settings import DEFAULT_REWARD, PpoSettings
 from training.progress import Progress, need_tensorboard, silent
 from training.release import TRAINING_FILE
 from training.reward.model import RewardModel
@@ -53,7 +53,7 @@ def train_ppo(
     data: str = "ml-100k",
     model: str | None = None,
     adapter: Path | None = None,
-    reward: str = "click:0.5,rating:0.5",
+    reward: str = DEFAULT_REWARD,
     settings: PpoSettings | None = None,
     version: str = "ppo",
     resume: bool = False,

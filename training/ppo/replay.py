@@ -25,13 +25,11 @@ from agent.store.feedback import FeedbackLog
 from agent.store.logged_impression import LoggedImpression, read_impressions
 from agent.store.logged_state import logged_state
 from training.ppo.rewards import Outcome, Reward, parse_reward
+from training.ppo.settings import DEFAULT_REWARD
 from training.progress import Progress, silent
 
 if TYPE_CHECKING:
     from training.ppo.rewards import ItemTraits
-
-REWARD = "click:0.5,rating:0.5"
-"""A like pays 1, a bare click 0.5, nothing done -0.5, a dislike -1, stars between."""
 
 CLIP = 10.0
 """Importance weights are cut here."""
@@ -112,7 +110,7 @@ def replay_rows(
     log: FeedbackLog | Path,
     policy: Policy,
     catalogue: Catalogue,
-    reward: Reward | str = REWARD,
+    reward: Reward | str = DEFAULT_REWARD,
     clip: float = CLIP,
     since: float | None = None,
     until: float | None = None,

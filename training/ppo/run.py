@@ -17,7 +17,8 @@ from torch import Tensor
 from transformers import TrainerCallback
 
 from agent.policy.item_embeddings import ItemFeatures, ItemLike
-from agent.policy.item_lm import ADAPTER_FILE, POLICY_FILE, ItemLanguageModel, PolicyCard, best_device
+from agent.policy.item_lm import ItemLanguageModel, PolicyCard, best_device
+from agent.policy.weights import ADAPTER_FILE, POLICY_FILE
 from training.adapter import write_tuned_adapter
 from training.checkpoints import ProgressReport, last_checkpoint
 from training.curves import HISTORY_FILE, write_curves

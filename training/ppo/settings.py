@@ -15,6 +15,9 @@ Mode = Literal["pick", "slate"]
 Estimator = Literal["ppo", "exact"]
 Keep = Literal["last", "best"]
 
+DEFAULT_REWARD = "click:0.5,rating:0.5"
+"""Of a slate's ratings; of a log: a like pays 1, a bare click 0.5, nothing done -0.5, a dislike -1, stars between."""
+
 
 class SettingsError(ValueError):
     """A setting is unknown, of the wrong type, or does not fit; the message names it and says what to give."""

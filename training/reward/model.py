@@ -17,9 +17,9 @@ from torch import Tensor
 import prompts
 from agent.features.model import FEATURES
 from agent.policy.item_embeddings import ItemFeatures, ItemLike, add_item_tokens
-from agent.policy.item_lm import ADAPTER_FILE, ROW_MAKER_FILE, AdapterError, backbone, item_rows, load_base
+from agent.policy.item_lm import AdapterError, backbone, item_rows, load_base
 from agent.policy.state_prompt import StatePrompt
-from agent.policy.weights import WeightsError, check_adapter
+from agent.policy.weights import ADAPTER_FILE, ROW_MAKER_FILE, WeightsError, check_adapter
 from agent.records.state import State
 from training.reward.calibration import Calibration
 from training.reward.rows import CandidateEvidence, candidate_evidence, pack_candidates

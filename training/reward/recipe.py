@@ -19,10 +19,10 @@ from agent.data.assets import resolve_model
 from agent.data.dataset import load_dataset
 from agent.data.interactions import indexed_ratings
 from agent.features.model import FEATURES, cross_fit
-from agent.policy.item_lm import ROW_MAKER_FILE, AdapterError, PolicyCard, best_device
+from agent.policy.item_lm import AdapterError, PolicyCard, best_device
 from agent.policy.loading import RELEASED
 from agent.policy.state_prompt import StatePrompt
-from agent.policy.weights import base_digest
+from agent.policy.weights import ROW_MAKER_FILE, base_digest
 from training.adapter import write_peft_files
 from training.progress import Progress, silent
 from training.reward.calibration import Calibration, auc_by_group, calibration_error, choose_calibration, out_of_fold

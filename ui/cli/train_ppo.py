@@ -10,11 +10,9 @@ from typing import Annotated, Any, get_type_hints
 
 import typer
 
-from training.ppo.settings import PpoSettings
+from training.ppo.settings import DEFAULT_REWARD, PpoSettings
 from ui.cli.terminal import DataOption, JsonOption, ModelOption, out, print_json, steps
 from ui.cli.training_panel import live_run
-
-REWARD = "click:0.5,rating:0.5"
 
 
 def add_to(app: typer.Typer) -> None:
@@ -66,7 +64,7 @@ def ppo(
     ] = None,
     reward: Annotated[
         str, typer.Option(help="Named rewards, as click:0.7,diversity:0.3, or model:FOLDER of a reward model.")
-    ] = REWARD,
+    ] = DEFAULT_REWARD,
     from_feedback: Annotated[
         Path | None,
         typer.Option(help="Train on a chat's log instead: its database or its JSONL export.", show_default=False),
@@ -124,7 +122,7 @@ def _from_feedback(
 ) -> None:
     from training.ppo.feedback import FeedbackSettings, train_from_feedback
 
-    options = FeedbackSettings(ppo=settings) if reward == REWARD else FeedbackSettings(reward=reward, ppo=settings)
+    options = FeedbackSettings(reward=reward, ppo=settings)
     with steps() as report:
         folder = train_from_feedback(log, data, adapter, output, options, report, model, resume)
     if as_json:
