@@ -87,7 +87,7 @@ def test_import_takes_its_name_from_the_path_and_reports(cache: Path, tiny: Path
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["data", "describe", "nope"], "concierge: unknown data set 'nope' (known: none yet)"),
+        (["data", "describe", "nope"], "concierge: unknown data set 'nope' (known: films)"),
         (["data", "import", "/nowhere/at-all"], "concierge: /nowhere/at-all does not exist"),
         (["data", "fetch", "ml-2m"], "concierge: unknown asset 'ml-2m': use one of ml-100k, SmolLM2-135M-Instruct"),
     ],

@@ -31,13 +31,15 @@ from agent.data.importers.joining import joined_items
 from agent.data.importers.movielens import find_movielens, read_movielens
 from agent.data.importers.recognition import overrides_of
 from agent.data.importers.tables import Options, read_any
-from agent.domains.domain import NAMED, Domain, Facet
+from agent.domains.domain import FOLDER, NAMED, Domain, Facet
 
 DEFAULT = "ml-100k"
 
 # Raised when the parsing changes: a copy of another format is read anew from its source.
 _FORMAT = 3
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+# In the folder of a data set that ships with a domain: what NAME.json is to one in the cache.
+_SHIPPED_FILE = "dataset.json"
 _TABLES = ("ratings", "items", "users", "tags", "requests")
 
 __all__ = [
@@ -122,15 +124,22 @@ class Dataset:
 
 
 def load_dataset(name: str = DEFAULT) -> Dataset:
-    """The data set called ``name``, from the user's cache; ``"ml-100k"`` is made there from the fetched files once.
+    """The data set called ``name``, from the user's cache, or one that ships with a domain and has its name.
+
+    ``"ml-100k"`` is made in the cache from the fetched files once.
 
     Raises:
         DatasetError: the name is not valid or not known (the message lists the known ones and the fix).
     """
     _check_name(name)
     meta, stored = _read_meta(name), None
-    if meta is not None and (stored := _stored(name, meta)) is not None:
+    if meta is not None and (stored := _stored(name, meta, _root() / meta["folder"])) is not None:
         return stored
+    shipped = _shipped().get(name)
+    if meta is None and shipped is not None:
+        shipped_meta = json.loads((shipped / _SHIPPED_FILE).read_text(encoding="utf-8"))
+        if (stored := _stored(name, shipped_meta, shipped)) is not None:
+            return stored
     source = asset_path(MOVIELENS_100K) if name == DEFAULT else None
     if source is not None:
         return _store(_dataset(name, read_movielens(source), Sources(items=(str(source),))))
@@ -248,20 +257,20 @@ def reread_dataset(name: str) -> Dataset:
 
 
 def card_path(name: str) -> Path:
-    """Where the card of a data set in the cache lies, to be edited.
+    """Where the card of a data set lies; that of an imported one may be edited.
 
     Raises:
-        DatasetError: there is no such data set in the cache.
+        DatasetError: there is no such data set.
     """
-    meta = _read_meta(name)
-    if meta is None:
-        raise DatasetNotFoundError(f"no card of {name!r} in the cache (known: {', '.join(names()) or 'none yet'})")
-    return _root() / str(meta["folder"]) / CARD_FILE
+    meta, shipped = _read_meta(name), _shipped().get(name)
+    if meta is None and shipped is None:
+        raise DatasetNotFoundError(f"no card of {name!r} (known: {', '.join(names()) or 'none yet'})")
+    return (shipped if meta is None and shipped is not None else _root() / str((meta or {})["folder"])) / CARD_FILE
 
 
 def names() -> list[str]:
     """The names that :func:`load_dataset` knows, sorted."""
-    found = {path.stem for path in _root().glob("[!.]*.json")}
+    found = {path.stem for path in _root().glob("[!.]*.json")} | set(_shipped())
     if asset_path(MOVIELENS_100K) is not None:
         found.add(DEFAULT)
     return sorted(found)
@@ -399,11 +408,15 @@ def _fix(name: str, again: bool = False) -> str:
     return f"run `concierge data import PATH --name {name}{' --replace' if again else ''}`"
 
 
-def _stored(name: str, meta: dict[str, Any]) -> Dataset | None:
+def _shipped() -> dict[str, Path]:
+    """Name -> folder of the data sets that lie beside their domain."""
+    return {path.parent.parent.name: path.parent for path in FOLDER.glob(f"*/data/{_SHIPPED_FILE}")}
+
+
+def _stored(name: str, meta: dict[str, Any], folder: Path) -> Dataset | None:
     """The stored copy, or None if it is of another format or damaged."""
     if meta["format"] != _FORMAT:
         return None
-    folder = _root() / meta["folder"]
     try:
         tables = {table: pd.read_parquet(folder / f"{table}.parquet") for table in meta["tables"]}
     except (OSError, ArrowInvalid):
