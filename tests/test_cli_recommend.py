@@ -54,20 +54,56 @@ def test_a_file_of_requests_is_answered_in_its_order(tmp_path: Path) -> None:
     [
         ("{", "requests.jsonl:2: not JSON"),
         ("[]", "requests.jsonl:2: a line must hold one JSON object"),
-        ('{"messages": []}', "the field 'id' is missing"),
         ('{"id": 1, "message": []}', "unknown field 'message'"),
         ('{"id": 1, "k": 0}', "k 0 is not a whole number"),
         ('{"id": 1, "messages": [{"role": "user"}]}', "'messages' holds"),
         ('{"id": 1, "history": [{"item": 50, "rating": "good"}]}', "rating 'good'"),
-        ('{"id": 1, "history": [{"item": 99999}]}', "no item '99999'"),
+        ('{"id": 1, "history": [{"item": 50, "rating": 9}]}', "rating 9"),
+        ('{"id": 1, "history": [{"item": "Zzyzx Qwop"}]}', "Zzyzx Qwop"),
         ('{"id": 1, "user": "nobody"}', "no user 'nobody'"),
     ],
 )
-def test_a_bad_line_is_named_with_its_number(tmp_path: Path, line: str, message: str) -> None:
+def test_a_bad_line_gets_an_error_at_its_place_and_the_others_are_answered(
+    tmp_path: Path, line: str, message: str
+) -> None:
     path = tmp_path / "requests.jsonl"
-    path.write_text('{"id": 0}\n' + line + "\n")
+    path.write_text('{"id": 0, "k": 1}\n' + line + '\n\n{"id": 2, "k": 1}\n')
     result = CliRunner().invoke(app, ["recommend", "--input", str(path)])
-    assert result.exit_code == 2 and message in result.stderr and "Traceback" not in result.stderr
+    answers = [json.loads(own) for own in result.stdout.split("\n") if own]
+    assert result.exit_code == 1
+    assert ["error" in own for own in answers] == [False, True, False]
+    assert message in answers[1]["error"] and "requests.jsonl:2" in answers[1]["error"]
+
+
+def test_lines_as_other_programs_write_them(tmp_path: Path) -> None:
+    """A byte order mark, U+2028 in a string, no id, a system message, titles and numbers as ids."""
+    path = tmp_path / "requests.jsonl"
+    said = {"role": "user", "content": "something funny\u2028from the 80s"}
+    requests = [
+        {"messages": [{"role": "system", "content": "You are a recommender"}, said], "model": "any", "k": 2},
+        {"id": 1, "history": [{"item": "Alien (1979)", "rating": 4.5}, {"item": 172, "rating": 5}], "k": 2},
+        {"id": 2, "messages": [{"role": "user", "content": [{"type": "text", "text": "a comedy"}]}], "k": 1},
+    ]
+    lines = "\r\n".join(json.dumps(own, ensure_ascii=False) for own in requests)
+    path.write_bytes(b"\xef\xbb\xbf" + lines.encode("utf-8"))
+    result = CliRunner().invoke(app, ["recommend", "--input", str(path)])
+    assert result.exit_code == 0, result.output
+    answers = [json.loads(own) for own in result.stdout.split("\n") if own]
+    assert [(own["id"], len(own["items"])) for own in answers] == [(1, 2), (1, 2), (2, 1)]
+    assert "Comedy" in answers[2]["items"][0]["categories"]
+    assert not {"183", "172"} & {item["item_id"] for item in answers[1]["items"]}
+
+
+def test_a_persons_own_history_counts_and_what_is_not_there_is_listed(tmp_path: Path) -> None:
+    path = tmp_path / "mine.txt"
+    path.write_text("Alien (1979), 5\nAliens\nBlade Runner: 4.5\nNo Such Thing At All (2021)\n")
+    machines = CliRunner().invoke(app, ["recommend", "--history", str(path), "-k", "3", "--json"])
+    assert machines.exit_code == 0, machines.output
+    answer = json.loads(machines.stdout)
+    assert answer["history"] == {"matched": 3, "unmatched": ["No Such Thing At All (2021)"]}
+    assert not {"Alien", "Aliens", "Blade Runner"} & {item["title"] for item in answer["items"]}
+    people = CliRunner().invoke(app, ["recommend", "--history", str(path), "-k", "3"])
+    assert "No Such Thing At All (2021)" in people.stdout
 
 
 def test_an_unknown_title_is_an_error_with_the_fix() -> None:

@@ -64,7 +64,7 @@ def test_a_row_has_targets_messages_and_a_half(tmp_path: Path) -> None:
     ("row", "message"),
     [
         ("{", r"rows\.jsonl, line 2: not JSON"),
-        ("[1]", r"line 2: list instead of an object"),
+        ("[1]", r"line 2: a line must hold one JSON object"),
         ({k: v for k, v in ROW.items() if k != "rec"}, r"line 2: no field 'rec'"),
         (ROW | {"turn_id": "two"}, r"line 2: field 'turn_id' is 'two': give a int"),
         (ROW | {"context": ["a", None]}, r"line 2: field 'context' holds None"),

@@ -322,7 +322,9 @@ def test_bad_names_are_refused(csv_folder: Path, cache: Path, name: str) -> None
 
 def test_an_unknown_name_lists_the_known_ones_and_the_fix(csv_folder: Path, cache: Path) -> None:
     import_dataset(csv_folder, "tiny")
-    with pytest.raises(DatasetError, match=r"'nope' \(known: films, tiny\): run `concierge data import PATH --name nope`"):
+    with pytest.raises(
+        DatasetError, match=r"'nope' \(known: films, tiny\): run `concierge data import PATH --name nope`"
+    ):
         load_dataset("nope")
     with pytest.raises(FileNotFoundError, match="concierge data fetch"):
         load_dataset("ml-100k")

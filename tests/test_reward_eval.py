@@ -229,8 +229,8 @@ def test_files_of_scores_are_read_alike(
         ('{"user": "1", "item": "x9", "score": 1}', "row 2: item 'x9' is not in the catalogue: ids look like 1, 2, 3"),
         ('{"user": "1", "item": "50", "score": 1, "rank": 2}', "row 2: unknown field 'rank'"),
         ('{"user": "7", "item": "1", "score": 0.5}', "row 2: user '7', item '1' stood in row 1 already"),
-        ("{user: 1}", "row 2: no valid JSON"),
-        ("[1, 2]", "row 2: must be an object"),
+        ("{user: 1}", "line 2: not JSON"),
+        ("[1, 2]", "line 2: a line must hold one JSON object"),
     ],
 )
 def test_malformed_rows_are_named(

@@ -77,6 +77,8 @@ class Catalogue:
         ids = [str(item) for item in frame["item"]]
         self._index = {item_id: row for row, item_id in enumerate(ids)}
         self._count_feedback(dataset)
+        self.identifiers: Mapping[str, Sequence[str]] = {name: list(frame[name]) for name in dataset.card.identifiers}
+        """What the items are called elsewhere (imdb_id, isbn), (n_items,) each; "" where that is not known."""
         self._columns: dict[str, Column] = {}
         self.texts: dict[str, Sequence[str]] = {}
         """The values of facets of kind text, (n_items,) each; "" where there is none."""

@@ -45,17 +45,18 @@ def item_index(item_id: str, catalogue: Catalogue) -> int:
 
 
 def read_events(history: Iterable[Mapping[str, Any]], catalogue: Catalogue) -> list[Event]:
-    """A history given from outside, ``{"item": id, "rating": stars or None}``, oldest first, as events.
+    """A history given from outside, ``{"item": id or title, "rating": grade or None}``, oldest first, as events.
 
     Raises:
-        RequestError: an unknown item, or a rating that is not 0.5 to 5 stars.
+        RequestError: an unknown item, or a rating that is not 0.5 to 5.
     """
     events = []
     for entry in history:
         rating = entry.get("rating")
         if rating is not None and not 0.5 <= float(rating) <= 5:
-            raise RequestError(f"rating {rating} of item {entry['item']!r}: give 0.5 to 5 stars, or leave it out")
-        events.append(Event(item_index(str(entry["item"]), catalogue), None if rating is None else float(rating)))
+            raise RequestError(f"rating {rating} of item {entry['item']!r}: give 0.5 to 5, or leave it out")
+        item = item_index(find_item(str(entry["item"]), catalogue), catalogue)
+        events.append(Event(item, None if rating is None else float(rating)))
     return events
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -16,39 +15,38 @@ class JsonLineError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class JsonLine:
-    """One line that is not blank: its number (1-based), and its object or what is wrong with it."""
+    """One line that is not blank: its number (1-based), and its object, or what is wrong with it and the fix."""
 
     number: int
     value: Mapping[str, Any]
     error: str | None = None
 
 
-def json_lines(file: IO[bytes], name: str) -> Iterator[JsonLine]:
+def json_lines(file: IO[bytes]) -> Iterator[JsonLine]:
     r"""The objects of a file, a line at a time; blank lines are passed over, a bad one has its ``error`` set.
 
     A byte order mark is no part of the text. Only ``\n`` and ``\r\n`` end a line: U+2028 and its like may stand in
     JSON strings.
     """
     for number, data in enumerate(file, 1):
-        where = f"{name}:{number}"
         try:
             line = data.decode("utf-8-sig" if number == 1 else "utf-8").strip(" \t\r\n")
         except UnicodeDecodeError as error:
-            yield JsonLine(number, {}, f"{where}: not UTF-8 text ({error.reason}): save the file as UTF-8")
+            yield JsonLine(number, {}, f"not UTF-8 text ({error.reason}): save the file as UTF-8")
             continue
         if not line:
             continue
         try:
             value = json.loads(line)
         except (ValueError, RecursionError) as error:
-            yield JsonLine(number, {}, f"{where}: not JSON: {error}")
+            yield JsonLine(number, {}, f"not JSON: {error}")
             continue
         if isinstance(value, dict):
             yield JsonLine(number, value)
         else:
             kind = type(value).__name__
-            fix = "write one object a line, without the brackets around them" if isinstance(value, list) else ""
-            yield JsonLine(number, {}, f"{where}: a line must hold one JSON object, not {kind}{': ' * bool(fix)}{fix}")
+            fix = ": write one object a line, without brackets around them" if isinstance(value, list) else ""
+            yield JsonLine(number, {}, f"a line must hold one JSON object, not {kind}{fix}")
 
 
 def read_json_lines(path: Path) -> Iterator[JsonLine]:
@@ -61,9 +59,9 @@ def read_json_lines(path: Path) -> Iterator[JsonLine]:
         with path.open("rb") as file:
             head = file.read(4096).removeprefix(b"\xef\xbb\xbf").lstrip()
             if head[:1] == b"[" and head.rstrip().count(b"\n"):
-                raise JsonLineError(f"{path}:1: a JSON list, not JSON lines: write one object a line")
+                raise JsonLineError(f"{path.name}, line 1: a JSON list, not JSON lines: write one object a line")
             file.seek(0)
-            yield from json_lines(file, str(path))
+            yield from json_lines(file)
     except OSError as error:
         raise JsonLineError(f"{path} cannot be read: {error.strerror or error}") from None
 
@@ -76,10 +74,5 @@ def good_lines(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
     """
     for line in read_json_lines(path):
         if line.error is not None:
-            raise JsonLineError(line.error)
+            raise JsonLineError(f"{path.name}, line {line.number}: {line.error}")
         yield line.number, line.value
-
-
-def text_lines(text: str, name: str) -> Iterator[JsonLine]:
-    """The same for text that is in memory."""
-    return json_lines(io.BytesIO(text.encode("utf-8")), name)

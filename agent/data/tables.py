@@ -502,10 +502,10 @@ def _read_json_lines(source: Source, problems: Problems, only: Collection[str] |
     rows: list[Mapping[str, Any]] = []
     with source.open() as file:
         collected = _Rows(only)
-        for line in json_lines(file, source.name):
+        for line in json_lines(file):
             if line.error is not None:
                 problems.skip(source.name, 1)
-                problems.example(source.name, line.error)
+                problems.example(source.name, f"{source.name}, line {line.number}: {line.error}")
                 continue
             rows.append(line.value)
             if len(rows) >= 10_000:

@@ -152,7 +152,10 @@ def times(values: Sequence[str]) -> npt.NDArray[np.float64]:
     if len(rest):
         texts = pd.Series([values[row] for row in rest.tolist()], dtype=object)
         sane = texts.where(
-            texts.str.contains(r"\d") & (texts.str.len() < 40) & ~texts.str.fullmatch(r"[-+\d.eE]+"), None
+            texts.str.contains(r"\d")
+            & (texts.str.len() < 40)
+            & ~texts.str.fullmatch(r"[-+]?\d+(?:\.\d*)?(?:[eE][-+]?\d+)?"),
+            None,
         )
         if compact.all():
             sane = texts

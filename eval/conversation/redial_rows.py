@@ -8,7 +8,6 @@ the recommender names next. Films are written as in ReDial (Li et al., 2018, arX
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from agent.catalogue.catalogue import Catalogue
+from agent.data.jsonlines import JsonLineError, good_lines
 
 Half = Literal["train", "test"]
 HALVES: tuple[Half, ...] = ("train", "test")
@@ -67,22 +67,16 @@ def read_rows(path: str | Path) -> list[DialogueRow]:
     """
     path = Path(path)
     try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise RowError(f"{path} cannot be read: {error}") from error
-    rows = [_row(line, f"{path}, line {place}") for place, line in enumerate(text.splitlines(), 1) if line.strip()]
+        rows = [_row(data, f"{path}, line {place}") for place, data in good_lines(path)]
+    except JsonLineError as error:
+        raise RowError(str(error)) from error
     if not rows:
         raise RowError(f"{path} holds no rows: give one JSON object a line, with {', '.join(_FIELDS)}")
     return rows
 
 
-def _row(line: str, where: str) -> DialogueRow:
-    try:
-        data: Any = json.loads(line)
-    except json.JSONDecodeError as error:
-        raise RowError(f"{where}: not JSON ({error.msg}, column {error.colno})") from error
-    if not isinstance(data, dict):
-        raise RowError(f"{where}: {type(data).__name__} instead of an object with {', '.join(_FIELDS)}")
+def _row(given: Mapping[str, Any], where: str) -> DialogueRow:
+    data = dict(given)
     for field, kind in _FIELDS.items():
         if field not in data:
             raise RowError(f"{where}: no field {field!r}")

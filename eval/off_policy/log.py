@@ -14,7 +14,6 @@ of each item at its place given those above it), and either ``rewards`` (numbers
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import MISSING, dataclass
@@ -25,6 +24,7 @@ from typing import Any, cast
 import numpy as np
 import pandas as pd
 
+from agent.data.jsonlines import JsonLineError, good_lines
 from agent.records.impression import Impression, Outcome
 from agent.records.verdict import Verdict, verdict
 from agent.store.feedback import EXPORT_FORMAT, FeedbackLog
@@ -116,15 +116,10 @@ def _of_database(log: FeedbackLog, reward: str) -> Iterator[LoggedSlate]:
 
 def _json_lines(path: Path) -> Iterator[tuple[str, Any]]:
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise LogError(f"{path} cannot be read: {error}") from None
-    for number, line in enumerate(lines, 1):
-        where = f"{path.name}, line {number}"
-        try:
-            yield where, json.loads(line)
-        except ValueError as error:
-            raise LogError(f"{where}: not JSON: {error}") from None
+        for number, record in good_lines(path):
+            yield f"{path.name}, line {number}", record
+    except JsonLineError as error:
+        raise LogError(str(error)) from None
 
 
 def _parquet(path: Path) -> Iterator[tuple[str, Any]]:

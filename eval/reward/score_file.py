@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from agent.data.jsonlines import JsonLineError, good_lines
 from eval.reward.pairs import RatedPairs, ScoreError, Scores
 
 FIELDS = ("user", "item", "score")
@@ -98,17 +98,10 @@ def _rows(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
 
 
 def _json_rows(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    with path.open(encoding="utf-8") as lines:
-        for number, line in enumerate(lines, 1):
-            if not line.strip():
-                continue
-            try:
-                row = json.loads(line)
-            except ValueError as error:
-                raise ScoreError(f"{path}: row {number}: no valid JSON ({error})") from None
-            if not isinstance(row, dict):
-                raise ScoreError(f"{path}: row {number}: must be an object with {', '.join(FIELDS)}, not {line:.60}")
-            yield number, row
+    try:
+        yield from good_lines(path)
+    except JsonLineError as error:
+        raise ScoreError(f"{path.parent}/{error}: each row needs {', '.join(FIELDS)}") from None
 
 
 def _csv_rows(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:

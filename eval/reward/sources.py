@@ -62,7 +62,7 @@ def score_model(
     path = Path(name)
     if (path / REWARD_FILE).is_file():
         return _ours(path, pairs, catalogue, evidence(), base, report)
-    if path.suffix in SUFFIXES:
+    if path.suffix in SUFFIXES or path.is_file():
         return read_scores(path, pairs, {item.item_id: item.index for item in catalogue.items})
     if name == EVIDENCE:
         return _evidence(pairs, evidence())

@@ -4,20 +4,35 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.progress import track
 
+from agent.data.jsonlines import read_json_lines
 from ui.cli.terminal import AdapterOption, DataOption, JsonOption, ModelOption, out, print_json, working
 
 if TYPE_CHECKING:
+    from agent.catalogue.catalogue import Catalogue
+    from agent.catalogue.person_history import PersonHistory
     from agent.recommender import Recommender
     from agent.records.answer import Answer
 
 KEYS = {"id", "user", "history", "messages", "k"}
+# Of requests to OpenAI-compatible servers; not used.
+SERVER_KEYS = {
+    "model",
+    "stream",
+    "temperature",
+    "max_tokens",
+    "max_completion_tokens",
+    "top_p",
+    "n",
+    "seed",
+    "metadata",
+}
 
 
 class InputError(ValueError):
@@ -38,12 +53,22 @@ def recommend(
     dislikes: Annotated[list[str] | None, typer.Option(help="A film you dislike; may be repeated.")] = None,
     ask: Annotated[str, typer.Option(help="What you are in the mood for, in your own words.")] = "",
     k: Annotated[int, typer.Option("-k", help="How many films.", min=1)] = 5,
+    history: Annotated[
+        Path | None,
+        typer.Option(
+            help="What you had: an export of Letterboxd, IMDb, Trakt, Goodreads or Netflix (file, folder or zip), or a "
+            "list with a title a line, each perhaps with a year and a grade.",
+            show_default=False,
+        ),
+    ] = None,
     input: Annotated[
         Path | None,
         typer.Option(
             "--input",
-            help='Requests, one JSON object a line: {"id", "user"?, "history"?: [{"item", "rating"?}], '
-            '"messages": [{"role", "content"}], "k"}. Prints one answer a line, in the same order.',
+            help='Requests, one JSON object a line: {"id"?, "user"?, "history"?: [{"item": id or title, "rating"?}], '
+            '"messages": [{"role", "content"}], "k"?}. Prints one answer a line, in the same order; a bad line gets '
+            '{"id", "error"}, and the exit status is 1.',
+            show_default=False,
         ),
     ] = None,
     data: DataOption = "ml-100k",
@@ -53,79 +78,112 @@ def recommend(
 ) -> None:
     """Recommend films for a user, for films you like, or for a wish in words."""
     from agent.catalogue.lookup import RequestError
+    from agent.catalogue.person_history import read_history
     from agent.recommender import Recommender
 
-    if input is not None and (user or likes or dislikes or ask):
+    if input is not None and (user or likes or dislikes or ask or history):
         raise InputError("--input stands alone: put the user, the history and the messages into its lines")
-    requests = list(_requests(input)) if input is not None else []
+    lines = list(read_json_lines(input)) if input is not None else []
     with working("Loading the model"):
         recommender = Recommender.load(data, model, adapter, progress=not as_json)
     if input is None:
-        answer = recommender.recommend(user=user, likes=likes or (), dislikes=dislikes or (), ask=ask, k=k)
+        own = read_history(history, recommender.catalogue) if history is not None else None
+        answer = recommender.recommend(
+            user=user,
+            likes=likes or (),
+            dislikes=dislikes or (),
+            ask=ask,
+            k=k,
+            history=None if own is None else own.entries(recommender.catalogue),
+        )
+        read = {} if own is None else {"history": {"matched": len(own.events), "unmatched": list(own.unmatched)}}
         if as_json:
-            print_json(answer.to_json())
+            print_json({**answer.to_json(), **read})
         else:
+            if own is not None:
+                _show_history(own, recommender.catalogue)
             _show(answer)
         return
-    bar = track(requests, "Answering", console=None, disable=not sys.stderr.isatty())
-    for number, request in bar:
+    failed = False
+    for line in track(lines, "Answering", console=None, disable=not sys.stderr.isatty()):
+        request = line.value
+        where = f"{input}:{line.number}"
+        name = request.get("id", line.number)
         try:
-            answer = _answer(recommender, request)
-        except RequestError as error:
-            raise InputError(f"{input}:{number}: {error}") from None
-        typer.echo(json.dumps({"id": request["id"], **answer.to_json()}, ensure_ascii=False))
+            if line.error is not None:
+                raise InputError(f"{where}: {line.error}")
+            found = _answer(recommender, _checked(request, where)).to_json()
+        except (InputError, RequestError) as error:
+            failed = True
+            said = str(error)
+            found = {"error": said if said.startswith(where) else f"{where}: {said}"}
+        typer.echo(json.dumps({"id": name, **found}, ensure_ascii=False))
+    if failed:
+        raise typer.Exit(1)
 
 
-def _requests(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    """The lines of a request file with their numbers, checked before any is answered."""
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} cannot be read: {error}") from None
-    for number, line in enumerate(lines, 1):
-        if line.strip():
-            yield number, _checked(line, f"{path}:{number}")
+def _checked(request: Mapping[str, Any], where: str) -> Mapping[str, Any]:
+    """A request whose fields are of the right kinds.
 
-
-def _checked(line: str, where: str) -> Mapping[str, Any]:
-    try:
-        request = json.loads(line)
-    except ValueError as error:
-        raise InputError(f"{where}: not JSON: {error}") from None
-    if not isinstance(request, dict):
-        raise InputError(f"{where}: a line must hold one JSON object, not {type(request).__name__}")
-    unknown = set(request) - KEYS
+    Raises:
+        InputError: one is not; the message names the line and the field.
+    """
+    unknown = set(request) - KEYS - SERVER_KEYS
     if unknown:
         raise InputError(f"{where}: unknown field {min(unknown)!r}: use {', '.join(sorted(KEYS))}")
-    if "id" not in request:
-        raise InputError(f"{where}: the field 'id' is missing: give each request one, to find its answer again")
     for field, known, need in (("history", {"item", "rating"}, "item"), ("messages", {"role", "content"}, "content")):
         entries = request.get(field) or []
         if not isinstance(entries, list):
             raise InputError(f"{where}: {field!r} must be a list, not {type(entries).__name__}")
         for entry in entries:
-            if not isinstance(entry, dict) or need not in entry or not set(entry) <= known:
+            if not isinstance(entry, dict) or need not in entry or not set(entry) <= known | {"name"}:
                 raise InputError(f"{where}: {field!r} holds {entry!r}: give an object with {', '.join(sorted(known))}")
     for entry in request.get("messages") or []:
-        if not isinstance(entry["content"], str) or "role" not in entry:
+        if _text(entry["content"]) is None or "role" not in entry:
             raise InputError(f"{where}: 'messages' holds {entry!r}: give a role, and the content as text")
     for entry in request.get("history") or []:
+        if not isinstance(entry["item"], str | int) or isinstance(entry["item"], bool):
+            raise InputError(f"{where}: 'history' holds the item {entry['item']!r}: give an id or a title")
         if not isinstance(entry.get("rating"), int | float | None):
-            raise InputError(f"{where}: rating {entry['rating']!r} is not a number of stars")
+            raise InputError(f"{where}: rating {entry['rating']!r} is not a number")
     k = request.get("k", 5)
     if not isinstance(k, int) or isinstance(k, bool) or k < 1:
         raise InputError(f"{where}: k {k!r} is not a whole number from 1 on")
     return request
 
 
+def _text(content: Any) -> str | None:
+    """The text of a message, which may be a list of parts; None where it has another form."""
+    if isinstance(content, str):
+        return content
+    if isinstance(content, list) and all(isinstance(part, dict) for part in content):
+        return "\n".join(str(part.get("text", "")) for part in content if part.get("type") == "text")
+    return None
+
+
 def _answer(recommender: Recommender, request: Mapping[str, Any]) -> Answer:
     user = request.get("user")
+    # What a server was told to be ("system") is no part of what the person and the agent said.
+    messages = [
+        {"role": str(own["role"]), "content": _text(own["content"]) or ""}
+        for own in request.get("messages") or ()
+        if own["role"] not in ("system", "developer")
+    ]
     return recommender.recommend(
         user=None if user is None else str(user),
         history=request.get("history") or (),
-        messages=request.get("messages") or (),
+        messages=messages,
         k=request.get("k", 5),
     )
+
+
+def _show_history(own: PersonHistory, catalogue: Catalogue) -> None:
+    graded = sum(event.rating is not None for event in own.events)
+    out().print(f"From the history: {len(own.events):,} {catalogue.domain.nouns.many}, {graded:,} with a grade.")
+    if own.unmatched:
+        shown = "; ".join(own.unmatched[:20]) + ("; ..." if len(own.unmatched) > 20 else "")
+        out().print(f"Not in {catalogue.name}: {len(own.unmatched):,}: {shown}", soft_wrap=True)
+    out().print()
 
 
 def _show(answer: Answer) -> None:
