@@ -11,7 +11,8 @@ import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +88,7 @@ class Dataset:
     def facets(self) -> Mapping[str, Facet]:
         """The facets that the items have, by name: the domain's in its order, then those that only the data have."""
         own = self.card.facets_in(self.domain)
+        own |= {name: self.domain.facets[name] for name in self._derived if name not in own}
         if self.tags is not None and TAG not in own:
             own[TAG] = self.domain.facets.get(TAG) or Facet(name=TAG, label=TAG, plural=f"{TAG}s")
         order = [*(name for name in self.domain.facets if name in own), *own]
@@ -96,6 +98,8 @@ class Dataset:
         """Each item's names on a facet that holds names, in catalogue order."""
         if facet == TAG and self.tags is not None and facet not in self.items.columns:
             return self._tag_names
+        if facet not in self.items.columns and facet in self._derived:
+            return [list(own) for own in self._derived[facet]]
         return [list(own) for own in self.items[facet]]
 
     def numbers(self, facet: str) -> npt.NDArray[np.float64]:
@@ -105,6 +109,13 @@ class Dataset:
     def texts(self, facet: str) -> list[str]:
         """Each item's text on a facet of kind text, "" where there is none."""
         return [str(text) if isinstance(text, str) else "" for text in self.items[facet]]
+
+    @cached_property
+    def _derived(self) -> Mapping[str, Sequence[tuple[str, ...]]]:
+        """Facet -> each item's names, of what a shipped domain reads from titles; only where it finds something."""
+        year = next((name for name, own in self.card.facets.items() if own.kind == "year"), None)
+        years = [None] * len(self.items) if year is None else [None if pd.isna(y) else int(y) for y in self.items[year]]
+        return derived_facets(self.domain.folder, tuple(self.items["title"]), tuple(years))
 
     @cached_property
     def _tag_names(self) -> list[list[str]]:
@@ -121,6 +132,18 @@ class Dataset:
         """The data set with these ratings alone; their ``item`` is the catalogue index, as a split gives them."""
         ids = self.items["item"].to_numpy()
         return dataclasses.replace(self, ratings=ratings.assign(item=ids[ratings["item"].to_numpy()]))
+
+
+@lru_cache(maxsize=4)
+def derived_facets(
+    folder: Path, titles: tuple[str, ...], years: tuple[int | None, ...]
+) -> Mapping[str, Sequence[tuple[str, ...]]]:
+    """What the ``derived.py`` of a shipped domain reads from titles, by facet; nothing for a domain of a user's."""
+    if folder.parent != FOLDER or not (folder / "derived.py").is_file():
+        return {}
+    module = import_module(f"agent.domains.{folder.name}.derived")
+    found: Mapping[str, Sequence[tuple[str, ...]]] = module.derive(titles, years)
+    return {name: values for name, values in found.items() if any(values)}
 
 
 def load_dataset(name: str = DEFAULT) -> Dataset:

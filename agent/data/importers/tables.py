@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +36,7 @@ from agent.data.importers.recognition import (
 from agent.data.importers.titles import article_first, parse_title
 from agent.data.tables import READABLE, Problems, Table, first_rows, read_table
 from agent.data.values import clean_name, is_blank, loose_id, names_in, number_in, plain_ids, text_in, year_in
-from agent.domains.domain import FOLDER, NAMED, NUMERIC, Domain, Facet, load_domain
+from agent.domains.domain import NAMED, NUMERIC, Domain, Facet, load_domain
 
 _DATED = re.compile(r"\((?:1[89]|20)\d\d\)\s*$")
 _GROUP_AT_END = re.compile(r"^(?P<head>.{2,}?)\s*[(\[][^()\[\]]+[)\]]$")
@@ -130,7 +129,6 @@ def read_tables(
     frame, facets = items_frame(table, recognised, home, dated)
     findings.add("malformed_items", problems.skipped.pop(table.name, 0), problems.examples.pop(table.name, []))
     frame = checked_items(frame, findings)
-    frame, facets = with_derived(frame, facets, home)
     outcome, columns = _events(events, frame["item"], home, options, problems, findings, usual, table)
     requests = read_requests(options, frame["item"], problems, findings)
     findings.add("malformed_others", sum(problems.skipped.values()),
@@ -317,24 +315,6 @@ def items_frame(
         if name not in found:
             found[name] = plain_ids(frame[column])
     return pd.DataFrame({**found, "aliases": pd.Series(aliases, dtype=object)}), facets
-
-
-def with_derived(
-    frame: pd.DataFrame, facets: dict[str, CardFacet], domain: Domain
-) -> tuple[pd.DataFrame, dict[str, CardFacet]]:
-    """The items with the facets that a shipped domain reads from titles (its ``derived.py``) and no column gave."""
-    if not (domain.folder / "derived.py").is_file() or domain.folder.parent != FOLDER:
-        return frame, facets
-    module = import_module(f"agent.domains.{domain.folder.name}.derived")
-    year = next((name for name, own in facets.items() if own.kind == "year"), None)
-    years = [None] * len(frame) if year is None else [None if pd.isna(own) else int(own) for own in frame[year]]
-    found: dict[str, list[tuple[str, ...]]] = module.derive(list(frame["title"]), years)
-    for name, values in found.items():
-        if name not in frame and any(values):
-            frame = frame.assign(**{name: pd.Series([list(own) for own in values], dtype=object)})
-            known = domain.facets[name]
-            facets = {**facets, name: CardFacet(kind=known.kind, column="title", primary=known.primary)}
-    return frame, facets
 
 
 _TO_MINUTES = {"milliseconds": 60_000.0, "seconds": 60.0}
