@@ -48,7 +48,10 @@ class Column(_Strict):
 
 
 class CardFacet(_Strict):
-    """A facet that the items have: its kind, and the column that it was read from."""
+    """A facet that the items have: its kind, and the column that it was read from.
+
+    ``predicted`` names the tagger that inferred the values from the texts in ``column``; None where the data give them.
+    """
 
     kind: Kind
     column: str
@@ -56,6 +59,7 @@ class CardFacet(_Strict):
     unit: str | None = None
     label: str | None = None
     primary: bool = False
+    predicted: str | None = None
 
 
 class Feedback(_Strict):
@@ -156,15 +160,17 @@ class Card(_Strict):
         found = {}
         for name, own in self.facets.items():
             known = domain.facets.get(name)
-            told = {"kind": own.kind, "unit": own.unit, "label": own.label}
+            told: dict[str, Any] = {"kind": own.kind, "unit": own.unit, "label": own.label}
             told = {key: value for key, value in told.items() if value is not None}
+            told["predicted"] = own.predicted is not None
             if known is not None:
                 found[name] = known.model_copy(update=told)
             else:
                 label = own.label or name.replace("_", " ")
                 found[name] = Facet(
-                    name=name, kind=own.kind, primary=own.primary, label=label, plural=_plural(label), unit=own.unit
-                )
+                    name=name, kind=own.kind, primary=own.primary, label=label, plural=_plural(label), unit=own.unit,
+                    predicted=own.predicted is not None,
+                )  # fmt: skip
         return found
 
     def rows_left_out(self, rule: str) -> int:

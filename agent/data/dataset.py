@@ -25,7 +25,7 @@ from pyarrow import ArrowInvalid
 from agent.data.archive import DatasetError, DatasetNotFoundError, is_zip
 from agent.data.assets import MOVIELENS_100K, asset_path, cache_dir
 from agent.data.card import FILE as CARD_FILE
-from agent.data.card import TAG, Card, Joined, Sources, read_card
+from agent.data.card import TAG, Card, CardFacet, Joined, LeftOut, Sources, read_card
 from agent.data.feedback import Wanted
 from agent.data.importers.events import Parsed
 from agent.data.importers.joining import joined_items
@@ -52,6 +52,7 @@ __all__ = [
     "join_dataset",
     "load_dataset",
     "names",
+    "predict_facet",
     "reread_dataset",
 ]
 
@@ -239,6 +240,44 @@ def join_dataset(
         dataset, items=items, card=card, fingerprint=_fingerprint(dataset.ratings, items, card)
     )
     return _store(changed), told
+
+
+def predict_facet(
+    name: str,
+    facet: str,
+    own: CardFacet,
+    values: Sequence[Sequence[str]],
+    probabilities: npt.NDArray[np.float64],
+    left_out: Sequence[LeftOut] = (),
+) -> Dataset:
+    """Keep what a tagger read out of the items' texts as a facet of names; a facet of that name is replaced.
+
+    Args:
+        name: the data set.
+        facet: the facet's name.
+        own: what the card says of it; ``predicted`` names the tagger.
+        values: each item's names, in catalogue order; none where the tagger was unsure.
+        probabilities: of each item's most probable name, (n_items,), NaN where the text was not read; they are kept as
+            the column ``FACET_probability``.
+        left_out: the texts that were not read, by reason.
+
+    Raises:
+        DatasetError: the data set is not there, or its own data give the facet (the fix is another name).
+    """
+    dataset = load_dataset(name)
+    known = dataset.card.facets.get(facet)
+    if known is not None and known.predicted is None:
+        raise DatasetError(f"the data of {name!r} give {facet!r} themselves, in {known.column}: choose another --facet")
+    items = dataset.items.copy()
+    items[facet] = pd.Series([list(names) for names in values], dtype=object)
+    items[f"{facet}_probability"] = probabilities
+    kept = [part for part in dataset.card.left_out if not part.rule.startswith(f"{facet}: ")]
+    facets = {**dataset.card.facets, facet: own}
+    card = dataset.card.model_copy(update={"facets": facets, "left_out": (*kept, *left_out)})
+    changed = dataclasses.replace(
+        dataset, items=items, card=card, fingerprint=_fingerprint(dataset.ratings, items, card)
+    )
+    return _store(changed)
 
 
 def reread_dataset(name: str) -> Dataset:

@@ -19,8 +19,8 @@ FOLDER = Path(__file__).parent
 BASE = "_base"
 FILE = "domain.yaml"
 
-Kind = Literal["category", "number", "year", "duration", "money", "text", "person"]
-NUMERIC: frozenset[Kind] = frozenset({"number", "year", "duration", "money"})
+Kind = Literal["category", "number", "year", "date", "duration", "money", "text", "person"]
+NUMERIC: frozenset[Kind] = frozenset({"number", "year", "date", "duration", "money"})
 NAMED: frozenset[Kind] = frozenset({"category", "person"})
 Bound = tuple[Literal["at_least", "at_most", "last", "top", "bottom"], float]
 """What a word says of a number: a bound; the ``last`` n units, counted from the greatest number; or the greatest
@@ -68,7 +68,8 @@ class Facet(_Strict):
 
     Attributes:
         name: its name in conditions and data cards.
-        kind: what its values are; ``category`` and ``person`` hold names, ``text`` is only read for its meaning.
+        kind: what its values are; ``category`` and ``person`` hold names, ``text`` is only read for its meaning, a
+            ``date`` is a number of days since 1970.
         primary: the category that says what sort of thing an item is.
         label, plural: how it is called in sentences.
         columns: the column names under which importers find it.

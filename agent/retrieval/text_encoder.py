@@ -6,6 +6,7 @@ The default is all-MiniLM-L6-v2 (Reimers and Gurevych, 2019, arXiv:1908.10084; 2
 
 from __future__ import annotations
 
+import warnings
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
@@ -13,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from agent.data.assets import MINILM, asset_path, cache_dir
 from agent.data.atomic import building
@@ -42,8 +44,8 @@ class TextEncoder:
     """Encodes texts with a Hugging Face encoder and mean pooling; inference changes no state."""
 
     def __init__(self, model: Any, tokenizer: Any) -> None:
-        self._model = model
-        self._tokenizer = tokenizer
+        self.model = model
+        self.tokenizer = tokenizer
 
     @classmethod
     def load(cls, name: str | Path) -> TextEncoder:
@@ -59,10 +61,23 @@ class TextEncoder:
             model = AutoModel.from_pretrained(name, dtype=torch.float32)
         return cls(model.eval(), tokenizer)
 
+    def adapted(self, folder: Path) -> TextEncoder:
+        """The same encoder with a LoRA adapter merged into its weights; this one must not be used any more.
+
+        Raises:
+            OSError, ValueError: the folder holds no adapter for this encoder.
+        """
+        from peft import PeftModel
+
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)
+            model = PeftModel.from_pretrained(self.model, str(folder))
+        return TextEncoder(model.merge_and_unload().eval(), self.tokenizer)
+
     @property
     def width(self) -> int:
         """Length of a vector."""
-        return int(self._model.config.hidden_size)
+        return int(self.model.config.hidden_size)
 
     @torch.inference_mode()
     def encode(self, texts: Sequence[str], batch_tokens: int = 8192) -> np.ndarray:
@@ -75,16 +90,20 @@ class TextEncoder:
         out = np.zeros((len(texts), self.width), dtype=np.float32)
         if not texts:
             return out
-        ids = self._tokenizer(list(texts), truncation=True, max_length=LONGEST)["input_ids"]
+        ids = self.tokenizer(list(texts), truncation=True, max_length=LONGEST)["input_ids"]
         order = sorted(range(len(ids)), key=lambda row: len(ids[row]))
         batch: list[int] = []
         for place, row in enumerate(order):
             batch.append(row)
             if place + 1 == len(order) or len(ids[order[place + 1]]) * (len(batch) + 1) > batch_tokens:
-                inputs = self._tokenizer.pad({"input_ids": [ids[own] for own in batch]}, return_tensors="pt")
-                hidden = self._model(**inputs).last_hidden_state
-                mask = inputs["attention_mask"].unsqueeze(-1)
-                pooled = (hidden * mask).sum(dim=1) / mask.sum(dim=1)
-                out[batch] = torch.nn.functional.normalize(pooled, dim=-1).numpy()
+                inputs = self.tokenizer.pad({"input_ids": [ids[own] for own in batch]}, return_tensors="pt")
+                out[batch] = self.pooled(inputs.to(self.model.device)).float().cpu().numpy()
                 batch = []
         return out
+
+    def pooled(self, inputs: Any) -> Tensor:
+        """Unit vectors of padded token ids with their attention mask, (B, width); gradients flow where they are on."""
+        hidden = self.model(**inputs).last_hidden_state
+        mask = inputs["attention_mask"].unsqueeze(-1)
+        mean = (hidden * mask).sum(dim=1) / mask.sum(dim=1).clamp(min=1)
+        return torch.nn.functional.normalize(mean, dim=-1)

@@ -1,8 +1,9 @@
-"""The verbs ``concierge data fetch | import | join | reread | describe | rows``."""
+"""The verbs ``concierge data fetch | import | join | reread | enrich | describe | rows``."""
 
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -158,6 +159,43 @@ def reread(
         return
     _show_columns(facts["card"])
     _show_outcome(facts)
+
+
+@app.command(epilog="Example: concierge data enrich news --facet tone --tagger runs/tone/tagger")
+def enrich(
+    name: Annotated[str, typer.Argument(help="The name of a data set.")],
+    facet: Annotated[str, typer.Option(help="The facet to fill; it is marked as predicted.")],
+    tagger: Annotated[Path, typer.Option(help="A folder that `concierge train tagger` made.")],
+    text: Annotated[str, typer.Option(help="The text to read: title, or a facet of kind text.")] = "title",
+    as_json: JsonOption = False,
+) -> None:
+    """Let a tagger read the items' texts into a facet; only texts that it has not read before are read."""
+    from agent.policy.enrichment import enrich as fill
+
+    with steps() as report:
+        found = fill(name, facet, tagger, text, time.time() // 86_400, report)
+    items = len(found.audit.reasons)
+    document = {
+        "name": name,
+        "facet": facet,
+        "items": items,
+        "read": found.read,
+        "known": found.known,
+        "unsure": found.unsure,
+        "values": dict(found.values),
+        "left_out": found.audit.counts,
+        "examples": {reason: list(own) for reason, own in found.audit.examples.items()},
+    }
+    if as_json:
+        print_json(document)
+        return
+    console = out()
+    console.print(f"{name}: {facet} of {items:,} items; {found.read:,} texts read, {found.known:,} known already")
+    for label, count in sorted(found.values.items(), key=lambda own: -own[1]):
+        console.print(f"  {label:<24} {count:>8,}")
+    console.print(f"  {'(unsure)':<24} {found.unsure:>8,}")
+    for reason, count in found.audit.counts.items():
+        console.print(f"  not read: {count:,} {reason}, such as {found.audit.examples[reason][0]!r}", soft_wrap=True)
 
 
 @app.command(epilog="Example: concierge data describe ml-100k --json")

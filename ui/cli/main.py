@@ -20,6 +20,7 @@ from ui.cli import (
     eval,
     keys,
     mcp,
+    monitor,
     prompts,
     recommend,
     release,
@@ -48,6 +49,7 @@ app.add_typer(keys.app, name="keys")
 chat.add_to(app)
 serve.add_to(app)
 mcp.add_to(app)
+monitor.add_to(app)
 recommend.add_to(app)
 understand.add_to(app)
 release.add_to(app)

@@ -8,11 +8,12 @@ from typing import Annotated
 import typer
 
 import prompts
-from ui.cli import train_ppo
+from ui.cli import train_ppo, train_tagger
 from ui.cli.terminal import DataOption, JsonOption, ModelOption, out, print_json, steps, sub_app, working
 
 app = sub_app("Train the policy and its reward model.")
 train_ppo.add_to(app)
+train_tagger.add_to(app)
 
 
 @app.command(epilog="Example: concierge train sft --data ml-100k --output runs/sft")

@@ -23,7 +23,7 @@ ITEM, TITLE, ALIAS, IDENTIFIER, IGNORE = "item", "title", "alias", "identifier",
 USER, RATING, COUNT, TIME, EVENT, SESSION, HISTORY = "user", "rating", "count", "time", "event", "session", "history"
 ITEM_ROLES = (ITEM, TITLE, ALIAS, IDENTIFIER, IGNORE)
 EVENT_ROLES = (ITEM, USER, RATING, COUNT, TIME, EVENT, SESSION, HISTORY, IGNORE)
-KINDS: tuple[Kind, ...] = ("category", "number", "year", "duration", "money", "text", "person")
+KINDS: tuple[Kind, ...] = ("category", "number", "year", "date", "duration", "money", "text", "person")
 
 _SAMPLE = 5000
 _LONG = 60

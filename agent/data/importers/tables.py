@@ -35,7 +35,7 @@ from agent.data.importers.recognition import (
 )
 from agent.data.importers.titles import article_first, parse_title
 from agent.data.tables import READABLE, Problems, Table, first_rows, read_table
-from agent.data.values import clean_name, is_blank, loose_id, names_in, number_in, plain_ids, text_in, year_in
+from agent.data.values import clean_name, is_blank, loose_id, names_in, number_in, plain_ids, text_in, times, year_in
 from agent.domains.domain import NAMED, NUMERIC, Domain, Facet, load_domain
 
 _DATED = re.compile(r"\((?:1[89]|20)\d\d\)\s*$")
@@ -317,6 +317,7 @@ def items_frame(
     return pd.DataFrame({**found, "aliases": pd.Series(aliases, dtype=object)}), facets
 
 
+DAY = 86_400.0
 _TO_MINUTES = {"milliseconds": 60_000.0, "seconds": 60.0}
 
 
@@ -325,6 +326,8 @@ def facet_values(cells: pd.Series, own: CardFacet, known: Facet | None) -> Any:
     read: Callable[[str], Any]
     if own.kind == "year":
         return pd.array([year_in(cell) for cell in cells], dtype="Int64")
+    if own.kind == "date":
+        return pd.Series(np.floor(times(list(cells)) / DAY), dtype=np.float64)
     if own.kind in NUMERIC:
         factor = _TO_MINUTES.get(own.unit or "", 1.0)
         distinct = {cell: number_in(cell) / factor for cell in pd.unique(cells)}

@@ -1,0 +1,240 @@
+"""Alerts: what monitors have found, in the feedback log's database, so that a restart loses and repeats nothing.
+
+A run writes what it found, how far it came and what is to be delivered in one transaction. What is to be delivered is
+delivered after it, and marked; a run that was killed in between leaves the rest to the next one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any, Literal
+
+from sqlalchemy import (
+    JSON,
+    Column,
+    Connection,
+    Engine,
+    Float,
+    Integer,
+    MetaData,
+    Row,
+    Table,
+    Text,
+    insert,
+    select,
+    update,
+)
+
+_metadata = MetaData()
+_monitor = Table(
+    "monitor",
+    _metadata,
+    Column("name", Text, primary_key=True),
+    Column("settings", JSON),
+    Column("state", JSON),
+    Column("updated", Float),
+)
+_alert = Table(
+    "alert",
+    _metadata,
+    Column("id", Text, primary_key=True),
+    Column("monitor", Text),
+    Column("series", Text),
+    Column("opened", Text),
+    Column("closed", Text),
+    Column("detail", JSON),
+    Column("acknowledged", Float),
+    Column("acknowledged_by", Text),
+)
+_delivery = Table(
+    "alert_delivery",
+    _metadata,
+    Column("number", Integer, primary_key=True),
+    Column("alert", Text),
+    Column("event", Text),
+    Column("channel", Text),
+    Column("delivered", Float),
+)
+_mute = Table(
+    "alert_mute",
+    _metadata,
+    Column("monitor", Text, primary_key=True),
+    Column("series", Text, primary_key=True),
+    Column("until", Text),
+)
+
+Happening = Literal["opened", "closed"]
+
+
+class AlertError(ValueError):
+    """An alert or monitor cannot be found, or another run was faster; the message says what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """One series of a monitor lies above what is usual, from ``opened`` to ``closed`` (None: still).
+
+    ``detail`` is what the monitor says of it: plain data. ``acknowledged`` is in seconds since 1970.
+    """
+
+    monitor: str
+    series: str
+    opened: date
+    closed: date | None = None
+    detail: Mapping[str, Any] = field(default_factory=dict)
+    acknowledged: float | None = None
+    acknowledged_by: str | None = None
+
+    @property
+    def id(self) -> str:
+        """Eight hex digits, the same whenever the same day is judged again."""
+        return hashlib.sha256(f"{self.monitor}\n{self.series}\n{self.opened}".encode()).hexdigest()[:8]
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """Something that has happened to an alert and is still to be told to a channel."""
+
+    number: int
+    alert: Alert
+    event: Happening
+    channel: str
+
+
+class AlertStore:
+    """The tables of monitors and alerts; threads and processes may share them."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def state(self, monitor: str, settings: Mapping[str, Any]) -> dict[str, Any] | None:
+        """How far a monitor has come with these settings; None where it has not begun, or had others."""
+        with self._engine.begin() as connection:
+            row = connection.execute(select(_monitor).filter_by(name=monitor)).one_or_none()
+        return None if row is None or row.settings != dict(settings) else row.state
+
+    def commit(
+        self,
+        monitor: str,
+        settings: Mapping[str, Any],
+        before: Mapping[str, Any] | None,
+        state: Mapping[str, Any],
+        happened: Sequence[tuple[Alert, Happening]],
+        channels: Sequence[str],
+    ) -> None:
+        """Keep what a run has found, all of it or nothing.
+
+        An alert of a muted series, and one that is known already, is not delivered.
+
+        Args:
+            monitor: its name.
+            settings: its settings, plain data.
+            before: what :meth:`state` gave when the run began.
+            state: how far it has come.
+            happened: the alerts that began or ended, in order.
+            channels: who is to be told.
+
+        Raises:
+            AlertError: another run of this monitor has come further meanwhile; nothing was kept.
+        """
+        with self._write() as connection:
+            row = connection.execute(select(_monitor).filter_by(name=monitor)).one_or_none()
+            stored = None if row is None or row.settings != dict(settings) else row.state
+            if stored != before:
+                raise AlertError(f"another run of the monitor {monitor!r} was faster: run it again")
+            values = {"settings": dict(settings), "state": dict(state), "updated": time.time()}
+            if row is None:
+                connection.execute(insert(_monitor).values(name=monitor, **values))
+            else:
+                connection.execute(update(_monitor).where(_monitor.c.name == monitor).values(**values))
+            muted = {own.series: own.until for own in connection.execute(select(_mute).filter_by(monitor=monitor))}
+            for alert, event in happened:
+                if _record(connection, alert, event) and muted.get(alert.series, "") < _day_of(alert, event):
+                    rows = [{"alert": alert.id, "event": event, "channel": channel} for channel in channels]
+                    if rows:
+                        connection.execute(insert(_delivery), rows)
+
+    def pending(self, monitor: str) -> list[Delivery]:
+        """What is still to be delivered, in the order in which it happened."""
+        query = (
+            select(_delivery.c.number, _delivery.c.event, _delivery.c.channel, _alert)
+            .join(_alert, _alert.c.id == _delivery.c.alert)
+            .where(_alert.c.monitor == monitor, _delivery.c.delivered.is_(None))
+            .order_by(_delivery.c.number)
+        )
+        with self._engine.begin() as connection:
+            rows = connection.execute(query).all()
+        return [Delivery(row.number, _to_alert(row), row.event, row.channel) for row in rows]
+
+    def delivered(self, delivery: Delivery) -> None:
+        """Mark something as delivered."""
+        with self._write() as connection:
+            marked = update(_delivery).where(_delivery.c.number == delivery.number)
+            connection.execute(marked.values(delivered=time.time()))
+
+    def alerts(self, monitor: str | None = None) -> list[Alert]:
+        """All alerts (of one monitor), the oldest first."""
+        query = select(_alert).order_by(_alert.c.opened, _alert.c.series)
+        if monitor is not None:
+            query = query.where(_alert.c.monitor == monitor)
+        with self._engine.begin() as connection:
+            return [_to_alert(row) for row in connection.execute(query)]
+
+    def acknowledge(self, id: str, by: str) -> Alert:
+        """Note that somebody has taken note of an alert; who was first stays.
+
+        Raises:
+            AlertError: there is no such alert.
+        """
+        with self._write() as connection:
+            unseen = update(_alert).where(_alert.c.id == id, _alert.c.acknowledged.is_(None))
+            connection.execute(unseen.values(acknowledged=time.time(), acknowledged_by=by))
+            row = connection.execute(select(_alert).filter_by(id=id)).one_or_none()
+        if row is None:
+            raise AlertError(f"no alert {id!r}: `concierge monitor` lists them with their ids")
+        return _to_alert(row)
+
+    def mute(self, monitor: str, series: str, until: date) -> None:
+        """Deliver nothing of a series up to a day; alerts are still kept."""
+        with self._write() as connection:
+            connection.execute(_mute.delete().where(_mute.c.monitor == monitor, _mute.c.series == series))
+            connection.execute(insert(_mute).values(monitor=monitor, series=series, until=until.isoformat()))
+
+    @contextmanager
+    def _write(self) -> Iterator[Connection]:
+        with self._engine.connect().execution_options(write=True) as connection, connection.begin():
+            yield connection
+
+
+def _record(connection: Connection, alert: Alert, event: Happening) -> bool:
+    """Write down that an alert began or ended; False where that is known."""
+    row = connection.execute(select(_alert).filter_by(id=alert.id)).one_or_none()
+    if event == "closed":
+        ended = update(_alert).where(_alert.c.id == alert.id, _alert.c.closed.is_(None))
+        return connection.execute(ended.values(closed=_day_of(alert, event))).rowcount > 0
+    if row is None:
+        values = {"id": alert.id, "monitor": alert.monitor, "series": alert.series, "detail": dict(alert.detail)}
+        connection.execute(insert(_alert).values(**values, opened=alert.opened.isoformat()))
+    return row is None
+
+
+def _day_of(alert: Alert, event: Happening) -> str:
+    return (alert.opened if event == "opened" or alert.closed is None else alert.closed).isoformat()
+
+
+def _to_alert(row: Row[Any]) -> Alert:
+    closed = None if row.closed is None else date.fromisoformat(row.closed)
+    return Alert(
+        row.monitor,
+        row.series,
+        date.fromisoformat(row.opened),
+        closed,
+        row.detail,
+        row.acknowledged,
+        row.acknowledged_by,
+    )

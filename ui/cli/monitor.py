@@ -1,0 +1,175 @@
+"""The verb ``concierge monitor``."""
+
+from __future__ import annotations
+
+import datetime
+import getpass
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from ui.cli.terminal import JsonOption, out, print_json, working
+
+
+def add_to(app: typer.Typer) -> None:
+    """Mount the verb."""
+    app.command(epilog="Example: concierge monitor news --facet tone --by topic --to alerts.jsonl")(monitor)
+
+
+def monitor(
+    name: Annotated[str, typer.Argument(help="The name of a data set whose items have dates.")],
+    facet: Annotated[str, typer.Option(help="The facet that is watched.")] = "tone",
+    value: Annotated[str, typer.Option(help="The value whose share is watched.")] = "negative",
+    by: Annotated[
+        str | None, typer.Option(help="A facet each of whose values is watched too.", show_default=False)
+    ] = None,
+    to: Annotated[
+        list[str] | None,
+        typer.Option(help="Who gets alerts: a file (JSON lines) or a webhook's address; may be repeated."),
+    ] = None,
+    false_alarms: Annotated[float, typer.Option(help="False alerts to bear in half a year.", min=0.001)] = 1.0,
+    until: Annotated[
+        str | None, typer.Option(help="The last day to judge, as 2020-02-24 (default: yesterday).", show_default=False)
+    ] = None,
+    replay: Annotated[
+        str | None,
+        typer.Option(help="Show what alerts there would have been since a day; nothing is kept.", show_default=False),
+    ] = None,
+    events: Annotated[
+        Path | None,
+        typer.Option(help="With --replay: a CSV file (start, end, what) to score against.", show_default=False),
+    ] = None,
+    acknowledge: Annotated[
+        str | None, typer.Option(help="Note an alert as seen, by its id.", show_default=False)
+    ] = None,
+    mute: Annotated[
+        str | None,
+        typer.Option(help="Deliver nothing of a series (a topic, or all) until --until.", show_default=False),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Watch the share of a value over time; an alert says since when it is unusual, in which topics and texts."""
+    from agent.data.assets import data_dir
+    from agent.data.dataset import load_dataset
+    from agent.store.alerts import AlertStore
+    from agent.store.feedback import FeedbackLog
+    from eval.monitor import run as runs
+    from eval.monitor.articles import read_articles
+    from eval.monitor.counts import DailyCounts, MonitorError, shares
+    from eval.monitor.delivery import CONSOLE
+    from eval.monitor.detector import MonitorSettings
+    from eval.monitor.explanation import in_words
+    from eval.monitor.measuring import curve, read_events
+
+    watch = runs.Watch(name, facet, value, by)
+    settings = MonitorSettings(false_alarms=false_alarms)
+    since = _day(replay) if replay is not None else None
+    today = datetime.date.today()
+    last = _day(until) if until is not None else today - datetime.timedelta(days=1)
+    console = out()
+    if acknowledge is not None or mute is not None:
+        with FeedbackLog(data_dir() / "feedback.db") as log:
+            store = AlertStore(log.engine)
+            if acknowledge is not None:
+                alert = store.acknowledge(acknowledge, getpass.getuser())
+                console.print(f"{alert.id} ({alert.series}, {alert.opened}): seen by {alert.acknowledged_by}")
+            if mute is not None:
+                if until is None:
+                    raise MonitorError("--mute needs --until: nothing is muted for ever")
+                store.mute(watch.name, mute, last)
+                console.print(f"{mute}: nothing is delivered until {last}")
+        return
+    with working(f"Reading {name}"):
+        articles = read_articles(load_dataset(name), facet, value, by, today)
+        counts = DailyCounts.of(articles.frame)
+    left_out = {**articles.audit.counts, **({"not read": articles.unread} if articles.unread else {})}
+    document: dict[str, Any] = {
+        "monitor": watch.name,
+        "texts": len(articles.frame),
+        "left_out": left_out,
+        "examples": {reason: list(own) for reason, own in articles.audit.examples.items()},
+        "series": {own.series: _plain(own) for own in shares(counts) if own.start == _last_start(counts)},
+    }
+    if since is not None:
+        alerts = runs.replay(watch, counts, settings, since)
+        document["alerts"] = [runs.to_json(alert) for alert in alerts]
+        if events is not None:
+            known = read_events(events)
+            points = curve(counts, known, lambda own: runs.replay(watch, counts, own, since), settings, start=since)
+            document["events"] = [asdict(own) | {"start": str(own.start), "end": str(own.end)} for own in known]
+            document["curve"] = [{"false_alarms": budget, **own.to_json()} for budget, own in points]
+        if as_json:
+            print_json(document)
+            return
+        _show_left_out(console, left_out)
+        for alert in alerts:
+            ended = f" to {alert.closed}" if alert.closed else ", still open"
+            console.print(f"{alert.opened}{ended}  {in_words(alert.series, alert.detail, value)}", soft_wrap=True)
+        if "curve" in document:
+            _show_curve(console, document)
+        return
+    with FeedbackLog(data_dir() / "feedback.db") as log:
+        channels = [*([] if as_json else [CONSOLE]), *(to or [])]
+        outcome = runs.run(
+            watch, counts, settings, AlertStore(log.engine), channels,
+            lambda text: console.print(text, soft_wrap=True), min(last, counts.date(counts.days - 1)),
+        )  # fmt: skip
+    document |= {
+        "through": outcome.through.isoformat(),
+        "late": outcome.late,
+        "opened": [runs.to_json(own) for own in outcome.opened],
+        "closed": [runs.to_json(own) for own in outcome.closed],
+        "open": [runs.to_json(own) for own in outcome.open],
+        "failures": [asdict(own) for own in outcome.failures],
+    }
+    if as_json:
+        print_json(document)
+        return
+    _show_left_out(console, left_out)
+    if outcome.late:
+        console.print(f"late: {outcome.late:,} texts of days that were judged before; part of what is usual now")
+    for failure in outcome.failures:
+        console.print(f"not delivered to {failure.channel}: {failure.reason}; it is tried again by the next run")
+    table = Table("series", "last 7 days", "share", "95 %", box=None, pad_edge=False)
+    for series, own in document["series"].items():
+        table.add_row(series, f"{own['read']:,} texts", f"{own['share']:.0%}", f"{own['low']:.0%} to {own['high']:.0%}")
+    console.print(table)
+    opened = ", ".join(f"{own.series} since {own.opened} [{own.id}]" for own in outcome.open)
+    console.print(f"judged to {outcome.through}; open alerts: {opened or 'none'}", soft_wrap=True)
+
+
+def _day(text: str) -> datetime.date:
+    from eval.monitor.counts import MonitorError
+
+    try:
+        return datetime.date.fromisoformat(text)
+    except ValueError:
+        raise MonitorError(f"{text!r} is no day: write it as 2020-02-24") from None
+
+
+def _last_start(counts: Any) -> datetime.date:
+    start: datetime.date = counts.date(max(0, counts.days - 7))
+    return start
+
+
+def _plain(own: Any) -> dict[str, Any]:
+    share = None if own.read == 0 else round(own.share.mean, 4)
+    return {"read": own.read, "share": share, "low": round(own.share.low, 4), "high": round(own.share.high, 4)}
+
+
+def _show_left_out(console: Any, left_out: dict[str, int]) -> None:
+    if left_out:
+        console.print("not scored: " + ", ".join(f"{count:,} {reason}" for reason, count in left_out.items()))
+
+
+def _show_curve(console: Any, document: dict[str, Any]) -> None:
+    table = Table(
+        "budget", *(own["start"] for own in document["events"]), "false a half-year", box=None, pad_edge=False
+    )
+    for point in document["curve"]:
+        delays = ["-" if delay is None else f"{delay} days" for delay in point["delays"]]
+        table.add_row(f"{point['false_alarms']:g}", *delays, f"{point['false_per_half_year']:.2f} ({point['false']})")
+    console.print(table)
