@@ -19,8 +19,8 @@ from agent.data.assets import cache_dir
 from agent.data.card import CardFacet, LeftOut
 from agent.data.dataset import Dataset, load_dataset, predict_facet
 from agent.data.text_quality import TextAudit, audit
-from agent.policy.item_lm import ADAPTER_FILE
 from agent.policy.tagger import HEAD_FILE, Array, Tagger, TaggerCard, TaggerError, decided
+from agent.policy.weights import ADAPTER_FILE
 
 TITLE = "title"
 """The text that is read where no facet of kind text is named."""

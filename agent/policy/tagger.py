@@ -19,7 +19,8 @@ import torch
 from safetensors.numpy import load_file, save_file
 
 from agent.data.assets import MINILM, AssetNotFoundError, resolve_model
-from agent.policy.item_lm import ADAPTER_FILE, backbone, best_device, load_base
+from agent.policy.item_lm import backbone, best_device, load_base
+from agent.policy.weights import ADAPTER_FILE
 from agent.retrieval.text_encoder import TextEncoder, encoder_path
 
 CARD_FILE = "tagger.json"

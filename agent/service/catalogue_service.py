@@ -8,15 +8,17 @@ from __future__ import annotations
 import hashlib
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
-from typing import Any
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection
 
 from agent.catalogue.lookup import RequestError
 from agent.records.answer import Answer
 from agent.records.conditions import Condition
 from agent.records.conversation import Conversation
-from agent.records.impression import Outcome, Reaction
+from agent.records.impression import Impression, Outcome, Reaction
 from agent.records.state import Event
 from agent.records.verdict import verdict
 from agent.service.access import Caller
@@ -46,9 +48,12 @@ from agent.service.schemas import (
     Wish,
 )
 from agent.service.watch import Metrics
-from agent.store.feedback import FeedbackLog
+from agent.store.feedback import FeedbackLog, append_outcome, find_outcome
+from agent.store.group_commit import GroupCommit
 from agent.store.live_items import LiveItemStore, Status
-from agent.store.people import PeopleStore, PersonError, PersonEvent
+from agent.store.people import PeopleStore, PersonError, PersonEvent, pseudonym, record_event
+
+Kept = TypeVar("Kept")
 
 NEW_SHARE = 5
 """One place in so many may go to an item that no model has seen."""
@@ -65,6 +70,7 @@ class CatalogueService:
         self._live = LiveItemStore(log.engine)
         self.items = LiveIndex(facade.catalogue, self._live)
         self._locks = tuple(threading.Lock() for _ in range(64))
+        self._writes = GroupCommit(log.engine)
 
     @property
     def name(self) -> str:
@@ -181,43 +187,44 @@ class CatalogueService:
                 raise Problem(
                     "not-found", f"no impression {request.impression_id!r}: leave it out, or log the slate first"
                 )
-        told_in = request.conversation_id or (impression.conversation_id if impression else None)
-        if told_in is None:
-            told_in = "events" if request.person is None else self.people.pseudonym(request.person)
-        try:
-            outcome = Outcome(
-                id=id,
-                impression_id=request.impression_id,
-                conversation_id=told_in,
-                item_id=item.item_id,
-                kind=request.kind,
-                value=request.value,
-                position=impression.slate.index(item.item_id)
-                if impression and item.item_id in impression.slate
-                else None,
-            )
-            repeated = self._record(outcome, request)
-        except (ValueError, PersonError) as error:
-            raise Problem("conflict" if "another" in str(error) else "invalid-request", str(error)) from None
+        repeated = self._kept(lambda connection: self._record(connection, id, item, impression, request))
         if not repeated and request.conversation_id is not None and item.trained:
             self._react(request, caller)
         return FeedbackOut(key=request.key, repeated=repeated)
 
-    def _record(self, outcome: Outcome, request: FeedbackRequest) -> bool:
+    def _record(
+        self, connection: Connection, id: str, item: ItemOut, impression: Impression | None, request: FeedbackRequest
+    ) -> bool:
         """Keep an outcome, and the event where a person is named; returns whether it was kept before."""
-        known = self.log.outcome(outcome.id)
+        told_in = request.conversation_id or (impression.conversation_id if impression else None)
+        if told_in is None:
+            told_in = "events" if request.person is None else pseudonym(connection, request.person)
+        shown = impression is not None and item.item_id in impression.slate
+        outcome = Outcome(
+            id=id,
+            impression_id=request.impression_id,
+            conversation_id=told_in,
+            item_id=item.item_id,
+            kind=request.kind,
+            value=request.value,
+            position=impression.slate.index(item.item_id) if impression is not None and shown else None,
+        )
+        known = find_outcome(connection, id)
         if known is None:
-            try:
-                self.log.record_outcome(outcome)
-            except ValueError:
-                known = self.log.outcome(outcome.id)  # the same report came twice at once
-                if known is None:
-                    raise
-        if known is not None and replace(known, timestamp=outcome.timestamp) != outcome:
-            raise ValueError(f"another event has the key {request.key!r}: give each event a key of its own")
+            append_outcome(connection, outcome)
+        elif replace(known, timestamp=outcome.timestamp, conversation_id=told_in) != outcome:
+            raise PersonError(f"another event has the key {request.key!r}: give each event a key of its own")
         if request.person is not None:
-            self.people.record([_event(outcome.id, request.person, outcome)])
+            record_event(connection, _event(id, request.person, outcome))
         return known is not None
+
+    def _kept(self, write: Callable[[Connection], Kept]) -> Kept:
+        try:
+            return self._writes.run(write)
+        except PersonError as error:
+            raise Problem("conflict" if "another" in str(error) else "invalid-request", str(error)) from None
+        except ValueError as error:
+            raise Problem("invalid-request", str(error)) from None
 
     def _react(self, request: FeedbackRequest, caller: Caller) -> None:
         assert request.conversation_id is not None
@@ -237,18 +244,15 @@ class CatalogueService:
         if errors:
             raise Problem("invalid-request", f"{len(errors)} events name items that are not here", errors=errors[:20])
         now = time.time()
-        try:
-            kept = self.people.record(
-                [
-                    PersonEvent(
-                        _id(caller, own.key), own.person, own.item, own.kind, own.value,
-                        now if own.timestamp is None else own.timestamp,
-                    )
-                    for own in request.events
-                ]
-            )  # fmt: skip
-        except PersonError as error:
-            raise Problem("conflict" if "another" in str(error) else "invalid-request", str(error)) from None
+        told = [(_id(caller, own.key), own, now if own.timestamp is None else own.timestamp) for own in request.events]
+
+        def write(connection: Connection) -> list[bool]:
+            return [
+                record_event(connection, PersonEvent(id, own.person, own.item, own.kind, own.value, moment))
+                for id, own, moment in told
+            ]
+
+        kept = self._kept(write)
         return EventsOut(kept=sum(kept), repeated=len(kept) - sum(kept))
 
     def _exists(self, item_id: str) -> bool:

@@ -106,14 +106,7 @@ class FeedbackLog:
                 show the item.
         """
         with self._write() as connection:
-            if outcome.impression_id is not None:
-                row = connection.execute(select(impression_table).filter_by(id=outcome.impression_id)).one_or_none()
-                if row is None:
-                    raise ValueError(
-                        f"outcome for the unknown impression {outcome.impression_id!r}: record the impression first"
-                    )
-                outcome.check_against(_to_impression(row))
-            _append(connection, outcome_table, outcome)
+            append_outcome(connection, outcome)
             if conversation is not None:
                 _save(connection, conversation, None)
         return outcome.id
@@ -179,12 +172,6 @@ class FeedbackLog:
             row = connection.execute(select(impression_table).filter_by(id=id)).one_or_none()
         return None if row is None else _to_impression(row)
 
-    def outcome(self, id: str) -> Outcome | None:
-        """One outcome; None where there is none with this id."""
-        with self._engine.connect() as connection:
-            row = connection.execute(select(outcome_table).filter_by(id=id)).one_or_none()
-        return None if row is None else _to_outcome(row)
-
     def outcomes(self, impression_id: str | None = None) -> Iterator[Outcome]:
         """The outcomes in the order of recording: of one impression, or all (those without an impression too)."""
         with self._engine.connect().execution_options(yield_per=500) as connection:
@@ -223,6 +210,28 @@ class FeedbackLog:
     def _write(self) -> Iterator[Connection]:
         with self._engine.connect().execution_options(write=True) as connection, connection.begin():
             yield connection
+
+
+def append_outcome(connection: Connection, outcome: Outcome) -> None:
+    """Append an outcome within a transaction of the caller's.
+
+    Raises:
+        ValueError: as :meth:`FeedbackLog.record_outcome`.
+    """
+    if outcome.impression_id is not None:
+        row = connection.execute(select(impression_table).filter_by(id=outcome.impression_id)).one_or_none()
+        if row is None:
+            raise ValueError(
+                f"outcome for the unknown impression {outcome.impression_id!r}: record the impression first"
+            )
+        outcome.check_against(_to_impression(row))
+    _append(connection, outcome_table, outcome)
+
+
+def find_outcome(connection: Connection, id: str) -> Outcome | None:
+    """One outcome; None where there is none with this id."""
+    row = connection.execute(select(outcome_table).filter_by(id=id)).one_or_none()
+    return None if row is None else _to_outcome(row)
 
 
 def _append(connection: Connection, table: Table, record: Impression | Outcome) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import secrets
 import time
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
@@ -55,25 +54,11 @@ class PeopleStore:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    def pseudonym(self, person: str) -> str:
-        """What the log knows a person by; made when first asked for."""
-        with writing(self._engine) as connection:
-            return _pseudonym(person, _salt(connection, person))
-
     def is_forgotten(self, person: str) -> bool:
         """Whether a person of the data set asked to be forgotten: their past there must not be used."""
         with self._engine.connect() as connection:
             row = connection.execute(select(person_table).filter_by(id=person)).one_or_none()
         return row is not None and row.forgotten is not None
-
-    def record(self, events: Sequence[PersonEvent]) -> list[bool]:
-        """Keep events, all or none; says of each whether it is new (False: it was kept before).
-
-        Raises:
-            PersonError: another event has the key of one of them.
-        """
-        with writing(self._engine) as connection:
-            return [_record(connection, event) for event in events]
 
     def events(self, person: str) -> list[PersonEvent]:
         """What a person did, oldest first."""
@@ -108,7 +93,17 @@ class PeopleStore:
             connection.close()
 
 
-def _record(connection: Connection, event: PersonEvent) -> bool:
+def pseudonym(connection: Connection, person: str) -> str:
+    """What the log knows a person by; made when first asked for, within a transaction of the caller's."""
+    return _pseudonym(person, _salt(connection, person))
+
+
+def record_event(connection: Connection, event: PersonEvent) -> bool:
+    """Keep an event within a transaction of the caller's; returns whether it is new (False: it was kept before).
+
+    Raises:
+        PersonError: another event has its key.
+    """
     _salt(connection, event.person)
     row = connection.execute(select(person_event_table).filter_by(id=event.id)).one_or_none()
     if row is None:
