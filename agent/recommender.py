@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,33 +11,36 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from agent.catalogue.catalogue import Catalogue
-from agent.catalogue.lookup import RequestError, attitude_of, find_item, outcome_of, read_events
-from agent.dialogue.dialogue_state import absorb, believe, forget, mentioned, rewind, state_of, take_back
-from agent.dialogue.handlers import CHANGING, Turn, recommend, respond
-from agent.dialogue.transcript import Heard, hear
-from agent.generation.realizer import Voice
+from agent.catalogue.lookup import RequestError, find_item, outcome_of, press_of, read_events
+from agent.dialogue.handlers import CHANGING, COUNT, Reply, Turn, recommend, respond
+from agent.dialogue.state import DialogueState, context_of, fold, policy_state
+from agent.generation.realizer import Wording
 from agent.policy.distribution import Policy
 from agent.policy.serving import FixedPolicy, PolicySource
+from agent.records.acts import Act, Command, WhichItem
 from agent.records.answer import Answer
-from agent.records.conversation import Belief, Conversation, Message
+from agent.records.conversation import Conversation, Dropped, Pressed, Replied, Said, Told, items_of, undone
 from agent.records.state import Event, State
 from agent.store.template_serving import ServedTemplates
 from agent.store.template_versions import TemplateStore
-from agent.understanding.context import heard
-from agent.understanding.parser import Ambiguity, Mention, Understanding
+from agent.understanding.reader import understand
+from agent.understanding.reading import Context, Reading
 
 if TYPE_CHECKING:
     from agent.store.feedback import FeedbackLog
 
+Reader = Callable[[str, Context, Catalogue], Reading]
+"""What reads a message in its context as dialogue acts."""
+
 
 class Recommender:
-    """Answers messages with films. Keeps no state of any user: a conversation is passed in and changed.
+    """Answers messages with items. Keeps no state of any person: a conversation is passed in and changed.
 
-    ``policy`` is a policy, or the source that every turn gets its own from (:mod:`agent.policy.serving`).
-    ``histories`` maps the data set's users to their events. ``explore`` draws slates at random (Plackett-Luce, at the
-    temperature of :mod:`agent.dialogue.slate`), so that the log can be evaluated off-policy; otherwise the most
-    probable items are shown. With a ``log``, the prompt templates that are active in its database serve
-    (``templates``).
+    ``policy`` is a policy, or the source that every turn gets its policy from (:mod:`agent.policy.serving`).
+    ``histories`` maps the data set's users to their events. ``explore`` draws slates at random among near-equals
+    (Plackett-Luce, at the temperature of :mod:`agent.dialogue.slate`), so that the log can be evaluated off-policy;
+    otherwise the most probable items are shown. With a ``log``, the prompt templates that are active in its database
+    serve (``templates``). ``reader`` reads messages.
     """
 
     def __init__(
@@ -48,10 +51,12 @@ class Recommender:
         log: FeedbackLog | None = None,
         explore: bool = False,
         seed: int | None = None,
+        reader: Reader = understand,
     ) -> None:
         self.catalogue = catalogue
         self.log = log
         self.explore = explore
+        self.reader = reader
         self.templates = ServedTemplates(TemplateStore(log)) if log is not None else None
         self._source = FixedPolicy(policy) if isinstance(policy, Policy) else policy
         self._histories = histories
@@ -108,13 +113,26 @@ class Recommender:
             sample = ", ".join(repr(u) for u in list(self._histories)[:3])
             raise RequestError(f"no user {user!r} in {self.catalogue.name!r}: ids look like {sample}") from None
 
+    def state(self, conversation: Conversation) -> DialogueState:
+        """What a conversation comes to."""
+        return fold(conversation, self.catalogue)
+
+    def believed(self, conversation: Conversation) -> dict[str, list[str]]:
+        """What is believed of the person: names of the items that are liked, disliked and seen."""
+        judgements = self.state(conversation).judgements.items()
+        return {
+            "liked": [self.catalogue[item].name for item, own in judgements if own.liked],
+            "disliked": [self.catalogue[item].name for item, own in judgements if own.disliked],
+            "seen": [self.catalogue[item].name for item, own in judgements if own.seen],
+        }
+
     def recommend(
         self,
         user: str | None = None,
         likes: Iterable[str] = (),
         dislikes: Iterable[str] = (),
         ask: str = "",
-        k: int = 5,
+        k: int = COUNT,
         history: Iterable[Mapping[str, Any]] | None = None,
         messages: Sequence[Mapping[str, str]] = (),
     ) -> Answer:
@@ -122,28 +140,29 @@ class Recommender:
 
         Args:
             user: a user of the data set whose past counts.
-            likes: titles (typing errors are fine) or item ids that the user likes.
+            likes: titles (typing errors are fine) or item ids that the person likes.
             dislikes: the same for dislikes.
             ask: the wish in words.
-            k: how many films.
-            history: more of the user's past, oldest first: ``{"item": id, "rating": stars or None}``.
+            k: how many items.
+            history: more of the person's past, oldest first: ``{"item": id or title, "rating": grade or None}``.
             messages: a conversation so far: ``{"role": "user" or "assistant", "content": text}``.
 
         Raises:
-            RequestError: an unknown user or item, a title that no film has, a rating out of range, an unknown role, or
+            RequestError: an unknown user or item, a title that no item has, a rating out of range, an unknown role, or
                 ``k`` below 1.
         """
         start = time.perf_counter()
         if k < 1:
-            raise RequestError(f"{k} films asked for: ask for at least 1")
+            raise RequestError(f"{k} {self.catalogue.domain.nouns.many} asked for: ask for at least 1")
         conversation = Conversation(user=user)
         past = (*self.history(user), *read_events(history or (), self.catalogue))
-        for attitude, titles in (("liked", likes), ("disliked", dislikes)):
+        for kind, titles in (("liked", likes), ("disliked", dislikes)):
             for title in titles:
-                believe(conversation, Belief(find_item(title, self.catalogue), attitude_of(attitude), source="panel"))
-        heard = self._hear(conversation, [*messages, *([{"role": "user", "content": ask}] if ask else [])])
-        answer = recommend(self._turn(conversation, past, heard.told, k, start))[0]
-        return replace(answer, reply=" ".join([*heard.notes, answer.reply]))
+                conversation.events.append(Pressed(find_item(title, self.catalogue), press_of(kind)))
+        taken = self._take_in(conversation, [*messages, *([{"role": "user", "content": ask}] if ask else [])])
+        before = fold(conversation.events[:-1], self.catalogue)
+        answer = recommend(self._turn(conversation, before, past, k, start, time.perf_counter())).answer
+        return replace(answer, reply=" ".join([*taken, answer.reply]))
 
     def state_after(self, messages: Sequence[Mapping[str, str]]) -> State:
         """What the policy ranks for after a conversation that was held elsewhere.
@@ -152,31 +171,102 @@ class Recommender:
             RequestError: an unknown role.
         """
         conversation = Conversation()
-        self._hear(conversation, messages)
-        return state_of(conversation, (), self.catalogue)
+        self._take_in(conversation, messages)
+        return policy_state(self.state(conversation), ())
 
-    def _hear(self, conversation: Conversation, messages: Sequence[Mapping[str, str]]) -> Heard:
-        return hear(
-            messages,
-            conversation,
-            self.catalogue,
-            lambda text: self._listen(conversation, text),
-            lambda ambiguity: self._take(conversation, ambiguity),
-        )
-
-    def reply(self, conversation: Conversation, message: str, k: int = 5) -> Answer:
+    def reply(self, conversation: Conversation, message: str, k: int = COUNT) -> Answer:
         """Answer a message: changes the conversation and, where there is a log, is on disk before it returns."""
         start = time.perf_counter()
-        told = self._understand(conversation, message)
-        undone = self._take_last_back(conversation) if told.intent == "undo" else None
-        self._take_in(conversation, message, told)
+        before = self.state(conversation)
+        said = self._read(before, message)
+        undo = any(isinstance(act, Command) and act.kind == "undo" for act in said.acts)
+        taken_back = None
+        if undo:
+            conversation.events, taken_back = undone(conversation.events, CHANGING)
+        conversation.events.append(said)
+        understood = time.perf_counter()
         past = self.history(conversation.user)
-        turn = replace(self._turn(conversation, past, told, k, start), asks=True, undone=undone)
-        answer, impression = respond(turn)
+        turn = self._turn(conversation, before, past, k, start, understood)
+        return self._keep(conversation, respond(replace(turn, asks=True, undone=taken_back)))
+
+    def react(
+        self, conversation: Conversation, item_id: str, kind: str, value: float | None = None, k: int = COUNT
+    ) -> Answer | None:
+        """Take a press on a card: changes the conversation and, where there is a log, writes both to disk.
+
+        ``kind`` is liked, disliked, seen, rated (``value``: a grade from 1 to 5), more, less, clicked or removed.
+
+        Returns:
+            The new slate after "more" (like this) and "less"; None for all others, which act from the next slate on.
+
+        Raises:
+            RequestError: no such item, or an unknown kind.
+            ValueError: a grade out of range.
+        """
+        start = time.perf_counter()
+        outcome = outcome_of(conversation, item_id, kind, value, self.catalogue)
+        before = self.state(conversation)
+        conversation.events.append(Pressed(item_id, press_of(kind), value, conversation.turn))
+        if self.log is not None:
+            self.log.record_outcome(outcome, conversation)
+        return self._renewed(conversation, before, k, start) if kind in ("more", "less") else None
+
+    def drop(self, conversation: Conversation, key: str, k: int = COUNT) -> Answer | None:
+        """Take back a condition or a wish in words, by the key of its chip or the name of its facet.
+
+        Returns:
+            The new slate, where one stood before; None where none did.
+
+        Raises:
+            KeyError: there is no such condition.
+        """
+        start = time.perf_counter()
+        before = self.state(conversation)
+        conversation.events.append(Dropped(key))
+        after = self.state(conversation)
+        if (after.conditions, after.hints, after.count) == (before.conditions, before.hints, before.count):
+            conversation.events.pop()
+            held = ", ".join(dict.fromkeys(own.facet for own in before.conditions)) or "none"
+            raise KeyError(f"no condition {key!r} to take back: there are {held}")
+        if before.slate:
+            return self._renewed(conversation, before, k, start)
+        if self.log is not None:
+            self.log.save_conversation(conversation)
+        return None
+
+    def forget(self, conversation: Conversation, what: str, k: int = COUNT) -> Answer | None:
+        """Take back a belief, by item id, or a condition (see :meth:`drop`).
+
+        Raises:
+            KeyError: neither is there.
+        """
+        state = self.state(conversation)
+        held = {*state.judgements, *state.like, *state.unlike, *state.refused}
+        if what in self.catalogue and self.catalogue.index(what) in held:
+            self.react(conversation, what, "removed")
+            return None
+        return self.drop(conversation, what, k)
+
+    def undo(self, conversation: Conversation) -> str | None:
+        """Drop the last exchange and what it changed; returns the person's message (None where there was none).
+
+        What was logged stays logged: the impression was shown.
+        """
+        conversation.events, message = undone(conversation.events)
+        if message is not None and self.log is not None:
+            self.log.save_conversation(conversation)
+        return message
+
+    def _renewed(self, conversation: Conversation, before: DialogueState, k: int, start: float) -> Answer:
+        """Another slate for what a press or a removal changed."""
+        turn = self._turn(conversation, before, self.history(conversation.user), k, start, time.perf_counter())
+        return self._keep(conversation, recommend(turn))
+
+    def _keep(self, conversation: Conversation, reply: Reply) -> Answer:
+        answer, impression = reply.answer, reply.impression
         if self.log is not None and impression is not None:
             answer = replace(answer, impression_id=impression.id)
-        conversation.shown += [item.item_id for item in answer.items]
-        conversation.messages.append(Message("assistant", answer.reply, answer))
+        conversation.events.append(Replied(answer))
         if self.log is not None:
             if impression is None:
                 self.log.save_conversation(conversation)
@@ -184,94 +274,67 @@ class Recommender:
                 self.log.record_impression(impression, conversation)
         return answer
 
-    def react(self, conversation: Conversation, item_id: str, kind: str, value: float | None = None) -> None:
-        """Take a click on a card: changes what is believed and, where there is a log, writes both to disk.
-
-        ``kind`` is liked, disliked, seen, rated (``value``: 1 to 5 stars), more, less, clicked or removed.
-
-        Raises:
-            RequestError: no such item, or an unknown kind.
-            ValueError: stars out of range.
-        """
-        outcome = outcome_of(conversation, item_id, kind, value, self.catalogue)
-        if kind == "removed":
-            take_back(conversation, item_id, self.catalogue)
-        elif kind != "clicked":
-            believe(conversation, Belief(item_id, attitude_of(kind), value, "card", conversation.turn))
-        if self.log is not None:
-            self.log.record_outcome(outcome, conversation)
-
-    def forget(self, conversation: Conversation, what: str) -> None:
-        """Take back a belief (by item id) or a standing constraint (by its field's name).
-
-        Raises:
-            KeyError: neither is there.
-        """
-        if what in self.catalogue and any(b.item_id == what for b in conversation.beliefs):
-            self.react(conversation, what, "removed")
-            return
-        forget(conversation, what)
-        if self.log is not None:
-            self.log.save_conversation(conversation)
-
-    def undo(self, conversation: Conversation) -> str | None:
-        """Drop the last exchange and what it told; returns the user's message (None where there was none).
-
-        What was logged stays logged: the impression was shown.
-        """
-        message = self._rewind(conversation)
-        if message is not None and self.log is not None:
-            self.log.save_conversation(conversation)
-        return message
-
-    def _rewind(self, conversation: Conversation) -> str | None:
-        return rewind(conversation, lambda text: self._understand(conversation, text), self.catalogue)
-
-    def _take_last_back(self, conversation: Conversation) -> str | None:
-        """Drop the last exchange that changed something, and the mere questions since; returns the user's message."""
-        while conversation.messages and (last := conversation.messages[-1].answer) and last.about not in CHANGING:
-            del conversation.messages[-2:]
-        return self._rewind(conversation)
-
     def _turn(
-        self, conversation: Conversation, past: Sequence[Event], told: Understanding | None, k: int, start: float
+        self,
+        conversation: Conversation,
+        before: DialogueState,
+        past: Sequence[Event],
+        k: int,
+        start: float,
+        understood: float,
     ) -> Turn:
         """All that the answer is made from; the policy is asked for once a turn."""
-        own = self._source.current()
+        plain = self._source.current()
+        state = self.state(conversation)
         return Turn(
             catalogue=self.catalogue,
-            policy=own if self.templates is None else self.templates.policy(own, conversation.id),
-            own=own,
+            policy=plain if self.templates is None else self.templates.policy(plain, conversation.id),
+            plain=plain,
             conversation=conversation,
-            told=told,
+            before=before,
+            state=state,
             past=past,
-            voice=self._voice_for(conversation),
+            wording=Wording(
+                self.catalogue, self.templates, conversation.id, max(0, conversation.turn - 1), state.language
+            ),
             k=k,
             rng=np.random.default_rng(self._seeds.spawn(1)[0]) if self.explore else None,
             start=start,
-            understood=time.perf_counter(),
+            understood=understood,
         )
 
-    def _voice_for(self, conversation: Conversation) -> Voice:
-        """The words of this conversation's next reply."""
-        return Voice(self.catalogue, self.templates, conversation.id, max(0, conversation.turn - 1))
+    def _read(self, state: DialogueState, message: str) -> Said:
+        """A message as an event: its acts, and the ids of the items in it."""
+        reading = self.reader(message, context_of(state), self.catalogue)
+        items = {*reading.spoken, *(item for act in reading.acts for item in items_of(act))}
+        ids = {item: self.catalogue[item].item_id for item in sorted(items)}
+        return Said(message, reading.acts, reading.language, reading.spoken, ids, reading.corrects, reading.unknown)
 
-    def _listen(self, conversation: Conversation, message: str) -> Understanding:
-        """Understand a message in the light of the conversation, and take it in."""
-        told = self._understand(conversation, message)
-        self._take_in(conversation, message, told)
-        return told
+    def _take_in(self, conversation: Conversation, messages: Sequence[Mapping[str, str]]) -> list[str]:
+        """Take in a conversation that was held elsewhere; notes for the reply say which item of a name was taken."""
+        notes: list[str] = []
+        for message in messages:
+            role, text = message["role"], message["content"]
+            if role == "user":
+                said = self._read(self.state(conversation), text)
+                notes = [
+                    Wording(self.catalogue, self.templates, conversation.id).tell(
+                        kind="taken", title=act.words, options=[self.catalogue[act.options[0]].name]
+                    )
+                    for act in said.acts
+                    if isinstance(act, WhichItem)
+                ]
+                conversation.events.append(replace(said, acts=tuple(_decided(act) for act in said.acts)))
+            elif role == "assistant":
+                named = dict.fromkeys(self.catalogue[link.options[0]].item_id for link in self.catalogue.link(text))
+                conversation.events.append(Told(text, tuple(named)))
+            elif role == "system":
+                conversation.events.append(Told(text))
+            else:
+                raise RequestError(f"unknown role {role!r}: use user, assistant or system")
+        return notes
 
-    def _take_in(self, conversation: Conversation, message: str, told: Understanding) -> None:
-        conversation.messages.append(Message("user", message))
-        absorb(conversation, message, told, self.catalogue)
 
-    def _understand(self, conversation: Conversation, message: str) -> Understanding:
-        """Read a message in its context; the answer to "which one?" stands for the title that was asked about."""
-        return heard(message, conversation, self.catalogue)
-
-    def _take(self, conversation: Conversation, ambiguity: Ambiguity) -> str:
-        """Take the best known of several films of one name, where nobody can be asked; says which."""
-        mention = Mention(ambiguity.options[0], ambiguity.text, 0, 0, ambiguity.attitude, ambiguity.rating)
-        mentioned(conversation, mention, self.catalogue)
-        return self._voice_for(conversation).taken(ambiguity.text, self.catalogue[mention.item].name)
+def _decided(act: Act) -> Act:
+    """Of several items of one name the first, the best known, where nobody can be asked."""
+    return act.said if isinstance(act, WhichItem) and act.said is not None else act

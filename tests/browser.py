@@ -141,10 +141,10 @@ class Visitor:
 
     def say(self, text: str) -> None:
         """Send a message and wait until its answer is complete."""
-        before = self.page.locator("#transcript [data-testid=user]").count()
+        before = self.page.locator("#transcript .user.message").count()
         self.page.fill("#message textarea", text)
         self.page.press("#message textarea", "Enter")
-        expect(self.page.locator("#transcript [data-testid=user]")).to_have_count(before + 1)
+        expect(self.page.locator("#transcript .user.message")).to_have_count(before + 1)
         self.settled()
 
     def settled(self) -> None:
@@ -153,7 +153,7 @@ class Visitor:
 
     def titles(self) -> list[str]:
         """The names of the films on the cards: title and year."""
-        return [card.get_attribute("aria-label") or "" for card in self.page.locator(".card article").all()]
+        return [card.get_attribute("aria-label") or "" for card in self.page.locator("#cards .card").all()]
 
     def close(self) -> None:
         """Leave."""

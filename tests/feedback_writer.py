@@ -10,7 +10,7 @@ import itertools
 import sys
 import uuid
 
-from agent.records.conversation import Conversation, Message
+from agent.records.conversation import Conversation, Said
 from agent.records.impression import Impression, Outcome
 from agent.store.feedback import FeedbackLog
 
@@ -57,10 +57,8 @@ def feedback_event(writer: str, number: int) -> Impression | Outcome:
 
 
 def record(log: FeedbackLog, writer: str, number: int) -> None:
-    """Write one event together with the conversation, whose request says how far the writer came."""
-    conversation = Conversation(
-        id=event_id(writer, -1), messages=[Message("user", "a space opera")], request=str(number)
-    )
+    """Write one event together with the conversation, whose user says how far the writer came."""
+    conversation = Conversation(id=event_id(writer, -1), user=str(number), events=[Said("a space opera")])
     event = feedback_event(writer, number)
     if isinstance(event, Impression):
         log.record_impression(event, conversation)

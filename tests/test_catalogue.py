@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from agent.catalogue.catalogue import Catalogue
-from agent.records.constraints import Constraints
+from agent.records.conditions import Condition, Conditions
 
 if TYPE_CHECKING:
     from agent.data.dataset import Dataset
@@ -48,50 +48,55 @@ def test_genres_and_years(catalogue: Catalogue) -> None:
     assert (catalogue.oldest_year, catalogue.newest_year) == (1922, 1998)
 
 
-def passes(catalogue: Catalogue, row: int, asked: Constraints) -> bool:
-    """The meaning of constraints, item by item, in the plainest way."""
+def passes(catalogue: Catalogue, row: int, asked: Conditions) -> bool:
+    """The meaning of conditions, item by item, in the plainest way."""
     item = catalogue[row]
-    genres = set(item.categories)
-    return (
-        all(genres & group for group in asked.genres)
-        and not genres & asked.without_genres
-        and (asked.year_min is None or (item.year is not None and item.year >= asked.year_min))
-        and (asked.year_max is None or (item.year is not None and item.year <= asked.year_max))
-        and (asked.rating_min is None or bool(catalogue.mean_rating[row] >= asked.rating_min))
-        and row not in asked.excluded
-    )
+    values = {"year": item.year, "rating": catalogue.mean_rating[row], "popularity": catalogue.rating_count[row]}
+
+    def met(own: Condition) -> bool:
+        if own.names:
+            return bool(set(item.categories) & set(own.names)) != own.negative
+        low, high = own.span
+        value = values[own.facet]
+        inside = value is not None and (low is None or value >= low) and (high is None or value <= high)
+        return inside != own.negative
+
+    return all(map(met, asked))
 
 
 @pytest.mark.parametrize(
     "asked",
     [
-        Constraints(),
-        Constraints(
-            genres=(frozenset({"Thriller"}),), without_genres=frozenset({"Action"}), year_min=1990, year_max=1999
+        (),
+        (
+            Condition("genre", "is", ("Thriller",)),
+            Condition("genre", "is_not", ("Action",)),
+            Condition("year", "between", (1990, 1999)),
         ),
-        Constraints(genres=(frozenset({"Comedy", "Romance"}), frozenset({"War"}))),
-        Constraints(year_max=1979, without_genres=frozenset({"Horror", "Western"})),
-        Constraints(rating_min=4.0, excluded=frozenset({0, 49})),
-        Constraints(genres=(frozenset({"Jazz"}),)),
-        Constraints(without_genres=frozenset({"Jazz"})),
+        (Condition("genre", "is", ("Comedy", "Romance")), Condition("genre", "is", ("War",))),
+        (Condition("year", "at_most", 1979), Condition("genre", "is_not", ("Horror", "Western"))),
+        (Condition("rating", "at_least", 4.0), Condition("popularity", "at_most", 100)),
+        (Condition("year", "is_not", (1980, 1989)),),
+        (Condition("genre", "is", ("Jazz",)),),
+        (Condition("genre", "is_not", ("Jazz",)),),
     ],
 )
-def test_the_mask_means_what_the_constraints_say(catalogue: Catalogue, asked: Constraints) -> None:
+def test_the_mask_means_what_the_conditions_say(catalogue: Catalogue, asked: Conditions) -> None:
     mask = catalogue.mask(asked)
     assert mask.dtype == np.bool_ and mask.shape == (1682,)
     assert mask.tolist() == [passes(catalogue, row, asked) for row in range(1682)]
 
 
 def test_seen_items_are_masked(catalogue: Catalogue) -> None:
-    assert np.flatnonzero(~catalogue.mask(Constraints(), left_out=[3, 5])).tolist() == [3, 5]
+    assert np.flatnonzero(~catalogue.mask((), left_out=[3, 5])).tolist() == [3, 5]
     with pytest.raises(IndexError):
-        catalogue.mask(Constraints(), left_out=[1682])
+        catalogue.mask((), left_out=[1682])
 
 
 def test_links_are_found_through_the_catalogue(catalogue: Catalogue) -> None:
     (link,) = catalogue.link("something like Alien")
     assert link.item is not None and catalogue[link.item].name == "Alien (1979)"
-    (link,) = catalogue.link("I loved Sabrina", Constraints(year_max=1960))
+    (link,) = catalogue.link("I loved Sabrina", (Condition("year", "at_most", 1960),))
     assert link.item is not None and catalogue[link.item].name == "Sabrina (1954)"
 
 
@@ -101,4 +106,4 @@ def test_an_unrated_item_has_no_mean(dataset: Dataset) -> None:
     fewer: Any = replace(dataset, ratings=dataset.ratings[dataset.ratings["item"] != "1"])
     catalogue = Catalogue(fewer)
     assert catalogue.rating_count[0] == 0 and np.isnan(catalogue.mean_rating[0])
-    assert not catalogue.mask(Constraints(rating_min=0.5))[0]
+    assert not catalogue.mask((Condition("rating", "at_least", 0.5),))[0]

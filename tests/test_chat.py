@@ -10,16 +10,16 @@ import pytest
 
 from agent.catalogue.catalogue import Catalogue
 from agent.data.dataset import Dataset
-from agent.dialogue.dialogue_state import forget
+from agent.dialogue.state import DialogueState, Judgement
 from agent.records.answer import Answer, Evidence, Recommendation
-from agent.records.constraints import Constraints
-from agent.records.conversation import Belief, Conversation, Message
+from agent.records.conditions import Condition
+from agent.records.conversation import Conversation, Replied, Said
 from agent.records.state import Event
 from agent.store.feedback import FeedbackLog
-from ui.chat import panel, words
-from ui.chat.cards import card_html
+from ui.chat import panel
+from ui.chat.cards import card_html, effect, sentence
 from ui.chat.session import Desk, Session
-from ui.chat.transcript import PIECES, pieces, plain, transcript
+from ui.chat.transcript import PIECES, pending_html, pieces, transcript_html
 from ui.cli.chat import ServeError, is_loopback, read_accounts
 
 HOSTILE = "\"><img src=x onerror=alert(1)></script><script>alert(1)</script>' {{7*7}} ![x](http://127.0.0.1/x.png)"
@@ -45,12 +45,14 @@ class Tags(HTMLParser):
 
 
 def film(title: str = "Alien", reason: str = "It fits.", score: float = 0.1) -> Recommendation:
-    facts = (Evidence("genre", 0.4, value=HOSTILE), Evidence("history", -0.2, "7", 5.0), Evidence(HOSTILE, 0.0))
+    facts = (Evidence("condition", 0.4, value=HOSTILE), Evidence("history", -0.2, "7", 5.0), Evidence(HOSTILE, 0.0))
     return Recommendation("7", title, 1979, (HOSTILE, "Horror"), score, 1.0, reason, facts)
 
 
 def answer(reply: str, *items: Recommendation) -> Answer:
-    return Answer(reply, items, {}, "policy", {"name": "state", "version": "1", "hash": "0"}, 1.0)
+    return Answer(
+        reply, items, (), "policy", {"name": "state", "version": "1", "hash": "0"}, 1.0, slate_changed=bool(items)
+    )
 
 
 @pytest.fixture
@@ -60,42 +62,54 @@ def log(tmp_path: Path) -> Iterator[FeedbackLog]:
 
 
 @pytest.fixture
-def desk(log: FeedbackLog, dataset: Dataset) -> Desk:
-    return Desk(log, Catalogue(dataset))
+def desk(log: FeedbackLog) -> Desk:
+    return Desk(log)
 
 
-def test_everything_from_data_or_people_is_shown_as_text() -> None:
-    conversation = Conversation(
-        beliefs=[Belief("7", "liked"), Belief("7", "rated", 4.0)],
-        constraints=Constraints(genres=(frozenset({HOSTILE}),), excluded=frozenset({3}), unchecked=(HOSTILE,)),
-    )
+@pytest.fixture(scope="module")
+def catalogue(dataset: Dataset) -> Catalogue:
+    return Catalogue(dataset)
+
+
+def test_everything_from_data_or_people_is_shown_as_text(catalogue: Catalogue) -> None:
+    named = (Condition("genre", "is", (HOSTILE,)),)
+    state = DialogueState(conditions=named, hints=(HOSTILE,), judgements={3: Judgement("liked")}, like=(4,))
+    conversation = Conversation(events=[Said(HOSTILE), Replied(answer(HOSTILE, film(HOSTILE, HOSTILE)))])
     pages = {
-        "card": card_html(1, film(HOSTILE, HOSTILE), 0.5, lambda _: HOSTILE),
-        "beliefs": panel.beliefs_html(conversation, lambda _: HOSTILE, lambda _: HOSTILE),
+        "card": card_html(1, film(HOSTILE, HOSTILE), state, catalogue),
+        "beliefs": panel.beliefs_html(state, catalogue),
         "choices": panel.choices_html([HOSTILE]),
         "chats": panel.conversations_html([(HOSTILE, HOSTILE)], HOSTILE),
-        "history": panel.history_html(HOSTILE, (Event(1, 4.0),), lambda _: HOSTILE),
+        "history": panel.history_html(HOSTILE, (Event(1, 4.0),), catalogue),
+        "transcript": transcript_html(conversation, state, catalogue),
+        "pending": pending_html(HOSTILE, HOSTILE),
     }
     for name, page in pages.items():
         seen = Tags(page)
-        assert not seen.tags & {"img", "script", "a", "svg", "iframe"}, name
+        assert not seen.tags & {"img", "script", "svg", "iframe"}, name
         assert not {attribute for attribute in seen.attributes if attribute.startswith("on")}, name
-        assert HOSTILE in seen.text, name
+        assert HOSTILE.casefold() in seen.text.casefold(), name
 
 
-def test_the_chatbot_gets_text_that_opens_no_tag_and_no_entity() -> None:
-    assert plain("a < b && c & d") == "a &lt; b && c & d"
-    assert plain("&lt;b&gt; &#60; <i>") == "&amp;lt;b&amp;gt; &amp;#60; &lt;i>"
-    assert "<" not in plain(HOSTILE)
+def test_earlier_slates_keep_their_cards_and_buttons(catalogue: Catalogue) -> None:
+    first, second = (Replied(answer("Try this.", film(title))) for title in ("Alien", "Heat"))
+    conversation = Conversation(events=[Said("hi"), first, Said("more"), second])
+    page = transcript_html(conversation, DialogueState(), catalogue)
+    assert page.count('<article class="card"') == 2 and page.count("cards current") == 1
+    assert page.index("Alien") < page.index("cards current") < page.index("Heat")
+    assert page.count('data-value="7 liked"') == 2
+    assert transcript_html(Conversation(), DialogueState(), catalogue) == ""
+    assert "aria-busy" in pending_html("hello") and "aria-busy" not in pending_html("hello", "Here")
 
 
-def test_earlier_answers_keep_their_films_and_the_last_one_has_cards() -> None:
-    one = Message("assistant", "Try this.", answer("Try this.", film()))
-    conversation = Conversation(messages=[Message("user", "hi"), one, Message("user", "more"), one])
-    shown = [row["content"] for row in transcript(conversation)]
-    assert shown == ["hi", "Try this.\n· Alien (1979)", "more", "Try this."]
-    assert [row["content"] for row in transcript(conversation, partial="Try")][-1] == "Try"
-    assert [row["content"] for row in transcript(Conversation(), pending="<x>")] == ["&lt;x>", "…"]
+def test_a_card_says_what_is_pressed_and_what_it_is_about(catalogue: Catalogue) -> None:
+    liked = DialogueState(judgements={catalogue.index("7"): Judgement("liked")})
+    page = card_html(1, film(), liked, catalogue)
+    name = catalogue[catalogue.index("7")].name
+    assert page.count('aria-pressed="true"') == 1 and f"Like: {name}" in page and f"Rate {name}" in page
+    rated = DialogueState(judgements={catalogue.index("7"): Judgement("liked", True, 4.0)})
+    page = card_html(1, film(), rated, catalogue)
+    assert 'aria-pressed="true"' not in page and '<option value="7 rated 4" selected>' in page
 
 
 @pytest.mark.parametrize("length", [1, 2, 10, 300])
@@ -107,50 +121,15 @@ def test_a_stream_grows_to_the_whole_text_in_few_pieces(length: int) -> None:
     assert len(parts) <= PIECES
 
 
-def test_evidence_constraints_and_numbers_in_words() -> None:
-    def name(item: str) -> str:
-        return f"film {item}"
-
-    assert words.sentence(Evidence("history", 0.1, "7", 5.0), name) == "In your history: film 7, 5 stars."
-    assert words.sentence(Evidence("history", 0.1, "7"), name) == "In your history: film 7."
-    assert words.sentence(Evidence("rating", 0.1, value=4.06), name) == "Viewers give it 4.1 of 5 stars on average."
-    assert words.sentence(Evidence("viewers", 0.1, value=1583), name) == "1,583 people in the data rated it."
-    assert [words.percent(p) for p in (0.0, 0.004, 0.126, 0.999)] == ["under 1%", "under 1%", "13%", "over 99%"]
-    assert words.effect(0.0) == words.effect(float("nan")) == ""
-    assert words.effect(0.6931) == "2.0× likelier"
-    assert words.effect(-0.6931) == "2.0× less likely"
-    wish = Constraints(
-        (frozenset({"Comedy", "Romance"}), frozenset({"War"})), frozenset({"Horror"}), 1970, 1979, 4.0, frozenset({2})
-    )
-    assert words.constraint_chips(wish, lambda index: f"film {index}") == [
-        ("genres:Comedy|Romance", "Comedy or Romance"),
-        ("genres:War", "War"),
-        ("without_genres:Horror", "no Horror"),
-        ("year_min", "1970 or later"),
-        ("year_max", "1979 or earlier"),
-        ("rating_min", "rated 4 or more"),
-        ("excluded:2", "not film 2"),
-    ]
-    assert words.constraint_chips(Constraints(), str) == []
-    wish = Constraints(
-        (frozenset({"War"}),), without_years=((1980, 1989),), viewers_max=50, tags=("space",),
-        unchecked=("tense", "sad"), without_tags=frozenset({"gore"}), soft=frozenset({"War", "space"}),
-    )  # fmt: skip
-    assert words.constraint_chips(wish, str) == [
-        ("genres:War", "War (preferred)"),
-        ("without_years:1980-1989", "not from 1980 to 1989"),
-        ("viewers_max", "rated by 50 or fewer"),
-        ("tags:space", "tagged “space” (preferred)"),
-        ("without_tags:gore", "not tagged “gore”"),
-        ("unchecked:tense", "can't check: “tense”"),
-        ("unchecked:sad", "can't check: “sad”"),
-    ]
-    conversation = Conversation(constraints=wish)
-    for key, _ in words.constraint_chips(wish, str):
-        forget(conversation, key)
-    assert not conversation.constraints and conversation.constraints.unchecked == ()
-    with pytest.raises(KeyError, match="tags:space"):
-        forget(conversation, "tags:space")
+def test_evidence_in_words(catalogue: Catalogue) -> None:
+    name = catalogue[catalogue.index("7")].name
+    assert name in sentence(Evidence("history", 0.1, "7", 5.0), film(), catalogue)
+    assert "4.1" in sentence(Evidence("rating", 0.1, value=4.06), film(), catalogue)
+    assert "1,583 viewers" in sentence(Evidence("raters", 0.1, value=1583), film(), catalogue)
+    assert "1995" in sentence(Evidence("condition", 0.0, value=1995, facet="year"), film(), catalogue)
+    assert effect(0.0) == effect(float("nan")) == ""
+    assert effect(0.6931) == "2.0× likelier"
+    assert effect(-0.6931) == "2.0× less likely"
 
 
 @pytest.mark.parametrize("sent", [None, 7, [], {}, {"owner": "x"}, {"owner": "../" * 9, "conversation": "a" * 32}])
@@ -170,7 +149,7 @@ def test_a_session_survives_the_browser_and_a_bad_conversation_keeps_its_owner()
 def test_nobody_reads_changes_or_deletes_another_persons_conversation(desk: Desk, log: FeedbackLog) -> None:
     mine = Session.new()
     with desk.turn(mine) as conversation:
-        conversation.messages.append(Message("user", "my secret"))
+        conversation.events.append(Said("my secret"))
     theirs = Session(Session.new().owner, mine.conversation)
     for attempt in (desk.open, lambda s: desk.turn(s).__enter__(), lambda s: desk.delete(s, mine.conversation)):
         with pytest.raises(PermissionError):
@@ -183,14 +162,14 @@ def test_nobody_reads_changes_or_deletes_another_persons_conversation(desk: Desk
 def test_a_turn_that_fails_changes_nothing(desk: Desk, log: FeedbackLog) -> None:
     session = Session.new()
     with pytest.raises(RuntimeError, match="half way"), desk.turn(session) as conversation:
-        conversation.messages.append(Message("user", "first"))
+        conversation.events.append(Said("first"))
         log.save_conversation(conversation)
         raise RuntimeError("half way")
     assert desk.open(session).messages == []
     with desk.turn(session) as conversation:
-        conversation.messages.append(Message("user", "kept"))
+        conversation.events.append(Said("kept"))
     with pytest.raises(RuntimeError, match="half way"), desk.turn(session) as conversation:
-        conversation.messages.clear()
+        conversation.events.clear()
         log.save_conversation(conversation)
         raise RuntimeError("half way")
     assert [message.content for message in desk.open(session).messages] == ["kept"]

@@ -201,20 +201,25 @@ def test_what_is_named_and_said_follows_the_conversation(recommender: Recommende
     conversation = Conversation()
 
     def named() -> dict[str, float]:
-        return {recommender.catalogue[recommender.catalogue.index(i)].title: w for i, w in conversation.named.items()}
+        state = recommender.state(conversation)
+        return {recommender.catalogue[item].title: weight for item, weight in state.named.items()}
+
+    def said() -> tuple[str, ...]:
+        return recommender.state(conversation).texts
 
     recommender.reply(conversation, "I loved Alien and hated Batman")
-    assert named() == {"Alien": 1.0, "Batman": -0.3} and len(conversation.said) == 1
+    assert named() == {"Alien": 1.0, "Batman": -0.3} and len(said()) == 1
     recommender.reply(conversation, "what is Fargo about?")
-    assert "Fargo" not in named() and len(conversation.said) == 1, "a question tells nothing of taste"
-    recommender.react(conversation, next(iter(conversation.named)), "removed")
+    assert "Fargo" not in named() and len(said()) == 1, "a question tells nothing of taste"
+    first = next(iter(recommender.state(conversation).named))
+    recommender.react(conversation, recommender.catalogue[first].item_id, "removed")
     assert named() == {"Batman": -0.3}
     recommender.reply(conversation, "a comedy please")
-    assert Conversation.from_json(conversation.to_json()).said == conversation.said
+    assert Conversation.from_json(conversation.to_json()) == conversation
     recommender.undo(conversation)
-    assert conversation.said == ["I loved Alien and hated Batman"]
+    assert said() == ("I loved Alien and hated Batman",)
     recommender.reply(conversation, "start over")
-    assert not conversation.named and not conversation.said
+    assert not named() and not said()
 
 
 def test_the_verb_foretells_films_through_the_real_turn(tmp_path: Path, recommender: Recommender) -> None:

@@ -21,10 +21,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sqlalchemy import text
 
+from agent.records.acts import Judge, Want
 from agent.records.answer import Answer, Evidence, Recommendation
-from agent.records.constraints import Constraints
-from agent.records.conversation import Belief, Conversation, Message
+from agent.records.conditions import Condition
+from agent.records.conversation import Conversation, Dropped, Pressed, Replied, Said
 from agent.records.impression import REACTIONS, Impression, Outcome
 from agent.store.database import conversation_table, impression_table, open_engine, outcome_table
 from agent.store.feedback import FeedbackLog
@@ -56,6 +58,9 @@ def outcome(of: Impression, **changes: Any) -> Outcome:
     return Outcome(**{**fields, **changes})
 
 
+_OLD = (Condition("genre", "is", ("Horror", "Sci-Fi")), Condition("year", "at_most", 1979))
+
+
 def conversation() -> Conversation:
     film = Recommendation(
         item_id="185",
@@ -70,7 +75,7 @@ def conversation() -> Conversation:
     answer = Answer(
         reply="Try Psycho (1960).",
         items=(film,),
-        constraints={"genres": [["Horror"]]},
+        conditions=(Condition("genre", "is", ("Horror",)).to_json(),),
         policy="ml-100k-1",
         template={"name": "state", "version": "1", "hash": "ab"},
         latency_ms=210.0,
@@ -80,11 +85,16 @@ def conversation() -> Conversation:
     )
     return Conversation(
         user="196",
-        messages=[Message("user", "something like Alien, older than 1980"), Message("assistant", answer.reply, answer)],
-        beliefs=[Belief("183", "liked", 5.0, "message", 1)],
-        constraints=Constraints((frozenset({"Horror", "Sci-Fi"}),), year_max=1979, excluded=frozenset({3, 1})),
-        request="something like Alien",
-        shown=["185"],
+        events=[
+            Said(
+                "something like Alien, older than 1980",
+                (Want(_OLD, like=(182,)), Judge(3, "disliked")),
+                ids={182: "183"},
+            ),
+            Replied(answer),
+            Pressed("183", "rated", 5.0, 1),
+            Dropped("year"),
+        ],
     )
 
 
@@ -93,7 +103,7 @@ def conversation() -> Conversation:
 
 def test_impressions_and_outcomes_come_back_as_written(log: FeedbackLog) -> None:
     first, second = (
-        impression(user="196", constraints={"genres": [["Horror"]]}),
+        impression(user="196", constraints={"conditions": [_OLD[0].to_json()], "hints": [], "excluded": []}),
         impression(slate=(), propensities=(), scores=()),
     )
     liked = outcome(first, position=1)
@@ -170,7 +180,7 @@ def test_any_text_and_number_comes_back(
 def test_text_that_is_no_utf8_is_stored(log: FeedbackLog, tmp_path: Path) -> None:
     """A browser can send half a surrogate pair."""
     given = impression(request="a \ud800 film", constraints={"unchecked": ["\udfff"]})
-    chat = Conversation(messages=[Message("user", "a \ud800 film")])
+    chat = Conversation(events=[Said("a \ud800 film")])
     log.record_impression(given, chat)
     log.save_conversation(chat, "anna")
     assert next(log.impressions()).request == "a ? film"
@@ -306,7 +316,7 @@ def test_a_conversation_comes_back_as_saved(log: FeedbackLog) -> None:
     chat = conversation()
     log.save_conversation(chat, "anna")
     assert log.load_conversation(chat.id) == chat
-    chat.messages.append(Message("user", "funnier"))
+    chat.events.append(Said("funnier"))
     log.save_conversation(chat)
     assert log.load_conversation(chat.id, "anna") == chat
     assert log.load_conversation("nowhere") is None
@@ -314,7 +324,7 @@ def test_a_conversation_comes_back_as_saved(log: FeedbackLog) -> None:
 
 def test_people_see_their_own_conversations_only(log: FeedbackLog) -> None:
     hers, his, nobodys = conversation(), conversation(), conversation()
-    his.messages[0].content = "x" * 60
+    his.events[0] = Said("x" * 60)
     log.save_conversation(hers, "anna")
     log.save_conversation(his, "ben")
     log.record_impression(impression(), nobodys)
@@ -510,7 +520,7 @@ def test_nothing_acknowledged_is_lost_or_doubled_when_the_writer_is_killed(path:
         assert set(ids) == {event_id("someone", number) for number in range(len(ids))}
         with FeedbackLog(path) as log:
             chat = log.load_conversation(event_id("someone", -1))
-        assert (chat.request if chat else "-1") == str(len(ids) - 1), "event and conversation come together"
+        assert (chat.user if chat else "-1") == str(len(ids) - 1), "event and conversation come together"
 
     assert acknowledged > kills
     with FeedbackLog(path) as log:
@@ -548,3 +558,35 @@ def test_processes_and_threads_write_at_once(path: Path) -> None:
     ids = stored_ids(path)
     assert len(ids) == 3 * count
     assert set(ids) == {event_id(writer, number) for writer in ("anna", "ben", "clara") for number in range(count)}
+
+
+def test_conversations_and_rows_of_earlier_versions_are_still_read(log: FeedbackLog) -> None:
+    item = {"item_id": "185", "title": "Psycho", "year": 1960, "categories": ["Horror"], "score": 0.3}
+    facts = [{"kind": kind, "weight": 0.0, "item_id": None, "value": value} for kind, value in (
+        ("genre", "Horror"), ("viewers", 12))]  # fmt: skip
+    answer = {
+        "reply": "Try Psycho (1960).", "items": [item | {"propensity": 1.0, "reason": "", "evidence": facts}],
+        "constraints": {"genres": [["Horror"]]}, "policy": "p", "template": {}, "latency_ms": 1.0, "about": "recommend",
+        "impression_id": "i",
+    }  # fmt: skip
+    document = {
+        "id": "c", "user": None, "messages": [
+            {"role": "user", "content": "a horror film", "answer": None},
+            {"role": "assistant", "content": answer["reply"], "answer": answer},
+        ],
+        "beliefs": [{"item_id": "183", "attitude": "liked", "rating": None, "source": "card", "turn": 1}],
+        "constraints": {"genres": [["Horror", "Sci-Fi"]], "year_max": 1979, "excluded": [3], "soft": ["year_max"]},
+        "request": "a horror film", "shown": ["185"],
+    }  # fmt: skip
+    log.save_conversation(Conversation(id="c"))
+    with log.engine.connect() as connection, connection.begin():
+        connection.execute(text("UPDATE conversation SET document = :d"), {"d": json.dumps(document)})
+    found = log.load_conversation("c")
+    assert found is not None and [message.content for message in found.messages] == ["a horror film", answer["reply"]]
+    assert found.slate is not None and found.slate.items[0].raters == 12 and found.slate.impression_id == "i"
+    wish = next(act for event in found.events if isinstance(event, Said) for act in event.acts)
+    assert isinstance(wish, Want)
+    assert wish.conditions == (_OLD[0], Condition("year", "at_most", 1979, "prefer"))
+    assert found.events[-1] == Pressed("183", "liked", None, 1)
+    log.save_conversation(found)
+    assert log.load_conversation("c") == found

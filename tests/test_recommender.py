@@ -10,7 +10,7 @@ import pytest
 from agent.catalogue.lookup import RequestError
 from agent.recommender import Recommender
 from agent.records.answer import Answer
-from agent.records.constraints import Constraints
+from agent.records.conditions import Condition, Conditions, bounds
 from agent.records.conversation import Conversation
 from agent.store.feedback import FeedbackLog
 from tests.chat_log import pasts_of
@@ -29,34 +29,41 @@ def _item_id(recommender: Recommender, name: str) -> str:
     return next(item.item_id for item in recommender.catalogue.items if item.name == name)
 
 
+_NINETIES = Condition("year", "between", (1990, 1999))
+
+
 @pytest.mark.parametrize(
-    ("ask", "wish", "unchecked"),
+    ("ask", "wish"),
     [
+        ("a tense thriller from the 90s, no action", (Condition("genre", "is", ("Thriller",)), _NINETIES)),
+        ("something like Alien but funny", (Condition("genre", "is", ("Comedy",)),)),
         (
-            "a tense thriller from the 90s, nothing with Tom Cruise's usual action stuff",
-            Constraints((frozenset({"Thriller"}),), frozenset({"Action"}), 1990, 1999),
-            ("tense", "Tom Cruise"),
+            "no horror, please, and older than 1980",
+            (Condition("genre", "is_not", ("Horror",)), Condition("year", "at_most", 1979)),
         ),
-        ("something like Alien but funny", Constraints((frozenset({"Comedy"}),)), ()),
-        ("no horror, please, and older than 1980", Constraints((), frozenset({"Horror"}), None, 1979), ()),
     ],
 )
-def test_five_films_meet_what_the_data_can_decide(
-    recommender: Recommender, ask: str, wish: Constraints, unchecked: tuple[str, ...]
-) -> None:
+def test_five_films_meet_what_the_data_can_decide(recommender: Recommender, ask: str, wish: Conditions) -> None:
     answer = recommender.recommend(ask=ask)
     allowed = recommender.catalogue.mask(wish)
     assert len(answer.items) == 5
     assert all(allowed[recommender.catalogue.index(item.item_id)] for item in answer.items)
-    assert all(f"“{words}”" in answer.reply for words in unchecked)
-    assert answer.constraints["unchecked"] == list(unchecked)
+
+
+def test_what_no_data_decides_is_said_once(recommender: Recommender) -> None:
+    conversation = Conversation()
+    first = recommender.reply(conversation, "something set on a submarine")
+    assert first.items and first.unmet and any(words in first.reply for words in first.unmet)
+    second = recommender.reply(conversation, "ok then a romantic comedy")
+    assert not second.unmet and "submarine" not in second.reply
 
 
 def test_the_example_of_a_wish_is_cited_and_not_recommended(recommender: Recommender) -> None:
     answer = recommender.recommend(ask="something like Alien but funny")
     alien = _item_id(recommender, "Alien (1979)")
     assert all(item.item_id != alien for item in answer.items)
-    assert all(any(fact.kind == "like" and fact.item_id == alien for fact in item.evidence) for item in answer.items)
+    cited = [fact for item in answer.items for fact in item.evidence if fact.kind == "like"]
+    assert cited and all(fact.item_id == alien and fact.weight > 0 for fact in cited), "a reason is true in direction"
 
 
 def test_words_that_no_filter_knows_change_the_choice(recommender: Recommender) -> None:
@@ -79,16 +86,20 @@ def test_likes_and_dislikes_change_the_choice(recommender: Recommender) -> None:
 def test_an_answer_has_the_documented_shape_and_round_trips(recommender: Recommender) -> None:
     answer = recommender.recommend(user=recommender.users()[0], ask="a comedy", k=3)
     data = answer.to_json()
-    assert set(data) >= {"reply", "items", "constraints", "policy", "template", "latency_ms"}
+    assert set(data) >= {"reply", "items", "conditions", "unmet", "slate_changed", "policy", "template", "latency_ms"}
     assert set(data["template"]) == {"name", "version", "hash"} and len(str(data["template"]["hash"])) == 64
     for item in data["items"]:
         assert set(item) == {
-            "item_id", "title", "year", "categories", "score", "propensity", "reason", "evidence",
+            "item_id", "title", "year", "categories", "score", "propensity", "reason", "evidence", "attributes",
+            "raters", "strength",
         }  # fmt: skip
         assert 0 < item["score"] <= 1 and item["propensity"] == 1.0
-        assert all(set(fact) == {"kind", "weight", "item_id", "value"} for fact in item["evidence"])
+        assert all(set(fact) == {"kind", "weight", "item_id", "value", "facet"} for fact in item["evidence"])
     scores = [item.score for item in answer.items]
     assert scores == sorted(scores, reverse=True)
+    strengths = [item.strength for item in answer.items]
+    assert strengths[0] == 1.0 and strengths == sorted(strengths, reverse=True)
+    assert len({item.reason for item in answer.items}) == len(answer.items), "no two cards in the same words"
     assert Answer.from_json(data) == answer
 
 
@@ -105,13 +116,13 @@ def test_a_conversation_adds_up_and_is_on_disk(logged: tuple[Recommender, Feedba
     newer = recommender.reply(conversation, "newer than 1995")
     assert all("Comedy" in item.categories for item in answer.items)
     assert all("Comedy" in item.categories and (item.year or 0) > 1995 for item in newer.items)
-    assert [belief.attitude for belief in conversation.beliefs] == ["liked"]
+    assert recommender.believed(conversation)["liked"] == ["Pulp Fiction (1994)"]
     stored = log.load_conversation(conversation.id)
     assert stored is not None and stored.to_json() == conversation.to_json()
     impressions = list(log.impressions())
     assert [impression.id for impression in impressions][-1] == newer.impression_id
     assert impressions[-1].slate == tuple(item.item_id for item in newer.items)
-    assert all(0 < p < 1 for p in impressions[-1].propensities)
+    assert all(0 < p <= 1 for p in impressions[-1].propensities)
 
 
 def test_a_click_changes_the_next_turn_and_can_be_taken_back(logged: tuple[Recommender, FeedbackLog]) -> None:
@@ -126,19 +137,41 @@ def test_a_click_changes_the_next_turn_and_can_be_taken_back(logged: tuple[Recom
     assert not shown & {disliked, first.items[1].item_id}
     assert [(o.kind, o.position) for o in log.outcomes(first.impression_id)] == [("disliked", 0), ("rated", 1)]
     recommender.forget(conversation, disliked)
-    assert [belief.item_id for belief in conversation.beliefs] == [first.items[1].item_id]
-    recommender.forget(conversation, "year_min")
-    assert conversation.constraints.year_min is None and conversation.constraints.year_max == 1999
+    state = recommender.state(conversation)
+    assert [recommender.catalogue[item].item_id for item in state.judgements] == [first.items[1].item_id]
+    renewed = recommender.drop(conversation, "year")
+    assert renewed is not None and renewed.items and renewed.slate_changed
+    assert bounds(recommender.state(conversation).conditions, "year") == (None, None)
+    with pytest.raises(KeyError, match="no condition 'year'"):
+        recommender.drop(conversation, "year")
+
+
+def test_more_like_this_gives_a_new_slate_at_once(logged: tuple[Recommender, FeedbackLog]) -> None:
+    recommender, log = logged
+    conversation = Conversation()
+    first = recommender.reply(conversation, "a thriller from the 90s")
+    assert recommender.react(conversation, first.items[0].item_id, "liked") is None
+    after = recommender.react(conversation, first.items[1].item_id, "more")
+    assert after is not None and after.impression_id in [own.id for own in log.impressions()]
+    assert not {item.item_id for item in first.items} & {item.item_id for item in after.items}
+    assert all("Thriller" in item.categories for item in after.items), "the conditions hold"
+
+
+def test_the_same_request_of_two_people_gives_nearly_the_same_list(logged: tuple[Recommender, FeedbackLog]) -> None:
+    recommender, _ = logged
+    lists = [[item.item_id for item in recommender.reply(Conversation(), "a thriller").items] for _ in range(6)]
+    shared = [len(set(lists[0]) & set(other)) for other in lists[1:]]
+    assert sum(shared) / len(shared) >= 4
 
 
 def test_a_hated_film_comes_back_when_it_is_taken_back(logged: tuple[Recommender, FeedbackLog]) -> None:
     recommender, _ = logged
     conversation = Conversation()
     recommender.reply(conversation, "I hated Titanic")
-    titanic = conversation.beliefs[0].item_id
-    assert recommender.catalogue.index(titanic) in conversation.constraints.excluded
-    recommender.forget(conversation, titanic)
-    assert not conversation.constraints.excluded and not conversation.beliefs
+    (titanic,) = recommender.state(conversation).judgements
+    assert titanic in recommender.state(conversation).left_out(recommender.catalogue)
+    recommender.forget(conversation, recommender.catalogue[titanic].item_id)
+    assert titanic not in recommender.state(conversation).left_out(recommender.catalogue)
 
 
 def test_undo_takes_the_last_exchange_back(logged: tuple[Recommender, FeedbackLog]) -> None:
@@ -162,9 +195,8 @@ def test_a_name_of_two_films_is_asked_back_and_the_choice_counts(logged: tuple[R
     assert not question.items and set(question.choices) == {"Sabrina (1954)", "Sabrina (1995)"}
     answer = recommender.reply(conversation, "Sabrina (1954)")
     assert len(answer.items) == 5
-    assert [(b.item_id, b.attitude) for b in conversation.beliefs] == [
-        (_item_id(recommender, "Sabrina (1954)"), "more")
-    ]
+    like = [recommender.catalogue[item].name for item in recommender.state(conversation).like]
+    assert like == ["Sabrina (1954)"]
 
 
 def test_several_people_do_not_see_each_other(logged: tuple[Recommender, FeedbackLog]) -> None:
@@ -172,33 +204,40 @@ def test_several_people_do_not_see_each_other(logged: tuple[Recommender, Feedbac
     mine, yours = Conversation(), Conversation()
     recommender.reply(mine, "I loved Alien, only horror please")
     answer = recommender.reply(yours, "what should I watch?")
-    assert not yours.beliefs and not yours.constraints
+    assert not recommender.state(yours).judgements and not recommender.state(yours).conditions
     assert any("Horror" not in item.categories for item in answer.items)
 
 
 def test_what_there_is_not_is_said_and_the_closest_shown(recommender: Recommender) -> None:
     answer = recommender.recommend(ask="a western musical from 1996 without comedy")
-    wish = Constraints((frozenset({"Western"}), frozenset({"Musical"})), frozenset({"Comedy"}), 1996, 1996)
+    wish = (
+        Condition("genre", "is", ("Western",)),
+        Condition("genre", "is", ("Musical",)),
+        Condition("genre", "is_not", ("Comedy",)),
+        Condition("year", "between", (1996, 1996)),
+    )
     assert not recommender.catalogue.mask(wish).any()
-    assert answer.reply.startswith("I know no westerns that are also musicals from 1996, without comedy that")
-    assert "the closest are five" in answer.reply and len(answer.items) == 5
-    assert set(answer.relaxed) <= {"genres", "year_min", "year_max"} and answer.relaxed
+    assert answer.unmet and all(words in answer.reply for words in answer.unmet) and answer.items
     assert all("Comedy" not in item.categories for item in answer.items)
-    assert answer.constraints["year_min"] == 1996, "the wish stands"
-    for item in answer.items:
-        assert item.year == 1996 or f"from {item.year}" not in item.reason, "that was not asked for"
+    assert {own["facet"] for own in answer.conditions} == {"genre", "year"}, "the wish stands"
+
+
+def test_what_the_catalogue_does_not_span_is_said_and_dropped(recommender: Recommender) -> None:
+    conversation = Conversation()
+    answer = recommender.reply(conversation, "something from 2023")
+    assert "1998" in answer.reply and answer.items and not answer.conditions
 
 
 def test_bad_requests_name_the_value_and_the_fix(recommender: Recommender) -> None:
     with pytest.raises(RequestError, match="no user '99999'"):
         recommender.recommend(user="99999")
-    with pytest.raises(RequestError, match="no film called 'Zzyzx Qwop'"):
+    with pytest.raises(RequestError, match="called 'Zzyzx Qwop'"):
         recommender.recommend(likes=["Zzyzx Qwop"])
     with pytest.raises(RequestError, match="Sabrina"):
         recommender.recommend(likes=["Sabrina"])
     with pytest.raises(RequestError, match="rating 9"):
         recommender.recommend(history=[{"item": "50", "rating": 9}])
-    with pytest.raises(RequestError, match="no item 'x'"):
+    with pytest.raises(RequestError, match="called 'x'"):
         recommender.recommend(history=[{"item": "x"}])
     with pytest.raises(RequestError, match="at least 1"):
         recommender.recommend(k=0)

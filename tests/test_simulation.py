@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 from agent.catalogue.catalogue import Catalogue
+from agent.dialogue.state import state_after
 from agent.recommender import Recommender
 from agent.records.answer import Answer, Recommendation
+from agent.records.conditions import bounds, wanted
 from agent.records.state import Event
-from agent.understanding.parser import understand
 from eval.conversation.simulated_user import Persona, SimulatedUser, personas
 from eval.conversation.simulation import Tally, converse, judge, summary
 
@@ -24,14 +25,14 @@ def catalogue(dataset: Dataset) -> Catalogue:
     return Catalogue(dataset)
 
 
-def _shown(catalogue: Catalogue, *items: int, relaxed: tuple[str, ...] = ()) -> Answer:
+def _shown(catalogue: Catalogue, *items: int, unmet: tuple[str, ...] = ()) -> Answer:
     own = tuple(
         Recommendation(
             catalogue[i].item_id, catalogue[i].title, catalogue[i].year, catalogue[i].categories, 0.1, 1.0, ""
         )
         for i in items
     )
-    return Answer("Here.", own, {}, "test", {}, 1.0, relaxed=relaxed)
+    return Answer("Here.", own, (), "test", {}, 1.0, unmet=unmet, slate_changed=True)
 
 
 def test_people_wish_for_what_they_liked_later(catalogue: Catalogue) -> None:
@@ -54,9 +55,9 @@ def test_what_people_open_with_is_understood(catalogue: Catalogue) -> None:
     people = [Persona("a", {marked: 5.0, 49: 5.0}, frozenset(), frozenset(), "Comedy", (1990, 1999))] * 40
     for number, persona in enumerate(people):
         message = SimulatedUser(persona, catalogue, np.random.default_rng(number)).opening()
-        told = understand(message, catalogue).constraints
-        assert told.genres == (frozenset({"Comedy"}),), message
-        assert (told.year_min, told.year_max) == (1990, 1999), message
+        told = state_after(message, catalogue).conditions
+        assert wanted(told, "genre") == (("Comedy",),), message
+        assert bounds(told, "year") == (1990, 1999), message
 
 
 def test_a_person_takes_what_they_liked_later_and_tells_what_they_know(catalogue: Catalogue) -> None:
@@ -75,9 +76,9 @@ def test_what_must_not_happen_is_counted_and_open_relaxation_is_none(catalogue: 
     tally = Tally("a")
     judge(_shown(catalogue, drama, comedy), persona, frozenset({drama}), catalogue, tally)
     assert (tally.violations, tally.repeated, tally.unknown) == (1, 1, 0)
-    judge(_shown(catalogue, comedy, relaxed=("genres",)), persona, frozenset(), catalogue, tally)
+    judge(_shown(catalogue, comedy, unmet=("drama",)), persona, frozenset(), catalogue, tally)
     assert tally.violations == 1
-    outside = Answer("", (Recommendation("nowhere", "X", None, (), 0.1, 1.0, ""),), {}, "test", {}, 1.0)
+    outside = Answer("", (Recommendation("nowhere", "X", None, (), 0.1, 1.0, ""),), (), "test", {}, 1.0)
     judge(outside, persona, frozenset(), catalogue, tally)
     assert tally.unknown == 1
 

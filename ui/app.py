@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection, MutableMapping, Sequence
+from html import escape
 from typing import Any
 
 import gradio as gr
@@ -72,7 +73,7 @@ def build_app(recommender: Recommender, log: FeedbackLog, authors: Collection[st
     ``authors`` are the accounts that see and use the tabs behind the chat; None where there are no accounts: everybody
     does.
     """
-    desk = Desk(log, recommender.catalogue)
+    desk = Desk(log)
     served = recommender.templates or ServedTemplates(TemplateStore(log))
     app = gr.Blocks(title=TITLE, analytics_enabled=False, fill_width=True)
     with app:
@@ -80,7 +81,8 @@ def build_app(recommender: Recommender, log: FeedbackLog, authors: Collection[st
         # that a restart of the server can still read what an earlier one stored.
         store = gr.BrowserState(None, storage_key="concierge", secret="concierge-browser-state")
         with gr.Row(elem_classes=["top-bar"]):
-            gr.HTML("<h1>Concierge</h1><p>Films for you, and why</p>", elem_classes=["brand"])
+            many = escape(recommender.catalogue.domain.nouns.many.capitalize())
+            gr.HTML(f"<h1>Concierge</h1><p>{many} for you, and why</p>", elem_classes=["brand"])
             toggle = gr.Button("Light / dark", size="sm", min_width=0, scale=0, elem_id="theme-toggle")
         toggle.click(fn=None, js=theme.TOGGLE)
         with gr.Tabs(elem_classes=["pages"]):

@@ -267,7 +267,7 @@ class Catalogue:
         allowed = np.ones(len(self.items), dtype=np.bool_)
         for condition in conditions:
             allowed &= self.meets(condition)
-        allowed[[*left_out, *getattr(conditions, "excluded", ()), *self.withdrawn]] = False
+        allowed[[*left_out, *self.withdrawn]] = False
         return allowed
 
     def withdraw(self, items: Iterable[int]) -> None:

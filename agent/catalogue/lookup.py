@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, cast, get_args
+from typing import Any, cast
 
 from agent.catalogue.catalogue import Catalogue
-from agent.records.conversation import Attitude, Conversation
+from agent.records.conversation import PRESSES, Conversation, Press, Replied
 from agent.records.impression import Outcome, Reaction
 from agent.records.state import Event
 
@@ -19,13 +19,15 @@ def find_item(title: str, catalogue: Catalogue) -> str:
     """The item id of a title (typing errors are fine), or of an id given as it is.
 
     Raises:
-        RequestError: no film, or several films, go by this title (the message lists them).
+        RequestError: no item, or several, go by this title (the message lists them).
     """
     if title in catalogue:
         return title
     links = catalogue.link(f"“{title}”")
     if not links:
-        raise RequestError(f"no film called {title!r} in {catalogue.name!r}: check the spelling, or add the year")
+        raise RequestError(
+            f"no {catalogue.domain.nouns.one} called {title!r} in {catalogue.name!r}: check the spelling"
+        )
     if len(links[0].options) > 1:
         names = ", ".join(catalogue[index].name for index in links[0].options)
         raise RequestError(f"{title!r} could be {names}: add the year")
@@ -60,15 +62,15 @@ def read_events(history: Iterable[Mapping[str, Any]], catalogue: Catalogue) -> l
     return events
 
 
-def attitude_of(kind: str) -> Attitude:
-    """A kind of reaction as an attitude.
+def press_of(kind: str) -> Press:
+    """A kind of press, checked.
 
     Raises:
-        RequestError: there is no such attitude.
+        RequestError: there is no such press.
     """
-    if kind not in get_args(Attitude):
-        raise RequestError(f"unknown attitude {kind!r}: use one of {', '.join(get_args(Attitude))}")
-    return cast(Attitude, kind)
+    if kind not in PRESSES:
+        raise RequestError(f"unknown reaction {kind!r}: use one of {', '.join(PRESSES)}")
+    return kind
 
 
 def outcome_of(
@@ -78,10 +80,10 @@ def outcome_of(
 
     Raises:
         RequestError: no such item.
-        ValueError: an unknown kind, or stars out of range.
+        ValueError: an unknown kind, or a grade out of range.
     """
     item_index(item_id, catalogue)
-    answers = (message.answer for message in reversed(conversation.messages) if message.answer)
+    answers = (event.answer for event in reversed(conversation.events) if isinstance(event, Replied))
     shown = next((a for a in answers if item_id in [item.item_id for item in a.items]), None)
     impression = shown.impression_id if shown else None
     return Outcome(

@@ -1,218 +1,56 @@
-"""Replies: one turn's answer, by what the message wants."""
+"""Handlers: one turn's answer, by the acts of the message. Only wants, judgements and controls change the slate."""
 
 from __future__ import annotations
 
+import re
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from functools import lru_cache
 
 import numpy as np
 
 from agent.catalogue.catalogue import Catalogue
-from agent.dialogue.about import about
-from agent.dialogue.clarifying import best_question
-from agent.dialogue.comparison import compare
-from agent.dialogue.dialogue_state import fresh_only, state_of
+from agent.catalogue.conditions import GivenUp, noun_phrase, phrase, plain_number, relax, span_words
+from agent.dialogue.clarifying import SURPRISE, best_question, offered
 from agent.dialogue.profile import profile
-from agent.dialogue.relaxation import GivenUp, relax
-from agent.dialogue.slate import choose
-from agent.explanation.counterfactual import Standing, why_not
-from agent.explanation.reasons import why
-from agent.generation.realizer import Facts, Voice
+from agent.dialogue.questions import (
+    abilities,
+    about,
+    compare,
+    described,
+    facet_answer,
+    newest,
+    opinion,
+    size,
+    tags,
+    why,
+    yours,
+)
+from agent.dialogue.slate import Choice, choose
+from agent.dialogue.state import DialogueState, policy_state
+from agent.explanation.counterfactual import ORDINALS, Change, why_not
+from agent.explanation.counterfactual import Turn as RankedTurn
+from agent.generation.realizer import Facts, Wording, number
 from agent.policy.distribution import Policy
+from agent.records.acts import Act, Ask, Command, Judge, NotUnderstood, Pleasantry, Want, act_name
 from agent.records.answer import Answer, Question, Recommendation
-from agent.records.constraints import Constraints
 from agent.records.conversation import Conversation
 from agent.records.impression import Impression
 from agent.records.state import Event, State
 from agent.store.logged_state import impression_of
-from agent.understanding.intents import Intent
-from agent.understanding.parser import Understanding
 from prompts import PromptError
 
+COUNT = 5
+"""So many items are shown where nothing else is said."""
 
-@dataclass(frozen=True, slots=True)
-class Turn:
-    """All that one answer is made from.
+MOST_OPTIONS = 4
+"""So many items of one name are offered as quick replies."""
 
-    ``told`` is what the latest message says (None: there was none) and is already taken into ``conversation``.
-    ``policy`` serves the turn; ``own`` is the same without an edited template, for states on which that fails.
-    ``past`` is the events of the data set's user, oldest first. With ``rng`` slates are drawn. ``start`` is when the
-    turn began and ``understood`` when the message was (``time.perf_counter``). ``asks`` allows a question back.
-    ``undone`` is the message that was just taken back, where that is what the latest one wanted.
-    """
-
-    catalogue: Catalogue
-    policy: Policy
-    own: Policy
-    conversation: Conversation
-    told: Understanding | None
-    past: Sequence[Event]
-    voice: Voice
-    k: int
-    rng: np.random.Generator | None
-    start: float
-    understood: float
-    asks: bool = False
-    undone: str | None = None
-
-
-Reply = tuple[Answer, Impression | None]
-"""An answer, and what the log keeps of its slate where it has one."""
-
-
-def respond(turn: Turn) -> Reply:
-    """Answer the latest message by its intent; a title that several films share is asked about first."""
-    told = turn.told
-    if told is None:
-        return recommend(turn)
-    if told.ambiguities:
-        return ask_which(turn)
-    unread = told.intent == "other" and not told.mentions and not told.constraints and not told.replaces
-    if unread and told.language != "en":
-        language = TONGUES.get(told.language, "another language")
-        return in_words(turn, [{"kind": "tongue", "language": language}], about="other")
-    return HANDLERS.get(told.intent, recommend)(turn)
-
-
-def recommend(turn: Turn) -> Reply:
-    """A slate, with the sentence that introduces it; with a question beside it where that pays."""
-    conversation, catalogue = turn.conversation, turn.catalogue
-    state = state_of(conversation, turn.past, catalogue)
-    named = state.seen | state.constraints.excluded | fresh_only(conversation, turn.told, catalogue)
-    left_out = catalogue.with_twins(named)
-    wanted = state.constraints
-    given_up: tuple[GivenUp, ...] = ()
-    if not catalogue.mask(wanted, left_out).any():
-        relaxed, given_up = relax(wanted, catalogue, left_out, turn.k)
-        state = replace(state, **relaxed.parts())
-    policy, words = turn.policy, turn.voice.explanation
-    try:
-        choice = choose(policy, catalogue, state, left_out, turn.k, turn.rng, words, wanted)
-    except PromptError:
-        policy = turn.own
-        choice = choose(policy, catalogue, state, left_out, turn.k, turn.rng, words, wanted)
-    if given_up and choice.items:
-        text = turn.voice.relaxed(len(choice.items), wanted, state.constraints)
-    else:
-        examples = [catalogue[index].title for index in state.like]
-        text = turn.voice.found(turn.k, len(choice.items), state, examples)
-    question: Question | None = None
-    replies: tuple[str, ...] = ()
-    if turn.asks and not given_up and len(choice.items) == turn.k:
-        asking = time.perf_counter()
-        shown = [catalogue.index(item.item_id) for item in choice.items]
-        best = best_question(conversation, state, choice.full, catalogue, shown, turn.k)
-        if best is not None:
-            question = Question(best.question.aspect, turn.voice.tell(**best.facts))
-            text, replies = f"{text} {question.text}", best.question.choices
-        choice.seconds["asking"] = time.perf_counter() - asking
-    timings = {"understanding": turn.understood - turn.start, **choice.seconds}
-    answer = answer_of(turn, text, choice.items, replies, timings, policy)
-    answer = replace(answer, question=question, relaxed=tuple(dict.fromkeys(own.field for own in given_up)))
-    chosen_by = answer if not given_up else replace(answer, constraints=_plain(state.constraints, catalogue))
-    drawn = turn.rng is not None
-    return answer, impression_of(conversation, state, left_out, choice.ranking, drawn, chosen_by, catalogue)
-
-
-def reject(turn: Turn) -> Reply:
-    """Not those: another slate."""
-    assert turn.told is not None
-    titles = [turn.catalogue[mention.item].title for mention in turn.told.mentions]
-    answer, impression = recommend(turn)
-    said = turn.voice.tell(kind="rejected", options=titles)
-    return replace(answer, reply=f"{said} {answer.reply}"), impression
-
-
-def ask_which(turn: Turn) -> Reply:
-    """Which of several films of one name is meant?"""
-    assert turn.told is not None
-    first = turn.told.ambiguities[0]
-    options = [turn.catalogue[index].name for index in first.options[:4]]
-    return answer_of(turn, turn.voice.which(first.text, options), choices=tuple(options), about="which"), None
-
-
-def small_talk(turn: Turn) -> Reply:
-    """A greeting, a thank-you, chit-chat, another subject or a fresh start, in words."""
-    assert turn.told is not None
-    return answer_of(turn, turn.voice.small_talk(turn.told.intent), about=turn.told.intent), None
-
-
-def about_items(turn: Turn) -> Reply:
-    """What the data says of the items that were asked about."""
-    items = _meant(turn)
-    if not items:
-        return in_words(turn, [{"kind": "nameless"}])
-    return in_words(turn, about(items, _message(turn), _state(turn), turn.catalogue))
-
-
-def comparison(turn: Turn) -> Reply:
-    """Two or more items side by side; fewer were named: those at the top of the slate."""
-    items = list(dict.fromkeys(mention.item for mention in turn.told.mentions)) if turn.told else []
-    shown = _shown(turn)
-    if len(items) < 2:
-        items = [*items, *(index for index in shown if index not in items)][:2]
-    if len(items) < 2:
-        return in_words(turn, [{"kind": "nameless"}])
-    return in_words(turn, compare(items, _state(turn), turn.policy, turn.catalogue))
-
-
-def grounds(turn: Turn) -> Reply:
-    """Why a film was shown; one that was not is answered as "why not?"."""
-    slate, shown = turn.conversation.slate, _shown(turn)
-    named = [mention.item for mention in turn.told.mentions] if turn.told else []
-    if slate is None and not named:
-        return in_words(turn, [{"kind": "no_slate"}])
-    if slate is None or (named and named[0] not in shown):
-        return counterfactual(turn)
-    places = [shown.index(index) for index in named if index in shown] or [0]
-    sentences = [facts for place in places[:2] for facts in why(place, slate, turn.catalogue)]
-    return in_words(turn, sentences)
-
-
-def counterfactual(turn: Turn) -> Reply:
-    """Why a film is not shown, and what would bring it there."""
-    named = [mention.item for mention in turn.told.mentions] if turn.told else []
-    if not named:
-        return in_words(turn, [{"kind": "nameless"}])
-    standing = Standing(turn.conversation, turn.past, turn.policy, turn.catalogue, turn.k)
-    sentences, change = why_not(named[0], standing)
-    return in_words(turn, sentences, (change.message,) if change else ())
-
-
-def taste(turn: Turn) -> Reply:
-    """What the agent makes of the user's taste."""
-    return in_words(turn, profile(_state(turn), turn.catalogue))
-
-
-def undo(turn: Turn) -> Reply:
-    """Says what was taken back; the slate from before stands again."""
-    if turn.undone is None:
-        return in_words(turn, [{"kind": "nothing_to_undo"}])
-    return in_words(turn, [{"kind": "undone", "said": turn.undone}])
-
-
-HANDLERS: Mapping[Intent, Callable[[Turn], Reply]] = {
-    "greeting": small_talk,
-    "thanks": small_talk,
-    "reset": small_talk,
-    "chat": small_talk,
-    "off_topic": small_talk,
-    "reject": reject,
-    "ask": about_items,
-    "compare": comparison,
-    "why": grounds,
-    "why_not": counterfactual,
-    "profile": taste,
-    "undo": undo,
-}
-"""What answers an intent; all others get a slate."""
-
-CHANGING = frozenset({"recommend", "which", "reset"})
+CHANGING = ("want", "judge", "which", "control")
 """What :attr:`agent.records.answer.Answer.about` says of exchanges that changed what is believed or shown."""
 
-TONGUES: Mapping[str, str] = {
+LANGUAGES: Mapping[str, str] = {
     "de": "German",
     "fr": "French",
     "es": "Spanish",
@@ -230,29 +68,387 @@ TONGUES: Mapping[str, str] = {
 """Languages by their ISO 639-1 codes."""
 
 
-def in_words(turn: Turn, sentences: Sequence[Facts], choices: tuple[str, ...] = (), about: str = "") -> Reply:
-    """An answer without films; the slate from before stands."""
-    intent = turn.told.intent if turn.told is not None else "other"
-    return answer_of(turn, turn.voice.all_of(sentences), choices=choices, about=about or intent), None
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """All that one answer is made from.
+
+    ``before`` and ``state`` are what the conversation comes to without and with the latest event. ``policy`` serves the
+    turn; ``plain`` is the same without an edited template, for states on which that fails. ``past`` is the events of
+    the data set's user, oldest first. With ``rng`` slates are drawn. ``start`` is when the turn began and
+    ``understood`` when the message was (``time.perf_counter``). ``asks`` allows a question back. ``undone`` is the
+    message that was just taken back, where that is what the latest one wanted (None: there was none).
+    """
+
+    catalogue: Catalogue
+    policy: Policy
+    plain: Policy
+    conversation: Conversation
+    before: DialogueState
+    state: DialogueState
+    past: Sequence[Event]
+    wording: Wording
+    k: int
+    rng: np.random.Generator | None
+    start: float
+    understood: float
+    asks: bool = False
+    undone: str | None = None
+
+    @property
+    def acts(self) -> tuple[Act, ...]:
+        """Those of the latest message."""
+        return self.state.acts
 
 
-def _meant(turn: Turn) -> list[int]:
-    """The items that the message names, else the first of the slate."""
-    named = [mention.item for mention in turn.told.mentions] if turn.told else []
-    return list(dict.fromkeys(named)) or _shown(turn)[:1]
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An answer, and what the log keeps of its slate where it has one."""
+
+    answer: Answer
+    impression: Impression | None = None
 
 
-def _shown(turn: Turn) -> list[int]:
-    slate = turn.conversation.slate
-    return [turn.catalogue.index(item.item_id) for item in slate.items] if slate else []
+def respond(turn: Turn) -> Reply:
+    """Answer the latest message: what it asks in words, what it wants with a slate."""
+    acts = turn.acts
+    if any(isinstance(act, Command) and act.kind == "undo" for act in acts):
+        return undo(turn)
+    sentences: list[Facts] = []
+    choices: tuple[str, ...] = ()
+    for act in acts:
+        if isinstance(act, Ask):
+            said, choices = answered(turn, act)
+            sentences += said
+    spoken = tuple(item for act in acts if isinstance(act, Ask) for item in act.items)
+    if wants_slate(turn):
+        reply = recommend(turn)
+        if sentences:
+            text = f"{turn.wording.all_of(sentences)} {reply.answer.reply}"
+            reply = replace(reply, answer=replace(reply.answer, reply=text))
+        return reply
+    if turn.state.which and turn.asks:
+        return ask_which(turn)
+    noted = judgements(turn)
+    if turn.state.unknown:
+        noted.append({"kind": "unknown", "titles": list(turn.state.unknown)})
+    if not sentences and not noted:
+        sentences, choices = _small_talk(turn)
+    elif noted and not sentences:
+        noted.append({"kind": "opener"})
+        choices = turn.catalogue.domain.starters[:3]
+    kinds = [act.kind if isinstance(act, Ask) else act_name(act) for act in acts]
+    cleared = any(isinstance(act, Command) and act.kind == "restart" for act in acts)
+    answer = answer_of(
+        turn,
+        turn.wording.all_of([*noted, *sentences]),
+        choices=choices,
+        about=next((kind for kind in kinds if kind in CHANGING), kinds[0] if kinds else "unclear"),
+        spoken=tuple(turn.catalogue[item].item_id for item in spoken),
+    )
+    missing = tuple(str(facts["missing"]) for facts in sentences if facts["kind"] == "missing")
+    return Reply(replace(answer, slate_changed=cleared, unmet=missing))
 
 
-def _state(turn: Turn) -> State:
-    return state_of(turn.conversation, turn.past, turn.catalogue)
+def wants_slate(turn: Turn) -> bool:
+    """Whether the latest event calls for another slate."""
+    for act in turn.acts:
+        match act:
+            case Want():
+                return True
+            case Command(kind="more" | "next"):
+                return True
+            case Judge(verdict="not_seen" | "interested"):
+                pass
+            case Judge():
+                if (
+                    turn.state.slate
+                    or turn.state.wished
+                    or (turn.state.judgements.get(act.item) is not None and (turn.state.judgements[act.item].liked))
+                ):
+                    return True
+            case _:
+                pass
+    return False
 
 
-def _message(turn: Turn) -> str:
-    return next((m.content for m in reversed(turn.conversation.messages) if m.role == "user"), "")
+def recommend(turn: Turn) -> Reply:
+    """A slate, with the sentences that introduce it; with a question beside it where that pays."""
+    catalogue, dialogue = turn.catalogue, turn.state
+    state = policy_state(dialogue, turn.past)
+    left_out = dialogue.left_out(catalogue) | state.seen
+    count = dialogue.count or turn.k
+    given_up: tuple[GivenUp, ...] = ()
+    if not catalogue.mask(state.conditions, {*left_out, *state.excluded}).any():
+        if dialogue.fresh:
+            words = {"kind": "none_left", "wish": noun_phrase(dialogue.conditions, catalogue)}
+            return Reply(answer_of(turn, turn.wording.all_of([*judgements(turn), words]), about="want"))
+        relaxed, given_up = relax(state.conditions, catalogue, {*left_out, *state.excluded}, count)
+        state = replace(state, conditions=relaxed)
+    policy, choice = _chosen(turn, state, left_out, count)
+    sentences = judgements(turn)
+    unmet: list[str] = list(dialogue.unknown)
+    if dialogue.unknown:
+        sentences.append({"kind": "unknown", "titles": list(dialogue.unknown)})
+    for beyond in dialogue.beyond:
+        facet = catalogue.facets[beyond.condition.facet]
+        value = span_words(beyond.condition.span, facet)
+        least, most = (plain_number(own, facet) for own in (beyond.least, beyond.most))
+        sentences.append({"kind": "beyond", "value": value, "least": least, "most": most})
+        unmet.append(value)
+    if given_up and choice.items:
+        sentences.append(_relaxed(turn, state, given_up, len(choice.items)))
+        unmet += [phrase(own.was, catalogue.facets[own.was.facet]) for own in given_up]
+    else:
+        sentences += _found(turn, state, choice, count)
+    undecided = [hint for hint in dialogue.hints if hint not in dialogue.said and not is_mood(hint, catalogue)]
+    if undecided and choice.items:
+        sentences.append({"kind": "undecided", "words": undecided})
+    unmet += undecided
+    question, choices = (None, ()) if given_up else _question(turn, choice, count)
+    text = turn.wording.all_of(sentences)
+    if turn.state.which and turn.asks:
+        question, choices = _which(turn)
+    if question is not None:
+        text = f"{text} {question.text}"
+    timings = {"understanding": turn.understood - turn.start, **choice.seconds}
+    about = next((act_name(act) for act in turn.acts if act_name(act) in CHANGING), "want")
+    answer = answer_of(turn, text, choice.items, choices, timings, policy, about)
+    answer = replace(answer, question=question, unmet=tuple(dict.fromkeys(unmet)), slate_changed=True)
+    drawn = turn.rng is not None
+    impression = (
+        impression_of(turn.conversation, state, left_out, choice.ranking, drawn, answer, catalogue)
+        if choice.items
+        else None
+    )
+    return Reply(answer, impression)
+
+
+def _chosen(turn: Turn, state: State, left_out: frozenset[int], count: int) -> tuple[Policy, Choice]:
+    exactly = turn.state.count is not None
+    words = turn.wording.explanation
+    try:
+        return turn.policy, choose(turn.policy, turn.catalogue, state, left_out, count, turn.rng, words, exactly)
+    except PromptError:
+        return turn.plain, choose(turn.plain, turn.catalogue, state, left_out, count, turn.rng, words, exactly)
+
+
+def _found(turn: Turn, state: State, choice: Choice, count: int) -> list[Facts]:
+    """What was found, how it follows from the wish, and where it is less than was asked for."""
+    catalogue, dialogue = turn.catalogue, turn.state
+    found = len(choice.items)
+    wish = noun_phrase(state.conditions, catalogue, found or 2)
+    if not found:
+        return [{"kind": "nothing", "wish": wish}]
+    again = bool(turn.before.slate) and any(isinstance(act, Want) and not act.opens_topic for act in turn.acts)
+    titles = {name: [catalogue[item].title for item in own] for name, own in (
+        ("examples", dialogue.like[-3:]), ("avoided", dialogue.unlike[-3:]))}  # fmt: skip
+    more = any(isinstance(act, Command) and act.kind in ("more", "next") for act in turn.acts)
+    changed = any(isinstance(act, Want) for act in turn.acts)
+    facts: Facts = {
+        "kind": "more" if more and not changed and found >= count else "found",
+        "asked": count if not choice.weak else found,
+        "found": found,
+        "number": number(found),
+        "wish": wish,
+        **titles,
+        "words": [hint for hint in dialogue.hints if is_mood(hint, catalogue) or hint in dialogue.said],
+        "specific": dialogue.wished,
+        "taste": bool(state.history),
+        "again": again,
+    }
+    sentences: list[Facts] = [facts]
+    if choice.weak:
+        sentences.append({"kind": "weak"})
+    preferred = tuple(own for own in state.conditions if own.strength == "prefer")
+    if found < count and not choice.weak and preferred:
+        words = noun_phrase(preferred, catalogue)
+        sentences.append({"kind": "fewer", "wish": words, "number": number(found)})
+    return sentences
+
+
+def _relaxed(turn: Turn, state: State, given_up: Sequence[GivenUp], found: int) -> Facts:
+    catalogue = turn.catalogue
+    return {
+        "kind": "relaxed",
+        "found": found,
+        "number": number(found),
+        "wish": noun_phrase(turn.state.conditions, catalogue),
+        "closest": noun_phrase(state.conditions, catalogue, found),
+        "given": [phrase(own.was, catalogue.facets[own.was.facet]) for own in given_up],
+        "taste": bool(state.seen),
+    }
+
+
+def _question(turn: Turn, choice: Choice, count: int) -> tuple[Question | None, tuple[str, ...]]:
+    if not turn.asks or len(choice.items) < count:
+        return None, ()
+    asked = {
+        message.answer.question.aspect
+        for message in turn.conversation.messages
+        if message.answer is not None and message.answer.question is not None
+    }
+    best = best_question(turn.state, choice.full, turn.catalogue, count, asked)
+    if best is None:
+        return None, ()
+    options = offered(best.question, turn.catalogue)
+    text = turn.wording.tell(kind="question", options=options)
+    choices = (*(option[0].upper() + option[1:] for option in options), SURPRISE)
+    return Question(best.question.facet, text, tuple(options), best.question.values), choices
+
+
+def _which(turn: Turn) -> tuple[Question, tuple[str, ...]]:
+    first = turn.state.which[0]
+    options = tuple(turn.catalogue[index].name for index in first.options[:MOST_OPTIONS])
+    text = turn.wording.tell(kind="which", title=first.words, options=list(options))
+    return Question("which", text, options), options
+
+
+def ask_which(turn: Turn) -> Reply:
+    """Which of several items of one name is meant?"""
+    question, options = _which(turn)
+    noted = turn.wording.all_of(judgements(turn))
+    text = f"{noted} {question.text}".strip()
+    return Reply(replace(answer_of(turn, text, choices=options, about="which"), question=question))
+
+
+def undo(turn: Turn) -> Reply:
+    """Says what was taken back; the slate from before stands again."""
+    if turn.undone is None:
+        return Reply(answer_of(turn, turn.wording.tell(kind="nothing_to_undo"), about="undo"))
+    text = turn.wording.tell(kind="undone", said=turn.undone)
+    before = turn.state.answer
+    answer = answer_of(turn, text, before.items if before is not None else (), about="undo")
+    impression = before.impression_id if before is not None else None
+    return Reply(replace(answer, slate_changed=True, impression_id=impression))
+
+
+def judgements(turn: Turn) -> list[Facts]:
+    """What the latest message said of single items, repeated in short, so that a misreading is seen."""
+    names: dict[str, list[str]] = {kind: [] for kind in ("liked", "disliked", "seen", "unseen", "refused")}
+    judged = {act.item for act in turn.acts if isinstance(act, Judge)}
+    for item in judged:
+        own = turn.state.judgements.get(item)
+        verdicts = {act.verdict for act in turn.acts if isinstance(act, Judge) and act.item == item}
+        kind = "unseen" if verdicts == {"not_seen"} else "refused" if "not_interested" in verdicts else "seen"
+        if own is not None and kind == "seen":
+            kind = "liked" if own.liked else "disliked" if own.disliked else "seen"
+        if verdicts != {"interested"}:
+            names[kind].append(turn.catalogue[item].title)
+    for act in turn.acts:
+        if isinstance(act, Want):
+            names["refused"] += [turn.catalogue[item].title for item in act.reject]
+    told = {kind: list(dict.fromkeys(titles)) for kind, titles in names.items() if titles}
+    return [{"kind": "noted", **told}] if told else []
+
+
+def answered(turn: Turn, ask: Ask) -> tuple[list[Facts], tuple[str, ...]]:
+    """What is said to a question, and quick replies."""
+    shown = not ask.items or ask.items[0] in turn.state.slate
+    if ask.items and (ask.kind == "why_not" or (ask.kind == "why" and not shown)):
+        facts, change = _why_not(turn, ask.items[0])
+        return facts, () if change is None else (change.message,)
+    return _answer(turn, ask), ()
+
+
+def _answer(turn: Turn, ask: Ask) -> list[Facts]:
+    catalogue, state = turn.catalogue, policy_state(turn.state, turn.past)
+    slate = list(turn.state.slate)
+    match ask.kind:
+        case "facet":
+            items = list(ask.items) or slate
+            if not items:
+                return [{"kind": "no_slate" if turn.state.turns else "nameless"}]
+            return facet_answer(ask.facet or "", items, catalogue)
+        case "about":
+            items = list(ask.items) or slate[:1]
+            if not items:
+                return [{"kind": "nameless"}]
+            if ask.facet is not None:
+                return facet_answer(ask.facet, items, catalogue)
+            return [facts for item in items[:2] for facts in _all_about(item, state, catalogue)]
+        case "compare":
+            items = list(dict.fromkeys([*ask.items, *slate]))[: max(2, len(ask.items))]
+            return compare(items, state, turn.policy, catalogue) if len(items) > 1 else [{"kind": "nameless"}]
+        case "why":
+            return _why(turn, ask)
+        case "why_not":
+            return [{"kind": "nameless"}]
+        case "person":
+            return profile(state, catalogue)
+        case "catalogue":
+            if ask.facet in ("newest", "oldest"):
+                return newest(catalogue, ask.facet == "oldest")
+            return [size(catalogue), *newest(catalogue)] if catalogue.newest_year else [size(catalogue)]
+        case "agent":
+            return [abilities(catalogue)]
+
+
+def _all_about(item: int, state: State, catalogue: Catalogue) -> list[Facts]:
+    said = about(item, catalogue)
+    if said[0]["kind"] == "about":
+        said += [*described(item, catalogue), *tags(item, catalogue)]
+    return [*said, *opinion(item, catalogue), *yours(item, state)]
+
+
+def _why(turn: Turn, ask: Ask) -> list[Facts]:
+    slate, answer = list(turn.state.slate), turn.state.answer
+    if answer is None:
+        return [{"kind": "no_slate"}]
+    places = [slate.index(item) for item in ask.items if item in slate] or [0]
+    return [facts for place in places[:2] for facts in why(place, answer, turn.catalogue)]
+
+
+def _why_not(turn: Turn, item: int) -> tuple[list[Facts], Change | None]:
+    catalogue, dialogue = turn.catalogue, turn.state
+    title = catalogue[item].title
+    if item not in dialogue.slate:
+        own = dialogue.judgements.get(item)
+        if item in dialogue.refused or (own is not None and own.opinion == "not_interested"):
+            return [{"kind": "known_item", "title": title, "attitude": "refused"}], None
+        if own is not None or any(event.item == item for event in turn.past):
+            attitude = "had" if own is None else "liked" if own.liked else "disliked" if own.disliked else "had"
+            return [{"kind": "known_item", "title": title, "attitude": attitude}], None
+        if item in dialogue.like or item in dialogue.unlike:
+            return [{"kind": "example", "title": title}], None
+    state = policy_state(dialogue, turn.past)
+    left_out = dialogue.left_out(catalogue) | state.seen
+    ranked = RankedTurn(
+        state, left_out, dialogue.slate[: len(ORDINALS)], turn.policy, catalogue, dialogue.count or turn.k
+    )
+    return why_not(item, ranked)
+
+
+def _small_talk(turn: Turn) -> tuple[list[Facts], tuple[str, ...]]:
+    """A pleasantry, a fresh start, or that nothing was understood; with starters as quick replies."""
+    starters = turn.catalogue.domain.starters[:4]
+    known = size(turn.catalogue)
+    for act in turn.acts:
+        match act:
+            case Command(kind="restart"):
+                return [{"kind": "restart"}, {"kind": "opener"}], starters
+            case Pleasantry(kind="greeting"):
+                first = turn.state.turns <= 1
+                facts: Facts = {**known, "kind": "greeting"}
+                return ([facts, {"kind": "opener"}], starters) if first else ([facts], ())
+            case Pleasantry(kind=kind):
+                return [{"kind": kind}], ()
+            case NotUnderstood(kind="language"):
+                return [{"kind": "language", "language": LANGUAGES.get(turn.state.language, "another language")}], ()
+            case NotUnderstood(kind=unclear):
+                return [{"kind": unclear, "options": list(starters[:1])}], starters
+            case _:
+                pass
+    return [{"kind": "nonsense", "options": list(starters[:1])}], starters
+
+
+def is_mood(hint: str, catalogue: Catalogue) -> bool:
+    """Whether a wish in words is a mood, which ranks by its meaning without more ado."""
+    return any(own.search(hint.casefold()) for own in _moods(catalogue.domain.moods))
+
+
+@lru_cache(maxsize=16)
+def _moods(words: tuple[str, ...]) -> tuple[re.Pattern[str], ...]:
+    return tuple(re.compile(rf"\b(?:{own})\b") for own in words)
 
 
 def answer_of(
@@ -262,23 +458,20 @@ def answer_of(
     choices: tuple[str, ...] = (),
     timings: Mapping[str, float] | None = None,
     policy: Policy | None = None,
-    about: str = "recommend",
+    about: str = "want",
+    spoken: tuple[str, ...] = (),
 ) -> Answer:
-    """The answer with what stands, what served and how long it took (``timings`` in seconds)."""
+    """The answer with what holds, what served and how long it took (``timings`` in seconds)."""
     policy = policy or turn.policy
     return Answer(
         reply=text,
         items=items,
-        constraints=_plain(turn.conversation.constraints, turn.catalogue),
+        conditions=tuple(own.to_json() for own in turn.state.conditions),
         policy=policy.version,
         template=policy.template,
         latency_ms=round(1000 * (time.perf_counter() - turn.start), 1),
         timings_ms={part: round(1000 * seconds, 1) for part, seconds in (timings or {}).items()},
-        choices=choices,
+        choices=tuple(choices),
         about=about,
+        spoken=spoken,
     )
-
-
-def _plain(wanted: Constraints, catalogue: Catalogue) -> dict[str, Any]:
-    """Constraints as plain data, items by their ids."""
-    return wanted.to_json() | {"excluded": [catalogue[index].item_id for index in sorted(wanted.excluded)]}

@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from agent.generation.phrases import films_of, percent, wish_in_words
-from agent.generation.realizer import Facts
+from agent.catalogue.conditions import noun_phrase
+from agent.generation.realizer import Facts, percent
 from agent.records.state import POSITIVE
 
 if TYPE_CHECKING:
@@ -19,50 +19,53 @@ if TYPE_CHECKING:
     from agent.records.state import State
 
 LEAST_LIKED = 4
-"""From so many liked films on shares are worth telling; of fewer the films themselves are named."""
+"""From so many liked items on shares are worth telling; of fewer the items themselves are named."""
 
 LEAST_SCORE = 1.0
-"""A genre is told from this distance to everybody's share on, in standard errors of the user's own."""
+"""A category is told from this distance to everybody's share on, in standard errors of the user's own."""
 
-MOST_GENRES = 2
-MOST_FILMS = 3
+MOST_CATEGORIES = 2
+MOST_ITEMS = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Leaning:
-    """How much of what a user likes is of one genre, against everybody: shares in [0, 1] and how far they differ.
+    """How much of what a user likes is of one category, against everybody: shares in [0, 1] and how far they differ.
 
-    ``score`` is the difference in standard errors of a share of as many films as the user likes.
+    ``score`` is the difference in standard errors of a share of as many items as the user likes.
     """
 
-    genre: str
+    category: str
     own: float
     everybody: float
     score: float
 
 
 def profile(state: State, catalogue: Catalogue) -> list[Facts]:
-    """What to say of a taste: genres above and below everybody's, films that show it, decades, the standing wish."""
+    """What to say of a taste: categories above and below everybody's, items that show it, decades, the wish."""
     liked = liked_items(state)
     sentences: list[Facts] = []
     if len(liked) >= LEAST_LIKED:
         found = leanings(liked, catalogue)
-        above = [own for own in found if own.score >= LEAST_SCORE][:MOST_GENRES]
+        above = [own for own in found if own.score >= LEAST_SCORE][:MOST_CATEGORIES]
         below = [own for own in reversed(found) if own.score <= -LEAST_SCORE and own.everybody >= 0.1][:1]
-        sentences += [_share("taste_genre", own) for own in above]
-        films = carrying(liked, [own.genre for own in above], state, catalogue)
-        sentences.append({"kind": "taste_films" if above else "taste_few", "films": films})
+        sentences += [_share("taste_category", own) for own in above]
+        titles = carrying(liked, [own.category for own in above], state, catalogue)
+        sentences.append({"kind": "taste_items" if above else "taste_few", "titles": titles})
         sentences += [_share("taste_less", own) for own in below]
         times = decades(liked, catalogue)
         if times:
             sentences.append({"kind": "taste_times", "times": [f"the {decade}s" for decade in times]})
     elif liked:
-        sentences.append({"kind": "taste_few", "films": [catalogue[item].title for item in liked]})
-    else:
+        sentences.append({"kind": "taste_few", "titles": [catalogue[item].title for item in liked]})
+    disliked = [event.item for event in state.history if event.rating is not None and event.rating < 3.0]
+    if disliked:
+        latest = list(dict.fromkeys(disliked))[-MOST_ITEMS:]
+        sentences.append({"kind": "disliked_items", "titles": [catalogue[item].title for item in latest]})
+    if not sentences:
         sentences.append({"kind": "taste_unknown"})
-    wanted = replace(state.constraints, excluded=frozenset(), unchecked=())
-    if wanted:
-        sentences.append({"kind": "taste_wish", "wish": wish_in_words(wanted, 2)})
+    if state.conditions:
+        sentences.append({"kind": "taste_wish", "wish": noun_phrase(state.conditions, catalogue)})
     return sentences
 
 
@@ -73,28 +76,28 @@ def liked_items(state: State) -> list[int]:
 
 
 def leanings(liked: Sequence[int], catalogue: Catalogue) -> list[Leaning]:
-    """Each genre's share among ``liked`` against its share among all likes of the data, the strongest leaning first."""
+    """Each category's share among ``liked`` against its share among all likes, the strongest leaning first."""
     own = catalogue.category_matrix[list(liked)].mean(axis=0)
     likes = catalogue.like_count
     everybody = likes @ catalogue.category_matrix / max(1, likes.sum())
     found = []
-    for column, genre in enumerate(catalogue.category_names):
+    for column, category in enumerate(catalogue.category_names):
         base = float(everybody[column])
         error = math.sqrt(max(base * (1 - base), 1e-9) / len(liked))
-        found.append(Leaning(genre, float(own[column]), base, (float(own[column]) - base) / error))
+        found.append(Leaning(category, float(own[column]), base, (float(own[column]) - base) / error))
     return sorted(found, key=lambda leaning: -leaning.score)
 
 
-def carrying(liked: Sequence[int], genres: Sequence[str], state: State, catalogue: Catalogue) -> list[str]:
-    """Titles of liked films that are of most of ``genres``, the best rated and latest first."""
-    stars = {event.item: event.rating or 0.0 for event in state.history}
+def carrying(liked: Sequence[int], categorys: Sequence[str], state: State, catalogue: Catalogue) -> list[str]:
+    """Titles of liked items that are of most of ``categorys``, the best rated and latest first."""
+    grades = {event.item: event.rating or 0.0 for event in state.history}
 
     def key(place: int) -> tuple[int, float, int]:
         item = liked[place]
-        return -len(set(genres) & set(catalogue[item].categories)), -stars.get(item, 5.0), -place
+        return -len(set(categorys) & set(catalogue[item].categories)), -grades.get(item, 5.0), -place
 
     order = sorted(range(len(liked)), key=key)
-    return [catalogue[liked[place]].title for place in order[:MOST_FILMS]]
+    return [catalogue[liked[place]].title for place in order[:MOST_ITEMS]]
 
 
 def decades(liked: Sequence[int], catalogue: Catalogue) -> list[int]:
@@ -113,7 +116,7 @@ def decades(liked: Sequence[int], catalogue: Catalogue) -> list[int]:
 def _share(kind: str, leaning: Leaning) -> Facts:
     return {
         "kind": kind,
-        "genre": films_of(leaning.genre),
+        "value": leaning.category.lower(),
         "share": percent(leaning.own),
         "rest": percent(leaning.everybody),
     }

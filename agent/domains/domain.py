@@ -156,6 +156,8 @@ class Domain(_Strict):
     off_topic: tuple[str, ...] = ()
     starters: tuple[str, ...] = ()
     phrasebook: str | None = None
+    links: Mapping[str, str] = Field(default_factory=dict)
+    """Column that identifies items elsewhere -> the address there, with ``{value}`` for the item's id."""
     folder: Path = Path()
 
     @cached_property

@@ -1,89 +1,62 @@
-"""Counterfactual: why a film is not among those shown, and the smallest change that would bring it there.
+"""Counterfactual: why an item is not among those shown, and the smallest change that would bring it there.
 
-A change is a message that the user could send. It is tried out: understood and taken into a copy of the conversation
-as the real turn does, and ranked again. Only a change that puts the film into the slate is told.
+A change is tried out on the state that the real turn ranked, and told only where it puts the item into the slate.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from copy import deepcopy
-from dataclasses import dataclass
-from itertools import pairwise
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from agent.dialogue.dialogue_state import absorb, fresh_only, state_of
-from agent.generation.phrases import GENRE_NOUNS, a_kind, listed, number_words, ordinal, percent, wish_in_words
-from agent.generation.realizer import Facts
-from agent.records.constraints import Constraints
-from agent.records.conversation import Message
+from agent.catalogue.conditions import item_value, noun_phrase, phrase
+from agent.records.conditions import Condition
 from agent.records.state import Event, State
-from agent.understanding.parser import understand
 
 if TYPE_CHECKING:
     from agent.catalogue.catalogue import Catalogue
     from agent.policy.distribution import Policy
-    from agent.records.conversation import Conversation
 
-NEAR_FILMS = 5
-"""So many of the films most like the wanted one are tried as a like."""
+NEAR_ITEMS = 5
+"""So many of the items most like the wanted one are tried as a like."""
 
-MOST_WISHES = 8
-"""So many ways to ask for it are tried, from the shortest on."""
+ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
 
-MORE = "Show me more"
-"""What a person says who wants other films of the same kind."""
+Facts = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A verified change: ``kind`` is more, drop, like or ask; ``message`` puts the film at ``place`` (from 0)."""
+    """A verified change: ``kind`` is more, drop, like or ask; with ``said`` the item comes to ``place`` (from 0).
+
+    ``message`` is what the person could send for it.
+    """
 
     kind: str
-    message: str
     said: str
     place: int
+    message: str
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
-    """Where a conversation stands for the policy: the state, and what a plain "more" would leave out."""
+class Turn:
+    """What the real turn ranked: the state, what it left out, what it showed, and of how many items a slate is."""
 
-    conversation: Conversation
-    past: Sequence[Event]
+    state: State
+    left_out: frozenset[int]
+    shown: tuple[int, ...]
     policy: Policy
     catalogue: Catalogue
     k: int
 
-    @property
-    def state(self) -> State:
-        """What the policy ranks for."""
-        return state_of(self.conversation, self.past, self.catalogue)
-
-    @property
-    def shown(self) -> list[int]:
-        """The slate that stands, as catalogue indices."""
-        slate = self.conversation.slate
-        return [self.catalogue.index(item.item_id) for item in slate.items] if slate else []
-
-    def after(self, message: str, shown: Sequence[int] | None = None) -> tuple[State, frozenset[int]]:
-        """The state after ``message``, and the catalogue indices that its turn would leave out.
-
-        ``shown`` is what stood on the page (None: the slate of the conversation).
-        """
-        other = deepcopy(self.conversation)
-        shown = self.shown if shown is None else shown
-        told = understand(message, self.catalogue, other.constraints, shown)
-        other.messages.append(Message("user", message))
-        absorb(other, message, told, self.catalogue)
-        state = state_of(other, self.past, self.catalogue)
-        return state, state.seen | fresh_only(other, told, self.catalogue)
-
     def places(self, item: int, variants: Sequence[tuple[State, frozenset[int]]]) -> list[int | None]:
         """The item's place (from 0) in each variant's ranking; None where the variant leaves it out."""
-        allowed = [np.flatnonzero(self.catalogue.mask(state.constraints, left_out=out)) for state, out in variants]
+        allowed = [
+            np.flatnonzero(self.catalogue.mask(state.conditions, left_out={*out, *state.excluded}))
+            for state, out in variants
+        ]
         tried = [place for place, items in enumerate(allowed) if item in items]
         found: list[int | None] = [None] * len(variants)
         if tried:
@@ -95,154 +68,118 @@ class Standing:
         return found
 
 
-def why_not(item: int, standing: Standing) -> tuple[list[Facts], Change | None]:
-    """What keeps ``item`` from the slate, and the smallest change that would put it there (None: none was found)."""
-    catalogue, state = standing.catalogue, standing.state
+def why_not(item: int, turn: Turn) -> tuple[list[Facts], Change | None]:
+    """What keeps ``item`` from the slate, and the smallest change that would put it there (None: none was found).
+
+    What the person said of the item itself is not looked at here.
+    """
+    catalogue, state = turn.catalogue, turn.state
     title = catalogue[item].title
-    slate = standing.conversation.slate
-    shown = [own.item_id for own in slate.items] if slate else []
-    if catalogue[item].item_id in shown:
-        place = shown.index(catalogue[item].item_id)
-        return [{"kind": "is_shown", "title": title, "ordinal": ordinal(place)}], None
-    known = _known(item, standing)
-    if known is not None:
-        return [{**known, "title": title}], None
-    sentences = obstacles(item, state.constraints, catalogue)
+    if item in turn.shown:
+        return [{"kind": "is_shown", "title": title, "ordinal": ORDINALS[turn.shown.index(item)]}], None
+    sentences = obstacles(item, state.conditions, catalogue)
     if not sentences:
-        allowed = np.flatnonzero(catalogue.mask(state.constraints, left_out=state.seen))
-        ranking = standing.policy.rank(state, allowed)
-        own = int(np.flatnonzero(ranking.candidates == item)[0])
-        rank = int(np.count_nonzero(ranking.logits > ranking.logits[own])) + 1
-        if rank <= standing.k and catalogue[item].item_id in standing.conversation.shown:
+        (place,) = turn.places(item, [(state, turn.left_out - {item})])
+        total = int(np.count_nonzero(catalogue.mask(state.conditions, left_out=turn.left_out - {item})))
+        if item in turn.left_out:
             sentences.append({"kind": "just_shown", "title": title})
-        else:
-            share, total = percent(float(ranking.probabilities[own])), f"{len(allowed):,}"
-            sentences.append({"kind": "rank", "title": title, "rank": rank, "total": total, "share": share})
-    change = smallest_change(item, standing)
+        elif place is not None:
+            sentences.append({"kind": "rank", "title": title, "rank": place + 1, "total": f"{total:,}"})
+    change = smallest_change(item, turn)
     if change is None:
         return [*sentences, {"kind": "no_change"}], None
-    told = {"kind": "change", "change": change.kind, "said": change.said, "ordinal": ordinal(change.place)}
+    told = {"kind": "change", "change": change.kind, "said": change.said, "ordinal": ORDINALS[change.place]}
     return [*sentences, told], change
 
 
-def smallest_change(item: int, standing: Standing) -> Change | None:
+def smallest_change(item: int, turn: Turn) -> Change | None:
     """The first change, from the smallest kind to the largest, after which ``item`` is in the slate."""
-    for stage in (_ask_more, _drop_one, _like_one, _ask_for_it):
-        tried = list(stage(item, standing))
-        places = standing.places(item, [standing.after(message) for _, message, _ in tried])
-        good = [(place, order) for order, place in enumerate(places) if place is not None and place < standing.k]
-        if good:
+    for stage in (_more, _drop, _like, _ask):
+        tried = list(stage(item, turn))
+        places = turn.places(item, [(state, out) for _, _, state, out, _ in tried])
+        for (kind, said, _, _, message), place in zip(tried, places, strict=True):
             # Of one kind, the first that was proposed is the most natural one.
-            place, order = min(good, key=lambda pair: pair[1])
-            kind, message, said = tried[order]
-            return Change(kind, message, said, place)
+            if place is not None and place < min(turn.k, len(ORDINALS)):
+                return Change(kind, said, place, message)
     return None
 
 
-def _ask_more(item: int, standing: Standing) -> Iterator[tuple[str, str, str]]:
-    yield "more", MORE, MORE
+Tried = tuple[str, str, State, frozenset[int], str]
 
 
-def _drop_one(item: int, standing: Standing) -> Iterator[tuple[str, str, str]]:
-    wanted, catalogue = standing.state.constraints, standing.catalogue
-    genres = set(catalogue[item].categories)
-    for genre in sorted(wanted.without_genres & genres):
-        word = GENRE_NOUNS[genre][1] if genre in GENRE_NOUNS else genre
-        message = f"{word[0].upper()}{word[1:]} are fine"
-        yield "drop", message, message
-    messages = []
-    if any(not group & genres for group in wanted.genres):
-        messages.append("Any genre")
-    if wanted.year_min is not None or wanted.year_max is not None or wanted.without_years:
-        messages.append("Any year")
-    if wanted.rating_min is not None:
-        messages.append("Any rating")
-    if wanted.viewers_min is not None or wanted.viewers_max is not None:
-        messages.append("Well known or not, no matter")
-    for message in messages:
-        yield "drop", message, message
+def _more(item: int, turn: Turn) -> Iterator[Tried]:
+    yield "more", "", turn.state, turn.left_out | set(turn.shown), "Show me more"
 
 
-def _like_one(item: int, standing: Standing) -> Iterator[tuple[str, str, str]]:
-    catalogue = standing.catalogue
+def _drop(item: int, turn: Turn) -> Iterator[Tried]:
+    catalogue, state = turn.catalogue, turn.state
+    unmet = [own for own in state.conditions if not catalogue.meets(own)[item]]
+    for condition in unmet:
+        kept = tuple(own for own in state.conditions if own != condition)
+        words = phrase(condition, catalogue.facets[condition.facet])
+        label = catalogue.facets[condition.facet].label
+        yield "drop", f"“{words}”", replace(state, conditions=kept), turn.left_out, f"Any {label}"
+    if len(unmet) > 1:
+        kept = tuple(own for own in state.conditions if own not in unmet)
+        words = " and ".join(f"“{phrase(own, catalogue.facets[own.facet])}”" for own in unmet)
+        labels = " and ".join(dict.fromkeys(f"any {catalogue.facets[own.facet].label}" for own in unmet))
+        yield "drop", words, replace(state, conditions=kept), turn.left_out, labels.capitalize()
+
+
+def _like(item: int, turn: Turn) -> Iterator[Tried]:
+    catalogue, state = turn.catalogue, turn.state
+    if not catalogue.mask(state.conditions)[item]:
+        return
     alone = State((Event(item, 5.0),), goal="like")
-    ranking = standing.policy.rank(alone, np.setdiff1d(np.arange(len(catalogue)), list(standing.state.seen | {item})))
+    others = np.setdiff1d(np.arange(len(catalogue)), list(turn.left_out | state.seen | {item}))
+    ranking = turn.policy.rank(alone, others)
     order = np.argsort(-ranking.evidence, kind="stable")
     own = set(catalogue[item].categories)
-    near = [int(index) for index in ranking.candidates[order] if own & set(catalogue[int(index)].categories)]
-    for index in near[:NEAR_FILMS]:
-        film = catalogue[index]
-        yield "like", f"I liked {film.name}", film.title
+    near = [int(index) for index in ranking.candidates[order] if own & set(catalogue[int(index)].categories) or not own]
+    for index in near[:NEAR_ITEMS]:
+        liked = replace(state, history=(*state.history, Event(index, 5.0)))
+        if liked.spoken is not None:
+            liked = replace(liked, spoken=replace(liked.spoken, named=(*liked.spoken.named, (index, 1.0))))
+        yield "like", catalogue[index].title, liked, turn.left_out | {index}, f"I liked {catalogue[index].name}"
 
 
-def _ask_for_it(item: int, standing: Standing) -> Iterator[tuple[str, str, str]]:
-    film, catalogue = standing.catalogue[item], standing.catalogue
-    rarity = {
-        genre: int(catalogue.category_matrix[:, column].sum()) for column, genre in enumerate(catalogue.category_names)
-    }
-    genres = sorted(film.categories, key=lambda genre: rarity[genre])
-    decade = None if film.year is None else film.year // 10 * 10
-    time = "" if decade is None else f" from the {decade % 100}s" if 1930 <= decade < 2000 else f" from the {decade}s"
-    exact = "" if film.year is None else f" from {film.year}"
-    kinds = [a_kind(genre) for genre in genres]
-    wishes = [*kinds, *(f"{kind}{time}" for kind in kinds)]
-    wishes += [f"{one} that is also {other}{time}" for one, other in pairwise(kinds)]
-    wishes += [f"{kind}{exact}" for kind in kinds]
-    if not kinds and time:
-        wishes = [f"a film{time}", f"a film{exact}"]
-    for wish in list(dict.fromkeys(wishes))[:MOST_WISHES]:
-        message = wish[0].upper() + wish[1:]
-        yield "ask", f"{message} instead" if standing.state.constraints else message, wish
+def _ask(item: int, turn: Turn) -> Iterator[Tried]:
+    catalogue, state = turn.catalogue, turn.state
+    wishes: list[tuple[Condition, ...]] = []
+    primary, year = catalogue.primary, catalogue.year_facet
+    names = catalogue[item].categories
+    kinds: list[tuple[Condition, ...]] = []
+    if primary is not None:
+        rarest = sorted(names, key=lambda name: int(primary.counts[primary.place[name]]))
+        kinds = [(Condition(primary.facet.name, "is", (name,)),) for name in rarest]
+    wishes += kinds
+    if year is not None and catalogue[item].year is not None:
+        decade = int(catalogue[item].year or 0) // 10 * 10
+        time = Condition(year, "between", (decade, decade + 9))
+        wishes += [(*kind, time) for kind in kinds] or [(time,)]
+    for name, facet in catalogue.facets.items():
+        value = catalogue[item].attributes.get(name)
+        if facet.kind == "person" and isinstance(value, tuple):
+            wishes.append((Condition(name, "is", value[:1]),))
+    for wish in wishes:
+        asked = replace(state, conditions=wish, hints=(), like=(), unlike=())
+        words = noun_phrase(wish, catalogue)
+        yield "ask", words, asked, turn.left_out, words[0].upper() + words[1:]
 
 
-def obstacles(item: int, wanted: Constraints, catalogue: Catalogue) -> list[Facts]:
-    """The standing conditions that ``item`` does not meet, one sentence each, with what it is instead."""
-    film = catalogue[item]
-    kinds = listed([a_kind(genre) for genre in film.categories]) or "of no known genre"
-    year = f"from {film.year}" if film.year is not None else "of no known year"
-    viewers = int(catalogue.rating_count[item])
-    stars = f"rated {number_words(round(float(catalogue.mean_rating[item]), 1))} stars" if viewers else "not rated"
-    seen_by = f"rated by {viewers:,} viewers"
-    own_tags = [tag for tag, items in catalogue.items_by("tag").items() if item in items]
-    parts: list[tuple[Constraints, str, str]] = []
-    for group in wanted.genres:
-        parts.append((Constraints(genres=(group,)), kinds, ""))
-    for genre in sorted(wanted.without_genres):
-        parts.append((Constraints(without_genres=frozenset({genre})), a_kind(genre), f"no {_plural(genre)}"))
-    if wanted.year_min is not None or wanted.year_max is not None:
-        parts.append((Constraints(year_min=wanted.year_min, year_max=wanted.year_max), year, ""))
-    for span in wanted.without_years:
-        parts.append((Constraints(without_years=(span,)), year, ""))
-    if wanted.rating_min is not None:
-        parts.append((Constraints(rating_min=wanted.rating_min), stars, ""))
-    if wanted.viewers_min is not None or wanted.viewers_max is not None:
-        parts.append((Constraints(viewers_min=wanted.viewers_min, viewers_max=wanted.viewers_max), seen_by, ""))
-    for tag in wanted.tags:
-        parts.append((Constraints(tags=(tag,)), f"not tagged “{tag}”", ""))
-    for tag in sorted(wanted.without_tags & set(own_tags)):
-        parts.append((Constraints(without_tags=frozenset({tag})), f"tagged “{tag}”", ""))
-    return [
-        {"kind": "excluded", "title": film.title, "fact": fact, "condition": condition or wish_in_words(one, 2)}
-        for one, fact, condition in parts
-        if not catalogue.mask(one)[item]
-    ]
-
-
-def _known(item: int, standing: Standing) -> Facts | None:
-    """What the user already said or did about ``item``."""
-    item_id = standing.catalogue[item].item_id
-    belief = next((own for own in standing.conversation.beliefs if own.item_id == item_id), None)
-    if belief is not None:
-        if belief.attitude in ("more", "less"):
-            return {"kind": "named"}
-        attitude = belief.attitude
-        return {"kind": "seen", "attitude": attitude if attitude in ("liked", "disliked") else "seen"}
-    if any(event.item == item for event in standing.past):
-        return {"kind": "seen", "attitude": "seen"}
-    if item in standing.conversation.constraints.excluded:
-        return {"kind": "seen", "attitude": "refused"}
-    return None
-
-
-def _plural(genre: str) -> str:
-    return wish_in_words(Constraints(genres=(frozenset({genre}),)), 2)
+def obstacles(item: int, conditions: Sequence[Condition], catalogue: Catalogue) -> list[Facts]:
+    """The conditions that ``item`` does not meet, one sentence each, with what it is instead."""
+    found: list[Facts] = []
+    for condition in conditions:
+        if catalogue.meets(condition)[item]:
+            continue
+        facet = catalogue.facets[condition.facet]
+        value = item_value(item, facet, catalogue)
+        words = phrase(condition, facet)
+        fact = (
+            f"is {value}"
+            if value and (facet.primary or facet.name in ("rating", "popularity"))
+            else (f"has the {facet.label} {value}" if value else f"has no {facet.label} that I know")
+        )
+        found.append({"kind": "excluded", "title": catalogue[item].title, "value": fact, "condition": words})
+    return found

@@ -1,59 +1,193 @@
-"""Grounds: why a film that is shown was chosen, at more length than on its card."""
+"""Reasons: the sentence on each card, from its facts, and a check of every fact that a sentence states."""
 
 from __future__ import annotations
 
-import math
-from typing import TYPE_CHECKING
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
-from agent.dialogue.about import opinion
-from agent.generation.phrases import a_kind, ordinal, percent
-from agent.generation.realizer import Facts
-from agent.records.state import POSITIVE
+import prompts
+from agent.catalogue.conditions import had_by, item_value, phrase, plain_number, value_name
+from agent.explanation.attribution import carried_by_liking
+from agent.records.answer import Evidence
+from agent.records.conditions import Condition
+from agent.text import flat
+from prompts import PromptError
+from prompts.escaping import neutralise
 
 if TYPE_CHECKING:
-    from agent.catalogue.catalogue import Catalogue
-    from agent.records.answer import Answer, Evidence
+    from agent.catalogue.catalogue import Catalogue, Item
+    from prompts import Template
 
-LEAST_EFFECT = 0.1
-"""A change of the log-probability from which on a fact is worth a sentence (a tenth)."""
+VARIANTS = 5
+"""So many wordings the template has for each fact."""
+
+DETAILS = 2
+"""So many further facts of an item (people, length) are named on its card."""
+
+PEOPLE = 2
+"""So many names of one facet are named on a card."""
 
 
-def why(place: int, slate: Answer, catalogue: Catalogue) -> list[Facts]:
-    """What to say of the film at ``place`` (from 0) of a slate: its rank, what carried it, how it meets the wish.
+def say(template: Template, facts: Mapping[str, Any]) -> str:
+    """One paragraph: the template filled with those of the facts that it declares.
 
     Raises:
-        IndexError: the slate has no such place.
+        PromptError: the template fails.
     """
-    item = slate.items[place]
-    index = catalogue.index(item.item_id)
-    sentences: list[Facts] = [
-        {"kind": "place", "title": item.title, "ordinal": ordinal(place), "share": percent(item.score)}
-    ]
-    weighty = [fact for fact in item.evidence if abs(fact.weight) >= LEAST_EFFECT]
-    sentences += [_weight(fact, catalogue) for fact in sorted(weighty, key=lambda fact: -abs(fact.weight))[:3]]
-    asked = [a_kind(str(fact.value)) for fact in item.evidence if fact.kind == "genre"]
-    years = [fact.value for fact in item.evidence if fact.kind == "year" and isinstance(fact.value, int)]
-    if asked or years:
-        sentences.append({"kind": "asked_for", "kinds": asked, "year": years[0] if years else 0})
-    if len(sentences) == 1 or not weighty:
-        sentences.append(opinion(index, catalogue))
-    return sentences
+    given = {name: value for name, value in facts.items() if name in template.header.inputs}
+    return " ".join(template.render(**given).messages[-1]["content"].split())
 
 
-def factor(weight: float) -> str:
-    """A change of log-probability as "so many times likelier": ``1.3``, from 10 on in whole numbers."""
-    times = math.exp(min(abs(weight), 6.9))
-    return f"{times:.0f}" if times >= 10 else f"{times:.1f}" if times >= 1.1 else f"{times:.2f}"
+def reasons(
+    items: Sequence[Item],
+    facts: Sequence[Sequence[Evidence]],
+    catalogue: Catalogue,
+    edited: Template | None = None,
+) -> list[str]:
+    """One sentence or two for each item of a slate, no two in the same words.
+
+    Where an ``edited`` template fails or the check finds a flaw, the product's wording is taken.
+    """
+    found: list[str] = []
+    shapes: set[str] = set()
+    for place, (item, own) in enumerate(zip(items, facts, strict=True)):
+        sentence = ""
+        for variant in range(place, place + VARIANTS):
+            sentence = reason(item, own, catalogue, edited, variant)
+            if _shape(sentence, item) not in shapes:
+                break
+        shapes.add(_shape(sentence, item))
+        found.append(sentence)
+    return found
 
 
-def _weight(fact: Evidence, catalogue: Catalogue) -> Facts:
-    title = catalogue[catalogue.index(fact.item_id)].title if fact.item_id else ""
-    liked = isinstance(fact.value, int | float) and fact.value >= POSITIVE
-    attitude = {"like": "named", "match": "words"}.get(fact.kind, "liked" if liked else "watched")
+def reason(
+    item: Item, facts: Sequence[Evidence], catalogue: Catalogue, edited: Template | None = None, variant: int = 0
+) -> str:
+    """One or two sentences that state ``facts`` in the words of a template; ``variant`` chooses among wordings."""
+    inputs = inputs_of(item, facts, catalogue) | {"variant": variant}
+    for template in (edited, prompts.load("explanation")):
+        if template is None:
+            continue
+        try:
+            sentences = say(template, inputs)
+        except PromptError:
+            continue
+        if sentences and not flaws(sentences, item, facts, catalogue):
+            return sentences
+    return plain_reason(item, catalogue)
+
+
+def plain_reason(item: Item, catalogue: Catalogue) -> str:
+    """What can be said of any item: its kinds and year."""
+    kind = ", ".join(item.categories)
+    if kind and item.year:
+        return f"{kind}, {item.year}."
+    return f"{kind}." if kind else f"From {item.year}." if item.year else f"One of my {catalogue.domain.nouns.many}."
+
+
+def flaws(text: str, item: Item, facts: Sequence[Evidence], catalogue: Catalogue) -> list[str]:
+    """Every statement of ``text`` that the evidence does not bear out; empty when it may be shown.
+
+    Checked are quoted titles and words (“…”), capitalised words inside a sentence, numbers, and names of categories.
+    """
+    found = []
+    quotable = {catalogue[catalogue.index(fact.item_id)].title for fact in facts if fact.item_id} | {item.title}
+    quotable |= {str(fact.value) for fact in facts if isinstance(fact.value, str)}
+    quotable |= {neutralise(words) for words in quotable}
+    found += [f"quote “{quote}”" for quote in re.findall(r"“([^”]*)”", text) if quote not in quotable]
+    rest = re.sub(r"“[^”]*”", "“”", text)
+    told = " ".join(_told(item, facts, catalogue))
+    numbers = set(re.findall(r"\d+(?:[.,]\d+)*", told))
+    found += [f"number {own}" for own in re.findall(r"\d+(?:[.,]\d+)*", rest) if own not in numbers]
+    stated, allowed = flat(rest), flat(told)
+    for name in catalogue.category_names:
+        pattern = re.compile(rf"(?<![\w-]){re.escape(flat(name))}s?(?![\w-])")
+        if pattern.search(stated) and not pattern.search(allowed):
+            found.append(f"category {name}")
+    known = set(re.findall(r"\w+", allowed))
+    for match in re.finditer(r"(?<=[\w,;“”] )[A-Z]\w+", rest):
+        if flat(match.group()) not in known:
+            found.append(f"name {match.group()}")
+    return found
+
+
+def inputs_of(item: Item, facts: Sequence[Evidence], catalogue: Catalogue) -> dict[str, Any]:
+    """The facts as the inputs of an explanation template."""
+
+    def titles(chosen: Sequence[Evidence]) -> list[str]:
+        return [catalogue[catalogue.index(str(fact.item_id))].title for fact in chosen]
+
+    def number(kind: str) -> float | int:
+        return next((fact.value for fact in facts if fact.kind == kind and isinstance(fact.value, float | int)), 0)
+
+    liked, had = carried_by_liking(facts)
+    if liked and had and had[0].weight > liked[0].weight:
+        liked = []  # what carried it most was not liked: then that is what is said
+    met = [fact for fact in facts if fact.kind == "condition"]
+    count, mean = int(number("raters")), float(number("rating"))
+    domain = catalogue.domain
     return {
-        "kind": "weight",
-        "attitude": attitude,
-        "because": [title] if title else [],
-        "factor": factor(fact.weight),
-        "less": fact.weight < 0,
+        "named": titles([fact for fact in facts if fact.kind == "like"])[:2],
+        "loved": titles(liked)[:2],
+        "had": titles(had)[:1] if not liked else [],
+        "asked": [words for fact in met if (words := _met_words(fact, catalogue))],
+        "match": [str(fact.value) for fact in facts if fact.kind == "hint"][:1],
+        "kinds": [value_name(name, catalogue.primary.facet) for name in item.categories[:3]]
+        if catalogue.primary
+        else [],
+        "details": list(_details(item, met, catalogue))[:DETAILS],
+        "rating": plain_number(mean) if mean else "",
+        "raters": had_by(count, catalogue).partition(" by ")[2] if count else "",
+        "one": domain.nouns.one,
+        "past": domain.verbs.past,
     }
+
+
+def _met_words(fact: Evidence, catalogue: Catalogue) -> str:
+    """A condition that is met, in words that follow a noun; nothing for the primary category, which is among kinds."""
+    facet = catalogue.facets.get(fact.facet or "")
+    if facet is None or facet.primary or fact.value is None:
+        return ""
+    if isinstance(fact.value, str):
+        return phrase(Condition(facet.name, "is", (fact.value,)), facet)
+    return phrase(Condition(facet.name, "between", (float(fact.value), float(fact.value))), facet)
+
+
+def _details(item: Item, met: Sequence[Evidence], catalogue: Catalogue) -> Iterator[str]:
+    """Further facts of an item, in words that follow a noun: who made it, how long it is."""
+    told = {fact.facet for fact in met}
+    for name, facet in catalogue.facets.items():
+        value = item.attributes.get(name)
+        if value is None or name in told or facet.primary or facet.kind in ("text", "number"):
+            continue
+        if facet.kind == "person" and isinstance(value, tuple):
+            yield facet.phrase.format(value=_and(value[:PEOPLE]))
+        elif facet.kind == "money" and not isinstance(value, tuple):
+            yield facet.phrase.format(value=item_value(item.index, facet, catalogue))
+
+
+def _and(names: Sequence[str]) -> str:
+    return " and ".join(names)
+
+
+def _told(item: Item, facts: Sequence[Evidence], catalogue: Catalogue) -> Iterator[str]:
+    """All that may be said of the item without quotes."""
+    yield item.name
+    for name, facet in catalogue.facets.items():
+        if facet.kind != "text":
+            value = item.attributes.get(name)
+            yield from map(str, value) if isinstance(value, tuple) else (item_value(item.index, facet, catalogue),)
+    for fact in facts:
+        if fact.value is not None and fact.kind != "hint":
+            yield f"{fact.value:,}" if isinstance(fact.value, int) else str(fact.value)
+            yield str(fact.value)
+            if isinstance(fact.value, float):
+                yield plain_number(fact.value)
+    yield catalogue.domain.people.many
+
+
+def _shape(sentence: str, item: Item) -> str:
+    """A sentence without its numbers: two cards that differ in nothing else read alike."""
+    return re.sub(r"\d+(?:[.,]\d+)*", "0", sentence.replace(item.title, ""))

@@ -1,49 +1,63 @@
-"""Voice: what the chat says, in the words of the templates of roles reply and explanation.
+"""Surface realisation: from facts to sentences, in the words of the templates of role reply and of the domain.
 
 A sentence of an edited template that fails, or states something that the facts do not bear out, is replaced by the
-product's own wording.
+product's wording. Other languages have a file of phrases each, for the sentences that frame a slate.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
-from functools import cached_property
+from functools import cache, cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import yaml
+
 import prompts
-from agent.domains.films.lexicon import genre_patterns
-from agent.generation.phrases import NUMBERS, is_open, number, wish_in_words
+from agent.explanation.reasons import say
 from agent.text import flat
 from prompts import PromptError, Template
 from prompts.escaping import neutralise
 
 if TYPE_CHECKING:
     from agent.catalogue.catalogue import Catalogue
-    from agent.records.constraints import Constraints
-    from agent.records.state import State
     from agent.store.template_serving import ServedTemplates
-
-
-def say(template: Template, facts: Mapping[str, Any]) -> str:
-    """One paragraph: the template filled with those of the facts that it declares.
-
-    Raises:
-        PromptError: the template fails.
-    """
-    given = {name: value for name, value in facts.items() if name in template.header.inputs}
-    return " ".join(template.render(**given).messages[-1]["content"].split())
-
 
 Facts = dict[str, Any]
 """What one sentence or two may state, as the inputs of a template of role reply; ``kind`` says what is said."""
 
+NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 
-class Voice:
-    """The words of one conversation: of the templates that serve it, else of the product's own.
+LANGUAGES = Path(__file__).parent / "languages"
+"""Phrases of replies in other languages, one YAML file a language: kind of sentence -> wordings."""
 
-    ``turn`` counts from 0: openings change with it.
+QUOTED = frozenset(
+    [
+        "title",
+        "other",
+        "options",
+        "examples",
+        "avoided",
+        "because",
+        "titles",
+        "words",
+        "said",
+        "liked",
+        "disliked",
+        "seen",
+        "unseen",
+        "refused",
+        "given",
+    ]
+)
+"""Facts that are titles, or a person's words: they may be repeated, and prove nothing else."""
+
+
+class Wording:
+    """The words of one conversation: of the templates that serve it, else of the product's.
+
+    ``turn`` counts from 0: wordings change with it. ``language`` is the person's (ISO 639-1).
     """
 
     def __init__(
@@ -52,9 +66,11 @@ class Voice:
         served: ServedTemplates | None = None,
         conversation_id: str = "",
         turn: int = 0,
+        language: str = "en",
     ) -> None:
         self.catalogue = catalogue
         self.turn = turn
+        self.language = language
         self._served = served
         self._conversation_id = conversation_id
 
@@ -71,59 +87,28 @@ class Voice:
     def _edited(self, role: str) -> Template | None:
         return None if self._served is None else self._served.template(role, self._conversation_id)
 
-    def found(self, asked: int, found: int, state: State, examples: Sequence[str]) -> str:
-        """What was found of ``asked`` films, under which conditions, and which wish could not be checked."""
-        wanted = state.constraints
-        return self.tell(
-            kind="found",
-            variant=self.turn,
-            asked=asked,
-            found=found,
-            number=number(found),
-            wish=wish_in_words(wanted, found if found else 2),
-            examples=list(examples),
-            specific=bool(replace(wanted, excluded=frozenset()) or examples),
-            words=bool(state.request) and not is_open(state.request),
-            taste=bool(state.history),
-            unchecked=list(wanted.unchecked),
-        )
-
-    def relaxed(self, found: int, wanted: Constraints, relaxed: Constraints) -> str:
-        """Says that nothing meets ``wanted``, and what the ``found`` films meet instead."""
-        return self.tell(
-            kind="relaxed",
-            found=found,
-            number=number(found),
-            wish=wish_in_words(wanted, 2),
-            closest=wish_in_words(relaxed, found),
-            unchecked=list(wanted.unchecked),
-        )
-
-    def which(self, text: str, options: Sequence[str]) -> str:
-        """Asks which of several films of one name is meant."""
-        return self.tell(kind="which", title=text, options=list(options))
-
-    def taken(self, text: str, name: str) -> str:
-        """Says which of several films of one name was taken, where nobody can be asked."""
-        return self.tell(kind="taken", title=text, options=[name])
-
-    def small_talk(self, kind: str) -> str:
-        """An answer to greeting, thanks, reset, chat or off_topic; to a hello it says what can be asked for here."""
-        known = self.catalogue
-        return self.tell(
-            kind=kind, count=f"{len(known):,}", oldest=known.oldest_year or 0, newest=known.newest_year or 0
-        )
-
     def all_of(self, sentences: Sequence[Facts]) -> str:
-        """One paragraph of several sentences, each worded and checked by itself."""
-        return " ".join(self.tell(**facts) for facts in sentences)
+        """One paragraph of several sentences, each worded and checked by itself, none of them twice."""
+        texts = (self.tell(**facts) for facts in sentences)
+        return " ".join(dict.fromkeys(text for text in texts if text))
 
     def tell(self, **facts: Any) -> str:
         """A sentence or two that state ``facts``."""
-        edited = self._edited("reply")
-        if edited is not None:
+        domain = self.catalogue.domain
+        facts = {
+            "one": domain.nouns.one,
+            "many": domain.nouns.many,
+            "base": domain.verbs.base,
+            "done": domain.verbs.done,
+            "variant": self.turn,
+            **facts,
+        }
+        foreign = in_language(self.language, facts)
+        if foreign is not None:
+            return foreign
+        if self.reply is not None:
             try:
-                text = say(edited, facts)
+                text = say(self.reply, facts)
             except PromptError:
                 text = ""
             if text and not reply_flaws(text, facts, self.catalogue):
@@ -131,45 +116,78 @@ class Voice:
         return say(prompts.load("reply"), facts)
 
 
-def reply_flaws(text: str, facts: Facts, catalogue: Catalogue) -> list[str]:
+def number(count: int) -> str:
+    """Small numbers as words, others as digits."""
+    return NUMBERS[count] if count < len(NUMBERS) else str(count)
+
+
+def percent(share: float) -> str:
+    """A share in [0, 1] as per cent."""
+    return "<1%" if 0 < share < 0.005 else f"{100 * share:.0f}%"
+
+
+def in_language(language: str, facts: Mapping[str, Any]) -> str | None:
+    """The sentence in another language; None where there is none for it."""
+    if language == "en":
+        return None
+    wordings = _phrases(language).get(str(facts["kind"]))
+    if not wordings:
+        return None
+    chosen = wordings[int(facts["variant"]) % len(wordings)]
+    try:
+        return chosen.format(**{key: _joined(value) for key, value in facts.items()})
+    except KeyError:
+        return None
+
+
+@cache
+def _phrases(language: str) -> Mapping[str, tuple[str, ...]]:
+    path = LANGUAGES / f"{language}.yaml"
+    if not re.fullmatch(r"[a-z]{2}", language) or not path.is_file():
+        return {}
+    data = yaml.safe_load(path.read_text(encoding="utf-8"))
+    return {kind: tuple(own) for kind, own in data.items()}
+
+
+def _joined(value: Any) -> str:
+    if isinstance(value, list | tuple):
+        return ", ".join(f"“{own}”" for own in value)
+    return str(value)
+
+
+def reply_flaws(text: str, facts: Mapping[str, Any], catalogue: Catalogue) -> list[str]:
     """Every statement of a reply that its facts do not bear out; empty when it may be said.
 
-    Checked are quoted titles (“…”), numbers in digits and in words, kinds of films, and capitalised words inside a
+    Checked are quotes (“…”), numbers in digits and in words, names of categories, and capitalised words inside a
     sentence: each must stand in one of the facts.
     """
-    names = NAMES - {"options"} if facts.get("kind") == "question" else NAMES
+    names = QUOTED - {"options"} if facts.get("kind") == "question" else QUOTED
     titles = [neutralise(words) for key in names for words in _texts(facts.get(key, ""))]
     plain = [
         neutralise(words) for key, value in facts.items() if key not in {"kind", *names} for words in _texts(value)
     ]
     given, told = [*titles, *plain], "\n".join(plain)
     quotes = set(re.findall(r"“([^”]*)”", text))
-    found = [f"title “{quote}”" for quote in sorted(quotes) if quote not in given and f"“{quote}”" not in told]
+    found = [f"quote “{quote}”" for quote in sorted(quotes) if quote not in given and f"“{quote}”" not in told]
     rest = text
     for words in sorted(set(titles), key=len, reverse=True):
         rest = rest.replace(f"“{words}”", "“”") if len(words) < 4 else rest.replace(words, "“”")
     rest = re.sub(r"“[^”]*”", "“”", rest)
     digits = r"\d+(?:[.,]\d+)*"
     known = set(re.findall(digits, told))
-    found += [f"number {number}" for number in re.findall(digits, rest) if number not in known]
+    found += [f"number {own}" for own in re.findall(digits, rest) if own not in known]
     stated, asked = flat(rest), flat(told)
     spelled, allowed = set(re.findall(r"[a-z]+", stated)), set(re.findall(r"[a-z]+", asked))
     # "one" is also a pronoun, "no" a refusal.
     found += [f"number {word}" for word in NUMBERS[2:] if word in spelled - allowed]
-    for pattern, genres, _ in genre_patterns(catalogue.category_names):
+    for name in catalogue.category_names:
+        pattern = re.compile(rf"(?<![\w-]){re.escape(flat(name))}s?(?![\w-])")
         if pattern.search(stated) and not pattern.search(asked):
-            found.append(f"genre {', '.join(sorted(genres))}")
+            found.append(f"category {name}")
     for match in re.finditer(r"(?<=[\w,;:“”] )[A-Z]\w+", rest):
-        if match.group().lower() not in allowed | OWN_NAMES:
+        if match.group().lower() not in allowed | {"concierge", "english"}:
             found.append(f"name {match.group()}")
     return found
-
-
-NAMES = frozenset({"title", "other", "options", "examples", "because", "films", "unchecked", "said"})
-"""Facts that are titles, or a person's own words: they may be repeated, and prove nothing else."""
-
-OWN_NAMES = frozenset({"concierge", "english"})
-"""Names that any sentence may hold."""
 
 
 def _texts(value: Any) -> Iterator[str]:

@@ -10,25 +10,28 @@ from typing import Any
 class Evidence:
     """One fact that carried a choice.
 
-    ``kind`` is ``history`` (one of the user's own items, ``value`` its rating), ``like`` (an example named in the
-    request), ``genre`` / ``year`` (a part of the request that the item meets, ``value`` says which), ``rating``
-    (mean stars of its viewers), ``viewers`` (how many rated it), ``popularity`` or ``match`` (the LM's reading of the
-    request). ``weight`` is the change of the item's log-probability when the fact is left out, or 0 where nothing is
-    left out.
+    ``kind`` is ``history`` (one of the person's items, ``value`` its grade), ``like`` (an example named in the
+    request), ``condition`` (a condition that the item meets: ``facet``, and its value there), ``hint`` (a wish in
+    words, ``value``), ``rating`` (mean grade), ``raters`` (how many had it) or ``attribute`` (what else is known:
+    ``facet`` and ``value``). ``weight`` is the change of the item's log-probability when the fact is left out, or 0
+    where nothing is left out.
     """
 
     kind: str
     weight: float
     item_id: str | None = None
     value: str | float | int | None = None
+    facet: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Recommendation:
-    """One film of the slate.
+    """One item of the slate.
 
-    ``score`` is the policy's probability over the candidates; ``propensity`` the probability with which this item
-    came to this place given those above it (1 for a greedy choice).
+    ``attributes`` are what the catalogue knows of it, by facet: names as a list, numbers as they are. ``raters`` is how
+    many people had it. ``score`` is the policy's probability over the candidates, ``strength`` the same against the top
+    of the slate, in (0, 1], never rising down the list; ``propensity`` the probability with which this item came to
+    this place given those above it (1 for a greedy choice).
     """
 
     item_id: str
@@ -39,38 +42,54 @@ class Recommendation:
     propensity: float
     reason: str
     evidence: tuple[Evidence, ...] = ()
+    attributes: dict[str, Any] = field(default_factory=dict)
+    raters: int = 0
+    strength: float = 1.0
+
+    @property
+    def name(self) -> str:
+        """Title and year: ``Alien (1979)``."""
+        return self.title if self.year is None else f"{self.title} ({self.year})"
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What the agent asked back: about ``aspect`` (genre, time or known), in the words of ``text``."""
+    """What the agent asked back: about ``aspect`` (a facet, or ``which``, ``known``), with the answers it offered.
+
+    ``values`` are the values of the facet behind the options, as the catalogue writes them.
+    """
 
     aspect: str
     text: str
+    options: tuple[str, ...] = ()
+    values: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
     """One turn's answer; ``to_json`` is the documented shape of ``concierge recommend --json``.
 
-    ``template`` holds name, version and hash of the state template; ``timings_ms`` says where ``latency_ms`` went.
-    ``choices`` are quick replies: each can be sent as the next message. ``question`` is asked beside the films, its
-    text is the end of ``reply``. ``about`` is the intent that was answered (``recommend`` for every slate).
-    ``relaxed`` names the conditions (fields of ``constraints``) that the films do not meet, since none does; the reply
-    says so. ``impression_id`` is set when it was logged.
+    ``conditions`` are those that hold afterwards, as plain data (:meth:`agent.records.conditions.Condition.to_json`).
+    ``slate_changed`` says that ``items`` stand now in the place of what stood before; otherwise the slate is as it was
+    and ``items`` is empty. ``unmet`` holds wishes that this answer could not decide or gave up, in words. ``template``
+    holds name, version and hash of the state template; ``timings_ms`` says where ``latency_ms`` went. ``choices`` are
+    quick replies: each can be sent as the next message. ``about`` names the act that was answered. ``spoken`` holds the
+    ids of the items that the reply is about. ``impression_id`` is set when it was logged.
     """
 
     reply: str
     items: tuple[Recommendation, ...]
-    constraints: dict[str, Any]
+    conditions: tuple[dict[str, Any], ...]
     policy: str
     template: dict[str, Any]
     latency_ms: float
     timings_ms: dict[str, float] = field(default_factory=dict)
     choices: tuple[str, ...] = ()
     question: Question | None = None
-    about: str = "recommend"
-    relaxed: tuple[str, ...] = ()
+    about: str = "want"
+    unmet: tuple[str, ...] = ()
+    slate_changed: bool = False
+    spoken: tuple[str, ...] = ()
     impression_id: str | None = None
 
     def to_json(self) -> dict[str, Any]:
@@ -90,6 +109,9 @@ class Answer:
             )
             for item in data["items"]
         )
-        question = Question(**data["question"]) if data.get("question") else None
-        sequences = {name: tuple(data.get(name, ())) for name in ("choices", "relaxed")}
+        question = None
+        if data.get("question"):
+            asked = data["question"]
+            question = Question(**{**asked, "options": tuple(asked["options"]), "values": tuple(asked["values"])})
+        sequences = {name: tuple(data.get(name, ())) for name in ("choices", "unmet", "spoken", "conditions")}
         return cls(**{**data, **sequences, "items": items, "question": question})

@@ -1,31 +1,94 @@
-"""Conversation: one person's chat as plain data, as it is shown, stored and reloaded."""
+"""Conversation: one person's chat as the events that made it, as it is stored, folded and shown."""
 
 from __future__ import annotations
 
 import uuid
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
+from agent.records.acts import Act, Ask, Judge, Want, WhichItem, act_from_json, act_to_json
 from agent.records.answer import Answer
-from agent.records.constraints import Constraints
+from agent.records.conditions import Condition, Conditions
 
-Attitude = Literal["liked", "disliked", "seen", "rated", "more", "less"]
+Press = Literal["liked", "disliked", "seen", "rated", "more", "less", "clicked", "removed"]
+PRESSES: tuple[Press, ...] = ("liked", "disliked", "seen", "rated", "more", "less", "clicked", "removed")
 
 
-@dataclass(slots=True)
-class Belief:
-    """What the agent believes about the user and one item: attitude, and stars where given (1 to 5)."""
+@dataclass(frozen=True, slots=True)
+class Said:
+    """The person's message, with the acts that it was read as.
+
+    ``spoken`` are the catalogue indices that it speaks of. ``ids`` gives the item ids of all indices in it: a catalogue
+    that was imported again may number its items otherwise.
+    """
+
+    text: str
+    acts: tuple[Act, ...] = ()
+    language: str = "en"
+    spoken: tuple[int, ...] = ()
+    ids: Mapping[int, str] = field(default_factory=dict)
+    corrects: bool = False
+    unknown: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Replied:
+    """The agent's answer, with the slate and the question that it held."""
+
+    answer: Answer
+
+
+@dataclass(frozen=True, slots=True)
+class Pressed:
+    """A button of a card, or of the panel; ``value`` is the grade of ``rated``, ``removed`` takes back what was said.
+
+    ``turn`` is the number of the person's messages before it.
+    """
 
     item_id: str
-    attitude: Attitude
-    rating: float | None = None
-    source: Literal["message", "card", "panel"] = "message"
+    kind: Press
+    value: float | None = None
     turn: int = 0
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """A condition or a wish in words was taken back in the panel: by the key of its chip, or a facet's name."""
+
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A message of a conversation that was held elsewhere, by the other side; ``named`` are item ids."""
+
+    text: str
+    named: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """Conditions that a program or a form set, and nobody said; they outlive topics."""
+
+    conditions: Conditions
+
+
+Event = Said | Replied | Pressed | Dropped | Told | Given
+_KINDS: dict[str, type] = {
+    "said": Said,
+    "replied": Replied,
+    "pressed": Pressed,
+    "dropped": Dropped,
+    "told": Told,
+    "given": Given,
+}
+_NAMES = {kind: name for name, kind in _KINDS.items()}
+
+
+@dataclass(frozen=True, slots=True)
 class Message:
-    """One message: the user's text, or the agent's answer (``content`` is then its reply)."""
+    """One message of the transcript: the person's text, or the agent's answer (``content`` is then its reply)."""
 
     role: Literal["user", "assistant"]
     content: str
@@ -34,70 +97,147 @@ class Message:
 
 @dataclass(slots=True)
 class Conversation:
-    """One chat. ``user`` is the id of a user of the data set whose past is shown to the policy, if one was picked.
+    """One chat. ``user`` is the id of a user of the data set whose past counts, if one was picked.
 
-    ``spoken`` are the item ids of the films that the user's latest message about single films named, and ``heard`` is
-    the intent of the latest message: what "it" and "I meant the other one" stand for. ``named`` maps the item ids of
-    the films that either side named as a matter of taste to their weights, in the order of the latest mention; ``said``
-    holds the latest messages of that kind.
+    All that is believed, asked for and shown follows from ``events`` (:func:`agent.dialogue.state.fold`).
     """
 
     id: str = field(default_factory=lambda: uuid.uuid4().hex)
     user: str | None = None
-    messages: list[Message] = field(default_factory=list)
-    beliefs: list[Belief] = field(default_factory=list)
-    constraints: Constraints = field(default_factory=Constraints)
-    request: str = ""
-    shown: list[str] = field(default_factory=list)
-    spoken: list[str] = field(default_factory=list)
-    heard: str = ""
-    named: dict[str, float] = field(default_factory=dict)
-    said: list[str] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
+
+    @property
+    def messages(self) -> list[Message]:
+        """The transcript."""
+        return list(self._messages())
+
+    def _messages(self) -> Iterator[Message]:
+        for event in self.events:
+            match event:
+                case Said():
+                    yield Message("user", event.text)
+                case Told():
+                    yield Message("assistant", event.text)
+                case Replied():
+                    yield Message("assistant", event.answer.reply, event.answer)
+                case _:
+                    pass
 
     @property
     def turn(self) -> int:
-        """How many messages the user has sent."""
-        return sum(message.role == "user" for message in self.messages)
+        """How many messages the person has sent."""
+        return sum(isinstance(event, Said) for event in self.events)
 
     @property
     def slate(self) -> Answer | None:
-        """The answer whose films stand: the latest that has some, unless a later one found none or began anew."""
-        for message in reversed(self.messages):
-            answer = message.answer
-            if answer is not None and (answer.items or answer.about in ("recommend", "reset")):
-                return answer if answer.items else None
+        """The answer whose items stand: the latest that changed the slate; None where it holds none."""
+        for event in reversed(self.events):
+            if isinstance(event, Replied) and event.answer.slate_changed:
+                return event.answer if event.answer.items else None
         return None
 
     @property
+    def shown(self) -> list[str]:
+        """Ids of all items that were shown, in order."""
+        return [item.item_id for event in self.events if isinstance(event, Replied) for item in event.answer.items]
+
+    @property
     def title(self) -> str:
-        """A short name for lists: the first thing the user said."""
-        first = next((m.content for m in self.messages if m.role == "user"), "New chat")
+        """A short name for lists: the first thing the person said."""
+        first = next((event.text for event in self.events if isinstance(event, Said)), "New chat")
         return first if len(first) <= 48 else first[:47].rstrip() + "…"
 
     def to_json(self) -> dict[str, Any]:
         """Plain data for the store."""
-        data = asdict(self)
-        data["constraints"] = self.constraints.to_json()
-        return data
+        return {"id": self.id, "user": self.user, "events": [_event_to_json(event) for event in self.events]}
 
     @classmethod
-    def from_json(cls, data: dict[str, Any]) -> Conversation:
-        """The inverse of :meth:`to_json`."""
-        messages = [
-            Message(m["role"], m["content"], Answer.from_json(m["answer"]) if m["answer"] else None)
-            for m in data["messages"]
-        ]
-        beliefs = [Belief(**b) for b in data["beliefs"]]
-        return cls(
-            data["id"],
-            data["user"],
-            messages,
-            beliefs,
-            Constraints.from_json(data["constraints"]),
-            data["request"],
-            list(data["shown"]),
-            list(data.get("spoken", ())),
-            str(data.get("heard", "")),
-            dict(data.get("named", {})),
-            list(data.get("said", ())),
-        )
+    def from_json(cls, data: Mapping[str, Any]) -> Conversation:
+        """The inverse of :meth:`to_json`.
+
+        Raises:
+            ValueError: an event is of an unknown kind.
+        """
+        return cls(data["id"], data["user"], [_event_from_json(event) for event in data["events"]])
+
+
+def undone(events: list[Event], answered: tuple[str, ...] | None = None) -> tuple[list[Event], str | None]:
+    """The events without the last exchange, and its message; presses and removals after it stay.
+
+    Args:
+        events: oldest first.
+        answered: what :attr:`agent.records.answer.Answer.about` says of exchanges that are taken back; those that only
+            asked something, after them, go as well. None: the last exchange, whatever it was.
+    """
+    said = [place for place, event in enumerate(events) if isinstance(event, Said)]
+    for start in reversed(said):
+        after = events[start + 1 :]
+        answer = next((event.answer for event in after if isinstance(event, Replied)), None)
+        if answered is None or answer is None or answer.about in answered:
+            kept = [event for event in after if isinstance(event, Pressed | Dropped)]
+            message = events[start]
+            assert isinstance(message, Said)
+            return [*events[:start], *kept], message.text
+    return list(events), None
+
+
+def items_of(act: Act) -> tuple[int, ...]:
+    """The catalogue indices in an act."""
+    match act:
+        case Want():
+            return (*act.like, *act.unlike, *act.reject)
+        case Judge():
+            return (act.item,)
+        case Ask():
+            return act.items
+        case WhichItem():
+            return (*act.options, *(items_of(act.said) if act.said is not None else ()))
+        case _:
+            return ()
+
+
+def with_items(act: Act, places: Mapping[int, int]) -> Act | None:
+    """The act with other catalogue indices (old -> new); without those that are gone, None where nothing is left."""
+
+    def moved(items: tuple[int, ...]) -> tuple[int, ...]:
+        return tuple(places[item] for item in items if item in places)
+
+    match act:
+        case Want():
+            return replace(act, like=moved(act.like), unlike=moved(act.unlike), reject=moved(act.reject))
+        case Judge():
+            return replace(act, item=places[act.item]) if act.item in places else None
+        case Ask():
+            return replace(act, items=moved(act.items))
+        case WhichItem():
+            said = None if act.said is None else with_items(act.said, places)
+            assert said is None or isinstance(said, Want | Judge | Ask)
+            return replace(act, options=moved(act.options), said=said)
+        case _:
+            return act
+
+
+def _event_to_json(event: Event) -> dict[str, Any]:
+    data = asdict(event)
+    if isinstance(event, Said):
+        data["acts"] = [act_to_json(act) for act in event.acts]
+        data["ids"] = {str(index): item_id for index, item_id in event.ids.items()}
+    if isinstance(event, Given):
+        data["conditions"] = [own.to_json() for own in event.conditions]
+    return {"event": _NAMES[type(event)], **data}
+
+
+def _event_from_json(data: Mapping[str, Any]) -> Event:
+    kind = _KINDS.get(data.get("event", ""))
+    if kind is None:
+        raise ValueError(f"unknown event {data.get('event')!r}: use one of {', '.join(_KINDS)}")
+    fields = {key: tuple(value) if isinstance(value, list) else value for key, value in data.items() if key != "event"}
+    if kind is Said:
+        fields["acts"] = tuple(act_from_json(act) for act in data["acts"])
+        fields["ids"] = {int(index): item_id for index, item_id in data["ids"].items()}
+    if kind is Given:
+        fields["conditions"] = tuple(Condition.from_json(own) for own in data["conditions"])
+    if kind is Replied:
+        fields["answer"] = Answer.from_json(data["answer"])
+    event: Event = kind(**fields)
+    return event

@@ -27,7 +27,8 @@ class Impression:
     ``id`` is the idempotency key: writing the same impression twice stores it once. ``candidates`` and ``slate`` hold
     item ids; ``propensities`` and ``scores`` run parallel to the slate. A propensity is the probability with which the
     item came to its place given those above it, in (0, 1]; a score is the policy's probability over the candidates.
-    ``user`` is a user of the data set whose past the policy saw, ``constraints`` plain data (``Constraints.to_json``),
+    ``user`` is a user of the data set whose past the policy saw, ``constraints`` plain data
+    (:func:`agent.store.logged_state.conditions_document`),
     ``timestamp`` in seconds since 1970. ``state`` is the rest of what the choice depended on
     (:func:`agent.store.logged_state.state_document`), ``candidate_propensities`` the probability of each candidate to
     come first, parallel to ``candidates`` (sums to 1; None where nothing was drawn). Rows of older versions have

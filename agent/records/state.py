@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from agent.records.conditions import Conditions
-from agent.records.constraints import Constraints
 
 POSITIVE = 4.0
 """The grade from which feedback is positive, in every data set: its card maps its own values there."""
@@ -66,11 +65,6 @@ class State:
     hints: tuple[str, ...] = ()
     excluded: frozenset[int] = frozenset()
     spoken: Spoken | None = None
-
-    @property
-    def constraints(self) -> Constraints:
-        """The conditions as the dialogue holds them."""
-        return Constraints.of(self.conditions, self.hints, self.excluded)
 
     @property
     def seen(self) -> frozenset[int]:

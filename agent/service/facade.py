@@ -8,12 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from agent.catalogue.catalogue import Catalogue
-from agent.dialogue.dialogue_state import believe
 from agent.recommender import Recommender
 from agent.records.answer import Answer
 from agent.records.conditions import Condition
-from agent.records.constraints import Constraints
-from agent.records.conversation import Attitude, Belief, Conversation
+from agent.records.conversation import Conversation, Given, Press, Pressed
 from agent.records.state import Event
 from agent.service.schemas import EvidenceOut, Recommended
 
@@ -74,15 +72,15 @@ class Facade:
         conversation = Conversation(user=user) if conversation_id is None else Conversation(conversation_id, user)
         self.remember(conversation, history)
         if conditions:
-            conversation.constraints = Constraints.of(tuple(conditions), (), frozenset())
+            conversation.events.append(Given(tuple(conditions)))
         return conversation
 
     def remember(self, conversation: Conversation, history: Iterable[Event]) -> None:
         """Take what the person did elsewhere into a conversation."""
         for event in history:
             item_id = self.catalogue[event.item].item_id
-            attitude: Attitude = "seen" if event.rating is None else "rated"
-            believe(conversation, Belief(item_id, attitude, event.rating, "panel"))
+            kind: Press = "seen" if event.rating is None else "rated"
+            conversation.events.append(Pressed(item_id, kind, event.rating))
 
     def reply(self, conversation: Conversation, message: str, k: int, record: bool) -> Answer:
         """Answer a message; with ``record`` the slate is logged."""
@@ -114,8 +112,8 @@ class Facade:
             Recommended(
                 item_id=item.item_id,
                 title=item.title,
-                attributes=attributes_of(self.catalogue, self.catalogue.index(item.item_id)),
-                raters=int(self.catalogue.rating_count[self.catalogue.index(item.item_id)]),
+                attributes=item.attributes,
+                raters=item.raters,
                 score=item.score,
                 propensity=item.propensity,
                 reason=item.reason,
@@ -129,12 +127,11 @@ class Facade:
 
     def conditions(self, answer: Answer) -> list[dict[str, Any]]:
         """The conditions that hold after an answer."""
-        held = Constraints.from_json({**answer.constraints, "excluded": ()})
-        return [condition.to_json() for condition in held]
+        return list(answer.conditions)
 
     def unmet(self, answer: Answer) -> list[str]:
         """Wishes that an answer could not meet."""
-        return list(answer.relaxed)
+        return list(answer.unmet)
 
 
 def attributes_of(catalogue: Catalogue, index: int) -> dict[str, Any]:

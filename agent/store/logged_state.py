@@ -8,9 +8,10 @@ from typing import Any, get_args
 
 from agent.catalogue.catalogue import Catalogue
 from agent.catalogue.lookup import RequestError, item_index, read_events
+from agent.domains.films.legacy import legacy_conditions
 from agent.policy.distribution import Ranking
 from agent.records.answer import Answer
-from agent.records.constraints import Constraints
+from agent.records.conditions import Condition, Conditions
 from agent.records.conversation import Conversation
 from agent.records.impression import Impression
 from agent.records.state import Event, Goal, Spoken, State
@@ -24,7 +25,7 @@ class LoggedState:
 
     ``left_out`` holds catalogue indices that the turn left out besides those that the user knows. ``exact`` says
     whether the log held the state itself; otherwise it is what could be told from the user, the request and the
-    constraints, without what the conversation told of films.
+    constraints, without what the conversation told of items.
     """
 
     state: State
@@ -35,8 +36,8 @@ class LoggedState:
 def state_document(state: State, left_out: Iterable[int], catalogue: Catalogue) -> dict[str, Any]:
     """What :attr:`agent.records.impression.Impression.state` keeps: plain data, items by their ids.
 
-    ``history`` holds ``{"item": id, "rating": stars or None}``, oldest first; ``like``, ``unlike`` and ``left_out``
-    ids; ``goal`` what the choice was judged by; ``spoken``, where all that is known was said, the films that were named
+    ``history`` holds ``{"item": id, "rating": grade or None}``, oldest first; ``like``, ``unlike`` and ``left_out``
+    ids; ``goal`` what the choice was judged by; ``spoken``, where all that is known was said, the items that were named
     (``[id, weight]``) and the words. The request and the constraints have fields of their own.
     """
 
@@ -52,6 +53,15 @@ def state_document(state: State, left_out: Iterable[int], catalogue: Catalogue) 
         "goal": state.goal,
         "left_out": ids(sorted(set(left_out) - state.seen)),
         "spoken": None if spoken is None else {"named": named, "said": spoken.said, "last": spoken.last},
+    }
+
+
+def conditions_document(state: State, catalogue: Catalogue) -> dict[str, Any]:
+    """What :attr:`agent.records.impression.Impression.constraints` keeps: conditions, wishes in words, refused ids."""
+    return {
+        "conditions": [own.to_json() for own in state.conditions],
+        "hints": list(state.hints),
+        "excluded": [catalogue[item].item_id for item in sorted(state.excluded)],
     }
 
 
@@ -82,7 +92,7 @@ def impression_of(
         template_name=str(answer.template["name"]),
         template_version=str(answer.template["version"]),
         template_hash=str(answer.template["hash"]),
-        constraints=answer.constraints,
+        constraints=conditions_document(state, catalogue),
         temperature=ranking.temperature,
         latency_ms=answer.latency_ms,
         state=state_document(state, left_out, catalogue),
@@ -102,10 +112,12 @@ def logged_state(
         RequestError: an item, a user or a field is unknown; the message names the impression and the field.
     """
     try:
-        constraints = _constraints(impression.constraints, catalogue)
+        conditions, hints, excluded = _conditions(impression.constraints, catalogue)
         if impression.state is None:
             past = _past(impression.user, histories)
-            state = State(past, impression.request, goal="request", **constraints.parts())
+            state = State(
+                past, impression.request, goal="request", conditions=conditions, hints=hints, excluded=excluded
+            )
             return LoggedState(state, frozenset(), exact=False)
         document = {"spoken": None, **impression.state}  # earlier versions did not use what was said
         unknown = set(document) ^ set(KEYS)
@@ -118,15 +130,28 @@ def logged_state(
         )
         history = tuple(read_events(document["history"], catalogue))
         spoken = _spoken(document["spoken"], catalogue)
-        state = State(history, impression.request, like, unlike, document["goal"], spoken=spoken, **constraints.parts())
+        state = State(
+            history,
+            impression.request,
+            like,
+            unlike,
+            document["goal"],
+            spoken=spoken,
+            conditions=conditions,
+            hints=hints,
+            excluded=excluded,
+        )
     except (RequestError, ValueError, TypeError, KeyError) as error:
         raise RequestError(f"impression {impression.id!r}: {error}") from error
     return LoggedState(state, frozenset(left_out), exact=True)
 
 
-def _constraints(logged: Mapping[str, Any], catalogue: Catalogue) -> Constraints:
-    excluded = [item_index(str(item), catalogue) for item in logged.get("excluded", ())]
-    return Constraints.from_json({**logged, "excluded": excluded})
+def _conditions(logged: Mapping[str, Any], catalogue: Catalogue) -> tuple[Conditions, tuple[str, ...], frozenset[int]]:
+    """Conditions, hints and excluded items, also of rows of earlier versions."""
+    excluded = frozenset(item_index(str(item), catalogue) for item in logged.get("excluded", ()))
+    if "conditions" not in logged:
+        return *legacy_conditions(logged), excluded
+    return tuple(Condition.from_json(own) for own in logged["conditions"]), tuple(logged["hints"]), excluded
 
 
 def _spoken(logged: Mapping[str, Any] | None, catalogue: Catalogue) -> Spoken | None:

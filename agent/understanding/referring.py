@@ -87,7 +87,7 @@ YEAR_ONE = re.compile(
     r"(?:\s+(?:one|ƒ+|version|release|original|remake))?(?![\w'])"
 )
 ERA_ONE = re.compile(
-    r"(?<![\w'])(?:the|that)\s+(?:one|ƒ+)?\s*(?:from |of |in )?(?:the )?'?(?P<decade>(?:19|20)?\d0)'?s"
+    r"(?<![\w'])(?:the|that)\s+(?:one|ƒ+)\s+(?:from |of |in )?(?:the )?'?(?P<decade>(?:19|20)?\d0)'?s"
     r"(?:\s+(?:one|ƒ+|version))?(?![\w'])"
 )
 AGE_ONE = re.compile(

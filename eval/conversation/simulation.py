@@ -140,7 +140,7 @@ def judge(answer: Answer, persona: Persona, barred: frozenset[int], catalogue: C
         if item.item_id not in catalogue:
             tally.unknown += 1
             continue
-        tally.violations += not answer.relaxed and not persona.allows(item)
+        tally.violations += not answer.unmet and not persona.allows(item)
         tally.repeated += catalogue.index(item.item_id) in barred
 
 

@@ -22,7 +22,8 @@ from typing import Any
 
 import numpy as np
 
-from agent.dialogue.dialogue_state import state_of
+from agent.dialogue.state import fold, policy_state
+from agent.explanation.attribution import without_hint
 from agent.records.answer import Answer, Evidence, Recommendation
 from agent.records.conditions import Condition
 from agent.records.conversation import Conversation
@@ -150,7 +151,7 @@ class Judge:
 
     def _state(self, conversation: Conversation) -> State:
         past = self.held_out.past[conversation.user] if conversation.user is not None else ()
-        return state_of(conversation, past, self.catalogue)
+        return policy_state(fold(conversation, self.catalogue), past)
 
     def _look_up(self, item: Recommendation, state: State, found: Figures) -> None:
         """Every fact of a recommendation beside the tables and the state."""
@@ -176,13 +177,14 @@ class Judge:
                 return fact.item_id in {self.catalogue[index].item_id for index in state.like}
             case "rating":
                 return isinstance(fact.value, int | float) and abs(mean - fact.value) <= 0.05 + 1e-9
-            case "viewers":
+            case "raters":
                 return fact.value == count
-            case "match":
-                return fact.value == state.request
+            case "hint":
+                return fact.value in state.hints
         # Any other fact is a facet's value that was asked for.
-        asked = [condition for condition in state.conditions if condition.facet == fact.kind]
-        return self._has(item.item_id, fact.kind, fact.value) and any(_met(own, fact.value) for own in asked)
+        facet = fact.facet or ""
+        asked = [condition for condition in state.conditions if condition.facet == facet]
+        return self._has(item.item_id, facet, fact.value) and any(_met(own, fact.value) for own in asked)
 
     def _has(self, item_id: str, facet: str, value: Any) -> bool:
         known = self._facets.get(facet, {}).get(item_id)
@@ -202,10 +204,10 @@ class Judge:
             row = int(np.flatnonzero(candidates == self.catalogue.index(item.item_id))[0])
             cited = {self.catalogue.index(fact.item_id) for fact in item.evidence if fact.item_id is not None}
             for fact in item.evidence:
-                if fact.item_id is not None or fact.kind == "match":
+                if fact.item_id is not None or fact.kind == "hint":
                     out = set() if fact.item_id is None else {self.catalogue.index(fact.item_id)}
                     alone.append((fact.kind, row, len(variants)))
-                    variants.append(state.without_items(out) if out else state.without_words())
+                    variants.append(state.without_items(out) if out else without_hint(state, str(fact.value)))
             rest = sorted(set(known) - cited)
             if cited and len(rest) >= len(cited):
                 sets.append((row, len(variants)))

@@ -133,7 +133,9 @@ def _of_policy(target: PolicyTarget, rows: Sequence[LoggedSlate]) -> TargetProba
 def _ranking(target: PolicyTarget, logged: LoggedState) -> Ranking:
     """The distribution that :func:`agent.dialogue.slate.choose` would have drawn from."""
     temperature = target.policy.temperature * EXPLORATION if target.temperature is None else target.temperature
-    mask = target.catalogue.mask(logged.state.constraints, left_out=logged.state.seen | logged.left_out)
+    mask = target.catalogue.mask(
+        logged.state.conditions, left_out=logged.state.seen | logged.left_out | logged.state.excluded
+    )
     whole = target.policy.rank(logged.state, np.flatnonzero(mask))
     return replace(shortlist(whole), temperature=temperature)
 

@@ -24,8 +24,8 @@ import numpy.typing as npt
 from agent.catalogue.catalogue import Catalogue
 from agent.data.dataset import Dataset
 from agent.data.interactions import indexed_ratings, user_histories
+from agent.dialogue.state import state_after
 from agent.records.state import POSITIVE, Event, State
-from agent.understanding.parser import understand
 from eval.protocols.leave_one_out import tuning
 from eval.ranking import methods
 from eval.ranking.cache import digest
@@ -114,7 +114,7 @@ def load_requests(
 
 
 def filters(row: RequestRow, catalogue: Catalogue) -> npt.NDArray[np.bool_]:
-    """(n_items,) True where the constraints that the grammar reads in the request allow an unseen item.
+    """(n_items,) True where the conditions that are read in the request allow an unseen item.
 
     Where they leave nothing, every unseen item is allowed.
     """
@@ -123,7 +123,7 @@ def filters(row: RequestRow, catalogue: Catalogue) -> npt.NDArray[np.bool_]:
 
 def _allowed(state: State, catalogue: Catalogue) -> npt.NDArray[np.bool_]:
     unseen = [event.item for event in state.history]
-    allowed = catalogue.mask(understand(state.request, catalogue).constraints, unseen)
+    allowed = catalogue.mask(state_after(state.request, catalogue).conditions, unseen)
     if not allowed.any():
         allowed[:] = True
         allowed[unseen] = False

@@ -10,9 +10,9 @@ import numpy as np
 from scipy.sparse import csr_matrix
 
 from agent.catalogue.catalogue import Catalogue
-from agent.records.constraints import Constraints
+from agent.dialogue.state import state_after
+from agent.records.conditions import Condition, Conditions
 from agent.records.state import POSITIVE, Event, State
-from agent.understanding.parser import understand
 from training.requests.phrases import PhraseBank
 from training.requests.writer import STYLES, Request, write_request
 
@@ -40,7 +40,7 @@ class SftRow:
     place: int
     slate: tuple[int, ...] | None = None
     request: Request | None = None
-    filters: Constraints | None = None
+    filters: Conditions = ()
 
 
 @dataclass(frozen=True)
@@ -60,20 +60,14 @@ class SftRows:
             mask = np.zeros(len(self.catalogue), bool)
             mask[list(row.slate)] = True
             return mask
-        mask = self.catalogue.mask(row.filters or Constraints(), left_out=row.state.seen - {row.target})
+        mask = self.catalogue.mask(row.filters, left_out=row.state.seen - {row.target})
         return np.asarray(mask)
 
     def fitting(self, row: SftRow) -> np.ndarray:
         """Which items meet what the row's request was written from, (n_items,) bool; all where there is no request."""
         if row.request is None:
             return np.ones(len(self.catalogue), bool)
-        wish = Constraints(
-            genres=tuple(frozenset({genre}) for genre in row.request.genres),
-            without_genres=frozenset(row.request.without),
-            year_min=row.request.year_min,
-            year_max=row.request.year_max,
-        )
-        return np.asarray(self.catalogue.mask(wish))
+        return np.asarray(self.catalogue.mask(request_conditions(row.request, self.catalogue)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +175,7 @@ def user_rows(
             example = _example(target, history, neighbours) if fate < plan.alike else None
             style = STYLES[int(rng.choice(len(STYLES), p=plan.styles))]
             request = write_request(catalogue[target], rng, bank, style, like=example is not None)
-            filters = _filters(request.text, target, catalogue) if rng.random() < plan.filtered else None
+            filters = _filters(request.text, target, catalogue) if rng.random() < plan.filtered else ()
             if example is not None:
                 state = State(history, request.text, like=(example,), goal="request")
                 rows.append(SftRow(user, state, target, len(states), None, request, filters))
@@ -194,10 +188,25 @@ def user_rows(
     return rows, states
 
 
-def _filters(text: str, target: int, catalogue: Catalogue) -> Constraints | None:
-    """What the grammar reads in a request; None where it reads nothing, or misreads so that the target is gone."""
-    constraints = understand(text, catalogue).constraints
-    return constraints if constraints and catalogue.mask(constraints)[target] else None
+def request_conditions(request: Request, catalogue: Catalogue) -> Conditions:
+    """What a made request was written from, as conditions."""
+    primary, year = catalogue.primary, catalogue.year_facet
+    found: list[Condition] = []
+    if primary is not None:
+        found += [Condition(primary.facet.name, "is", (name,)) for name in request.genres]
+        if request.without:
+            found.append(Condition(primary.facet.name, "is_not", tuple(sorted(request.without))))
+    if year is not None and request.year_min is not None:
+        found.append(Condition(year, "at_least", request.year_min))
+    if year is not None and request.year_max is not None:
+        found.append(Condition(year, "at_most", request.year_max))
+    return tuple(found)
+
+
+def _filters(text: str, target: int, catalogue: Catalogue) -> Conditions:
+    """The conditions that are read in a request; none where they were misread, so that the target is gone."""
+    conditions = state_after(text, catalogue).conditions
+    return conditions if catalogue.mask(conditions)[target] else ()
 
 
 def _example(target: int, history: tuple[Event, ...], neighbours: csr_matrix) -> int | None:

@@ -1,118 +1,136 @@
-"""Cards: the films of the latest answer, each with its reason, its evidence and the buttons that teach the agent."""
+"""Cards: the items of a slate, each with its reason, its evidence and the buttons that teach the agent, as HTML."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Iterator, Sequence
 from html import escape
-from typing import Any
 
-import gradio as gr
-
-from agent.records.answer import Answer, Evidence, Recommendation
-from agent.records.conversation import Belief
-from ui.chat.words import NameOf, effect, percent, sentence, stars
-
-SLOTS = 5
-"""How many films an answer in the chat has, and how many cards are built."""
+from agent.catalogue.catalogue import Catalogue
+from agent.catalogue.conditions import item_value, listed, plain_number
+from agent.dialogue.questions import is_words
+from agent.dialogue.state import DialogueState, Judgement
+from agent.records.answer import Evidence, Recommendation
 
 ACTIONS: tuple[tuple[str, str, str], ...] = (
     ("liked", "Like", "Liked"),
     ("disliked", "Dislike", "Disliked"),
-    ("seen", "Seen it", "Seen"),
+    ("seen", "Seen", "Seen"),
     ("more", "More like this", "More like this"),
     ("less", "Less like this", "Less like this"),
 )
-"""Kind of reaction, the button's label, and its label once pressed."""
+"""Kind of reaction, the button's label, and its label once pressed; "Seen" is said in the domain's word."""
+
+GRADES = (1, 2, 3, 4, 5)
+
+FACTS_SHOWN = ("year", "person", "duration", "money")
+"""Kinds of facets that a card shows below its title, in the catalogue's order; categories are chips."""
+
+PEOPLE = 3
+"""So many names of one facet are on a card."""
 
 
-@dataclass(frozen=True, slots=True)
-class Card:
-    """The components of one card, in their order on the page."""
-
-    box: gr.Column
-    html: gr.HTML
-    buttons: dict[str, gr.Button]
-    stars: tuple[gr.Button, ...]
-
-    @property
-    def controls(self) -> list[gr.Button]:
-        """The buttons and the stars."""
-        return [*self.buttons.values(), *self.stars]
-
-
-def build_card(place: int) -> Card:
-    """One hidden card; ``place`` counts from 0."""
-    with gr.Column(visible=False, elem_classes=["card"], elem_id=f"card-{place}") as box:
-        html = gr.HTML("", elem_classes=["card-text"])
-        with gr.Row(elem_classes=["card-actions"]):
-            buttons = {
-                kind: gr.Button(label, size="sm", min_width=0, elem_classes=["act", f"act-{kind}"])
-                for kind, label, _ in ACTIONS
-            }
-            # Buttons and not radios: Gradio gives every radio of the page that has the same value the same name, so the
-            # browser would take "4 stars" off one card when another card gets them.
-            with gr.Row(elem_classes=["stars"]):
-                rating = tuple(gr.Button(stars(n), size="sm", min_width=0, elem_classes=["star"]) for n in range(1, 6))
-    return Card(box, html, buttons, rating)
-
-
-def control_updates(card: Card, item_id: str, beliefs: Iterable[Belief]) -> dict[Any, Any]:
-    """The pressed state of a card's buttons and stars, as the beliefs about its film have it."""
-    own = [belief for belief in beliefs if belief.item_id == item_id]
-    attitudes = {belief.attitude for belief in own}
-    updates: dict[Any, Any] = {}
-    for kind, label, done in ACTIONS:
-        on = kind in attitudes
-        classes = ["act", f"act-{kind}", *(["pressed"] if on else [])]
-        updates[card.buttons[kind]] = gr.update(value=f"{done} ✓" if on else label, elem_classes=classes)
-    rated = next((belief.rating for belief in reversed(own) if belief.rating is not None), None)
-    for n, star in enumerate(card.stars, 1):
-        given = rated is not None and n == round(rated)
-        classes = ["star", *(["on"] if rated is not None and n <= round(rated) else [])]
-        updates[star] = gr.update(value=f"{stars(n)} ✓" if given else stars(n), elem_classes=classes)
-    return updates
-
-
-def card_updates(
-    cards: Sequence[Card], answer: Answer | None, beliefs: Sequence[Belief], name_of: NameOf
-) -> dict[Any, Any]:
-    """Show ``answer`` in the cards; without one, hide them all."""
-    items = answer.items if answer else ()
-    largest = max((item.score for item in items), default=1.0)
-    updates: dict[Any, Any] = {}
-    for place, card in enumerate(cards):
-        if place >= len(items):
-            updates[card.box] = gr.update(visible=False)
-            continue
-        item = items[place]
-        updates[card.box] = gr.update(visible=True)
-        updates[card.html] = card_html(place + 1, item, largest, name_of)
-        updates |= control_updates(card, item.item_id, beliefs)
-    return updates
-
-
-def card_html(rank: int, item: Recommendation, largest: float, name_of: NameOf) -> str:
-    """A card's text; ``largest`` is the slate's highest score. All that comes from the data or the model is escaped."""
-    year = f' <span class="year">{item.year}</span>' if item.year is not None else ""
-    genres = "".join(f'<li class="genre">{escape(genre)}</li>' for genre in item.categories)
-    share = percent(item.score)
-    label = f"The policy gives this film {share} of its probability; the rest goes to the other films it considered."
-    width = 100 * item.score / largest if largest > 0 else 0
+def card_html(rank: int, item: Recommendation, state: DialogueState, catalogue: Catalogue, current: bool = True) -> str:
+    """One card; all that comes from the data or the model is escaped. Those of the ``current`` slate have ids."""
+    name = name_of(item.item_id, catalogue)
+    label = f"Strength for you against the first of this list: {100 * item.strength:.0f} of 100."
+    place = f' id="card-{rank - 1}"' if current else ""
+    kinds = "".join(f'<li class="genre">{escape(kind)}</li>' for kind in item.categories)
+    chips = f'<ul class="genres" aria-label="Kinds">{kinds}</ul>' if kinds else ""
     return (
-        f'<article aria-label="{escape(name_of(item.item_id))}">'
-        f'<header><span class="rank" aria-hidden="true">{rank}</span>'
-        f"<h3>{escape(item.title)}{year}</h3>"
-        f'<span class="share" title="{label}"><span class="meter" aria-hidden="true">'
-        f'<span style="width:{max(3.0, min(100.0, width)):.0f}%"></span></span>{share} probability</span></header>'
-        f'<ul class="genres" aria-label="Genres">{genres}</ul>'
+        f'<article class="card"{place} aria-label="{escape(name)}" data-item="{escape(item.item_id)}">'
+        f'<header><span class="rank" aria-hidden="true">{rank}</span><h3>{escape(item.title)}'
+        f"{f' <span class=year>{item.year}</span>' if item.year is not None else ''}</h3>"
+        f'<span class="share" title="{label}"><span class="meter" role="img" aria-label="{label}">'
+        f'<span style="width:{max(3.0, 100 * item.strength):.0f}%"></span></span></span></header>'
+        f"{chips}{_facts_line(item, catalogue)}"
         f'<p class="reason">{escape(item.reason)}</p>'
-        f"{evidence_html(item.evidence, label, name_of)}</article>"
+        f"{evidence_html(item, catalogue)}{_buttons(item, name, state, catalogue)}</article>"
     )
 
 
-def evidence_html(evidence: Sequence[Evidence], share: str, name_of: NameOf) -> str:
+def name_of(item_id: str, catalogue: Catalogue) -> str:
+    """What an item is called, with its year; the id itself where the catalogue has no such item."""
+    return catalogue[catalogue.index(item_id)].name if item_id in catalogue else item_id
+
+
+def _facts_line(item: Recommendation, catalogue: Catalogue) -> str:
+    if item.item_id not in catalogue:
+        return ""
+    index = catalogue.index(item.item_id)
+    parts = list(_facts(index, catalogue))
+    own = catalogue.domain.links
+    links = (
+        [
+            f'<a href="{escape(address.format(value=value))}" target="_blank" rel="noopener">{escape(site)}</a>'
+            for site, value, address in _links(index, catalogue)
+        ]
+        if own
+        else []
+    )
+    text = " · ".join([*map(escape, parts), *links])
+    return f'<p class="facts">{text}</p>' if text else ""
+
+
+def _facts(index: int, catalogue: Catalogue) -> Iterator[str]:
+    for name, facet in catalogue.facets.items():
+        value = catalogue[index].attributes.get(name)
+        if value is None or facet.kind not in FACTS_SHOWN or facet.kind == "year":
+            continue
+        if isinstance(value, tuple):
+            yield f"{facet.label.capitalize()}: {listed(list(value[:PEOPLE]), 'and')}"
+        else:
+            yield item_value(index, facet, catalogue)
+
+
+def _links(index: int, catalogue: Catalogue) -> Iterator[tuple[str, str, str]]:
+    """Name of a site, the item's id there, and the address with a place for it."""
+    for column, address in catalogue.domain.links.items():
+        known = catalogue.identifiers.get(column)
+        value = str(known[index]) if known is not None else ""
+        if value and value != "nan":
+            yield column.removesuffix("_id").replace("_", " ").upper(), value, address
+
+
+def _buttons(item: Recommendation, name: str, state: DialogueState, catalogue: Catalogue) -> str:
+    index = catalogue.index(item.item_id) if item.item_id in catalogue else -1
+    own = state.judgements.get(index, Judgement())
+    pressed = {
+        "liked": own.opinion == "liked" and own.rating is None,
+        "disliked": own.opinion == "disliked" and own.rating is None,
+        "seen": own.seen and own.rating is None,
+        "more": index in state.like,
+        "less": index in state.unlike,
+    }
+    done = catalogue.domain.verbs.done.capitalize()
+    html = []
+    for kind, label, after in ACTIONS:
+        on = pressed[kind]
+        label, after = (done, done) if kind == "seen" else (label, after)
+        html.append(
+            f'<button type="button" class="act act-{kind}{" pressed" if on else ""}" data-action="react" '
+            f'data-value="{escape(item.item_id)} {kind}" aria-pressed="{"true" if on else "false"}" '
+            f'aria-label="{escape(f"{label}: {name}")}">{escape(f"{after} ✓" if on else label)}</button>'
+        )
+    rated = None if own.rating is None else round(own.rating)
+    options = "".join(
+        f'<option value="{escape(item.item_id)} rated {grade}"{" selected" if grade == rated else ""}>'
+        f"{'★' * grade}</option>"
+        for grade in GRADES
+    )
+    rate = (
+        f'<select class="rate" data-action="react" aria-label="{escape(f"Rate {name}, 1 to 5")}">'
+        f'<option value="">Rate</option>{options}</select>'
+    )
+    label = escape(f"What you think of {name}")
+    return f'<div class="card-actions" role="group" aria-label="{label}">{"".join(html)}{rate}</div>'
+
+
+def evidence_html(item: Recommendation, catalogue: Catalogue) -> str:
     """The expander with one line and one bar for each fact, strongest first."""
+    evidence = item.evidence
+    if not evidence:
+        return ""
     largest = max((abs(fact.weight) for fact in evidence), default=0.0)
     rows = []
     for fact in sorted(evidence, key=lambda fact: -abs(fact.weight)):
@@ -125,8 +143,54 @@ def evidence_html(evidence: Sequence[Evidence], share: str, name_of: NameOf) -> 
                 f'<span class="bar {side}" aria-hidden="true"><span style="width:{width:.0f}%"></span></span>'
                 f'<span class="effect">{escape(says)}</span>'
             )
-        rows.append(f'<li><span class="fact">{escape(sentence(fact, name_of))}</span>{bar}</li>')
+        rows.append(f'<li><span class="fact">{escape(sentence(fact, item, catalogue))}</span>{bar}</li>')
+    label = escape(f"Evidence for {item.title}")
     return (
-        '<details class="evidence"><summary>Evidence</summary>'
-        f'<p class="share-words">{escape(share)}</p><ul>{"".join(rows)}</ul></details>'
+        f'<details class="evidence"><summary aria-label="{label}">Evidence</summary><ul>{"".join(rows)}</ul></details>'
     )
+
+
+def sentence(fact: Evidence, item: Recommendation, catalogue: Catalogue) -> str:
+    """One fact as a sentence; the kinds are those of :class:`agent.records.answer.Evidence`."""
+    name = name_of(fact.item_id, catalogue) if fact.item_id is not None else ""
+    domain = catalogue.domain
+    match fact.kind:
+        case "history":
+            grade = f", {plain_number(float(fact.value))} of 5" if isinstance(fact.value, int | float) else ""
+            return f"Among what you {domain.verbs.past}: {name}{grade}."
+        case "like":
+            return f"You named {name} as an example."
+        case "hint":
+            return f"It is near to your words “{fact.value}”."
+        case "condition":
+            facet = catalogue.facets.get(fact.facet or "")
+            known = facet is not None and item.item_id in catalogue
+            words = is_words(catalogue.index(item.item_id), facet, catalogue) if known and facet is not None else ""
+            return f"As you asked, it {words}." if words else f"As you asked: {fact.value}."
+        case "rating":
+            return f"{domain.people.many.capitalize()} give it {float(fact.value or 0):.1f} of 5 on average."
+        case "raters":
+            count = int(float(fact.value or 0))
+            return f"{count:,} {domain.people.one if count == 1 else domain.people.many} rated it."
+        case kind:
+            return f"{kind}: {fact.value}" if fact.value is not None else kind
+
+
+def effect(weight: float) -> str:
+    """What leaving the fact out does to the choice; ``weight`` is a change of log-probability."""
+    if not math.isfinite(weight) or abs(weight) < 0.005:
+        return ""
+    factor = math.exp(min(abs(weight), 6.9))
+    amount = f"{factor:.0f}×" if factor >= 10 else f"{factor:.1f}×" if factor >= 1.1 else f"{factor:.2f}×"
+    return f"{amount} {'likelier' if weight > 0 else 'less likely'}"
+
+
+def slate_html(items: Sequence[Recommendation], state: DialogueState, catalogue: Catalogue, current: bool) -> str:
+    """The cards of one slate; ``current`` marks the one that stands."""
+    if not items:
+        return ""
+    cards = "".join(card_html(place, item, state, catalogue, current) for place, item in enumerate(items, 1))
+    many = catalogue.domain.nouns.many.capitalize()
+    label = f"{many} that I recommend" if current else f"{many} that I recommended before"
+    mark = ' id="cards" class="cards current"' if current else ' class="cards"'
+    return f'<section{mark} aria-label="{escape(label)}">{cards}</section>'

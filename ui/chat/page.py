@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from html import escape
 from typing import Any
 
 import gradio as gr
@@ -9,18 +10,9 @@ import gradio as gr
 from agent.recommender import Recommender
 from agent.records.conversation import Conversation
 from ui.chat import panel
-from ui.chat.cards import SLOTS, build_card, card_updates
 from ui.chat.session import Desk, Session
-from ui.chat.transcript import transcript
+from ui.chat.transcript import transcript_html
 
-STARTERS = (
-    "A tense thriller from the 90s",
-    "Something like Alien, but funny",
-    "I loved The Godfather and Pulp Fiction",
-    "No horror, please, and older than 1980",
-    "A feel-good romance for tonight",
-    "Surprise me with something off the beaten track",
-)
 MESSAGE_LIMIT = 2000
 """Longest message, in characters."""
 USERS_LISTED = 2000
@@ -35,41 +27,28 @@ class ChatPage:
 
     def __init__(self, recommender: Recommender, desk: Desk, store: gr.BrowserState) -> None:
         self.recommender = recommender
+        self.catalogue = recommender.catalogue
+        self.domain = recommender.catalogue.domain
         self.desk = desk
         self.store = store
         self.users = frozenset(recommender.users())
         self._build(recommender.users()[:USERS_LISTED])
 
     def _build(self, users: list[str]) -> None:
+        nouns, people = self.domain.nouns, self.domain.people
         with gr.Row(elem_classes=["chat-page"]):
             with gr.Column(scale=7, min_width=320, elem_classes=["main-column"]):
                 with gr.Column(elem_classes=["welcome"]) as self.welcome:
                     gr.HTML(
-                        "<h2>What would you like to watch?</h2>"
-                        "<p>Name films you love or hate, a mood, a genre, a time. "
-                        f"I choose from {len(self.recommender.catalogue.items):,} films and say why.</p>"
+                        f"<h2>What would you like to {escape(self.domain.verbs.base)}?</h2>"
+                        f"<p>Name {escape(nouns.many)} you love or hate, a mood, a kind, a time. "
+                        f"I choose from {len(self.catalogue):,} {escape(nouns.many)} and say why.</p>"
                     )
                     with gr.Row(elem_classes=["starters"]):
-                        self.starters = [gr.Button(text, size="md", min_width=200) for text in STARTERS]
-                self.chatbot = gr.Chatbot(
-                    visible=False,
-                    show_label=False,
-                    label="Conversation",
-                    elem_id="transcript",
-                    height=None,
-                    container=False,
-                    autoscroll=False,
-                    buttons=[],
-                    sanitize_html=True,
-                    allow_tags=False,
-                    render_markdown=False,
-                    latex_delimiters=[],
-                    allow_file_downloads=False,
-                    layout="bubble",
-                )
+                        self.starters = [gr.Button(text, size="md", min_width=200) for text in self.domain.starters]
+                self.thread = gr.HTML("", js_on_load=panel.ON_LOAD, elem_id="transcript")
+                self.pending = gr.HTML("", elem_id="pending")
                 self.choices = gr.HTML("", js_on_load=panel.ON_LOAD, elem_id="choices")
-                with gr.Column(elem_classes=["cards"], elem_id="cards") as self.slate:
-                    self.cards = [build_card(place) for place in range(SLOTS)]
                 with gr.Row(visible=False, elem_classes=["turn-actions"]) as self.turn_actions:
                     self.retry = gr.Button("Try again", size="sm", min_width=0, elem_id="retry")
                     self.undo = gr.Button("Undo", size="sm", min_width=0, elem_id="undo")
@@ -78,7 +57,7 @@ class ChatPage:
                     self.message = gr.Textbox(
                         label="Message",
                         show_label=False,
-                        placeholder="A film, a mood, a genre…",
+                        placeholder=f"A {nouns.one}, a mood, a kind…",
                         lines=1,
                         max_lines=6,
                         max_length=MESSAGE_LIMIT,
@@ -90,12 +69,14 @@ class ChatPage:
             with gr.Column(scale=3, min_width=300, elem_classes=["side-column"]):
                 with gr.Accordion("What I believe about you", open=True, elem_id="beliefs"):
                     self.beliefs = gr.HTML("", js_on_load=panel.ON_LOAD)
-                with gr.Accordion("Look over a viewer's shoulder", open=False, elem_id="shoulder") as self.shoulder:
+                with gr.Accordion(
+                    f"Look over a {people.one}'s shoulder", open=False, elem_id="shoulder", visible=bool(users)
+                ) as self.shoulder:
                     self.user = gr.Dropdown(
                         [("Nobody", ""), *((f"User {user}", user) for user in users)],
                         value=None,  # and not "Nobody": a name typed here would be appended to it
-                        label="Viewer from the data set",
-                        info="Recommend as if you had this viewer's past.",
+                        label=f"{people.one.capitalize()} from the data set",
+                        info=f"Recommend as if you had the past of this {people.one}.",
                         filterable=True,
                         allow_custom_value=len(self.users) > USERS_LISTED,
                         elem_id="user",
@@ -109,57 +90,53 @@ class ChatPage:
     @property
     def components(self) -> list[Any]:
         """Every component that a change of conversation touches."""
-        cards = [part for card in self.cards for part in (card.box, card.html, *card.controls)]
-        return [
-            *self.talking, self.beliefs, self.shoulder, self.user, self.history, self.chats, *cards,
-        ]  # fmt: skip
+        return [*self.turning, self.beliefs, self.shoulder, self.user, self.history, self.chats]
 
     @property
-    def talking(self) -> list[Any]:
+    def turning(self) -> list[Any]:
         """The few components that a streaming answer touches: the browser looks at each of them for every piece."""
         return [
-            self.store, self.message, self.welcome, self.chatbot, self.choices, self.slate, self.turn_actions,
+            self.store, self.message, self.welcome, self.thread, self.pending, self.choices, self.turn_actions,
         ]  # fmt: skip
 
-    def listening(self, rows: list[Any], session: Session) -> Updates:
-        """A message is being answered: the transcript is ``rows``, and there is nothing to press."""
+    def waiting(self, pending: str, session: Session, thread: str | None = None) -> Updates:
+        """A message is being answered, as ``pending``; ``thread`` is what stands above it (None: as it is)."""
         return {
             self.store: session.write(),
             self.welcome: gr.update(visible=False),
-            self.chatbot: gr.update(value=rows, visible=True),
+            self.pending: pending,
             self.choices: "",
-            self.slate: gr.update(visible=False),
             self.turn_actions: gr.update(visible=False),
+            **({self.thread: thread} if thread is not None else {}),
         }
 
     def show(self, conversation: Conversation, session: Session) -> Updates:
         """Every component's update for a conversation."""
-        answer = conversation.messages[-1].answer if conversation.messages else None
-        slate = conversation.slate
+        last = conversation.messages[-1].answer if conversation.messages else None
         started = bool(conversation.messages)
-        seen = session.showing(conversation)
+        shown = Session(session.owner, conversation.id)
         return {
-            self.store: seen.write(),
+            self.store: shown.write(),
             self.welcome: gr.update(visible=not started),
-            self.chatbot: gr.update(value=transcript(conversation), visible=started),
-            self.choices: panel.choices_html(answer.choices if answer else ()),
+            self.pending: "",
+            self.choices: panel.choices_html(last.choices if last else ()),
             self.turn_actions: gr.update(visible=started),
-            self.slate: gr.update(visible=slate is not None),
-            **card_updates(self.cards, slate, conversation.beliefs, self.desk.name),
-            **self.side(conversation, seen),
+            **self.changed(conversation, shown),
             # A borrowed past is never at work unseen.
             self.shoulder: gr.update(open=True) if conversation.user else gr.skip(),
             self.user: gr.update(value=conversation.user),
             self.history: self.past(conversation.user),
         }
 
-    def side(self, conversation: Conversation, session: Session) -> Updates:
-        """The panel and the list of chats."""
+    def changed(self, conversation: Conversation, session: Session) -> Updates:
+        """What a press changes: the transcript with its cards, the panel and the list of chats."""
+        state = self.recommender.state(conversation)
         return {
-            self.beliefs: panel.beliefs_html(conversation, self.desk.name, self.desk.name_at, self.desk.versions),
+            self.thread: transcript_html(conversation, state, self.catalogue),
+            self.beliefs: panel.beliefs_html(state, self.catalogue),
             self.chats: panel.conversations_html(self.desk.earlier(session), conversation.id),
         }
 
     def past(self, user: str | None) -> str:
-        """The history table of the picked viewer."""
-        return panel.history_html(user, self.recommender.history(user) if user else (), self.desk.name_at)
+        """The history table of the picked user."""
+        return panel.history_html(user, self.recommender.history(user) if user else (), self.catalogue)

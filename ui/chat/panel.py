@@ -2,42 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from html import escape
 
-from agent.records.constraints import Constraints
-from agent.records.conversation import Belief, Conversation
+from agent.catalogue.catalogue import Catalogue
+from agent.catalogue.conditions import chip, chip_key, plain_number
+from agent.dialogue.state import HINT, DialogueState, Judgement
 from agent.records.state import Event
-from ui.chat.words import NameOf, constraint_chips, stars
 
 HISTORY_ROWS = 200
-"""How many of a user's latest films the table shows."""
+"""How many of a user's latest items the table shows."""
 
 ON_LOAD = """
 let last = null;
+const act = (target) => {
+  last = [...element.querySelectorAll('[data-action]')].indexOf(target);
+  const value = target.tagName === 'SELECT' ? target.value : target.dataset.value;
+  if (value) trigger('click', {action: target.dataset.action, value: value});
+};
 element.addEventListener('click', (event) => {
   const button = event.target.closest('button[data-action]');
-  if (!button || !element.contains(button) || button.disabled) return;
-  last = [...element.querySelectorAll('button[data-action]')].indexOf(button);
-  trigger('click', {action: button.dataset.action, value: button.dataset.value});
+  if (button && element.contains(button) && !button.disabled) act(button);
+});
+element.addEventListener('change', (event) => {
+  if (event.target.matches('select[data-action]')) act(event.target);
 });
 watch('value', () => {
   if (last === null) return;
-  const buttons = element.querySelectorAll('button[data-action]');
-  if (buttons.length) buttons[Math.min(last, buttons.length - 1)].focus({preventScroll: true});
+  const controls = element.querySelectorAll('[data-action]');
+  if (controls.length) controls[Math.min(last, controls.length - 1)].focus({preventScroll: true});
   last = null;
 });
 """
-"""Turns a click on a real ``<button data-action data-value>`` into the component's click event, and keeps the focus."""
-
-_GROUPS: tuple[tuple[str, str], ...] = (
-    ("liked", "You like"),
-    ("disliked", "You don't like"),
-    ("rated", "You rated"),
-    ("seen", "You have seen"),
-    ("more", "More like"),
-    ("less", "Less like"),
-)
+"""Turns a click on a real ``<button data-action data-value>``, or a choice in such a ``<select>``, into the component's
+click event, and keeps the focus."""
 
 
 def button(action: str, value: str, text: str, label: str, kind: str = "chip") -> str:
@@ -48,52 +46,60 @@ def button(action: str, value: str, text: str, label: str, kind: str = "chip") -
     )
 
 
-def beliefs_html(
-    conversation: Conversation,
-    name_of: NameOf,
-    name_at: Callable[[int], str],
-    versions: Callable[[str], Sequence[str]] = lambda item_id: (),
-) -> str:
-    """The side panel "What I believe about you".
-
-    ``versions`` gives the item ids of other films that share an item's title: a click says that one of these was meant.
-    """
-    sections = [_group(title, kind, conversation.beliefs, name_of, versions) for kind, title in _GROUPS]
-    sections.append(_conditions(conversation.constraints, name_at))
+def beliefs_html(state: DialogueState, catalogue: Catalogue) -> str:
+    """The side panel "What I believe about you"."""
+    done = catalogue.domain.verbs.done
+    groups: dict[str, list[tuple[int, Judgement]]] = {
+        "You like": [],
+        "You don't like": [],
+        "Not for you": [],
+        f"You have {done}": [],
+    }
+    for item, own in state.judgements.items():
+        head = f"You have {done}"
+        if own.liked:
+            head = "You like"
+        elif own.disliked:
+            head = "You don't like"
+        elif own.opinion == "not_interested":
+            head = "Not for you"
+        groups[head].append((item, own))
+    sections = [_group(head, own, catalogue) for head, own in groups.items()]
+    for head, items in (("More like", state.like), ("Less like", state.unlike), ("Left out", sorted(state.refused))):
+        sections.append(_group(head, [(item, Judgement()) for item in items], catalogue))
+    sections.append(_conditions(state, catalogue))
     body = "".join(sections)
     if not body:
-        body = '<p class="quiet">Nothing yet. Tell me what you like, or use the buttons on a film.</p>'
+        one = catalogue.domain.nouns.one
+        body = f'<p class="quiet">Nothing yet. Tell me what you like, or use the buttons on a {escape(one)}.</p>'
     return f'<section class="beliefs" aria-label="What I believe about you" aria-live="polite">{body}</section>'
 
 
-def _group(
-    title: str, kind: str, beliefs: Sequence[Belief], name_of: NameOf, versions: Callable[[str], Sequence[str]]
-) -> str:
+def _group(head: str, judged: Sequence[tuple[int, Judgement]], catalogue: Catalogue) -> str:
     chips = []
-    for belief in beliefs:
-        if belief.attitude != kind:
-            continue
-        name = name_of(belief.item_id)
-        extra = f" · {stars(belief.rating)}" if belief.rating is not None else ""
-        chips.append(button("forget", belief.item_id, f"{name}{extra}", f"Forget: {title.lower()} {name}"))
-        if belief.source == "message":
-            chips += [
-                button("meant", f"{belief.item_id}>{other}", f"or {name_of(other)}?", f"I meant {name_of(other)}")
-                for other in versions(belief.item_id)[:2]
-            ]
-    return f"<h4>{escape(title)}</h4><div class='chips'>{''.join(chips)}</div>" if chips else ""
+    for item, own in judged:
+        name = catalogue[item].name
+        grade = f" · {plain_number(own.rating)} of 5" if own.rating is not None else ""
+        label = f"Forget: {head[0].lower()}{head[1:]} {name}"
+        chips.append(button("forget", catalogue[item].item_id, f"{name}{grade}", label))
+    return f"<h3>{escape(head)}</h3><div class='chips'>{''.join(chips)}</div>" if chips else ""
 
 
-def _conditions(constraints: Constraints, name_at: Callable[[int], str]) -> str:
+def _conditions(state: DialogueState, catalogue: Catalogue) -> str:
     chips = [
-        button("forget", field, text, f"Drop the condition: {text}", "chip condition")
-        for field, text in constraint_chips(constraints, name_at)
+        (chip_key(own), chip(own, catalogue.facets[own.facet]))
+        for own in state.conditions
+        if own.facet in catalogue.facets
     ]
-    return f"<h4>Standing conditions</h4><div class='chips'>{''.join(chips)}</div>" if chips else ""
+    chips += [(HINT + hint, f"“{hint}”") for hint in state.hints]
+    if state.count is not None:
+        chips.append(("count", f"{state.count} at a time"))
+    html = [button("forget", key, text, f"Drop: {text}", "chip condition") for key, text in chips]
+    return f"<h3>You asked for</h3><div class='chips'>{''.join(html)}</div>" if html else ""
 
 
 def choices_html(choices: Sequence[str]) -> str:
-    """Quick replies to a question that the agent asked; empty for none."""
+    """Quick replies; empty for none."""
     if not choices:
         return ""
     buttons = "".join(button("say", choice, choice, f"Answer: {choice}", "chip reply") for choice in choices)
@@ -114,19 +120,21 @@ def conversations_html(rows: Sequence[tuple[str, str]], current: str) -> str:
     return f'<ul class="chats" aria-label="Your chats">{"".join(items)}</ul>'
 
 
-def history_html(user: str | None, events: Sequence[Event], name_at: Callable[[int], str]) -> str:
-    """The picked user's films, latest first, as a table."""
+def history_html(user: str | None, events: Sequence[Event], catalogue: Catalogue) -> str:
+    """The picked user's items, latest first, as a table."""
     if user is None:
         return ""
+    nouns = catalogue.domain.nouns
     rows = "".join(
-        f"<tr><td>{escape(name_at(event.item))}</td>"
-        f"<td>{'' if event.rating is None else escape(f'{event.rating:g} ★')}</td></tr>"
+        f"<tr><td>{escape(catalogue[event.item].name)}</td>"
+        f"<td>{'' if event.rating is None else escape(plain_number(event.rating))}</td></tr>"
         for event in reversed(events[-HISTORY_ROWS:])
     )
-    count = f"{len(events)} films" + (f", the latest {HISTORY_ROWS} shown" if len(events) > HISTORY_ROWS else "")
+    count = f"{len(events)} {nouns.many}"
+    count += f", the latest {HISTORY_ROWS} shown" if len(events) > HISTORY_ROWS else ""
     return (
         f'<div class="history" tabindex="0" role="region" aria-label="History of user {escape(user)}">'
-        f"<table><caption>User {escape(user)}: {count}</caption>"
-        f'<thead><tr><th scope="col">Film</th><th scope="col">Stars</th></tr></thead>'
+        f"<table><caption>User {escape(user)}: {escape(count)}</caption>"
+        f'<thead><tr><th scope="col">{escape(nouns.one.capitalize())}</th><th scope="col">Rating</th></tr></thead>'
         f"<tbody>{rows}</tbody></table></div>"
     )

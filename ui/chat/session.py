@@ -13,10 +13,9 @@ import threading
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
-from agent.catalogue.catalogue import Catalogue
 from agent.records.conversation import Conversation
 from agent.store.feedback import FeedbackLog
 
@@ -25,11 +24,10 @@ _TOKEN = re.compile(r"[0-9a-f]{32}")
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """``owner`` is a random 128-bit token in hex; ``slate`` holds the item ids of the cards that the tab shows."""
+    """``owner`` is a random 128-bit token in hex; ``conversation`` the id of the chat that the tab shows."""
 
     owner: str
     conversation: str
-    slate: tuple[str, ...] = ()
 
     @classmethod
     def new(cls, owner: str | None = None) -> Session:
@@ -44,19 +42,11 @@ class Session:
         owner, conversation = str(data["owner"]), str(data.get("conversation"))
         if not _TOKEN.fullmatch(conversation):
             return cls.new(owner)
-        slate = data.get("slate")
-        items = tuple(str(item) for item in slate[:20]) if isinstance(slate, list) else ()
-        return cls(owner, conversation, items)
+        return cls(owner, conversation)
 
     def write(self) -> dict[str, Any]:
         """Plain data for the browser."""
-        return {"owner": self.owner, "conversation": self.conversation, "slate": list(self.slate)}
-
-    def showing(self, conversation: Conversation) -> Session:
-        """The same person, looking at the films that stand in this conversation."""
-        answer = conversation.slate
-        slate = tuple(item.item_id for item in answer.items) if answer else ()
-        return replace(self, conversation=conversation.id, slate=slate)
+        return {"owner": self.owner, "conversation": self.conversation}
 
     @property
     def owner_key(self) -> str:
@@ -67,9 +57,8 @@ class Session:
 class Desk:
     """Fetches and keeps conversations; each request works on its own copy, one request a conversation at a time."""
 
-    def __init__(self, log: FeedbackLog, catalogue: Catalogue) -> None:
+    def __init__(self, log: FeedbackLog) -> None:
         self.log = log
-        self.catalogue = catalogue
         # A fixed set of locks shared by hash: enough to keep two tabs from overwriting each other, and it never grows.
         self._locks = tuple(threading.Lock() for _ in range(64))
 
@@ -117,22 +106,3 @@ class Desk:
             PermissionError: the conversation is somebody else's.
         """
         self.log.delete_conversation(conversation, session.owner_key)
-
-    def name(self, item_id: str) -> str:
-        """What an item is called, with its year; the id itself where the catalogue has no such item."""
-        try:
-            return self.catalogue.items[self.catalogue.index(item_id)].name
-        except (KeyError, ValueError):
-            return item_id
-
-    def versions(self, item_id: str) -> list[str]:
-        """The ids of other items of an item's title (remakes), the most rated first."""
-        if item_id not in self.catalogue:
-            return []
-        item = self.catalogue[self.catalogue.index(item_id)]
-        others = (self.catalogue[index] for index in self.catalogue.titles.sharing(item.index))
-        return [other.item_id for other in others if other.title == item.title]
-
-    def name_at(self, index: int) -> str:
-        """The same for a catalogue index."""
-        return self.catalogue.items[index].name if 0 <= index < len(self.catalogue.items) else str(index)

@@ -1,50 +1,52 @@
-"""Transcript: a conversation as the chatbot's messages, always plain text."""
+"""Transcript: a conversation as HTML: messages as plain text, and under each answer the cards that it brought."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
-from typing import Any
+from html import escape
 
+from agent.catalogue.catalogue import Catalogue
+from agent.dialogue.state import DialogueState
 from agent.records.conversation import Conversation
+from ui.chat.cards import slate_html
 
 PIECES = 24
-"""A streaming answer comes in at most so many pieces: each sends the whole transcript again."""
+"""A streaming answer comes in at most so many pieces."""
 PIECE_SECONDS = 0.04
 """Pause between two pieces."""
 STREAM_SECONDS = 2.0
 """A stream that takes longer, on a slow machine, goes to its end at once."""
 
 
-def plain(text: str) -> str:
-    """Text that the chatbot shows as it is: it takes its content for HTML even where Markdown is off.
+def message_html(role: str, text: str, extra: str = "") -> str:
+    """One message; its text is escaped and keeps its line breaks."""
+    who = "You" if role == "user" else "Concierge"
+    kind = "user" if role == "user" else "bot"
+    return (
+        f'<div class="message-row {kind}-row"><div class="message {kind}"{extra}>'
+        f'<span class="sr-only">{who}: </span>{escape(text)}</div></div>'
+    )
 
-    Only what could start a tag or an entity is escaped, since the same string is also the message's spoken label.
-    """
-    return re.sub(r"&(?=[#\w])", "&amp;", text).replace("<", "&lt;")
+
+def transcript_html(conversation: Conversation, state: DialogueState, catalogue: Catalogue) -> str:
+    """All messages and slates; the slate that stands is marked, earlier ones keep their cards and buttons."""
+    messages = conversation.messages
+    standing = conversation.slate
+    rows = []
+    last = max((place for place, own in enumerate(messages) if own.answer is standing), default=-1)
+    for place, message in enumerate(messages):
+        rows.append(message_html(message.role, message.content))
+        if message.answer is not None:
+            current = standing is not None and place == last
+            rows.append(slate_html(message.answer.items, state, catalogue, current))
+    return f'<div class="thread" role="log" aria-label="Conversation">{"".join(rows)}</div>' if rows else ""
 
 
-def transcript(conversation: Conversation, partial: str | None = None, pending: str | None = None) -> list[Any]:
-    """The chatbot's messages: plain text, with the films of earlier slates listed under them; the standing has cards.
-
-    ``pending`` is a message that is not answered yet; ``partial`` stands for the last answer while that streams.
-    """
-    rows: list[Any] = []
-    last = len(conversation.messages) - 1
-    slate = conversation.slate
-    standing = max((p for p, message in enumerate(conversation.messages) if message.answer is slate), default=-1)
-    for place, message in enumerate(conversation.messages):
-        text = message.content
-        if place == last and message.role == "assistant":
-            text = text if partial is None else partial
-        elif message.answer and message.answer.items and place != standing:
-            films = (f"{item.title} ({item.year})" if item.year else item.title for item in message.answer.items)
-            text = f"{text}\n" + "\n".join(f"· {film}" for film in films)
-        rows.append({"role": message.role, "content": plain(text)})
-    if pending is not None:
-        rows.append({"role": "user", "content": plain(pending)})
-        rows.append({"role": "assistant", "content": "…"})
-    return rows
+def pending_html(text: str, partial: str | None = None) -> str:
+    """A message that is being answered: the answer so far, or that it is being worked on."""
+    answer = partial if partial is not None else "Looking …"
+    busy = ' aria-busy="true"' if partial is None else ""
+    return f'<div class="thread">{message_html("user", text)}{message_html("assistant", answer, busy)}</div>'
 
 
 def pieces(text: str) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -10,13 +11,15 @@ from typing import Any
 
 import gradio as gr
 
-from agent.dialogue.dialogue_state import corrected
+from agent.dialogue.state import Judgement
 from agent.recommender import Recommender
-from agent.records.conversation import Conversation
-from ui.chat.cards import SLOTS, control_updates
-from ui.chat.page import MESSAGE_LIMIT, STARTERS, ChatPage, Updates
+from agent.records.conversation import Conversation, undone
+from ui.chat.page import MESSAGE_LIMIT, ChatPage, Updates
 from ui.chat.session import Desk, Session
-from ui.chat.transcript import PIECE_SECONDS, STREAM_SECONDS, pieces, transcript
+from ui.chat.transcript import PIECE_SECONDS, STREAM_SECONDS, pending_html, pieces, transcript_html
+
+PRESS = re.compile(r"(.+) (liked|disliked|seen|more|less|rated)(?: ([1-5]))?")
+"""What a control of a card sends."""
 
 DOUBLE_CLICK_SECONDS = 0.6
 """The same button of a card pressed again so soon is a double click, and counts once."""
@@ -59,14 +62,14 @@ class ChatTab:
             "outputs": page.components, "concurrency_limit": 16, "concurrency_id": "quick", "show_progress": "hidden",
             "api_visibility": "private",
         }  # fmt: skip
-        turn = quick | {"outputs": page.talking, "concurrency_limit": 8, "concurrency_id": "turn"}
+        turn = quick | {"outputs": page.turning, "concurrency_limit": 8, "concurrency_id": "turn"}
         turns = [
             page.message.submit(self.on_message, [page.message, page.store], **turn),
             page.choices.click(self.on_choice, [page.store], **turn),
             page.retry.click(self.on_retry, [page.store], **turn),
             *(
                 starter.click(self._starter(text), [page.store], **turn)
-                for text, starter in zip(STARTERS, page.starters, strict=True)
+                for text, starter in zip(page.domain.starters, page.starters, strict=True)
             ),
         ]
         for event in turns:
@@ -76,16 +79,13 @@ class ChatTab:
             fresh.click(self.on_new, [page.store], **quick).then(
                 fn=None, js="() => document.querySelector('#message textarea')?.focus()"
             )
-        page.beliefs.click(self.on_forget, [page.store], **quick)
+        changed = quick | {"outputs": [page.thread, page.beliefs, page.chats, page.choices, page.last_click]}
+        page.thread.click(self.on_press, [page.store, page.last_click], **changed)
+        page.beliefs.click(self.on_forget, [page.store], **changed)
         page.chats.click(self.on_chat, [page.store], **quick)
-        panel_only = quick | {"outputs": [page.history, page.beliefs, page.chats]}
-        page.user.input(self.on_user, [page.user, page.store], **panel_only)
-        for place, card in enumerate(page.cards):
-            reaction = quick | {"outputs": [*card.controls, page.beliefs, page.chats, page.last_click]}
-            for kind, button in card.buttons.items():
-                button.click(self._reaction(place, kind), [page.store, page.last_click], **reaction)
-            for value, star in enumerate(card.stars, 1):
-                star.click(self._reaction(place, "rated", float(value)), [page.store, page.last_click], **reaction)
+        page.user.input(
+            self.on_user, [page.user, page.store], **quick | {"outputs": [page.history, page.beliefs, page.chats]}
+        )
 
     def on_load(self, stored: Any) -> Updates:
         """A page was opened or reloaded, or an answer has been streamed: show the conversation as it is kept."""
@@ -105,8 +105,7 @@ class ChatTab:
         if not text:
             return
         session = Session.read(stored)
-        rows = transcript(self.desk.open(session), pending=text)
-        yield {self.page.message: gr.update(value=""), **self.page.listening(rows, session)}
+        yield {self.page.message: gr.update(value=""), **self.page.waiting(pending_html(text), session)}
         yield from self._answer(session, text)
 
     def _answer(self, session: Session, text: str, again: bool = False) -> Iterator[Updates]:
@@ -114,14 +113,14 @@ class ChatTab:
             with self.desk.turn(session) as conversation:
                 if again:
                     self.recommender.undo(conversation)
-                self.recommender.reply(conversation, text, k=SLOTS)
+                self.recommender.reply(conversation, text)
         except Exception as error:
             gr.Warning(trouble(error), duration=12)
-            yield {self.page.message: gr.update(value=text)}
+            yield {self.page.message: gr.update(value=text), self.page.pending: ""}
             return
         end = time.monotonic() + STREAM_SECONDS
         for piece in pieces(conversation.messages[-1].content):
-            yield {self.page.chatbot: transcript(conversation, partial=piece)}
+            yield {self.page.pending: pending_html(text, piece)}
             time.sleep(PIECE_SECONDS)
             if time.monotonic() > end:
                 break
@@ -142,7 +141,9 @@ class ChatTab:
         conversation = self.desk.open(session)
         text = next((m.content for m in reversed(conversation.messages) if m.role == "user"), None)
         if text is not None:
-            yield self.page.listening(transcript(conversation, partial="…"), session)
+            shorter = Conversation(conversation.id, conversation.user, undone(conversation.events)[0])
+            thread = transcript_html(shorter, self.recommender.state(shorter), self.page.catalogue)
+            yield self.page.waiting(pending_html(text), session, thread)
             yield from self._answer(session, text, again=True)
 
     def on_undo(self, stored: Any) -> Updates:
@@ -168,61 +169,64 @@ class ChatTab:
             with explained():
                 self.desk.delete(session, target.conversation)
             if target.conversation != session.conversation:
-                return self.page.side(self.desk.open(session), session)
+                return self.page.changed(self.desk.open(session), session)
             target = Session.new(session.owner)
         with explained():
             return self.page.show(self.desk.open(target), target)
 
     def on_forget(self, stored: Any, event: gr.EventData) -> Updates:
-        """A belief or a condition in the panel was removed, or the other film of a title was meant."""
+        """A belief or a condition in the panel was removed; a slate that stood is renewed."""
         session = Session.read(stored)
         with explained(), self.desk.turn(session) as conversation, suppress(KeyError):
             # A KeyError says that it is gone already: a double click, or another tab.
-            if event.action == "meant":
-                mistaken, _, meant = str(event.value).partition(">")
-                if meant in self.desk.versions(mistaken):
-                    corrected(conversation, mistaken, meant, self.recommender.catalogue)
-            else:
-                self.recommender.forget(conversation, str(event.value))
-        updates = self.page.side(conversation, session)
-        for item_id, card in zip(session.slate, self.page.cards, strict=False):
-            updates |= control_updates(card, item_id, conversation.beliefs)
-        return updates
+            self.recommender.forget(conversation, str(event.value))
+        return {**self.page.changed(conversation, session), self.page.choices: ""}
 
     def on_user(self, user: str | None, stored: Any) -> Updates:
-        """A viewer was picked whose past counts as the person's own."""
+        """A user was picked whose past counts as the person's own."""
         session = Session.read(stored)
         picked = user or None
         if picked is not None and picked not in self.page.users:
-            raise gr.Error(f"No viewer {escape(picked)!r} in the data: pick one from the list.")
+            raise gr.Error(f"No user {escape(picked)!r} in the data: pick one from the list.")
         with explained(), self.desk.turn(session) as conversation:
             conversation.user = picked
-        return {self.page.history: self.page.past(picked), **self.page.side(conversation, session)}
+        changed = self.page.changed(conversation, session)
+        del changed[self.page.thread]
+        return {self.page.history: self.page.past(picked), **changed}
 
-    def _reaction(self, place: int, kind: str, value: float | None = None) -> Any:
-        def on_reaction(stored: Any, last: tuple[str, float]) -> Updates:
-            return self.react(Session.read(stored), place, kind, value, last)
+    def on_press(self, stored: Any, last: tuple[str, float], event: gr.EventData) -> Updates:
+        """A button on a card, or a grade in its list: ``item kind`` or ``item rated grade``."""
+        item_id, kind, value = PRESS.fullmatch(str(event.value)).groups()  # type: ignore[union-attr]
+        return self.press(Session.read(stored), item_id, kind, None if value is None else float(value), last)
 
-        return on_reaction
-
-    def react(self, session: Session, place: int, kind: str, value: float | None, last: tuple[str, float]) -> Updates:
-        """A button on a card: kept first, then shown. A pressed one is taken back; a double click counts once."""
-        if place >= len(session.slate):
-            raise gr.Error("This film is no longer on the page: reload it.")
-        item_id, now = session.slate[place], time.monotonic()
+    def press(self, session: Session, item_id: str, kind: str, value: float | None, last: tuple[str, float]) -> Updates:
+        """Kept first, then shown. A pressed button is taken back; a double click counts once."""
+        now = time.monotonic()
         click = f"{session.conversation}/{item_id}/{kind}/{value}"
         if last[0] == click and now - last[1] < DOUBLE_CLICK_SECONDS:
             return {self.page.last_click: (click, now)}
         with explained(), self.desk.turn(session) as conversation:
             if item_id not in conversation.shown:
-                raise gr.Error("This film was not recommended in this chat: reload the page.")
-            held = (b for b in conversation.beliefs if b.item_id == item_id and b.attitude == kind)
-            if any(value is None or belief.rating == value for belief in held):
+                raise gr.Error("This was not recommended in this chat: reload the page.")
+            if self._pressed(conversation, item_id, kind, value):
                 self.recommender.react(conversation, item_id, "removed")
             else:
                 self.recommender.react(conversation, item_id, kind, value)
         return {
-            **control_updates(self.page.cards[place], item_id, conversation.beliefs),
-            **self.page.side(conversation, session),
+            **self.page.changed(conversation, session),
+            self.page.choices: "",
             self.page.last_click: (click, now),
         }
+
+    def _pressed(self, conversation: Conversation, item_id: str, kind: str, value: float | None) -> bool:
+        state, item = self.recommender.state(conversation), self.page.catalogue.index(item_id)
+        own = state.judgements.get(item, Judgement())
+        held = {
+            "liked": own.opinion == "liked" and own.rating is None,
+            "disliked": own.opinion == "disliked" and own.rating is None,
+            "seen": own.seen and own.rating is None,
+            "more": item in state.like,
+            "less": item in state.unlike,
+            "rated": own.rating is not None and own.rating == value,
+        }
+        return held.get(kind, False)

@@ -1,4 +1,4 @@
-"""The verbs ``concierge eval dialogue`` and ``concierge eval explanations``."""
+"""The verbs ``concierge eval dialogue``, ``concierge eval conversation`` and ``concierge eval explanations``."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ def add_to(app: typer.Typer) -> None:
         epilog="Example: concierge eval dialogue --dataset latest --file redial.jsonl --train-half; simulated people: "
         "concierge eval dialogue --simulate 200"
     )(dialogue)
-    app.command(epilog="Example: concierge eval explanations --users 20 --questions 100")(explanations)
+    app.command(epilog="Example: concierge eval conversation --file dialogues.yaml --data latest --json")(conversation)
+    app.command(epilog="Example: concierge eval explanations --users 20")(explanations)
 
 
 def dialogue(
@@ -121,15 +122,40 @@ def _simulate(
         )
 
 
+def conversation(
+    file: Annotated[Path, typer.Option(help="Conversations with checks for every turn (eval/conversation/checks.py).")],
+    data: DataOption = "ml-100k",
+    model: ModelOption = None,
+    adapter: AdapterOption = None,
+    seed: Annotated[int, typer.Option(help="Seed of the intervals.")] = 0,
+    as_json: JsonOption = False,
+) -> None:
+    """Hold scripted conversations: the share of turns that are fully right, by kind of check."""
+    from agent.recommender import Recommender
+    from eval.conversation.checks import read_dialogues, run
+
+    dialogues = read_dialogues(file)
+    with steps() as report:
+        recommender = Recommender.load(data, model, adapter, progress=not as_json)
+        figures = run(dialogues, recommender, report).to_json(seed)
+    document = {"data": data, "file": str(file), "seed": seed, **figures}
+    if as_json:
+        print_json(document)
+        return
+    for name, row in (("turns", figures["turns"]), *figures["kinds"].items()):
+        low, high = row["ci"]
+        out().print(f"{name}: {row['right']} of {row['of']} right, {row['share']:.3f} [{low:.3f}, {high:.3f}]")
+    for flaw in figures["flaws"]:
+        words = f"{flaw['conversation']}, turn {flaw['turn']} ({flaw['said']}): {flaw['kind']}: {flaw['what']}"
+        out().print(words, soft_wrap=True)
+
+
 class ExplanationOptionError(ValueError):
     """An option is badly written; the message says how to write it."""
 
 
 def explanations(
     users: Annotated[int, typer.Option(help="Held-out users to chat with, drawn by a hash.", min=1)] = 40,
-    questions: Annotated[
-        int, typer.Option(help="Held-out users who are asked back, to see what questions bring.", min=0)
-    ] = 0,
     part: Annotated[str, typer.Option(help="test for reports, valid for choices.")] = "test",
     data: DataOption = "ml-100k",
     model: ModelOption = None,
@@ -142,7 +168,6 @@ def explanations(
     Each user chats twice: with their past, and as a stranger who says what they loved.
     """
     from agent.data.dataset import load_dataset
-    from eval.conversation.clarifying import ask_users, summary
     from eval.conversation.held_out import HeldOut
     from eval.explanations.faithfulness import Judge
 
@@ -154,15 +179,11 @@ def explanations(
         figures = judge.judge(names, report=report).to_json(seed)
         strangers = judge.judge(names, strangers=True, report=report).to_json(seed)
         document: dict[str, Any] = {"data": data, "part": part, "seed": seed, **figures, "strangers": strangers}
-        if questions:
-            asked = ask_users(held_out, held_out.users(part, questions), report=report)
-            document["questions"] = summary(asked, seed)
     if as_json:
         print_json(document)
         return
     _show_explanations(document, "users with their past")
     _show_explanations(strangers, "the same as strangers who name what they loved")
-    _show_questions(document)
 
 
 def _show_explanations(figures: dict[str, Any], who: str) -> None:
@@ -189,16 +210,5 @@ def _show_explanations(figures: dict[str, Any], who: str) -> None:
         out().print(
             f"why not: a change offered for {offered['offered']} of {offered['asked']} items; {offered['valid']:.0%} "
             "of the changes bring the item into the slate",
-            soft_wrap=True,
-        )
-
-
-def _show_questions(document: dict[str, Any]) -> None:
-    for name, row in document.get("questions", {}).items():
-        low, high = row["rise_ci"]
-        out().print(
-            f"{name}: {row['questions']} questions, expected gain {row['expected_gain']:.3f}; hit rate "
-            f"{row['hit_before']:.3f} -> {row['hit_after']:.3f}, rise {row['rise']:+.3f} [{low:+.3f}, {high:+.3f}]; "
-            f'after "show me more" {row["hit_more"]:.3f}',
             soft_wrap=True,
         )

@@ -25,6 +25,7 @@ from ui.cli import (
     recommend,
     release,
     serve,
+    talk,
     train,
     understand,
 )
@@ -51,6 +52,7 @@ serve.add_to(app)
 mcp.add_to(app)
 monitor.add_to(app)
 recommend.add_to(app)
+talk.add_to(app)
 understand.add_to(app)
 release.add_to(app)
 doctor.add_to(app)

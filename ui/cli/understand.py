@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -10,7 +11,8 @@ from ui.cli.terminal import DataOption, JsonOption, out, print_json, working
 
 if TYPE_CHECKING:
     from agent.catalogue.catalogue import Catalogue
-    from agent.understanding.parser import Understanding
+    from agent.dialogue.state import DialogueState
+    from agent.records.conversation import Said
 
 
 def add_to(app: typer.Typer) -> None:
@@ -30,55 +32,69 @@ def understand(
     with working("Loading the catalogue"):
         from agent.catalogue.catalogue import Catalogue
         from agent.data.dataset import load_dataset
-        from agent.dialogue.description import describe
-        from agent.dialogue.dialogue_state import absorb
-        from agent.records.conversation import Conversation, Message
-        from agent.understanding.context import heard
+        from agent.dialogue.state import context_of, fold
+        from agent.records.conversation import Event, Said, items_of
+        from agent.understanding.reader import understand as read
 
         catalogue = Catalogue(load_dataset(data))
-    conversation, turns = Conversation(), []
+    events: list[Event] = []
+    turns = []
     for text in messages:
-        told = heard(text, conversation, catalogue)
-        conversation.messages.append(Message("user", text))
-        absorb(conversation, text, told, catalogue)
-        turns.append({"message": text, **told_json(told, catalogue), "state": describe(conversation, catalogue)})
+        reading = read(text, context_of(fold(events, catalogue)), catalogue)
+        items = {*reading.spoken, *(item for act in reading.acts for item in items_of(act))}
+        ids = {item: catalogue[item].item_id for item in items}
+        said = Said(text, reading.acts, reading.language, reading.spoken, ids, reading.corrects, reading.unknown)
+        events.append(said)
+        state = fold(events, catalogue)
+        turns.append({"message": text, **read_json(said, catalogue), "state": state_json(state, catalogue)})
     if as_json:
         print_json(turns)
         return
     console = out()
     for turn in turns:
         console.print(f"> {turn['message']}", soft_wrap=True)
-        console.print(f"Intent: {turn['intent']}")
-        for mention in turn["mentions"]:
-            console.print(f"Named: {mention['name']} ({mention['attitude']})", soft_wrap=True)
-        for title in turn["ambiguous"]:
-            console.print(f"Not clear: {title['text']}: {', '.join(title['options'])}", soft_wrap=True)
-        for critique in turn["critiques"]:
-            console.print(f"Compared: {critique}")
-        if turn["language"] != "en":
-            console.print(f"Language: {turn['language']}")
-        console.print(turn["state"] + "\n", soft_wrap=True)
+        for act in turn["acts"]:
+            told = ", ".join(f"{key} {value}" for key, value in act.items() if key != "act" and value)
+            console.print(f"{act['act']}: {told}", soft_wrap=True)
+        for head, lines in turn["state"].items():
+            if lines:
+                console.print(f"  {head}: {', '.join(map(str, lines))}", soft_wrap=True)
+        console.print("")
 
 
-def told_json(told: Understanding, catalogue: Catalogue) -> dict[str, Any]:
-    """An understanding as plain data, films by title and year."""
-    constraints = told.constraints.to_json()
-    constraints["excluded"] = [catalogue[item].name for item in constraints["excluded"]]
+def read_json(said: Said, catalogue: Catalogue) -> dict[str, Any]:
+    """What was read, as plain data; items by title and year."""
+    from agent.records.acts import act_to_json
+
+    named = {"like", "unlike", "reject", "options", "items", "item"}
+
+    def plain(data: Any, key: str = "") -> Any:
+        if isinstance(data, dict):
+            return {name: plain(value, name) for name, value in data.items()}
+        if isinstance(data, list | tuple):
+            return [plain(value, key) for value in data]
+        return catalogue[data].name if key in named and isinstance(data, int) else data
+
+    acts = [plain(act_to_json(act)) for act in said.acts]
+    return {"acts": acts, "language": said.language, "unknown": list(said.unknown)}
+
+
+def state_json(state: DialogueState, catalogue: Catalogue) -> dict[str, list[str]]:
+    """What a conversation stands at, in words; items by title and year."""
+    from agent.catalogue.conditions import chip
+
+    def names(items: Iterable[int]) -> list[str]:
+        return [catalogue[item].name for item in items]
+
+    judged = state.judgements.items()
     return {
-        "intent": told.intent,
-        "language": told.language,
-        "mentions": [
-            {"name": catalogue[m.item].name, "text": m.text, "attitude": m.attitude, "rating": m.rating}
-            for m in told.mentions
-        ],
-        "ambiguous": [
-            {"text": title.text, "options": [catalogue[item].name for item in title.options]}
-            for title in told.ambiguities
-        ],
-        "critiques": [f"{'more' if critique.more else 'less'} {critique.aspect}" for critique in told.critiques],
-        "corrections": [[catalogue[old].name, catalogue[new].name] for old, new in told.corrections],
-        "constraints": constraints,
-        "replaces": sorted(told.replaces),
-        "dropped": sorted(told.dropped),
-        "request": told.request,
+        "liked": names(item for item, own in judged if own.liked),
+        "disliked": names(item for item, own in judged if own.disliked),
+        "seen": names(item for item, own in judged if own.seen),
+        "refused": names(sorted(state.refused)),
+        "like": names(state.like),
+        "unlike": names(state.unlike),
+        "conditions": [chip(own, catalogue.facets[own.facet]) for own in state.conditions],
+        "in words": list(state.hints),
+        "count": [] if state.count is None else [str(state.count)],
     }

@@ -12,10 +12,10 @@ import numpy as np
 import prompts
 from agent.catalogue.catalogue import Catalogue, Item
 from agent.dialogue.slate import shortlist
+from agent.dialogue.state import policy_state, state_after
 from agent.policy.state_prompt import StatePrompt
 from agent.recommender import Recommender
 from agent.records.state import Event, State
-from agent.understanding.parser import understand
 from prompts import IsolatedTemplate, PromptError, Template
 
 PICKS = 5
@@ -93,7 +93,7 @@ class Previewer:
             own.prompt = StatePrompt(template, own.prompt.tokenizer, sample.items(catalogue), own.prompt.max_history)
             state = sample.state(wish, catalogue)
             (ids,) = own.prompt.encode([state])
-            allowed = np.flatnonzero(catalogue.mask(state.constraints, left_out=state.seen))
+            allowed = np.flatnonzero(catalogue.mask(state.conditions, left_out=state.seen | state.excluded))
             ranking = shortlist(own.rank(state, allowed))
             order = np.argsort(-ranking.logits, kind="stable")[:PICKS]
             picks = tuple(
@@ -131,8 +131,7 @@ class Sample:
 
     def state(self, wish: str, catalogue: Catalogue) -> State:
         """What the chat would make of this past and a wish."""
-        constraints = understand(wish, catalogue).constraints
-        return State(self.history, wish, goal="request", **constraints.parts())
+        return policy_state(state_after(wish, catalogue), self.history)
 
     def items(self, catalogue: Catalogue) -> Sequence[Item]:
         """The catalogue as this viewer sees it."""

@@ -1,0 +1,392 @@
+"""Conditions over a catalogue: how those of each kind of facet are merged, given up, worded and shown as chips.
+
+What a condition filters is in :mod:`agent.catalogue.columns`. The kinds differ in little: names (categories, people)
+are any-of or none-of, numbers (years, lengths, prices, counts) are spans.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Sequence, Set
+from dataclasses import dataclass, replace
+from itertools import combinations
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from agent.domains.domain import POPULARITY, RATING, Facet
+from agent.records.conditions import Condition, Conditions, Names
+
+if TYPE_CHECKING:
+    from agent.catalogue.catalogue import Catalogue
+
+MOST_NAMED = 4
+"""So many values of one condition are named in a sentence or a chip; more are only counted."""
+
+LARGEST_SEARCH = 9
+"""Of so many conditions every two and three are tried when some must be given up; more go one by one."""
+
+
+# --- words -----------------------------------------------------------------------------------------------------------
+
+
+def listed(words: Sequence[str], last: str = "and") -> str:
+    """``a``, ``a and b``, ``a, b and c``."""
+    if len(words) < 2:
+        return "".join(words)
+    return f"{', '.join(words[:-1])} {last} {words[-1]}"
+
+
+def plain_number(value: float, facet: Facet | None = None) -> str:
+    """A number as sentences write it, with the facet's unit: ``95 minutes``, ``£20``, ``1984``, ``4.2``."""
+    text = str(int(value)) if float(value).is_integer() else f"{value:.1f}"
+    if facet is None or facet.kind == "year":
+        return text
+    if int(value) >= 10_000 and float(value).is_integer():
+        text = f"{int(value):,}"
+    if not facet.unit:
+        return text
+    return f"{text} {facet.unit}" if facet.unit[0].isalnum() else f"{facet.unit}{text}"
+
+
+def value_name(value: str, facet: Facet) -> str:
+    """A value inside a sentence: names of the primary category in lower case, all others as they are."""
+    return value.lower() if facet.primary else value
+
+
+def noun_phrase(conditions: Iterable[Condition], catalogue: Catalogue, count: int = 2) -> str:
+    """What is asked for, as a noun phrase: "comedy films from the 1990s with Bill Murray, no horror"."""
+    nouns = catalogue.domain.nouns
+    noun = nouns.one if count == 1 else nouns.many
+    heads: list[str] = []
+    also: list[str] = []
+    after: list[str] = []
+    last: list[str] = []
+    for condition in conditions:
+        facet = catalogue.facets.get(condition.facet)
+        if facet is None:
+            continue
+        if condition.negative:
+            last.append(_negative(condition, facet))
+        elif condition.names and facet.primary and not heads:
+            heads.append(_names(condition.names, facet))
+        elif condition.names and facet.primary:
+            also.append(_names(condition.names, facet))
+        else:
+            after.append(phrase(condition, facet))
+    if also:
+        after.insert(0, f"that {'is' if count == 1 else 'are'} also {listed(also)}")
+    words = " ".join([*heads, noun, *after])
+    return ", ".join([words, *last])
+
+
+def phrase(condition: Condition, facet: Facet) -> str:
+    """One condition as words that follow a noun: "from the 1990s", "with Bill Murray", "not in French"."""
+    if condition.negative:
+        return _negative(condition, facet)
+    if condition.names:
+        return _put(facet, _names(condition.names, facet))
+    if facet.name == POPULARITY:
+        low, high = condition.span
+        if low is not None and high is not None:
+            return f"known to {plain_number(low)} to {plain_number(high)} people"
+        return "that are well known" if low is not None else "that are not too well known"
+    if facet.name == RATING:
+        low, high = condition.span
+        return f"rated {plain_number(low)} or better" if low is not None else f"rated {plain_number(high or 0)} or less"
+    return _put(facet, span_words(condition.span, facet))
+
+
+def span_words(span: tuple[float | None, float | None], facet: Facet) -> str:
+    """A span of numbers: "the 1990s", "2000 or later", "at most 95 minutes"."""
+    low, high = span
+    year = facet.kind == "year"
+    if low is not None and high is not None:
+        if low == high:
+            return plain_number(low, facet)
+        if year and low % 10 == 0 and high == low + 9:
+            return f"the {int(low)}s"
+        bare = plain_number(low) if not year else str(int(low))
+        if facet.unit and not facet.unit[0].isalnum():
+            bare = plain_number(low, facet)
+        return f"{bare} to {plain_number(high, facet)}"
+    if low is not None:
+        return f"{int(low)} or later" if year else f"at least {plain_number(low, facet)}"
+    if high is not None:
+        return f"{int(high)} or earlier" if year else f"at most {plain_number(high, facet)}"
+    return ""
+
+
+def chip(condition: Condition, facet: Facet) -> str:
+    """A condition as the short text of a chip."""
+    if condition.negative and not condition.names:
+        text = f"not {span_words(condition.span, facet)}"
+    elif condition.negative:
+        text = f"no {_names(condition.names, facet)}"
+    elif condition.names:
+        text = (
+            listed(list(condition.names[:MOST_NAMED]), "or") if facet.phrase == "{value}" else phrase(condition, facet)
+        )
+    elif facet.name == POPULARITY:
+        text = "well known" if condition.span[0] is not None else "not too well known"
+    else:
+        text = phrase(condition, facet)
+    extra = {"standing": ", always"}.get(condition.scope, "")
+    return f"{text}{' (preferred)' if condition.strength == 'prefer' else ''}{extra}"
+
+
+def chip_key(condition: Condition) -> str:
+    """What :func:`without_key` knows a condition by."""
+    if condition.names:
+        return f"{condition.facet}:{condition.op}:{'|'.join(condition.names)}"
+    low, high = condition.span
+    return f"{condition.facet}:{condition.op}:{'' if low is None else f'{low:g}'}-{'' if high is None else f'{high:g}'}"
+
+
+def without_key(conditions: Conditions, key: str) -> Conditions:
+    """The conditions without those of a chip's key, or of a facet's name."""
+    return tuple(condition for condition in conditions if key not in (condition.facet, chip_key(condition)))
+
+
+def item_value(item: int, facet: Facet, catalogue: Catalogue) -> str:
+    """What an item is on a facet, in words; empty where nothing is known."""
+    if facet.name == POPULARITY:
+        return had_by(int(catalogue.rating_count[item]), catalogue)
+    if facet.name == RATING:
+        mean = float(catalogue.mean_rating[item])
+        return "" if math.isnan(mean) else f"rated {plain_number(round(mean, 1))}"
+    value = catalogue[item].attributes.get(facet.name)
+    if value is None:
+        return ""
+    if isinstance(value, tuple):
+        return listed([value_name(own, facet) for own in value])
+    return plain_number(value, facet) if isinstance(value, int | float) else str(value)
+
+
+def had_by(count: int, catalogue: Catalogue) -> str:
+    """How many people had an item: "rated by 1 viewer"."""
+    people = catalogue.domain.people
+    return f"rated by {count:,} {people.one if count == 1 else people.many}"
+
+
+def _names(names: Names, facet: Facet) -> str:
+    shown = [value_name(name, facet) for name in names[:MOST_NAMED]]
+    return listed(shown, "or")
+
+
+def _put(facet: Facet, value: str) -> str:
+    if facet.phrase == "{value}" and facet.numeric:
+        return f"of {value}" if facet.kind == "duration" else f"with {facet.label} {value}"
+    if facet.phrase == "{value}" and not facet.primary:
+        return f"of the {facet.label} {value}"
+    return facet.phrase.format(value=value)
+
+
+def _negative(condition: Condition, facet: Facet) -> str:
+    if not condition.names:
+        return f"not {_put(facet, span_words(condition.span, facet))}"
+    value = _names(condition.names, facet)
+    return f"no {value}" if facet.phrase == "{value}" or "“" in facet.phrase else f"not {_put(facet, value)}"
+
+
+# --- merging ---------------------------------------------------------------------------------------------------------
+
+
+def merged(held: Conditions, added: Iterable[Condition], catalogue: Catalogue) -> Conditions:
+    """The conditions that hold after a refinement: the latest word counts where two cannot hold together.
+
+    A new bound on a number joins the others where something lies between them, else it takes their place. Wanted names
+    join those of before (both must be met) where some item meets all, else they replace those of their facet. What is
+    wanted now is no longer left out, and the other way round.
+    """
+    before = set(held)
+    for new in added:
+        if new in held:
+            continue
+        held = _numbers(held, new) if not new.names else _named(held, new, before, catalogue)
+    return held
+
+
+def _numbers(held: Conditions, new: Condition) -> Conditions:
+    if new.negative:
+        return (*held, new)
+    kept = []
+    for old in held:
+        if old.facet != new.facet or old.names or old.negative:
+            kept.append(old)
+            continue
+        (old_low, old_high), (low, high) = old.span, new.span
+        one_sided = new.op != "between"
+        if (one_sided and low is not None and old_high is not None and low <= old_high and old.op == "at_most") or (
+            one_sided and high is not None and old_low is not None and high >= old_low and old.op == "at_least"
+        ):
+            kept.append(old)
+        elif one_sided and old.op == "between" and old_low is not None and old_high is not None:
+            span = (
+                max(old_low, low if low is not None else old_low),
+                min(old_high, high if high is not None else old_high),
+            )
+            if span[0] <= span[1]:
+                new = replace(new, op="between", value=span)
+    return (*kept, new)
+
+
+def _named(held: Conditions, new: Condition, before: Set[Condition], catalogue: Catalogue) -> Conditions:
+    names = set(new.names)
+    kept: list[Condition] = []
+    for old in held:
+        if old.facet == new.facet and old.names and old.negative != new.negative:
+            left = tuple(name for name in old.names if name not in names)
+            if left:
+                kept.append(replace(old, value=left))
+        else:
+            kept.append(old)
+    if new.negative:
+        return (*kept, new)
+    together = (*kept, new)
+    same = [old for old in kept if old in before and old.facet == new.facet and old.names and not old.negative]
+    if same and not catalogue.mask([*same, new]).any():
+        together = (*(old for old in kept if old not in same), new)
+    return together
+
+
+@dataclass(frozen=True, slots=True)
+class Beyond:
+    """A condition on a number outside of what the catalogue spans."""
+
+    condition: Condition
+    least: float
+    most: float
+
+
+def within_span(conditions: Iterable[Condition], catalogue: Catalogue) -> tuple[Conditions, tuple[Beyond, ...]]:
+    """The conditions that the catalogue's numbers can meet at all, and those that they cannot."""
+    kept, beyond = [], []
+    for condition in conditions:
+        column = (
+            None if condition.facet not in catalogue.facets or condition.names else catalogue.column(condition.facet)
+        )
+        least, most = (None, None) if column is None else (column.least, column.most)  # type: ignore[union-attr]
+        low, high = condition.span
+        out = (low is not None and most is not None and low > most) or (
+            high is not None and least is not None and high < least
+        )
+        if out and not condition.negative and least is not None and most is not None:
+            beyond.append(Beyond(condition, least, most))
+        else:
+            kept.append(condition)
+    return tuple(kept), tuple(beyond)
+
+
+# --- giving up -------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class GivenUp:
+    """A condition that was given up, or widened to ``now``."""
+
+    was: Condition
+    now: Condition | None = None
+
+
+def relax(
+    conditions: Conditions, catalogue: Catalogue, left_out: Iterable[int] = (), enough: int = 1
+) -> tuple[Conditions, tuple[GivenUp, ...]]:
+    """The conditions that at least ``enough`` items meet, with as little given up as possible.
+
+    What is only preferred costs least, then how well known an item is, its rating, other names, numbers, years, wanted
+    people, wanted names of the primary category (the last named first), and what is not wanted. Numbers are widened to
+    the closest items there are, the rest is dropped. Conditions come back as they are where enough items meet them, or
+    where nothing can be gained.
+    """
+    out = list(left_out)
+
+    def left(wanted: Conditions) -> int:
+        return int(np.count_nonzero(catalogue.mask(wanted, out)))
+
+    found = left(conditions)
+    if found >= enough:
+        return conditions, ()
+    order = sorted(range(len(conditions)), key=lambda place: (_cost(conditions[place], catalogue), -place))
+    best: tuple[int, Conditions, tuple[GivenUp, ...]] = (found, conditions, ())
+    for group in _groups(order, conditions, catalogue):
+        relaxed, given = _without(group, conditions, catalogue, out, enough)
+        count = left(relaxed) if given else 0
+        if count >= enough:
+            return relaxed, given
+        if count > best[0]:
+            best = (count, relaxed, given)
+    return best[1], best[2]
+
+
+def _groups(order: Sequence[int], conditions: Conditions, catalogue: Catalogue) -> Iterator[tuple[int, ...]]:
+    """Sets of conditions to give up: one, two, three (the cheapest first within each), then ever more of them."""
+    costs = {place: _cost(conditions[place], catalogue) for place in order}
+    for size in (1, 2, 3):
+        yield from sorted(combinations(order[:LARGEST_SEARCH], size), key=lambda group: sum(costs[p] for p in group))
+    for size in range(4, len(order) + 1):
+        yield tuple(order[:size])
+
+
+def _without(
+    group: Iterable[int], conditions: Conditions, catalogue: Catalogue, left_out: list[int], enough: int
+) -> tuple[Conditions, tuple[GivenUp, ...]]:
+    places = set(group)
+    kept = tuple(own for place, own in enumerate(conditions) if place not in places)
+    given = []
+    # Numbers are widened last: how far they must go depends on what else was dropped.
+    for place in sorted(places, key=lambda place: not conditions[place].names):
+        was = conditions[place]
+        now = (
+            None
+            if was.names or was.negative or was.facet == POPULARITY
+            else _widened(was, kept, catalogue, left_out, enough)
+        )
+        if now is not None:
+            kept = (*kept, now)
+        given.append(GivenUp(was, now))
+    return kept, tuple(own for own in given if own.was != own.now)
+
+
+def _widened(
+    condition: Condition, others: Conditions, catalogue: Catalogue, left_out: list[int], enough: int
+) -> Condition | None:
+    numbers = catalogue.number_column(condition.facet).numbers[catalogue.mask(others, left_out)]
+    numbers = numbers[np.isfinite(numbers)]
+    if not numbers.size:
+        return None
+    low, high = condition.span
+    distance = np.zeros_like(numbers)
+    if low is not None:
+        distance = np.maximum(distance, low - numbers)
+    if high is not None:
+        distance = np.maximum(distance, numbers - high)
+    nearest = numbers[np.argsort(distance, kind="stable")[:enough]]
+    if low is not None and high is not None:
+        return replace(condition, value=(min(low, float(nearest.min())), max(high, float(nearest.max()))))
+    if low is not None:
+        return replace(condition, value=min(low, float(nearest.min())))
+    return replace(condition, value=max(high or 0.0, float(nearest.max())))
+
+
+def _cost(condition: Condition, catalogue: Catalogue) -> float:
+    facet = catalogue.facets.get(condition.facet)
+    if facet is None:
+        return 0.0
+    if condition.negative:
+        cost = 8.0
+    elif facet.name == POPULARITY:
+        cost = 1.0
+    elif facet.name == RATING:
+        cost = 1.5
+    elif facet.primary:
+        cost = 5.0
+    elif facet.kind == "person":
+        cost = 4.5
+    elif facet.kind == "year":
+        cost = 3.0
+    elif facet.numeric:
+        cost = 2.5
+    else:
+        cost = 2.0
+    return cost / 100 if condition.strength == "prefer" else cost

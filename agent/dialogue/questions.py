@@ -1,0 +1,277 @@
+"""Questions: what is answered in place, from the facets of the items, or by saying what the data lacks."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from agent.catalogue.conditions import had_by, item_value, listed, plain_number, value_name
+from agent.domains.domain import POPULARITY, RATING, Facet, Question
+from agent.explanation.attribution import attribute, carried_by_liking, gather
+from agent.explanation.counterfactual import ORDINALS
+from agent.generation.realizer import Facts
+from agent.records.answer import Answer, Evidence
+from agent.records.state import POSITIVE
+
+if TYPE_CHECKING:
+    from agent.catalogue.catalogue import Catalogue
+    from agent.policy.distribution import Policy
+    from agent.records.state import State
+
+MOST_ITEMS = 5
+"""At most so many items are spoken of in one answer."""
+
+MOST_COMPARED = 4
+"""At most so many items are compared in one answer."""
+
+TAGS = 3
+"""So many tags are named."""
+
+PEOPLE = 4
+"""So many names of one facet are named."""
+
+EVEN, CLEAR = 0.1, 0.4
+"""Two probabilities that are nearer than this come out even; from this distance on the choice is clear."""
+
+LEAST_EFFECT = 0.1
+"""A change of the log-probability from which on a fact is worth a sentence (a tenth)."""
+
+
+def facet_answer(name: str, items: Sequence[int], catalogue: Catalogue) -> list[Facts]:
+    """What the data say of the items on a facet, or to a question of the domain (``questions`` in its file)."""
+    question = catalogue.domain.questions.get(name)
+    if question is not None and question.judge:
+        return [facts for item in items[:2] for facts in judged(item, question, catalogue)]
+    facet_name = question.facet if question is not None and question.facet else name
+    facet = catalogue.facets.get(facet_name) or _text_facet(facet_name, catalogue)
+    lacks = question.none if question is not None and question.none else None
+    if facet is None:
+        label = catalogue.domain.facets[facet_name].label if facet_name in catalogue.domain.facets else facet_name
+        return [{"kind": "missing", "missing": lacks or f"the data do not say anything of the {label}"}]
+    if facet.kind == "text":
+        return [facts for item in items[:2] for facts in about(item, catalogue)]
+    found = [(item, is_words(item, facet, catalogue)) for item in items[:MOST_ITEMS]]
+    known = [(item, words) for item, words in found if words]
+    if not known:
+        titles = listed([f"“{catalogue[item].title}”" for item in items[:MOST_ITEMS]], "or")
+        return [{"kind": "missing", "missing": f"{lacks or f'the data do not say the {facet.label}'} ({titles})"}]
+    if len(items) == 1:
+        return [{"kind": "fact", "title": catalogue[known[0][0]].title, "value": known[0][1]}]
+    return [{"kind": "facts", "values": [f"“{catalogue[item].title}” {words}" for item, words in known]}]
+
+
+def is_words(item: int, facet: Facet, catalogue: Catalogue) -> str:
+    """What an item is on a facet, as the rest of a sentence: "is by Ridley Scott", "takes 117 minutes"."""
+    value = catalogue[item].attributes.get(facet.name)
+    if facet.name == POPULARITY:
+        return f"was {had_by(int(catalogue.rating_count[item]), catalogue)}"
+    if facet.name == RATING:
+        mean = float(catalogue.mean_rating[item])
+        count = int(catalogue.rating_count[item])
+        if math.isnan(mean):
+            return "is not rated yet"
+        return f"is rated {plain_number(round(mean, 1))} of 5 on average, {had_by(count, catalogue).partition(' ')[2]}"
+    if value is None:
+        return ""
+    if isinstance(value, tuple):
+        words = listed([value_name(own, facet) for own in value[:PEOPLE]])
+    else:
+        words = item_value(item, facet, catalogue)
+    if facet.kind == "duration":
+        return f"is {words} long"
+    if facet.primary:
+        return f"is {words}"
+    if facet.phrase == "{value}":
+        return f"has the {facet.label} {words}"
+    placed = facet.phrase.format(value=words)
+    return f"has {words}" if placed.startswith("with ") else f"is {placed}"
+
+
+def judged(item: int, question: Question, catalogue: Catalogue) -> list[Facts]:
+    """Whether an item is scary, violent, ...: by those of its values that say so, and which facets were looked at."""
+    known = {name: names for name, names in question.judge.items() if name in catalogue.facets}
+    facets = [catalogue.facets[name] for name in known]
+    title = catalogue[item].title
+    having = [name for name in known if catalogue[item].attributes.get(name)]
+    if not having:
+        return [{"kind": "judged_unknown", "title": title}]
+    signs = []
+    for name, names in known.items():
+        own = catalogue[item].attributes.get(name, ())
+        values = own if isinstance(own, tuple) else (str(own),)
+        folded = {value.casefold() for value in names}
+        signs += [value_name(value, catalogue.facets[name]) for value in values if value.casefold() in folded]
+    label = listed([facet.plural or f"{facet.label}s" for facet in facets], "and")
+    if signs:
+        value = f"is {listed(signs[:3])}"
+        return [{"kind": "judged_yes", "title": title, "value": value, "label": label}]
+    return [{"kind": "judged_no", "title": title, "value": kind_words(item, catalogue), "label": label}]
+
+
+def kind_words(item: int, catalogue: Catalogue) -> str:
+    """What sort of thing an item is: "is a crime and drama film"."""
+    primary, noun = catalogue.primary, catalogue.domain.nouns.one
+    kinds = [value_name(name, primary.facet) for name in catalogue[item].categories] if primary else []
+    words = f"{listed(kinds)} {noun}" if kinds else noun
+    return f"is {'an' if words[0] in 'aeiou' else 'a'} {words}"
+
+
+def about(item: int, catalogue: Catalogue) -> list[Facts]:
+    """What an item is about: its joined text where there is one, else what the other facets tell."""
+    for texts in catalogue.texts.values():
+        if texts[item]:
+            return [{"kind": "about", "title": catalogue[item].title, "value": _sentence(texts[item])}]
+    known = catalogue.domain.facets
+    text = next((facet for facet in known.values() if facet.kind == "text"), None)
+    question = next((own for own in catalogue.domain.questions.values() if text and own.facet == text.name), None)
+    lacks = (question.none if question else None) or "the data hold no description"
+    return [{"kind": "missing", "missing": lacks}, *described(item, catalogue), *tags(item, catalogue)]
+
+
+def described(item: int, catalogue: Catalogue) -> list[Facts]:
+    """Kinds, year, people and length of an item."""
+    words = kind_words(item, catalogue)
+    for facet in catalogue.facets.values():
+        if facet.primary or facet.kind not in ("year", "person", "duration", "money"):
+            continue
+        value = catalogue[item].attributes.get(facet.name)
+        if value is None:
+            continue
+        if isinstance(value, tuple):
+            words += f" {facet.phrase.format(value=listed(list(value[:2])))}"
+        elif facet.kind == "duration":
+            words += f", {item_value(item, facet, catalogue)} long"
+        else:
+            words += f" {facet.phrase.format(value=item_value(item, facet, catalogue))}"
+    return [{"kind": "described", "title": catalogue[item].title, "value": words}]
+
+
+def opinion(item: int, catalogue: Catalogue) -> list[Facts]:
+    """The mean rating of an item, and by how many."""
+    mean = float(catalogue.mean_rating[item])
+    if math.isnan(mean):
+        return []
+    people = had_by(int(catalogue.rating_count[item]), catalogue).partition(" ")[2]
+    return [{"kind": "opinion", "value": f"rated {plain_number(round(mean, 1))} of 5 on average {people}"}]
+
+
+def tags(item: int, catalogue: Catalogue) -> list[Facts]:
+    """The tags that fewest other items have; nothing where it has none."""
+    name = "tag"
+    if name not in catalogue.facets:
+        return []
+    column = catalogue.names_column(name)
+    own = catalogue[item].attributes.get(name, ())
+    rare = sorted(own if isinstance(own, tuple) else (), key=lambda value: int(column.counts[column.place[value]]))
+    return [{"kind": "tags", "titles": list(rare[:TAGS])}] if rare else []
+
+
+def yours(item: int, state: State) -> list[Facts]:
+    """What the person's past says of an item; nothing where they have not met."""
+    event = next((event for event in reversed(state.history) if event.item == item), None)
+    if event is None:
+        return []
+    if event.rating is None:
+        return [{"kind": "yours", "attitude": "had"}]
+    return [{"kind": "yours", "attitude": "liked" if event.rating >= POSITIVE else "disliked"}]
+
+
+def compare(items: Sequence[int], state: State, policy: Policy, catalogue: Catalogue) -> list[Facts]:
+    """Two or more items: each by itself, then which fits this person better and why.
+
+    The probabilities are the policy's over these items alone: what it would pick if nothing else could be shown.
+
+    Raises:
+        ValueError: fewer than two different items.
+    """
+    chosen = list(dict.fromkeys(items))[:MOST_COMPARED]
+    if len(chosen) < 2:
+        raise ValueError(f"{len(chosen)} items to compare: give at least 2")
+    sentences: list[Facts] = []
+    for item in chosen:
+        sentences += [*described(item, catalogue), *opinion(item, catalogue)]
+    ranking = policy.rank(state, np.array(sorted(chosen)))
+    order = np.argsort(-ranking.logits, kind="stable")
+    best, second = (int(ranking.candidates[row]) for row in order[:2])
+    chances = ranking.probabilities[order[:2]]
+    gap = float(chances[0] - chances[1])
+    titles = {"title": catalogue[best].title, "other": catalogue[second].title}
+    if gap < EVEN:
+        return [*sentences, {"kind": "equal", **titles}]
+    sentences.append({"kind": "better", **titles, "share": "clear" if gap >= CLEAR else ""})
+    facts = gather(state, catalogue[best], catalogue, attribute(policy, state, ranking, [best]))
+    liked, _ = carried_by_liking(facts)
+    because = [catalogue.index(str(fact.item_id)) for fact in liked]
+    loved = [catalogue[item].title for item in because if item not in chosen]
+    if loved:
+        sentences.append({"kind": "carries", "title": catalogue[best].title, "because": loved[:2]})
+    return sentences
+
+
+def why(place: int, slate: Answer, catalogue: Catalogue) -> list[Facts]:
+    """What to say of the item at ``place`` (from 0) of a slate: its rank, what carried it, how it meets the wish.
+
+    Raises:
+        IndexError: the slate has no such place.
+    """
+    item = slate.items[place]
+    index = catalogue.index(item.item_id)
+    share = f"{100 * item.strength:.0f}%" if place and item.strength < 0.995 else ""
+    sentences: list[Facts] = [{"kind": "place", "title": item.title, "ordinal": ORDINALS[place], "share": share}]
+    weighty = [fact for fact in item.evidence if abs(fact.weight) >= LEAST_EFFECT]
+    sentences += [_weight(fact, catalogue) for fact in weighty[:3]]
+    met = {fact.facet for fact in item.evidence if fact.kind == "condition"}
+    words = [is_words(index, catalogue.facets[name], catalogue) for name in catalogue.facets if name in met]
+    if words:
+        sentences.append({"kind": "met", "value": listed(words)})
+    return [*sentences, *opinion(index, catalogue)]
+
+
+def newest(catalogue: Catalogue, oldest: bool = False) -> list[Facts]:
+    """The newest or oldest items; by numbers alone where no year is known."""
+    year = catalogue.oldest_year if oldest else catalogue.newest_year
+    if year is None:
+        return [{"kind": "missing", "missing": "the data do not say when anything is from"}]
+    rows = np.flatnonzero(catalogue.years == year)
+    best = rows[np.argsort(-catalogue.rating_count[rows], kind="stable")][:3]
+    titles = [catalogue[int(row)].title for row in best]
+    return [{"kind": "oldest" if oldest else "newest", "titles": titles, "most": str(year), "least": str(year)}]
+
+
+def size(catalogue: Catalogue) -> Facts:
+    """How many items there are, and from when."""
+    return {
+        "kind": "total",
+        "total": f"{len(catalogue):,}",
+        "least": str(catalogue.oldest_year or ""),
+        "most": str(catalogue.newest_year or ""),
+    }
+
+
+def abilities(catalogue: Catalogue) -> Facts:
+    """What can be asked for."""
+    labels = [facet.label for facet in catalogue.facets.values() if facet.kind != "text" and facet.name != POPULARITY]
+    return {"kind": "agent", "options": labels[:6]}
+
+
+def _text_facet(name: str, catalogue: Catalogue) -> Facet | None:
+    return catalogue.domain.facets.get(name) if name in catalogue.texts else None
+
+
+def _sentence(text: str) -> str:
+    text = " ".join(text.split())
+    if len(text) > 400:
+        text = text[:400].rsplit(" ", 1)[0] + "…"
+    return text if text[-1:] in ".!?…" else f"{text}."
+
+
+def _weight(fact: Evidence, catalogue: Catalogue) -> Facts:
+    title = catalogue[catalogue.index(fact.item_id)].title if fact.item_id else str(fact.value)
+    liked = isinstance(fact.value, int | float) and fact.value >= POSITIVE
+    attitude = {"like": "named", "hint": "hint"}.get(fact.kind, "liked" if liked else "had")
+    times = math.exp(min(abs(fact.weight), 6.9))
+    factor = f"{times:.0f}" if times >= 10 else f"{times:.1f}" if times >= 1.1 else f"{times:.2f}"
+    return {"kind": "weight", "attitude": attitude, "because": [title], "factor": factor, "less": fact.weight < 0}

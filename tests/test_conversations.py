@@ -1,0 +1,93 @@
+"""Whole conversations with checks for every turn, on the real reader and policy."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agent.recommender import Recommender
+from eval.conversation.checks import ChecksError, flaws, read_dialogues, run
+from eval.conversation.scripted import TurnError, hold
+
+FOLDER = Path(__file__).with_name("dialogues")
+FILMS = read_dialogues(FOLDER / "films.yaml")
+
+
+@pytest.mark.parametrize("dialogue", FILMS, ids=lambda own: str(own["id"]))
+def test_every_turn_is_right(recommender: Recommender, dialogue: dict[str, Any]) -> None:
+    checked = run([dialogue], recommender)
+    assert [f"turn {own.turn} ({own.said}): {own.what}" for own in checked.flaws] == []
+
+
+def test_the_figures_count_turns_and_kinds_of_checks(recommender: Recommender) -> None:
+    dialogues = [
+        {"id": "right", "turns": [{"say": "a comedy", "slate": "new", "all": {"genre": "Comedy"}}]},
+        {"id": "wrong", "turns": [{"say": "a comedy", "slate": "none"}, {"say": "thanks", "slate": "same"}]},
+    ]
+    figures = run(dialogues, recommender).to_json()
+    assert (figures["turns"]["right"], figures["turns"]["of"]) == (2, 3)
+    assert figures["conversations"] == {"whole": 1, "of": 2}
+    assert figures["kinds"]["slate"]["right"] == 2 and figures["kinds"]["all"]["share"] == 1.0
+    assert [own["conversation"] for own in figures["flaws"]] == ["wrong"]
+
+
+def test_the_machine_contract(recommender: Recommender) -> None:
+    turns = [
+        "a comedy from the 80s",
+        {"react": "rate", "position": 1, "stars": 5},
+        {"remove": "year"},
+        "why the first?",
+    ]
+    held = hold(recommender, {"id": "a", "turns": turns})
+    wish, press, removed, question = held["turns"]
+    assert set(wish) == {
+        "reply", "acts", "slate", "slate_changed", "conditions", "believed", "unmet", "question", "latency_ms",
+    }  # fmt: skip
+    assert set(wish["slate"][0]) == {
+        "item_id", "title", "attributes", "raters", "score", "propensity", "reason", "evidence",
+    }  # fmt: skip
+    assert wish["slate"][0]["attributes"]["genre"] and wish["conditions"][0]["scope"] == "topic"
+    assert press["slate"] == [] and not press["slate_changed"] and len(press["believed"]["liked"]) == 1
+    assert removed["slate_changed"] and [own["facet"] for own in removed["conditions"]] == ["genre"]
+    assert question["slate"] == [] and not question["slate_changed"]
+    for bad, message in (
+        ({"react": "like", "position": 9}, "position 9"),
+        ({"react": "hug", "position": 1}, "unknown reaction 'hug'"),
+        ({"react": "rate", "position": 1}, "give stars"),
+        (7, "7 is no turn"),
+    ):
+        with pytest.raises(TurnError, match=message):
+            hold(recommender, {"id": "a", "turns": ["a comedy", bad]})
+    with pytest.raises(ValueError, match="no user 'nobody'"):
+        hold(recommender, {"id": "a", "user": "nobody", "turns": []})
+
+
+def test_a_bad_file_of_checks_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "d.yaml"
+    for text, message in (
+        ("- {id: a, turns: [{say: x, slat: new}]}", "turn 1: unknown check 'slat'"),
+        ("- {id: a, turns: [{count: 3}]}", "turn 1: give say"),
+        ("a: b", "no list"),
+        ("[", "cannot be read"),
+    ):
+        file.write_text(text, encoding="utf-8")
+        with pytest.raises(ChecksError, match=message):
+            read_dialogues(file)
+
+
+def test_numbers_and_titles_are_compared_as_people_do() -> None:
+    item = {"title": "Alien", "raters": 12, "attributes": {"year": 1979, "genre": ["Horror", "Sci-Fi"], "minutes": 117}}
+    answer = {
+        "slate": [item], "slate_changed": True, "reply": "Here.", "conditions": [], "unmet": [],
+        "believed": {"liked": ["Fargo (1996)"]},
+    }  # fmt: skip
+    right = {
+        "slate": "new", "count": 1, "all": {"genre": ["horror", "Sci-Fi"], "year": [1970, 1979], "minutes": [0, 120]},
+        "none": {"title": ["Alien (1992)"], "raters_max": 5}, "liked": ["Fargo"], "believes_nothing_of": ["It"],
+        "unmet": False,
+    }  # fmt: skip
+    assert list(flaws(right, answer)) == []
+    wrong = {"slate": "same", "none": {"genre": "Horror"}, "seen": ["Fargo"], "keeps": ["genre"], "reply_has": ["you"]}
+    assert [kind for kind, _ in flaws(wrong, answer)] == ["slate", "none", "keeps", "seen", "reply_has"]
