@@ -156,7 +156,7 @@ def grade_events(values: pd.Series, column: str, wanted: Wanted) -> Graded:
                 f"{column}: {', '.join(strange[:5])} taken for weak events; --positive '{strange[0]}: 1' changes it"
             )
     weights = [
-        given.get(kind, _EVENT_WEIGHTS.get(name, 0.1 if not given else 0.0))
+        given.get(kind, 0.0) if given else _EVENT_WEIGHTS.get(name, 0.1)
         for kind, name in zip(kinds, folded, strict=True)
     ]
     found = np.asarray(weights, dtype=np.float64)

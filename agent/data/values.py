@@ -140,9 +140,8 @@ def times(values: Sequence[str]) -> npt.NDArray[np.float64]:
     One unit holds for all the numbers. Numbers that are too small for dates (an order) stay as they are.
     """
     found = numbers(values)
-    with np.errstate(over="ignore"):
-        usual = np.nanmedian(np.abs(found)) if np.isfinite(found).any() else 0.0
-        found[~np.isfinite(found) | (np.abs(found) > 1e20)] = np.nan
+    found[~np.isfinite(found) | (np.abs(found) > 1e20)] = np.nan
+    usual = float(np.nanmedian(np.abs(found))) if np.isfinite(found).any() else 0.0
     for factor in (1e9, 1e6, 1e3):
         if usual > _HUGE * factor / 10:
             found = found / factor
@@ -151,16 +150,9 @@ def times(values: Sequence[str]) -> npt.NDArray[np.float64]:
     rest = np.flatnonzero(np.isnan(found) | (compact if compact.all() else False))
     if len(rest):
         texts = pd.Series([values[row] for row in rest.tolist()], dtype=object)
-        sane = texts.where(
-            texts.str.contains(r"\d")
-            & (texts.str.len() < 40)
-            & ~texts.str.fullmatch(r"[-+]?\d+(?:\.\d*)?(?:[eE][-+]?\d+)?"),
-            None,
-        )
-        if compact.all():
-            sane = texts
-        parsed = _dates(sane)
-        found[rest] = parsed
+        plain = texts.str.fullmatch(r"[-+]?\d+(?:\.\d*)?(?:[eE][-+]?\d+)?")
+        dates = texts.str.contains(r"\d") & (texts.str.len() < 40) & ~plain
+        found[rest] = _dates(texts if compact.all() else texts.where(dates, None))
     found[np.abs(found) > _HUGE * 10] = np.nan
     return np.trunc(found)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -111,6 +111,11 @@ def identifier_name(column: str) -> str:
 def says_kind(facet: str) -> bool:
     """Whether a facet's name says that it holds the sort of thing that an item is."""
     return folded(facet) in _PRIMARY
+
+
+def of_people(columns: Iterable[str]) -> bool:
+    """Whether a column says who did something: then the rows are events."""
+    return any(folded(str(column)) in _NAMES["user"] | _NAMES["history"] for column in columns)
 
 
 def title_like(columns: Sequence[str]) -> list[str]:

@@ -15,6 +15,7 @@ from agent.data.archive import DatasetError, Files, Source, file_source, folders
 from agent.data.card import Card, CardFacet, Columns
 from agent.data.feedback import Wanted
 from agent.data.importers.events import Findings, Graduated, Parsed, checked_items, expanded, graduated, no_events
+from agent.data.importers.person import site_of
 from agent.data.importers.recognition import (
     ALIAS,
     EVENT_ROLES,
@@ -29,6 +30,7 @@ from agent.data.importers.recognition import (
     folded,
     guess_domain,
     identifier_name,
+    of_people,
     recognise_events,
     recognise_items,
     words_of,
@@ -120,6 +122,12 @@ def read_tables(
     table = read_table(items, problems)
     if not len(table.frame):
         raise DatasetError(f"{items.name}, line {table.first_line}: no row follows")
+    site = site_of(map(str, table.frame.columns)) if not events else None
+    if site is not None:
+        raise DatasetError(
+            f"{items.name} is what one person had ({site}), not a catalogue: use it with "
+            "`concierge recommend --history FILE`, or in the chat"
+        )
     name, why = _domain_of(table, items, events, options, domain)
     home = load_domain(name)
     given = {column: own for column, own in options.columns.items() if column in table.frame.columns}
@@ -199,6 +207,8 @@ def _chosen_in(files: Files, options: Options) -> tuple[Source, list[Source]] | 
     base = load_domain(options.domain or "_base")
     whole: dict[str, tuple[Recognised, pd.Series]] = {}
     for name, table in tables.items():
+        if of_people(table.frame.columns):
+            continue
         try:
             own = recognise_items(table, base, _for_items(options.columns))
         except DatasetError:
