@@ -9,10 +9,23 @@ See ``prompts/README.md`` for how to write a template.
 
 from prompts.errors import PromptError
 from prompts.isolation import IsolatedTemplate, check_isolated, render_isolated
-from prompts.library import FOLDER, TemplateSource, attach, load, names, packs, pinned, read, renumbered, shelf
+from prompts.library import (
+    DEFAULT_PACK,
+    FOLDER,
+    TemplateSource,
+    attach,
+    load,
+    names,
+    packs,
+    pinned,
+    read,
+    renumbered,
+    shelf,
+)
 from prompts.template import Rendered, Template, parse
 
 __all__ = [
+    "DEFAULT_PACK",
     "FOLDER",
     "IsolatedTemplate",
     "PromptError",

@@ -47,7 +47,7 @@ def _neutralise(text: str) -> str:
     return text
 
 
-_short = lru_cache(maxsize=1 << 16)(_neutralise)  # titles and genres come back in every row of a training set
+_short = lru_cache(maxsize=1 << 16)(_neutralise)  # titles and categories come back in every row of a training set
 
 
 def defuse(text: str, given: set[str]) -> str:

@@ -5,7 +5,10 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 from typing import Any, Final
+
+import yaml
 
 from prompts.escaping import TOKEN, neutralise
 
@@ -15,12 +18,14 @@ TYPES: Final = {
     "number": "a number",
     "flag": "true or false",
     "choice": "one of the input's `choices`",
-    "item": "one catalogue item: {token, title, year, genres, rating, ...}; only token must be given",
+    "item": "one catalogue item: {token, title, year, categories, rating, ...}; only token must be given",
     "items": "a list of items, the oldest first",
     "texts": "a list of lines of text",
     "data": "nested lists and dicts of plain values",
 }
 MISSING: Final = object()
+PACKS: Final[dict[str, Any]] = yaml.safe_load((Path(__file__).parent / "templates" / "packs.yaml").read_text("utf-8"))
+"""``packs.yaml``: the ``default`` pack, and what keys of items were called in older templates (``former``)."""
 _MAX_DEPTH = 8
 
 
@@ -87,10 +92,11 @@ def _item(value: Any, tokens: set[str], name: str, place: int | None) -> dict[st
 def _read_item(value: Any, tokens: set[str]) -> dict[str, Any]:
     if type(value) is not dict:
         raise ValueError(_wrong("", "an item (a dict with `token`)", value))
-    genres = value.get("genres", [])
-    if type(genres) is not list:
-        raise ValueError(_wrong(".genres", "a list of texts", genres))
-    parts = (value.get("token"), value.get("title", ""), value.get("year"), *genres)
+    key = next((key for key in ("categories", *PACKS["former"]) if key in value), "categories")
+    categories = value.get(key, [])
+    if type(categories) is not list:
+        raise ValueError(_wrong(f".{key}", "a list of texts", categories))
+    parts = (value.get("token"), value.get("title", ""), value.get("year"), *categories)
     try:
         known = _known(*parts)
     except TypeError:  # something in it cannot be hashed, so it is no text either
@@ -106,20 +112,21 @@ def _read_item(value: Any, tokens: set[str]) -> dict[str, Any]:
 
 
 @lru_cache(maxsize=1 << 15, typed=True)  # the same items come back in every row of a training set
-def _known(token: Any, title: Any, year: Any, *genres: Any) -> dict[str, Any]:
+def _known(token: Any, title: Any, year: Any, *categories: Any) -> dict[str, Any]:
     if token is None:
         raise ValueError(": has no `token`: give the policy's token of the item, such as <item_318>")
     if type(token) is not str or not TOKEN.fullmatch(token):
         raise ValueError(f".token: {_show(token)} is no item token: it must look like <item_318>")
     if year is not None and type(year) is not int:
         raise ValueError(_wrong(".year", "a whole number or nothing", year))
-    return {
+    item = {
         "token": token,
         "title": _text(title, ".title"),
         "year": year,
-        "genres": [_text(genre, ".genres") for genre in genres],
+        "categories": [_text(category, ".categories") for category in categories],
         "rating": None,
     }
+    return item | {former: item[key] for former, key in PACKS["former"].items()}
 
 
 def _text(value: Any, where: str) -> str:

@@ -9,10 +9,14 @@ from typing import Protocol
 
 from prompts.errors import PromptError
 from prompts.header import suggest
+from prompts.inputs import PACKS
 from prompts.template import Template, parse
 
 FOLDER = Path(__file__).parent / "templates"
 """The packs that ship with the product, one folder each; ``base`` is what the others fall back on."""
+
+DEFAULT_PACK: str = PACKS["default"]
+"""The pack of a template whose name tells none."""
 
 _VERSION = re.compile(r"^version:[ \t]*[0-9]+", re.MULTILINE)
 _FILE = re.compile(r"([a-z][a-z0-9-]*)(?:@([1-9][0-9]*))?\.j2")
@@ -39,7 +43,7 @@ def packs(folder: Path = FOLDER) -> tuple[str, ...]:
     return tuple(sorted(path.name for path in folder.iterdir() if path.is_dir() and any(path.glob("*.j2"))))
 
 
-def load(name: str, pack: str = "movies", folder: Path = FOLDER) -> Template:
+def load(name: str, pack: str = DEFAULT_PACK, folder: Path = FOLDER) -> Template:
     """The newest template of that name, or with ``name@3`` version 3 of it; ``music/state@3`` names the pack too.
 
     A pack's own files come first; a name that it does not have is taken from ``base``. ``folder`` holds the packs;
@@ -103,7 +107,7 @@ def _load(name: str, pack: str, folder: Path) -> Template:
     return read(found[int(wanted)])
 
 
-def names(pack: str = "movies", folder: Path = FOLDER) -> tuple[str, ...]:
+def names(pack: str = DEFAULT_PACK, folder: Path = FOLDER) -> tuple[str, ...]:
     """Names of all templates that :func:`load` finds for a pack, in alphabetical order."""
     return tuple(sorted({*_versions(folder / pack), *_versions(folder / "base"), *_versions(FOLDER / "base")}))
 

@@ -201,6 +201,14 @@ def test_without_a_system_line_there_is_no_system_message() -> None:
 # Inputs.
 
 
+def test_templates_that_read_an_items_categories_by_a_former_name_go_on_working() -> None:
+    for given in ("categories", "genres"):
+        films = [{"token": "<item_1>", given: ["Drama", "War"]}, {"token": "<item_2>"}]
+        for read in ("categories", "genres"):
+            body = "{% for film in films %}" + f"{{{{ film.{read}|listed }}}};" + "{% endfor %}"
+            assert template(body).render(films=films).messages[-1]["content"] == "Drama and War;;"
+
+
 @pytest.mark.parametrize(
     ("inputs", "message"),
     [

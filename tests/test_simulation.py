@@ -42,7 +42,7 @@ def test_people_wish_for_what_they_liked_later(catalogue: Catalogue) -> None:
     assert {own.user for own in people} == {"a"}, "who liked nothing later cannot be made happy"
     for own in people:
         assert own.wanted == {10} and own.unwanted == {11} and own.past == {0: 5.0, 1: 2.0}
-        assert own.genre in catalogue[10].categories
+        assert own.category in catalogue[10].categories
         year = catalogue[10].year
         assert own.years is None or (year is not None and own.years[0] <= year <= own.years[1])
     assert people == personas(pasts, futures, catalogue, 20, seed=3)

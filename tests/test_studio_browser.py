@@ -57,7 +57,7 @@ def write(me: Visitor, text: str) -> None:
 def films(me: Visitor, which: str) -> list[tuple[str, str]]:
     """The five picks of one column: name and probability, without the marks of what has changed."""
     rows = me.page.locator(f"#studio-{which} .picks li").all()
-    names = [row.locator(".film").evaluate("film => film.firstChild.textContent.trim()") for row in rows]
+    names = [row.locator(".item").evaluate("item => item.firstChild.textContent.trim()") for row in rows]
     return [(str(name), row.locator(".share").inner_text()) for name, row in zip(names, rows, strict=True)]
 
 

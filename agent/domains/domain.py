@@ -47,9 +47,14 @@ class Nouns(_Strict):
     many: str = "items"
     also: tuple[str, ...] = ()
 
+    @property
+    def casual(self) -> str:
+        """What people mostly call an item in conversation: the first of the other words, where there are some."""
+        return self.also[0] if self.also else self.one
+
 
 class Verbs(_Strict):
-    """What a person does with an item: "a film to watch", "films you watched", "already seen"."""
+    """What a person does with an item: "a book to read", "books you read", "already read"."""
 
     base: str = "have"
     past: str = "had"

@@ -19,21 +19,10 @@ MAX_TOKENS = 1024
 
 def state_inputs(state: State, items: Sequence[ItemLike], max_history: int = 15) -> dict[str, Any]:
     """A state as inputs that templates declare, plain data only; of the history the latest ``max_history`` items."""
-
-    def named(index: int, rating: float | None = None) -> dict[str, Any]:
-        item = items[index]
-        return {
-            "token": item_token(item.item_id),
-            "title": item.title,
-            "year": item.year,
-            "genres": list(item.categories),
-            "rating": rating,
-        }
-
     return {
-        "history": [named(event.item, event.rating) for event in state.history[-max_history:]],
-        "like": [named(index) for index in state.like],
-        "unlike": [named(index) for index in state.unlike],
+        "history": [item_inputs(items[event.item], event.rating) for event in state.history[-max_history:]],
+        "like": [item_inputs(items[index]) for index in state.like],
+        "unlike": [item_inputs(items[index]) for index in state.unlike],
         "request": state.request,
         "goal": state.goal,
     }
@@ -45,7 +34,7 @@ def item_inputs(item: ItemLike, rating: float | None = None) -> dict[str, Any]:
         "token": item_token(item.item_id),
         "title": item.title,
         "year": item.year,
-        "genres": list(item.categories),
+        "categories": list(item.categories),
         "rating": rating,
     }
 

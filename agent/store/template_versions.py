@@ -84,7 +84,7 @@ class TemplateStore:
     version; where an author's edit has its number already, it gets the next free one.
     """
 
-    def __init__(self, log: FeedbackLog, pack: str = "movies") -> None:
+    def __init__(self, log: FeedbackLog, pack: str = prompts.DEFAULT_PACK) -> None:
         self.log = log
         self.pack = pack
         self._add_shipped()

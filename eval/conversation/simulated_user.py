@@ -1,9 +1,9 @@
 """Simulated user: a person with the ratings of a held-out part of a user's life, who talks to the recommender.
 
-The person tells of films from their past, wishes for one that they really liked later (its genre, sometimes its
-decade), looks at each slate and says what people say: takes a film that they liked later, tells which ones they have
+The person tells of items from their past, wishes for one that they really liked later (its category, sometimes its
+decade), looks at each slate and says what people say: takes an item that they liked later, tells which ones they have
 seen or do not like, refuses others, criticises ("something newer"), asks for more, answers questions. Whatever was not
-rated later is neither taken nor liked: success needs a film that this user really rated with four stars or more.
+rated later is neither taken nor liked: success needs an item that this user really graded 4 or more.
 """
 
 from __future__ import annotations
@@ -27,30 +27,29 @@ _OPENINGS = (
     "I'm in the mood for {wish}. {liked} was great",
 )
 _PLAIN = ("I'm looking for {wish}", "Can you recommend {wish}?", "{wish_big}, please")
-_REFUSALS = ("Not {title}, something else please", "I don't want to watch {title}", "No, not {title}")
+_REFUSALS = ("Not {title}, something else please", "I don't want to {verb} {title}", "No, not {title}")
 _MORE = ("Show me something else", "What else do you have?", "More like that, please", "Any other ideas?")
-_CRITIQUES = ("Something more famous", "Something less known", "Something lighter", "Something more serious")
 
 
 @dataclass(frozen=True, slots=True)
 class Persona:
     """Who talks: what they tell of, what they would take, and what they wish for.
 
-    ``past`` are the films that they know, with stars; ``wanted`` those that they liked later and ``unwanted`` those
-    that they did not. ``genre`` and ``years`` (first, last) are the conditions of the wish, each held by at least one
-    wanted film.
+    ``past`` are the items that they know, with grades; ``wanted`` those that they liked later and ``unwanted`` those
+    that they did not. ``category`` and ``years`` (first, last) are the conditions of the wish, each held by at
+    least one wanted item.
     """
 
     user: str
     past: Mapping[int, float]
     wanted: frozenset[int]
     unwanted: frozenset[int]
-    genre: str
+    category: str
     years: tuple[int, int] | None
 
     def allows(self, item: Recommendation) -> bool:
-        """Whether a recommended film meets the conditions that were said."""
-        fits = self.genre in item.categories
+        """Whether a recommended item meets the conditions that were said."""
+        fits = self.category in item.categories
         if self.years is not None:
             fits &= item.year is not None and self.years[0] <= item.year <= self.years[1]
         return fits
@@ -66,7 +65,7 @@ def personas(
     """``count`` people, drawn from the users with a later like (again and again with other wishes where there are few).
 
     Raises:
-        ValueError: nobody liked a film later.
+        ValueError: nobody liked an item later.
     """
     able = {
         user: liked
@@ -74,7 +73,7 @@ def personas(
         if (liked := [e.item for e in events if (e.rating or 0.0) >= POSITIVE and catalogue[e.item].categories])
     }
     if not able:
-        raise ValueError(f"nobody in {catalogue.name!r} liked a film later: simulated people need ratings with times")
+        raise ValueError(f"nobody in {catalogue.name!r} liked an item later: simulated people need ratings with times")
     rng = np.random.default_rng(seed)
     names = list(able)
     people = []
@@ -102,9 +101,9 @@ def personas(
 
 @dataclass(slots=True)
 class SimulatedUser:
-    """One person in one conversation; ``told`` are the films that must not be recommended any more.
+    """One person in one conversation; ``told`` are the items that must not be recommended any more.
 
-    ``accepted`` is the film that was taken, if one was.
+    ``accepted`` is the item that was taken, if one was.
     """
 
     persona: Persona
@@ -114,12 +113,12 @@ class SimulatedUser:
     accepted: int | None = None
 
     def opening(self) -> str:
-        """The first message: the wish, mostly with a film or two that the person liked."""
-        genre = self.persona.genre.lower()
-        wish = f"{'an' if genre[0] in 'aeiou' else 'a'} {genre} movie"
+        """The first message: the wish, mostly with an item or two that the person liked."""
+        phrase = f"{self.persona.category.lower()} {self.catalogue.domain.nouns.casual}"
+        wish = f"{'an' if phrase[0] in 'aeiou' else 'a'} {phrase}"
         if self.persona.years is not None:
             wish += f" from the {self.persona.years[0]}s"
-        liked = [item for item, stars in self.persona.past.items() if stars >= POSITIVE]
+        liked = [item for item, grade in self.persona.past.items() if grade >= POSITIVE]
         words = {"wish": wish, "wish_big": wish[0].upper() + wish[1:]}
         number = min(int(self.rng.integers(0, 3)), len(liked))
         if number == 0:
@@ -130,7 +129,7 @@ class SimulatedUser:
         return self._one(_OPENINGS).format(liked=titles, **words)
 
     def reply(self, answer: Answer) -> str | None:
-        """What the person says to an answer; None where they took a film (see ``accepted``)."""
+        """What the person says to an answer; None where they took an item (see ``accepted``)."""
         shown = [self.catalogue.index(own.item_id) for own in answer.items if own.item_id in self.catalogue]
         taken = next((item for item in shown if item in self.persona.wanted), None)
         if taken is not None:
@@ -151,20 +150,29 @@ class SimulatedUser:
             return self._tell(shown[int(self.rng.integers(len(shown)))], self._one(_REFUSALS))
         if kind < 0.75:
             return self._one(_MORE)
-        return self._one(_CRITIQUES)
+        return self._one(self._critiques() or _MORE)
 
     def _answered(self, choices: Sequence[str]) -> str:
         """The quick reply that names what is wished for, else one that does not mind, else any."""
-        wish = self.persona.genre.casefold()
+        wish = self.persona.category.casefold()
         decade = f"{self.persona.years[0]}" if self.persona.years is not None else "\0"
         for choice in choices:
             if wish in choice.casefold() or decade in choice:
                 return choice
         return choices[-1]
 
+    def _critiques(self) -> list[str]:
+        """Comparatives of the domain on facets that the catalogue has: "Something better known"."""
+        critiques = self.catalogue.domain.critiques
+        return [
+            f"Something {name.replace('_', ' ')}"
+            for name, own in critiques.items()
+            if own.facet in self.catalogue.facets
+        ]
+
     def _tell(self, item: int, text: str) -> str:
         self.told.add(item)
-        return text.format(title=self.catalogue[item].name)
+        return text.format(title=self.catalogue[item].name, verb=self.catalogue.domain.verbs.base)
 
     def _one(self, texts: Sequence[str]) -> str:
         return texts[int(self.rng.integers(len(texts)))]

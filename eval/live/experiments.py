@@ -1,4 +1,4 @@
-"""Experiments: what people did with the films that each version of a template chose or spoke of, from the log."""
+"""Experiments: what people did with the items that each version of a template chose or spoke of, from the log."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from agent.store.template_serving import ServedTemplates
 from eval.metrics import Interval, cluster_bootstrap, cluster_difference
 
 EXPERIMENT_METRICS: Mapping[str, str] = {
-    "click_through": "share of slates with at least one film taken up",
-    "clicks": "films taken up a slate",
-    "rejections": "films turned down a slate",
+    "click_through": "share of slates with at least one item taken up",
+    "clicks": "items taken up a slate",
+    "rejections": "items turned down a slate",
 }
-"""What is measured of one slate; a film is taken up when it is clicked, liked or rated four stars or more."""
+"""What is measured of one slate; an item is taken up when it is clicked, liked or graded 4 or more."""
 
 
 class NoSlatesError(ValueError):

@@ -20,10 +20,10 @@ Period = Literal["hour", "day", "week"]
 PERIODS: tuple[Period, ...] = get_args(Period)
 
 METRICS: Mapping[str, str] = {
-    "click_through_rate": "shown films that were clicked, liked or rated 4 stars and up",
-    "slate_conversion": "slates with at least one such film",
-    "conversion": "conversations with at least one such film",
-    "satisfaction": "opinions that are favourable (4 stars and up; a like is 5, a dislike 1)",
+    "click_through_rate": "shown items that were clicked, liked or graded 4 or more",
+    "slate_conversion": "slates with at least one such item",
+    "conversion": "conversations with at least one such item",
+    "satisfaction": "opinions that are favourable (a grade of 4 or more; a like is 5, a dislike 1)",
     "session_length": "slates a conversation",
     "session_minutes": "minutes from the first slate to the last slate or reaction of a conversation",
 }
@@ -76,8 +76,8 @@ class _Session:
 def live_metrics(log: FeedbackLog, since: float | None = None, by: Period = "day", seed: int = 0) -> LiveMetrics:
     """Click-through rate, conversion, satisfaction and session length, in all and by period.
 
-    Reactions are read as :func:`agent.records.verdict.verdict` does: the last word on a film stands, and what was
-    taken back does not count. Reactions to films that no slate showed are left out. With ``since`` (seconds since 1970)
+    Reactions are read as :func:`agent.records.verdict.verdict` does: the last word on an item stands, and what was
+    taken back does not count. Reactions to items that no slate showed are left out. With ``since`` (seconds since 1970)
     conversations whose first slate is older are left out.
 
     Raises:

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 METRICS: Mapping[str, str] = {
     "click_rate": "the first pick of a rated slate is liked",
     "precision@5": "liked among the first five of a rated slate",
-    "ndcg@10": "place of the film that a request describes",
-    "ndcg@10 with filters": "the same among films that meet the conditions read in it",
+    "ndcg@10": "place of the item that a request describes",
+    "ndcg@10 with filters": "the same among items that meet the conditions read in it",
 }
 BATCH = 16
 """Cases between two reports of progress."""
@@ -73,8 +73,8 @@ def trial(
     """Compare state templates with another one offline, with 95 % bootstrap intervals over users; one trial each.
 
     Two tasks, both on the validation half of the users (:func:`eval.protocols.requests.user_part`) and without a look
-    at any test slate: the first pick on rated slates cut from within the users' past (is it a film that they gave
-    four stars or more?), and the validation requests (how high comes the film that the wish describes?), alone and
+    at any test slate: the first pick on rated slates cut from within the users' past (is it an item that they
+    graded 4 or more?), and the validation requests (how high comes the item that the wish describes?), alone and
     under the filters that the chat applies.
 
     Args:

@@ -15,7 +15,7 @@ from eval.ranking.cache import digest
 from eval.ranking.cases import Cases, CaseScorer
 from eval.ranking.lenskit_baselines import Tuning
 from eval.ranking.methods import Fitted
-from eval.ranking.run import Method, RankingError, RankingRun, require_stars, require_times
+from eval.ranking.run import Method, RankingError, RankingRun, require_ratings, require_times
 from eval.ranking.table import Table, make_table
 from training.splits import PastAndFuture, Slate, past_and_future
 from training.splits import rated_slates as cut
@@ -59,7 +59,7 @@ def tables(dataset: Dataset, run: RankingRun) -> list[Table]:
         RankingError: the data set has no times or stars, or no user with enough ratings for a slate.
     """
     require_times(dataset, NAME)
-    require_stars(dataset, NAME)
+    require_ratings(dataset, NAME)
     parts = past_and_future(indexed_ratings(dataset))
     # The same cut once more, within the past: nothing of the test slates is read.
     within = past_and_future(parts.past)

@@ -31,7 +31,7 @@ from eval.ranking import methods
 from eval.ranking.cache import digest
 from eval.ranking.cases import Cases, CaseScorer
 from eval.ranking.methods import Fitted
-from eval.ranking.run import Method, RankingError, RankingRun, require_genres, require_stars, require_times
+from eval.ranking.run import Method, RankingError, RankingRun, require_categories, require_ratings, require_times
 from eval.ranking.table import Table, make_table
 from training.requests.phrases import PhraseBank
 from training.requests.writer import Request, write_request
@@ -181,8 +181,8 @@ def tables(dataset: Dataset, run: RankingRun) -> list[Table]:
         RankingError: the data set has no times, stars or genres, or nothing can be asked of anybody.
     """
     require_times(dataset, NAME)
-    require_stars(dataset, NAME)
-    require_genres(dataset, NAME)
+    require_ratings(dataset, NAME)
+    require_categories(dataset, NAME)
     fitted = Fitted(dataset, past_and_future(indexed_ratings(dataset)).past, run)
     sets: dict[str, list[RequestRow]] = {
         which: load_requests(dataset, which, run.part, fitted.catalogue) for which in SETS

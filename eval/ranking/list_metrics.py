@@ -10,7 +10,7 @@ Relevance is yes or no. With R relevant items of which hits(k) stand among the f
   chapter 8, cut at k);
 - ``novelty@k``: mean of -log2(share of users who rated the item) (Vargas and Castells, 2011); an item that nobody
   rated counts as rated once;
-- ``diversity@k``: mean over pairs of 1 - cosine of their genres (Smyth and McClave, 2001; Ziegler et al., 2005);
+- ``diversity@k``: mean over pairs of 1 - cosine of their categories (Smyth and McClave, 2001; Ziegler et al., 2005);
 - ``popularity@k``: mean number of ratings of the items (average recommendation popularity: Abdollahpouri et al., 2019);
 - ``coverage@k``: share of the catalogue that anybody is recommended; ``gini@k``: how unequally often items are
   recommended, 0 = all alike, towards 1 = always the same few.
@@ -85,7 +85,7 @@ def accuracy(lists: Lists, n_cases: int) -> dict[str, np.ndarray]:
 
 
 def beyond_accuracy(lists: Lists, n_cases: int, traits: ItemTraits, k: int = 10) -> dict[str, np.ndarray]:
-    """Novelty, popularity and, where items have genres and the list two items, diversity at k: (n_cases,) each."""
+    """Novelty, popularity and, where items have categories and the list two items, diversity at k: (n_cases,) each."""
     top = lists[lists["rank"] <= k]
     case, item = top["case"].to_numpy(), top["item"].to_numpy()
     length = np.bincount(case, minlength=n_cases)

@@ -96,28 +96,29 @@ def require_times(dataset: Dataset, protocol: str) -> None:
         )
 
 
-def require_stars(dataset: Dataset, protocol: str) -> None:
-    """Refuse a data set without ratings in stars.
+def require_ratings(dataset: Dataset, protocol: str) -> None:
+    """Refuse a data set without graded feedback.
 
     Raises:
         RankingError: ratings are missing, or all the same.
     """
-    stars = dataset.ratings["rating"]
-    if stars.isna().any() or stars.nunique() < 2:
+    grades = dataset.ratings["rating"]
+    if grades.isna().any() or grades.nunique() < 2:
         raise RankingError(
-            f"{protocol} does not apply to {dataset.name!r}: it has no ratings in stars, so nobody knows what was "
-            "liked. Use leave-one-out, which asks for what came next."
+            f"{protocol} does not apply to {dataset.name!r}: it has no grades, so nobody knows what was liked. "
+            " Use leave-one-out, which asks for what came next."
         )
 
 
-def require_genres(dataset: Dataset, protocol: str) -> None:
-    """Refuse a data set without genres.
+def require_categories(dataset: Dataset, protocol: str) -> None:
+    """Refuse a data set without categories.
 
     Raises:
-        RankingError: no item has a genre.
+        RankingError: no item has a category.
     """
-    if not dataset.items["genre"].map(len).any():
+    primary = next((name for name, facet in dataset.facets.items() if facet.primary), None)
+    if primary is None or not dataset.items[primary].map(len).any():
         raise RankingError(
-            f"{protocol} does not apply to {dataset.name!r}: its items have no genres that a request could ask for. "
-            "Use leave-one-out or rated-slate."
+            f"{protocol} does not apply to {dataset.name!r}: its items have no categories that a request could ask "
+            "for. Use leave-one-out or rated-slate."
         )

@@ -31,7 +31,7 @@ from eval.report.documents import ExperimentsDocument, LiveDocument
 METHOD = "95 % intervals: percentile bootstrap over conversations, 2,000 draws, seed 0"
 EMPTY = "The feedback log is empty: nothing was shown to anybody yet. Chat first, with `concierge chat`."
 UNITS: Mapping[str, str] = {
-    "click_through_rate": "share of films",
+    "click_through_rate": "share of items",
     "slate_conversion": "share of slates",
     "conversion": "share of conversations",
     "satisfaction": "share of opinions",
@@ -47,7 +47,7 @@ def live_section(sources: Sequence[Source]) -> Section:
         document = LiveDocument.model_validate(source.value)
         parts.append(Part("", list(_live_blocks(document))))
     lead = (
-        "The chat's own feedback log: the last word on a film stands, and what was taken back does not count. A "
+        "The chat's own feedback log: the last word on an item stands, and what was taken back does not count. A "
         "conversation counts whole in the period of its first slate."
     )
     return Section("live", "Live figures", lead, parts)
@@ -59,7 +59,7 @@ def _live_blocks(document: LiveDocument) -> Iterator[Block]:
         yield Text(EMPTY)
         return
     n = (
-        f"{total.conversations:,} conversations, {total.slates:,} slates, {total.items:,} films shown, "
+        f"{total.conversations:,} conversations, {total.slates:,} slates, {total.items:,} items shown, "
         f"{total.reactions:,} reactions; all of the log since {total.start[:10]}"
     )
     rows = [

@@ -169,7 +169,7 @@ def policy_section(sources: Sequence[Source]) -> Section:
         document = PolicyDocument.model_validate(source.value)
         parts.append(Part(f"Rated slates of {document.data}", list(_policy_blocks(document))))
     lead = (
-        "Each policy picks one film from slates whose ratings are all known: is it one that the user gave four stars "
+        "Each policy picks one item from slates whose ratings are all known: is it one that the user graded 4 "
         "or more? The ratings are real, no simulator is involved."
     )
     return Section("policy", "Policy: click rates", lead, parts)

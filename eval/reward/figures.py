@@ -171,7 +171,7 @@ class Slice:
 
 
 def slices(pairs: RatedPairs, catalogue: Catalogue) -> Iterator[Slice]:
-    """Users by the length of their past, items by their ratings in it, its age at the time of the rating, genres.
+    """Users by the length of their past, items by their ratings in it, its age at the time of the rating, categories.
 
     ``catalogue`` holds the statistics of the past alone. Slices without a pair are left out.
     """
@@ -185,7 +185,8 @@ def slices(pairs: RatedPairs, catalogue: Catalogue) -> Iterator[Slice]:
             rows = (values >= low) & (values < high)  # NaN is in none
             if rows.any():
                 yield Slice(kind, name, rows)
-    for column, genre in enumerate(catalogue.category_names):
+    kind = "" if catalogue.primary is None else catalogue.primary.facet.name
+    for column, category in enumerate(catalogue.category_names):
         rows = catalogue.category_matrix[pairs.items, column]
         if rows.any():
-            yield Slice("genre", genre, rows)
+            yield Slice(kind, category, rows)

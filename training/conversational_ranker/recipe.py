@@ -1,7 +1,7 @@
 """Dialogue: the weights of a ranker of conversations, from ratings alone or from dialogues.
 
-From ratings: people with recent likes stand in for people who talk. One liked film is the wish, up to seven others were
-named before; films come up in talk the more often the better known they are, a talk stays near one kind of film, and
+From ratings: people with recent likes stand in for people who talk. One liked item is the wish, up to seven others were
+named before; items come up in talk the more often the better known they are, a talk stays near one kind of item, and
 some people say what the wish is about in the words of those who tagged it (assumptions, not fitted). Whoever talks is
 left out of the ratings that the features are made from. The weights are those of a conditional logit (McFadden, 1974).
 """
@@ -23,7 +23,7 @@ from agent.records.state import POSITIVE
 from training.progress import Progress
 
 _NAMED = (0.18, 0.22, 0.2, 0.15, 0.1, 0.06, 0.05, 0.04)
-"""Shares of talks in which 0, 1, ... 7 films were named before."""
+"""Shares of talks in which 0, 1, ... 7 items were named before."""
 
 _SECONDS = 365.25 * 86400
 
@@ -32,13 +32,13 @@ _SECONDS = 365.25 * 86400
 class DialogueSettings:
     """How weights are fitted.
 
-    ``years``: likes of the last so many years are talked about; ``known`` and ``near``: powers of how well known a film
-    is and of the genres that it shares with the wish; ``asks``: share of talks that name a genre, ``slips``: share of
-    those whose genre is another one, for people's words are not the catalogue's; ``themes``: share of talks that name a
-    tag of the wish, where it has one; ``talks`` of each person; ``sure``
-    best-known items and ``drawn`` random ones are the candidates of the fit; ``penalty`` of squares. ``policy`` is the
-    weight of the policy's own logits, evidence and LM, beside what ratings taught, and ``policy_alone`` the same where
-    no film was named: set by hand, for both know the people who are left out here.
+    ``years``: likes of the last so many years are talked about; ``known`` and ``near``: powers of how well known an
+    item is and of the categories that it shares with the wish; ``asks``: share of talks that name a category,
+    ``slips``: share of those whose category is another one, for people's words are not the catalogue's; ``themes``:
+    share of talks that name a tag of the wish, where it has one; ``talks`` of each person; ``sure`` best-known items
+    and ``drawn`` random ones are the candidates of the fit; ``penalty`` of squares. ``policy`` is the weight of the
+    policy's own logits, evidence and LM, beside what ratings taught, and ``policy_alone`` the same where no item was
+    named: set by hand, for both know the people who are left out here.
     """
 
     years: float = 6.0
@@ -64,18 +64,18 @@ def fit_on_ratings(
     settings: DialogueSettings | None = None,
     report: Progress | None = None,
 ) -> TalkRanker:
-    """A ranker that has seen no dialogue: its weights foretell one liked film of a person from a few others.
+    """A ranker that has seen no dialogue: its weights foretell one liked item of a person from a few others.
 
     Args:
         catalogue: the items.
         rated: all ratings.
-        meaning: has the vectors of the items' texts, and encodes what the people "say": the genre, the films and the
+        meaning: has the vectors of the items' texts, and encodes what the people "say": the category, the items and the
             theme that they name.
         settings: how.
         report: told about the folds.
 
     Raises:
-        ValueError: nobody liked enough films lately.
+        ValueError: nobody liked enough items lately.
     """
     settings = settings or DialogueSettings()
     rng = np.random.default_rng(settings.seed)
@@ -97,8 +97,8 @@ def fit_on_ratings(
                 talks += [_talk(liked, known, catalogue, themes, settings, rng) for _ in range(settings.talks)]
         said = meaning.encode([" ".join(texts) for texts, *_ in talks])
         last = meaning.encode([texts[-1] for texts, *_ in talks])
-        for place, (_, wish, named, genres) in enumerate(talks):
-            talk = Talk(named, (1.0,) * len(named), said[place], last[place], genres)
+        for place, (_, wish, named, categories) in enumerate(talks):
+            talk = Talk(named, (1.0,) * len(named), said[place], last[place], categories)
             choices.append(draw(evidence.features(talk), wish, named, sure, rng, settings.drawn))
         if report is not None:
             report("making conversations of ratings", number + 1, settings.folds)
@@ -120,11 +120,11 @@ def fit_on_dialogues(
     settings: DialogueSettings | None = None,
     report: Progress | None = None,
 ) -> TalkRanker:
-    """A ranker fitted on the films that recommenders named.
+    """A ranker fitted on the items that recommenders named.
 
     Args:
         names: of the features, F.
-        targets: for each row the films to foretell (None: not in the catalogue).
+        targets: for each row the items to foretell (None: not in the catalogue).
         named: for each row the items that were named before.
         matrix: gives a row's features, (F, n_items), without what its own dialogue added to ``past``.
         past: what all these dialogues named.
@@ -133,7 +133,7 @@ def fit_on_dialogues(
         report: told about the rows.
 
     Raises:
-        ValueError: no row has a film of the catalogue to foretell.
+        ValueError: no row has an item of the catalogue to foretell.
     """
     settings = settings or DialogueSettings()
     rng = np.random.default_rng(settings.seed)
@@ -182,13 +182,13 @@ def _talk(
     settings: DialogueSettings,
     rng: np.random.Generator,
 ) -> tuple[list[str], int, tuple[int, ...], tuple[str, ...]]:
-    """A person's messages, the film that they wish for, those that they named, and the genre that they asked for."""
+    """A person's messages, the item that they wish for, those that they named, and the category that they asked for."""
     share = (known[liked] + 1.0) ** settings.known
     wish = int(rng.choice(liked, p=share / share.sum()))
     others = liked[liked != wish]
-    genres = catalogue.category_matrix
-    shared = (genres[others] & genres[wish]).sum(axis=1) / np.sqrt(
-        np.maximum(genres[others].sum(axis=1), 1) * max(int(genres[wish].sum()), 1)
+    categories = catalogue.category_matrix
+    shared = (categories[others] & categories[wish]).sum(axis=1) / np.sqrt(
+        np.maximum(categories[others].sum(axis=1), 1) * max(int(categories[wish].sum()), 1)
     )
     chance = (known[others] + 1.0) ** settings.known * (0.1 + shared) ** settings.near
     number = min(int(rng.choice(len(_NAMED), p=_NAMED)), len(others))
@@ -197,7 +197,8 @@ def _talk(
     if catalogue[wish].categories and rng.random() < settings.asks:
         words = catalogue.category_names if rng.random() < settings.slips else catalogue[wish].categories
         asked = (words[int(rng.integers(len(words)))],)
-    kind = f"{asked[0].lower()} movie" if asked else "movie"
+    noun = catalogue.domain.nouns.casual
+    kind = f"{asked[0].lower()} {noun}" if asked else noun
     titles = " and ".join(catalogue[int(item)].name for item in named)
     texts = [f"I am looking for a good {kind}" + (f" like {titles}." if titles else ".")]
     if wish in themes and rng.random() < settings.themes:
@@ -243,7 +244,7 @@ def fit_weights(choices: Sequence[Choice], penalty: float = 3e-3, steps: int = 1
         ValueError: there are no choices.
     """
     if not choices:
-        raise ValueError("no choices to fit weights to: give at least one dialogue or user with films to foresee")
+        raise ValueError("no choices to fit weights to: give at least one dialogue or user with items to foresee")
     sizes = np.array([choice.features.shape[1] for choice in choices])
     spread = np.mean([choice.features.astype(np.float32).std(axis=1) for choice in choices], axis=0)
     scale = np.where(spread > 1e-4, spread, np.inf).astype(np.float32)

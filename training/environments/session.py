@@ -20,39 +20,39 @@ from training.environments.user_model import Person, UserModel
 from training.ppo.rewards import Outcome, Reward, parse_reward, place_weights
 
 CONVERTED = 5.0
-"""Stars from which a clicked film counts as a conversion: the user loved what was recommended."""
+"""The grade from which a clicked item counts as a conversion: the user loved what was recommended."""
 
 NOTHING = -0.5
-"""Satisfaction of a turn in which nothing was clicked, on the scale where 1 star is -1 and 5 stars are 1."""
+"""Satisfaction of a turn in which nothing was clicked, on the scale where a grade of 1 is -1 and one of 5 is 1."""
 
 
 class SessionEnv(gym.Env[dict[str, Any], npt.NDArray[np.int64]]):
     """One visit of a simulated user an episode; see :class:`training.environments.user_model.UserSettings`.
 
-    Action: a slate, int64 (places,) catalogue indices from the top. Films that the user has watched, or that stand
-    higher in the same slate, are never clicked. A clicked film is watched, rated and joins the history.
+    Action: a slate, int64 (places,) catalogue indices from the top. Items that the user has watched, or that stand
+    higher in the same slate, are never clicked. A clicked item is watched, rated and joins the history.
 
     The reward of a turn is the mean of the places' rewards under :func:`training.ppo.rewards.place_weights`. A turn's
-    satisfaction is the mean of (stars - 3) / 2 over the films clicked in it, ``NOTHING`` without a click; a turn at 0
+    satisfaction is the mean of (stars - 3) / 2 over the items clicked in it, ``NOTHING`` without a click; a turn at 0
     or below is unsatisfying. The episode terminates when the user leaves and is truncated after ``max_turns``.
 
-    Observation: ``history`` int64 (max_history,) the latest films, oldest first, -1 in front; ``history_ratings``
+    Observation: ``history`` int64 (max_history,) the latest items, oldest first, -1 in front; ``history_ratings``
     float32 (max_history,) stars, 0 where unknown; ``slate`` int64 (places,) what was shown last, -1 before the first
     turn; ``clicks`` int8 (places,) which of it was clicked; ``turn`` int64 (1,) turns so far.
 
-    Info: ``action_mask`` int8 (n_items,), 1 for films neither watched nor shown in this session; ``state`` the
+    Info: ``action_mask`` int8 (n_items,), 1 for items neither watched nor shown in this session; ``state`` the
     :class:`agent.records.state.State`; ``user``; after a step ``clicks`` bool (places,), ``stars`` float64 (places,),
     0 where not clicked, ``rewards`` (places,), ``satisfaction``, ``conversions`` and ``left``.
 
     Args:
         users: the fitted user model.
         reward: a reward, or how one is written for :func:`training.ppo.rewards.parse_reward`.
-        places: films a slate.
+        places: items a slate.
         max_turns: turns after which a session ends even if the user would stay.
-        max_history: how many films of the history are observed.
+        max_history: how many items of the history are observed.
 
     Raises:
-        ValueError: ``places`` or ``max_turns`` is below 1, or the catalogue has fewer films than a slate.
+        ValueError: ``places`` or ``max_turns`` is below 1, or the catalogue has fewer items than a slate.
         RewardError: the reward is badly written.
     """
 
@@ -66,7 +66,7 @@ class SessionEnv(gym.Env[dict[str, Any], npt.NDArray[np.int64]]):
         max_history: int = 15,
     ) -> None:
         if not 1 <= places <= users.n_items or max_turns < 1:
-            raise ValueError(f"{max_turns} turns of {places} films: give at least 1, and at most {users.n_items} films")
+            raise ValueError(f"{max_turns} turns of {places} items: give at least 1, and at most {users.n_items} items")
         self.users = users
         self.reward = parse_reward(reward) if isinstance(reward, str) else reward
         self.places = places
@@ -178,7 +178,7 @@ class SessionEnv(gym.Env[dict[str, Any], npt.NDArray[np.int64]]):
         )
 
     def action_masks(self) -> npt.NDArray[np.int8]:
-        """Which films may be shown, int8 (n_items,)."""
+        """Which items may be shown, int8 (n_items,)."""
         mask = np.ones(self.users.n_items, dtype=np.int8)
         mask[list(self._watched)] = 0
         mask[self._shown] = 0
@@ -215,7 +215,7 @@ class SessionReport:
     """What came of n sessions; every array is (n,), one number a session.
 
     ``users`` are the names of the simulated users; ``turns`` slates shown; ``shown``, ``clicks`` and ``conversions``
-    count films (a conversion is a click on a film that then gets five stars); ``satisfaction`` is the mean of the
+    count items (a conversion is a click on an item that then gets a 5); ``satisfaction`` is the mean of the
     turns' satisfaction, -1 to 1; ``reward`` the mean reward of a turn; ``left`` is false where the session was cut
     short.
     """
@@ -231,12 +231,12 @@ class SessionReport:
 
     @property
     def click_through(self) -> np.ndarray:
-        """Clicks per film shown, (n,)."""
+        """Clicks per item shown, (n,)."""
         return np.asarray(self.clicks / self.shown)
 
     @property
     def conversion(self) -> np.ndarray:
-        """Conversions per film shown, (n,)."""
+        """Conversions per item shown, (n,)."""
         return np.asarray(self.conversions / self.shown)
 
     def measures(self) -> Mapping[str, np.ndarray]:
@@ -265,7 +265,7 @@ def run_sessions(
 
     Raises:
         ValueError: ``n`` or ``batch`` is below 1, the policy gave another number of scores than candidates, or no
-            number, or fewer films are left than a slate has.
+            number, or fewer items are left than a slate has.
     """
     if n < 1 or batch < 1:
         raise ValueError(f"{n} sessions, {batch} at once: give at least 1")
@@ -317,6 +317,6 @@ def _best(items: np.ndarray, scores: np.ndarray, places: int) -> np.ndarray:
     if own.shape != items.shape or np.isnan(own).any():
         raise ValueError(f"{own.shape} scores for {items.shape} candidates, or NaN: fix the policy")
     if len(items) < places:
-        raise ValueError(f"{len(items)} films are left for a slate of {places}: shorten the sessions with max_turns")
+        raise ValueError(f"{len(items)} items are left for a slate of {places}: shorten the sessions with max_turns")
     best: np.ndarray = items[np.argsort(-own, kind="stable")[:places]]
     return best

@@ -1,8 +1,8 @@
 """User model: simulated people who look at a slate, click, rate, get bored and leave.
 
-What can be learned from ratings is fitted on them: what a person thinks of a film, how sure that is, how stars are
-given, which films draw them, and how alike the films are that people watch in a row. MovieLens shows nobody looking
-past a film or leaving, so position bias, appetite, boredom and the hazard of leaving are settings, and figures from
+What can be learned from ratings is fitted on them: what a person thinks of an item, how sure that is, how stars are
+given, which items draw them, and how alike the items are that people watch in a row. MovieLens shows nobody looking
+past an item or leaving, so position bias, appetite, boredom and the hazard of leaving are settings, and figures from
 simulated sessions compare policies under those settings; they are no forecast.
 """
 
@@ -31,20 +31,20 @@ if TYPE_CHECKING:
     from agent.data.dataset import Dataset
 
 _PAIRS = 20_000
-"""Neighbouring films from which the usual likeness is measured, at most."""
+"""Neighbouring items from which the usual likeness is measured, at most."""
 
 
 @dataclass(frozen=True, slots=True)
 class UserSettings:
     """What ratings do not tell of people.
 
-    The film at place k (from 0) is looked at with probability ``(k + 1) ** -position`` (the examination model with the
+    The item at place k (from 0) is looked at with probability ``(k + 1) ** -position`` (the examination model with the
     exponent of Joachims et al., 2017, arXiv:1608.04468). One that is looked at is clicked with probability
     ``appetite`` times how much it draws the person (see :class:`training.environments.user_model.Attraction`) times the
     chance that it will be liked, as far as the person can tell beforehand: of the variance of the stars around their
-    expectation they foresee the share ``foresight``. The wish for a film is multiplied by
-    ``exp(-boredom * x)``, where x is how much more like the films just shown it is than films watched in a row usually
-    are (0 to 1); what was shown b films ago counts ``fade ** b``. After a turn the person leaves with probability
+    expectation they foresee the share ``foresight``. The wish for an item is multiplied by
+    ``exp(-boredom * x)``, where x is how much more like the items just shown it is than items watched in a row usually
+    are (0 to 1); what was shown b items ago counts ``fade ** b``. After a turn the person leaves with probability
     ``leave + rise * n`` after n unsatisfying turns in a row, at most 1.
 
     Raises:
@@ -67,7 +67,7 @@ class UserSettings:
             if not getattr(self, name) >= 0.0:
                 raise ValueError(f"{name} {getattr(self, name)} is out of range: give 0 or more")
         if self.fade == 1.0 or self.foresight == 1.0:
-            raise ValueError("fade and foresight must be below 1: films are forgotten, and some surprise remains")
+            raise ValueError("fade and foresight must be below 1: items are forgotten, and some surprise remains")
 
 
 @dataclass(frozen=True)
@@ -131,7 +131,7 @@ class UserModel:
     """The fitted simulator of users.
 
     ``line`` (intercept, slope) turns predicted stars into expected ones; ``usual`` is the mean likeness (1 - distance)
-    of films that people watch one after another; ``histories`` are the users that sessions begin with.
+    of items that people watch one after another; ``histories`` are the users that sessions begin with.
     """
 
     factors: RatingFactors
@@ -232,7 +232,7 @@ class UserModel:
         return np.asarray(np.arange(1, places + 1, dtype=np.float64) ** -self.settings.position)
 
     def interest(self, item: int, shown: Sequence[int]) -> float:
-        """What boredom leaves of the wish for ``item`` after the films ``shown`` so far, oldest first; 0 to 1."""
+        """What boredom leaves of the wish for ``item`` after the items ``shown`` so far, oldest first; 0 to 1."""
         if not shown:
             return 1.0
         recent = np.array(shown[-50:], dtype=np.int64)
@@ -262,17 +262,17 @@ def _usual_likeness(histories: Mapping[str, Sequence[Event]], traits: ItemTraits
 
 
 AHEAD = 10
-"""Films of each user's later ratings that count as watched next."""
+"""Items of each user's later ratings that count as watched next."""
 _FADE = 0.9
 _RECENT = 50
 
 
 @dataclass(frozen=True)
 class Attraction:
-    """The chance that a film is one that the person watches next rather than a random other one, even odds beforehand.
+    """The chance that an item is one that the person watches next rather than a random other one, even odds beforehand.
 
-    ``sigmoid(weights . (1, log(1 + ratings of the film), likeness to the recent history))``; ``likeness`` is the
-    co-occurrence ``near`` (n_items, n_items) with the films of the history, each event counting 0.9 times the next.
+    ``sigmoid(weights . (1, log(1 + ratings of the item), likeness to the recent history))``; ``likeness`` is the
+    co-occurrence ``near`` (n_items, n_items) with the items of the history, each event counting 0.9 times the next.
     """
 
     near: sparse.csr_matrix
@@ -281,7 +281,7 @@ class Attraction:
 
     @classmethod
     def fit(cls, past: pd.DataFrame, later: pd.DataFrame, n_items: int, seed: int = 0) -> Attraction:
-        """Learn the weights on the first films that users of ``past`` watched ``later`` and on as many random ones.
+        """Learn the weights on the first items that users of ``past`` watched ``later`` and on as many random ones.
 
         Raises:
             ValueError: no user of ``past`` has later ratings.

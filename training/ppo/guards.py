@@ -41,7 +41,7 @@ class Probe:
 
     @property
     def click_rate(self) -> float:
-        """Share of the greedy picks that the user rated four stars or more."""
+        """Share of the greedy picks that the user graded 4 or more."""
         return float(np.mean(self.clicks))
 
 

@@ -125,7 +125,7 @@ def replay_rows(
         catalogue: the catalogue that the chat recommended from.
         reward: what an item's outcome pays, see :mod:`training.ppo.rewards`. Nothing done with an item is no click;
         likes
-            and dislikes read as 5 stars and 1 star.
+            and dislikes read as grades of 5 and 1.
         clip: importance weights are cut here.
         since: only impressions from this time on, in seconds since 1970.
         until: only impressions before this time.

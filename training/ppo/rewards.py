@@ -60,7 +60,7 @@ def rating(outcome: Outcome) -> float:
 def diversity(outcome: Outcome) -> float:
     """How far the item is from those above it in the slate: their mean distance, scaled from [0, 1] to [-1, 1].
 
-    At the first place it is compared with the latest ``RECENT`` films of the history; with nothing there, 0.
+    At the first place it is compared with the latest ``RECENT`` items of the history; with nothing there, 0.
 
     Raises:
         RewardError: the outcome has no item traits.
@@ -180,7 +180,7 @@ def _traits(outcome: Outcome, name: str) -> ItemTraits:
 class ItemTraits:
     """How far apart items are, and how little known.
 
-    ``categories`` (n_items, G) float32, rows of norm 1 (0 where no genre is known). ``vectors`` (n_items, d) float32,
+    ``categories`` (n_items, G) float32, rows of norm 1 (0 where none is known). ``vectors`` (n_items, d) float32,
     rows of norm 1, are collaborative vectors, or None. ``novelty`` (n_items,) float64 is 0 where everyone knows the
     item and 1 where nobody does.
     """
@@ -211,7 +211,7 @@ class ItemTraits:
     def distance(self, item: int, others: np.ndarray) -> np.ndarray:
         """Distances of ``item`` to ``others`` (m,), each from 0 to 1, (m,) float64.
 
-        The genre distance is ``1 - cosine``; with collaborative vectors it is averaged with ``(1 - cosine) / 2`` of
+        The category distance is ``1 - cosine``; with collaborative vectors it is averaged with ``(1 - cosine) / 2`` of
         those. The mean over the pairs of a list is its intra-list distance (Ziegler et al., 2005).
         """
         others = np.asarray(others, dtype=np.int64)

@@ -1,4 +1,4 @@
-"""Reward model: the probability that a user in a state likes an item (four stars or more)."""
+"""Reward model: the probability that a user in a state likes an item (a grade of 4 or more)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reward rows: slates of films with known ratings, as states and judged candidates, and their packing."""
+"""Reward rows: slates of items with known ratings, as states and judged candidates, and their packing."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class RewardRows:
 
     @property
     def likes(self) -> tuple[np.ndarray, ...]:
-        """Which candidates got four stars or more, one bool array a slate."""
+        """Which candidates are graded 4 or more, one bool array a slate."""
         return tuple(stars >= POSITIVE for stars in self.stars)
 
 

@@ -65,7 +65,7 @@ def import_(
         str | None, typer.Option(help="What to call it (default: the name of the folder or file).", show_default=False)
     ] = None,
     domain: Annotated[
-        str | None, typer.Option(help="What the items are: films, books, ..., or a folder with a domain.yaml.")
+        str | None, typer.Option(help="What the items are: books, games, ..., or a folder with a domain.yaml.")
     ] = None,
     column: Annotated[
         list[str] | None,
@@ -232,7 +232,7 @@ def rows(
     seed: Annotated[int, typer.Option(help="Seed of the held-out users and of the rows.")] = 0,
     as_json: JsonOption = False,
 ) -> None:
-    """Make rows to train on from a data set's past: without held-out users, slates and films; kept in the cache."""
+    """Make rows to train on from a data set's past: without held-out users, slates and items; kept in the cache."""
     from agent.data.dataset import load_dataset
     from training.rows.datasets import SPLITS, RowSettings, build_rows, check_kind
 

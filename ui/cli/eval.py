@@ -106,7 +106,7 @@ def sessions(
 ) -> None:
     """Let policies serve simulated users: session length, satisfaction, clicks, conversions, with 95 % intervals.
 
-    A conversion is a clicked film that then gets five stars; clicks and conversions are per film shown. The simulated
+    A conversion is a clicked item that then gets a 5; clicks and conversions are per item shown. The simulated
     users compare policies under stated assumptions; they are no forecast of real ones.
     """
     from agent.data.dataset import load_dataset

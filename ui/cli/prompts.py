@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 app = sub_app("List, show, check, compare, test and activate the templates that the language model reads.")
 template_versions.add_to(app)
-Pack = Annotated[str, typer.Option(help="Domain pack: movies, books, games, music, support, base.")]
+Pack = Annotated[str, typer.Option(help=f"Domain pack: {', '.join(prompts.packs())}.")]
 Which = Annotated[
     str,
     typer.Argument(
@@ -70,7 +70,7 @@ def list_templates(
 
 
 @app.command(epilog="Example: concierge prompts show state@1 --pack books")
-def show(which: Which, pack: Pack = "movies", as_json: JsonOption = False) -> None:
+def show(which: Which, pack: Pack = prompts.DEFAULT_PACK, as_json: JsonOption = False) -> None:
     """Show a template's file."""
     template = find_template(which, pack)
     if as_json:
@@ -100,7 +100,7 @@ def show(which: Which, pack: Pack = "movies", as_json: JsonOption = False) -> No
 @app.command(epilog="Example: concierge prompts render state --sample 'a request'")
 def render(
     which: Which,
-    pack: Pack = "movies",
+    pack: Pack = prompts.DEFAULT_PACK,
     sample: Annotated[
         str | None, typer.Option(help="An example of the front matter, by name or number from 1.")
     ] = None,
@@ -209,7 +209,7 @@ def _checked(path: Path) -> dict[str, Any]:
 def diff(
     first: Annotated[str, typer.Argument(metavar="FIRST", help="A name, a version of it, or a file.")],
     second: Annotated[str, typer.Argument(metavar="SECOND", help="The one to compare it with.")],
-    pack: Pack = "movies",
+    pack: Pack = prompts.DEFAULT_PACK,
     second_pack: Annotated[str | None, typer.Option(help="Pack of the second, if another.")] = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -259,7 +259,7 @@ def test(
     ],
     against: Annotated[str, typer.Option(help="The one to compare with; active is what serves.")] = "active",
     users: Annotated[int | None, typer.Option(help="So many validation users (default: all).", min=2)] = None,
-    pack: Pack = "movies",
+    pack: Pack = prompts.DEFAULT_PACK,
     data: DataOption = "ml-100k",
     model: ModelOption = None,
     adapter: AdapterOption = None,

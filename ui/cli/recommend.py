@@ -49,10 +49,10 @@ def add_to(app: typer.Typer) -> None:
 
 def recommend(
     user: Annotated[str | None, typer.Option(help="A user of the data set whose past counts.")] = None,
-    likes: Annotated[list[str] | None, typer.Option(help="A film you like; may be repeated.")] = None,
-    dislikes: Annotated[list[str] | None, typer.Option(help="A film you dislike; may be repeated.")] = None,
+    likes: Annotated[list[str] | None, typer.Option(help="An item you like; may be repeated.")] = None,
+    dislikes: Annotated[list[str] | None, typer.Option(help="An item you dislike; may be repeated.")] = None,
     ask: Annotated[str, typer.Option(help="What you are in the mood for, in your own words.")] = "",
-    k: Annotated[int, typer.Option("-k", help="How many films.", min=1)] = 5,
+    k: Annotated[int, typer.Option("-k", help="How many items.", min=1)] = 5,
     history: Annotated[
         Path | None,
         typer.Option(
@@ -76,7 +76,7 @@ def recommend(
     adapter: AdapterOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Recommend films for a user, for films you like, or for a wish in words."""
+    """Recommend items for a user, for items you like, or for a wish in words."""
     from agent.catalogue.lookup import RequestError
     from agent.catalogue.person_history import read_history
     from agent.recommender import Recommender

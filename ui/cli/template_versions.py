@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from eval.live.experiments import Report
     from eval.metrics import Interval
 
-Pack = Annotated[str, typer.Option(help="Domain pack: movies, books, games, music, support, base.")]
+Pack = Annotated[str, typer.Option(help=f"Domain pack: {', '.join(prompts.packs())}.")]
 Author = Annotated[str | None, typer.Option(help="Who answers for it (default: the system's user).")]
 Note = Annotated[str, typer.Option(help="Why, in a line.")]
 Version = Annotated[str, typer.Argument(metavar="NAME@VERSION", help="A saved version, such as state@2.")]
@@ -39,7 +39,7 @@ def add_to(app: typer.Typer) -> None:
 
 def versions(
     name: Annotated[str | None, typer.Argument(help="Only versions of this template.")] = None,
-    pack: Pack = "movies",
+    pack: Pack = prompts.DEFAULT_PACK,
     as_json: JsonOption = False,
 ) -> None:
     """List saved versions: which serve, who saved them, when, why and from which other one."""
@@ -87,7 +87,7 @@ def save(
     ] = None,
     author: Author = None,
     note: Note = "",
-    pack: Pack = "movies",
+    pack: Pack = prompts.DEFAULT_PACK,
     as_json: JsonOption = False,
 ) -> None:
     """Keep a file as a new version (a draft until it is activated)."""
@@ -106,7 +106,11 @@ def save(
 
 
 def activate(
-    version: Version, author: Author = None, note: Note = "", pack: Pack = "movies", as_json: JsonOption = False
+    version: Version,
+    author: Author = None,
+    note: Note = "",
+    pack: Pack = prompts.DEFAULT_PACK,
+    as_json: JsonOption = False,
 ) -> None:
     """Let one version serve its role; running chats use it from the next turn on."""
     with served_templates(pack) as served:
@@ -118,7 +122,7 @@ def rollback(
     role: Annotated[str, typer.Argument(help="state, reply, explanation, reward, ...")] = "state",
     author: Author = None,
     note: Note = "",
-    pack: Pack = "movies",
+    pack: Pack = prompts.DEFAULT_PACK,
     as_json: JsonOption = False,
 ) -> None:
     """Return to what served a role before; again: one step further back."""
@@ -135,7 +139,7 @@ def experiment(
     days: Annotated[float | None, typer.Option(help="Report: only the last so many days.", min=0)] = None,
     author: Author = None,
     note: Note = "",
-    pack: Pack = "movies",
+    pack: Pack = prompts.DEFAULT_PACK,
     as_json: JsonOption = False,
 ) -> None:
     """Let two versions share the conversations; without versions, report what people did with each one's films.
@@ -167,7 +171,7 @@ def experiment(
 def export(
     folder: Annotated[Path, typer.Argument(file_okay=False, help="Where the files go; made where it is not there.")],
     names: Annotated[list[str] | None, typer.Argument(help="Templates or versions (default: all).")] = None,
-    pack: Pack = "movies",
+    pack: Pack = prompts.DEFAULT_PACK,
     as_json: JsonOption = False,
 ) -> None:
     """Write saved versions as template files, with a versions.json that says who saved them."""
@@ -190,7 +194,7 @@ def export(
 def import_(
     path: Annotated[Path, typer.Argument(exists=True, help="A template file, or a folder of them.")],
     author: Author = None,
-    pack: Pack = "movies",
+    pack: Pack = prompts.DEFAULT_PACK,
     as_json: JsonOption = False,
 ) -> None:
     """Take template files in as versions; one whose number is taken gets the next."""

@@ -161,7 +161,7 @@ def meaning(
     seed: Annotated[int, typer.Option(help="Seed of the wishes.")] = 0,
     as_json: JsonOption = False,
 ) -> None:
-    """Fit what reads genres out of soft wishes, from the training phrases and the book of moods."""
+    """Fit what reads categories out of soft wishes, from the training phrases and the book of moods."""
     from agent.retrieval.text_encoder import TextEncoder, encoder_path
     from training.requests.semantic_reader import MeaningSettings, fit_reader, save_reader
 

@@ -22,7 +22,7 @@ def summary_html(found: LiveMetrics, limited: bool) -> str:
         )
     counts = (
         f"{_count(total.conversations, 'conversation')}, {_count(total.slates, 'slate')}, "
-        f"{_count(total.items, 'film')} shown, {_count(total.reactions, 'reaction')}. In brackets 95 % intervals, by "
+        f"{_count(total.items, 'item')} shown, {_count(total.reactions, 'reaction')}. In brackets 95 % intervals, by "
         "drawing whole conversations."
     )
     return f'<ul class="live-cards">{"".join(cards)}</ul><p class="quiet">{counts}</p>'

@@ -46,9 +46,9 @@ def preview_html(preview: Preview, other: Preview | None, title: str) -> str:
         rows = []
         for place, pick in enumerate(preview.picks):
             mark = "" if other is None else _mark(place, pick.name, before)
-            film = f'<span class="film">{escape(pick.name)} {mark}</span>'
+            item = f'<span class="item">{escape(pick.name)} {mark}</span>'
             rows.append(
-                f'<li>{film}<span class="share">{pick.probability:.1%}</span>'
+                f'<li>{item}<span class="share">{pick.probability:.1%}</span>'
                 f'<span class="meter"><span style="width:{100 * pick.probability:.0f}%"></span></span></li>'
             )
         parts.append(f'<ol class="picks">{"".join(rows)}</ol>')
@@ -63,7 +63,7 @@ def _mark(place: int, name: str, before: Sequence[str]) -> str:
 
 
 def gone_html(preview: Preview, other: Preview) -> str:
-    """Which of the other's films are no longer picked, or how far the chances of the same films differ."""
+    """Which of the other's items are no longer picked, or how far the chances of the same items differ."""
     names = {pick.name for pick in preview.picks}
     gone = [pick.name for pick in other.picks if pick.name not in names]
     if not other.picks:
@@ -73,7 +73,7 @@ def gone_html(preview: Preview, other: Preview) -> str:
     before = {pick.name: pick.probability for pick in other.picks}
     most = max(abs(pick.probability - before[pick.name]) for pick in preview.picks)
     same = [pick.name for pick in preview.picks] == [pick.name for pick in other.picks]
-    text = "The same films in the same order" if same else "The same films in another order"
+    text = "The same items in the same order" if same else "The same items in another order"
     chances = "" if most < 0.0005 else f"; their chances differ by up to {100 * most:.1f} points"
     return f'<p class="quiet">{text}{chances}.</p>'
 
@@ -108,7 +108,7 @@ def trial_html(trial: Trial, candidate: str, against: str) -> str:
 
 
 def report_html(report: Report, since: float | None, serving: Serving) -> str:
-    """What people did with each version's films; ``since``: when the experiment began, None where none runs."""
+    """What people did with each version's items; ``since``: when the experiment began, None where none runs."""
     rows = []
     for arm, differences in zip(report.arms, ({}, *report.differences), strict=True):
         for metric, figure in arm.figures.items():

@@ -23,7 +23,7 @@ def database() -> Path:
 
 
 @contextmanager
-def served_templates(pack: str = "movies") -> Iterator[ServedTemplates]:
+def served_templates(pack: str = prompts.DEFAULT_PACK) -> Iterator[ServedTemplates]:
     """The saved versions of a pack and what serves; makes the database where there is none."""
     from agent.store.feedback import FeedbackLog
     from agent.store.template_serving import ServedTemplates
@@ -46,7 +46,7 @@ class SavedTemplates:
             return served.store.find(name, version, pack)
 
 
-def find_template(which: str, pack: str = "movies") -> Template:
+def find_template(which: str, pack: str = prompts.DEFAULT_PACK) -> Template:
     """A template by what it goes by: ``my/state.j2``, ``state``, ``state@3`` or ``state@active``.
 
     A bare name is the product's own file. Files that do not come with the product, and saved versions that people
