@@ -17,8 +17,8 @@ from typing import IO, Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+from pyarrow import compute, parquet
 from pyarrow import csv as arrow_csv
-from pyarrow import parquet
 
 from agent.data.archive import DatasetError, Source
 from agent.data.jsonlines import json_lines
@@ -88,6 +88,7 @@ def read_table(
     columns: tuple[str, ...] | None = None,
     only: Collection[str] | None = None,
     most: int | None = None,
+    number: str | None = None,
 ) -> Table:
     """Read a file of any kind that its name tells; large ones a block at a time.
 
@@ -98,20 +99,21 @@ def read_table(
         columns: the names of the columns of a file without a header (default: the first line, if it holds names).
         only: the columns to keep (default: all).
         most: read about so many rows from the start only.
+        number: a column of delimited text that comes as float64 if every cell of it is a number, which saves memory.
 
     Raises:
         DatasetError: the file is empty, is not text, or cannot be parsed; the message names file and line.
     """
     if source.suffix == ".gz":
         inner = Source(source.name[:-3], lambda: _gunzipped(source))
-        return read_table(inner, problems, delimiter, columns, only, most)
+        return read_table(inner, problems, delimiter, columns, only, most, number)
     if source.suffix in (".parquet", ".pq"):
         return _read_parquet(source, only, most)
     if source.suffix in (".jsonl", ".ndjson"):
         return _read_json_lines(source, problems, only, most)
     if source.suffix == ".json":
         return _read_json(source, problems, only, most)
-    return _read_text(source, problems, delimiter, columns, only, most)
+    return _read_text(source, problems, delimiter, columns, only, most, number)
 
 
 def first_rows(source: Source, delimiter: str | None = None, rows: int = 2000) -> Table:
@@ -138,6 +140,7 @@ def _read_text(
     columns: tuple[str, ...] | None,
     only: Collection[str] | None,
     most: int | None,
+    number: str | None,
 ) -> Table:
     if most is not None:
         source = _head(source)
@@ -155,7 +158,11 @@ def _read_text(
         headless = any(_NUMBER.fullmatch(cell.strip()) for cell in header)
         columns, types = _header(header) if not headless else (tuple(f"column_{n + 1}" for n in range(len(header))), {})
     kept = tuple(column for column in columns if only is None or column in only)
-    frame = _parse(source, text, delimiter, columns, kept, not headless, problems)
+    numbers = frozenset() if number is None else frozenset({number})
+    try:
+        frame = _parse(source, text, delimiter, columns, kept, not headless, problems, numbers)
+    except _NoNumber:
+        frame = _parse(source, text, delimiter, columns, kept, not headless, problems, frozenset())
     return Table(source.name, frame.head(most) if most is not None else frame, 1 if headless else 2, headless, types)
 
 
@@ -303,14 +310,15 @@ def _parse(
     kept: tuple[str, ...],
     header: bool,
     problems: Problems,
+    numbers: frozenset[str],
 ) -> pd.DataFrame:
     quoting = delimiter in ",;" and text.quotes > 0
     # An odd number of quotes: one is not meant as such, and pairing them would swallow rows.
     multiline = quoting and text.quotes % 2 == 0
-    pieces, skipped, shown = _blocks(source, text, delimiter, columns, kept, header, quoting, multiline)
+    pieces, skipped, shown = _blocks(source, text, delimiter, columns, kept, header, quoting, multiline, numbers)
     if multiline and _swallows(pieces, delimiter, len(columns)):
         multiline = False
-        pieces, skipped, shown = _blocks(source, text, delimiter, columns, kept, header, quoting, multiline)
+        pieces, skipped, shown = _blocks(source, text, delimiter, columns, kept, header, quoting, multiline, numbers)
     frame = pd.DataFrame({column: pieces[column].series() for column in kept}, columns=list(kept))
     for example in shown:
         problems.example(source.name, example)
@@ -320,12 +328,13 @@ def _parse(
     return frame
 
 
-def _swallows(pieces: Mapping[str, _Strings], delimiter: str, width: int) -> bool:
+def _swallows(pieces: Mapping[str, _Strings | _Numbers], delimiter: str, width: int) -> bool:
     """Whether some cell holds what looks like a row of its own: quotes were paired across rows."""
     if width < 2:
         return False
     row = re.compile(rf"\n[^\n{re.escape(delimiter)}]{{1,40}}(?:{re.escape(delimiter)}[^\n]*){{{width - 1}}}(?:\n|$)")
-    return any("\n" in value and row.search(value) for piece in pieces.values() for value in piece.values)
+    texts = (value for piece in pieces.values() if isinstance(piece, _Strings) for value in piece.values)
+    return any("\n" in value and row.search(value) for value in texts)
 
 
 def _blocks(
@@ -337,7 +346,8 @@ def _blocks(
     header: bool,
     quoting: bool,
     multiline: bool,
-) -> tuple[dict[str, _Strings], int, list[str]]:
+    numbers: frozenset[str],
+) -> tuple[dict[str, _Strings | _Numbers], int, list[str]]:
     """The columns, the number of rows of another width, and the first few of those."""
     skipped = 0
     shown: list[str] = []
@@ -351,7 +361,7 @@ def _blocks(
             )
         return "skip"
 
-    pieces = {column: _Strings() for column in kept}
+    pieces = {column: _Numbers() if column in numbers else _Strings() for column in kept}
     with source.open() as file:
         stream: Any = file
         encoding = text.encoding
@@ -405,6 +415,35 @@ class _Doubled(io.RawIOBase):
         size = min(len(buffer), len(self._left))
         buffer[:size], self._left = self._left[:size], self._left[size:]
         return size
+
+
+class _NoNumber(ValueError):
+    """A column of numbers holds something else."""
+
+
+class _Numbers:
+    """A column of numbers that grows by blocks."""
+
+    def __init__(self) -> None:
+        self._blocks: list[np.ndarray] = []
+
+    def add(self, column: Any) -> None:
+        """A block of an Arrow column of strings.
+
+        Raises:
+            _NoNumber: a cell is none, or is empty.
+        """
+        try:
+            numbers = compute.cast(compute.utf8_trim_whitespace(column), pa.float64())
+        except pa.ArrowInvalid:
+            raise _NoNumber from None
+        if numbers.null_count:
+            raise _NoNumber
+        self._blocks.append(numbers.to_numpy(zero_copy_only=False))
+
+    def series(self) -> pd.Series:
+        """The column, float64."""
+        return pd.Series(np.concatenate(self._blocks) if self._blocks else np.empty(0), dtype=np.float64)
 
 
 class _Strings:

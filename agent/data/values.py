@@ -139,13 +139,7 @@ def times(values: Sequence[str]) -> npt.NDArray[np.float64]:
 
     One unit holds for all the numbers. Numbers that are too small for dates (an order) stay as they are.
     """
-    found = numbers(values)
-    found[~np.isfinite(found) | (np.abs(found) > 1e20)] = np.nan
-    usual = float(np.nanmedian(np.abs(found))) if np.isfinite(found).any() else 0.0
-    for factor in (1e9, 1e6, 1e3):
-        if usual > _HUGE * factor / 10:
-            found = found / factor
-            break
+    found = seconds(numbers(values))
     compact = np.asarray([len(v) == 8 and v.isdecimal() and v[:2] in ("19", "20") for v in values], dtype=bool)
     rest = np.flatnonzero(np.isnan(found) | (compact if compact.all() else False))
     if len(rest):
@@ -153,8 +147,17 @@ def times(values: Sequence[str]) -> npt.NDArray[np.float64]:
         plain = texts.str.fullmatch(r"[-+]?\d+(?:\.\d*)?(?:[eE][-+]?\d+)?")
         dates = texts.str.contains(r"\d") & (texts.str.len() < 40) & ~plain
         found[rest] = _dates(texts if compact.all() else texts.where(dates, None))
+    return found
+
+
+def seconds(found: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Seconds since 1970 of times counted in seconds, milli-, micro- or nanoseconds, whichever fits most of them."""
+    found = np.where(np.isfinite(found) & (np.abs(found) <= 1e20), found, np.nan)
+    usual = float(np.nanmedian(np.abs(found))) if np.isfinite(found).any() else 0.0
+    factor = next((own for own in (1e9, 1e6, 1e3) if usual > _HUGE * own / 10), 1.0)
+    found = np.trunc(found / factor)
     found[np.abs(found) > _HUGE * 10] = np.nan
-    return np.trunc(found)
+    return found
 
 
 def _dates(texts: pd.Series) -> npt.NDArray[np.float64]:

@@ -90,6 +90,8 @@ def clean_ratings(dataset: Dataset) -> tuple[pd.DataFrame, CleaningReport]:
     times = pd.to_numeric(frame["timestamp"], errors="coerce")
     place = frame["item"].map(index)
     blank = frame["user"].isna() | frame["item"].isna() | (frame["user"] == "") | (frame["item"] == "")
+    if times.isna().all():
+        times = times.fillna(0.0)  # no times at all: the order of the rows stands
     missing = (blank | ~np.isfinite(stars) | ~np.isfinite(times)).to_numpy()
     off = ~missing & ~stars.between(LOWEST, HIGHEST).to_numpy()
     unknown = ~missing & ~off & place.isna().to_numpy()

@@ -12,8 +12,8 @@ import pandas as pd
 from agent.data.archive import DatasetError
 from agent.data.card import Card, Feedback, LeftOut
 from agent.data.feedback import Graded, Wanted, grade_events, grade_values, no_values, stored_counts
-from agent.data.tables import Problems, Table
-from agent.data.values import clean_name, loose_id, plain_ids, structured, times
+from agent.data.tables import Problems, Table, cell
+from agent.data.values import clean_name, loose_id, plain_ids, seconds, structured, times
 from agent.records.state import POSITIVE
 
 ABOUT = {
@@ -146,7 +146,7 @@ def graduated(
 
     def shown(mask: npt.NDArray[np.bool_], why: str) -> list[str]:
         return [
-            f"{table.name}, about line {table.first_line + int(row)}: {why}: {frame.iloc[row].tolist()}"
+            f"{table.name}, about line {table.first_line + int(row)}: {why}: {list(map(cell, frame.iloc[row]))}"
             for row in np.flatnonzero(mask)[:_SHOWN]
         ]
 
@@ -247,8 +247,13 @@ def _times(frame: pd.DataFrame, roles: Mapping[str, str]) -> tuple[npt.NDArray[n
     nothing = np.full(rows, np.nan), np.zeros(rows, dtype=np.bool_)
     if "time" not in roles or not rows:
         return nothing
-    codes, distinct = pd.factorize(frame[roles["time"]].to_numpy())
-    stamps = times([str(value) for value in distinct])[codes]
+    column = frame[roles["time"]]
+    # Numbers such as 20150607 are dates.
+    if column.dtype == np.float64 and not column.between(19_000_101, 21_001_231).all():
+        stamps = seconds(column.to_numpy(np.float64))
+    else:
+        codes, distinct = pd.factorize(column.to_numpy())
+        stamps = times([cell(value) for value in distinct])[codes]
     unknown = np.isnan(stamps)
     if 2 * int(unknown.sum()) > rows:
         return nothing

@@ -24,6 +24,7 @@ from agent.data.importers.recognition import (
     IGNORE,
     ITEM,
     ITEM_ROLES,
+    TIME,
     TITLE,
     Override,
     Recognised,
@@ -417,7 +418,7 @@ def _events(
         )
     recognised = recognise_events(heads[0], items, domain, _for_events(options, heads[0]))
     roles = {own.taken_for: own.column for own in reversed(recognised.columns) if own.taken_for != IGNORE}
-    read = [read_table(source, problems, only=list(roles.values())) for source in sources]
+    read = [read_table(source, problems, only=list(roles.values()), number=roles.get(TIME)) for source in sources]
     joined = Table(
         read[0].name if len(read) == 1 else ", ".join(own.name for own in read),
         read[0].frame if len(read) == 1 else pd.concat([own.frame for own in read], ignore_index=True),
