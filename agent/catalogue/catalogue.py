@@ -337,6 +337,7 @@ class Catalogue:
             [item.year for item in self.items],
             self.rating_count.tolist(),
             [item.aliases for item in self.items],
+            self.domain.ordinary_words,
         )
 
     def link(self, text: str, context: Iterable[Condition] = ()) -> tuple[Link, ...]:

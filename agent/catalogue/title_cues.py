@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 
-from agent.domains.films.lexicon import GENRE_WORDS, MOODS
 from agent.text import word_set
 
 SMALL = word_set(
@@ -19,26 +18,15 @@ PRONOUNS = word_set(
     can will would lol ok okay yes no hi hello hey more next other others all some any same so too well now then
     there here
     what who why how when where 1 2 thanks please sure great perfect good nice cool never ever always again always like
+    thank bye goodbye im ive oh wow yeah loved liked not but and very really
     """
 )
 """Words of which no title is made that is only meant by chance."""
-NEVER_BY_CUE = (
-    word_set(
-        """
-    it me up her us them you we she he him his this that these those 1 now once alone all some any what one
-    show movie film story series book ending plot cast music game hero fun lot way time day night people guy
-    girl man woman women men kids children family love war action crime trust safe fresh fall hush blink free
-    change play stuff things good bad best nothing something anything everything here there
-    """
-    )
-    | GENRE_WORDS
-    | MOODS
-)
 QUOTED = re.compile(
     r'"([^"\n]{1,100})"|(?<!\w)\'([^\'\n]{1,60}(?:\'\w[^\'\n]{0,40})?)\'(?!\w)|'
     r"[“«„]([^”»“\n]{1,100})[”»“]"
 )
-CUE = re.compile(
+BEFORE = re.compile(
     r"(?:\b(?:like[ds]?|loved?|loves|loving|enjoy(?:ed|s)?|adored?|hate[ds]?|dislike[ds]?|detest(?:ed)?|loathed?|"
     r"(?:re-?)?watch(?:ed|ing)?|saw|see|seen|finished|prefer(?:red)?|called|titled|named|remember|recommend(?:ed)?|"
     r"unlike|rate|rated|gave|give|including|such as|as in|and not|but not|similar to|fans? of|tired of|thought|"
@@ -51,6 +39,13 @@ CUE = re.compile(
     r"favou?rites?|liked?|seen|watched)\s*:)"
     r"\s*[\"'“‘(*_]*(?P<article>(?:the |an? )?)$"
 )
+WATCHED = re.compile(
+    r"\b(?:love[ds]?|loved|loving|enjoy(?:ed|s)?|adored?|hate[ds]?|disliked?|detest(?:ed)?|(?:re-?)?watch(?:ed|ing)?|saw|see|"
+    r"seen|finished|prefer(?:red)?|called|titled|named|recommend(?:ed)?|check(?:ed)? out|heard of|similar to|fans? of|"
+    r"sequel to|(?:films?|movies?|books?|games?|something|anything|stuff|ones?|things?|titles?) like|such as|played|read)"
+    r"(?: (?:both|also|mostly|only|all|even))?\s*[\"'“‘(*_]*(?:(?:the|an?|original|first|new|old|film|movie) )*$"
+)
+"""Before what somebody watched, read or liked: stronger than :data:`BEFORE`."""
 NO_CUE = re.compile(
     r"(?:would|'d|feels?|looks?|sounds?|seems?|felt|looked|do you|don't|wanna|want to)\s+(?:like|"
     r"see|love)\s*$"
@@ -59,7 +54,7 @@ END = re.compile(
     r"[\s\"'”’*_]*(?:$|[.,;:!?)/\n]|-\s|\((?:18|19|20)\d\d|"
     r"(?:but|was|were|because|so much|too much|a lot|very much|yesterday|last|again|twice|when|though|although|"
     r"tonight|recently|already|please|instead|too$|is (?:my|great|so|too|good|the best|one of)|"
-    r"and (?:i|it|the|hated|loved|liked|also|want|something|anything|need|then|now)\b|or something|"
+    r"and (?:i|it|the|hated|loved|liked|also|want|something|anything|need|then|now)\b|or something|i\b|it\b|thanks?\b|have\b|which\b|yeah\b|too\b|with\b|on\b|"
     r"\d(?:\.\d)? ?/|\d stars?|\d out of)(?!\w))"
 )
 JUDGED = re.compile(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -29,6 +30,8 @@ _SEQUEL = re.compile(
     r"minutes|years))"
 )
 
+WELL_KNOWN = 0.8
+"""How known an item is taken to be where nobody rated any: better than so many of the others."""
 _FUZZY_RATIO = 90.0
 _MUCH_MORE_RATED = 10.0
 _SERIES_MORE_RATED = 5.0
@@ -79,9 +82,17 @@ class TitleIndex:
         years: Sequence[int | None],
         counts: Sequence[int],
         aliases: Sequence[Iterable[str]],
+        ordinary: frozenset[str] = frozenset(),
     ) -> None:
-        """Build the index; position = catalogue index. ``counts`` are numbers of ratings, to order options by."""
+        """Build the index; position = catalogue index.
+
+        ``counts`` are numbers of ratings, to order options by; ``ordinary`` are words of wishes, hardly ever titles.
+        """
+        self.ordinary = ordinary
         self._titles, self._years, self._counts = titles, years, counts
+        ordered = sorted(counts)
+        self.known = [bisect_left(ordered, count) / len(ordered) if ordered[-1] else WELL_KNOWN for count in counts]
+        """Of each item, the share of the others that fewer people rated."""
         entries: dict[tuple[str, ...], dict[int, int]] = {}
         for item, title in enumerate(titles):
             for text, is_title in ((title, True), *((alias, False) for alias in aliases[item])):
@@ -117,7 +128,9 @@ class TitleIndex:
         text = clean(text)
         found = words(text)
         links: list[Link] = []
-        for candidate in accepted(text, found, self._candidates(text, found)):
+        candidates = self._candidates(text, found)
+        known = [max(self.known[item] for item in self._entries[own.key]) for own in candidates]
+        for candidate in accepted(text, found, candidates, known, self.ordinary):
             link = self._resolve(text, candidate, years)
             if link is not None:
                 links.append(link)

@@ -1,8 +1,9 @@
-"""Title evidence: is a run of words meant as a title, or are they just words?
+"""Title matching: is a run of words meant as a title, or are they just words?
 
-"Heat", "Speed" or "Big" are films and everyday words; a run of words that could be a title is taken as one only for
-a reason: it is rare enough by itself, quoted, capitalised, named with its year, follows "I loved", stands in a list
-behind such a title, is judged ("... was boring"), or is all that the message says.
+"Heat", "Speed" or "Big" are films and everyday words. A run of words that could be a title is taken as one where a
+logistic regression over signs says so: how rare its words are, capitals, a year or quotation marks, what stands before
+("I loved") and behind it ("was boring"), a list that it stands in. The weights were fitted on real conversations in
+which people named films (:mod:`training.language.titles`); nothing in them is particular to films.
 """
 
 from __future__ import annotations
@@ -13,25 +14,25 @@ from dataclasses import dataclass, field
 
 from agent.catalogue.title_cues import (
     ALL,
-    CUE,
-    DELIMITED,
+    BEFORE,
     END,
     ERA,
     JUDGED,
     LIST,
-    NEVER_BY_CUE,
     NO_CUE,
     PLACE,
     PRONOUNS,
     QUOTED,
     SMALL,
     STYLE,
+    WATCHED,
     YEAR,
     YEAR_BEFORE,
 )
-from agent.domains.films.lexicon import GENRE_WORDS
+from agent.catalogue.title_weights import BIAS, WEIGHTS
 from agent.text import Word, common_words, flat
 
+FEATURES = tuple(WEIGHTS)
 _EITHER = re.compile(r"\s*,?\s+(?:or|vs\.?|versus)\s+")
 """What stands between two titles to choose from, the first of which opens the message."""
 
@@ -68,14 +69,36 @@ def quoted_spans(text: str) -> Iterator[tuple[int, int]]:
         yield match.span(group)
 
 
-def accepted(text: str, found: Sequence[Word], candidates: Sequence[Candidate]) -> list[Candidate]:
-    """The candidates that are meant as titles, without overlaps, best first."""
+_GOES_ON = re.compile(r":\s+(?!\d|i\b|it\b|not\b|loved?\b|great\b|good\b|seen\b|no\b)[^\W\d_]")
+"""Behind the first part of a longer title: "Spider-Man: Homecoming" is not "Spider-Man"."""
+
+
+_IN_BRACKETS = re.compile(r"[.!?\u2026'\u2019]{0,4}\s*,?\s*\((?:18|19|20)\d\d\)")
+
+
+def never(c: Candidate) -> bool:
+    """Whether the key is made of words that hardly ever name anything: "It", "They", "I Do"."""
+    return all(part in PRONOUNS or part in SMALL for part in c.key)
+
+
+def accepted(
+    text: str, found: Sequence[Word], candidates: Sequence[Candidate], known: Sequence[float], ordinary: frozenset[str]
+) -> list[Candidate]:
+    """The candidates that are meant as titles, without overlaps, best first.
+
+    Args:
+        text: the message.
+        found: its words.
+        candidates: what could be titles.
+        known: of each, how well the best known item of that name is known, from 0 to 1.
+        ordinary: words of wishes ("horror", "scary"), which are hardly ever titles by themselves.
+    """
     if not candidates:
         return []
     for candidate in candidates:
         candidate.start, candidate.end = found[candidate.first].start, found[candidate.stop - 1].end
-    judge = _Judge(text, found)
-    ordered = sorted(candidates, key=lambda c: (-c.weight, c.first, c.edits))
+    judge = Judge(text, found, ordinary)
+    ordered = sorted(zip(candidates, known, strict=True), key=lambda own: (-own[0].weight, own[0].first, own[0].edits))
     taken: list[Candidate] = []
     covered = bytearray(len(text) + 1)
 
@@ -83,121 +106,152 @@ def accepted(text: str, found: Sequence[Word], candidates: Sequence[Candidate]) 
         covered[candidate.start : candidate.end] = b"\x01" * (candidate.end - candidate.start)
         taken.append(candidate)
 
-    for candidate in ordered:
-        if not any(covered[candidate.start : candidate.end]) and judge.meant(candidate):
+    waiting = []
+    for candidate, share in ordered:
+        if any(covered[candidate.start : candidate.end]):
+            continue
+        if judge.meant(candidate, share, listed=False):
             take(candidate)
-    for candidate in [c for c in ordered if judge.listable(c) and not judge.folded[: c.start].strip()]:
-        if any(_EITHER.fullmatch(judge.folded[candidate.end : other.start]) for other in taken):
-            take(candidate)  # "Alien or Aliens?"
-            break
-    # What follows a title in a list is one as well: repeated, since each may open the way for the next.
-    waiting = [c for c in ordered if judge.listable(c)]
-    ends = {c.end for c in taken}
+        elif not never(candidate):
+            waiting.append((candidate, share))
+    # What stands beside a title in a list is more likely one: repeated, since each may open the way for the next.
     progress = bool(taken)
     while progress:
         progress = False
-        for candidate in waiting:
-            if any(covered[candidate.start : candidate.end]):
+        for candidate, share in waiting:
+            if any(covered[candidate.start : candidate.end]) or not judge.beside(candidate, taken):
                 continue
-            gap_start = max((end for end in ends if end <= candidate.start), default=-1)
-            if gap_start >= 0 and LIST.fullmatch(judge.folded[gap_start : candidate.start]):
+            if judge.meant(candidate, share, listed=True):
                 take(candidate)
-                ends.add(candidate.end)
                 progress = True
-    if not taken and _only_titles(judge, waiting):
-        for candidate in waiting:
-            if not any(covered[candidate.start : candidate.end]):
+    if not taken and _only_titles(judge, [candidate for candidate, _ in waiting]):
+        for candidate, _ in waiting:
+            if not any(covered[candidate.start : candidate.end]) and not judge.plain(candidate):
                 take(candidate)
     return taken
 
 
-def _only_titles(judge: _Judge, candidates: Sequence[Candidate]) -> bool:
+def _only_titles(judge: Judge, candidates: Sequence[Candidate]) -> bool:
     """Whether nothing is left of the message when the candidates are taken out."""
     rest = list(judge.folded)
     for candidate in candidates:
-        rest[candidate.start : candidate.end] = " " * (candidate.end - candidate.start)
+        if not judge.plain(candidate):
+            rest[candidate.start : candidate.end] = " " * (candidate.end - candidate.start)
     return bool(candidates) and ALL.fullmatch("".join(rest)[:400]) is not None
 
 
-class _Judge:
+class Judge:
     """Looks at one message; see the module's first lines."""
 
-    def __init__(self, text: str, found: Sequence[Word]) -> None:
-        self.text, self.found = text, found
+    def __init__(self, text: str, found: Sequence[Word], ordinary: frozenset[str]) -> None:
+        """Take what the signs of all candidates share."""
+        self.text, self.found, self.ordinary = text, found, ordinary
         self.folded = flat(text)
         letters = [word for word in found if word.key not in SMALL and not word.key.isdigit()]
         capitals = sum(word.capital for word in letters)
-        self.shouting = text.isupper() or (len(letters) >= 4 and capitals == len(letters))
+        self.shouting = text.isupper() or (len(letters) >= 5 and capitals == len(letters))
         self.quoted = list(quoted_spans(text))
+        self.common = common_words()
 
-    def meant(self, c: Candidate) -> bool:
-        """Whether there is a reason to take the candidate as a title."""
-        if all(part in PRONOUNS or part in SMALL for part in c.key):
-            # "It", "They" and "I Do" are hardly ever meant as titles.
+    def plain(self, c: Candidate) -> bool:
+        """Whether the candidate is mended, or but words of wishes."""
+        return c.mended_real or all(part in self.ordinary or part in SMALL for part in c.key)
+
+    def meant(self, c: Candidate, share: float, listed: bool) -> bool:
+        """Whether the signs tell that the candidate is meant as a title."""
+        if never(c):
             after = self.folded[c.end : c.end + 40]
-            return self._is_quoted(c) or re.match(r"\s*\((?:18|19|20)\d\d", after) is not None
-        common = common_words()
-        content = [part for part in c.key if part not in SMALL]
-        rare = [part for part in content if part not in common and part not in GENRE_WORDS and not part.isdigit()]
+            return self._is_quoted(c) or re.match(r"\s*\((?:18|19|20)\d\d\)", after) is not None
         if self._is_quoted(c):
-            return c.edits == 0 or not c.mended_real or bool(rare)
-        if len(c.key) == 1:
-            single = c.key[0]
-            if c.edits and (c.mended_real or len(single) < 6 or single in GENRE_WORDS):
-                return False
-        elif c.edits:
-            mended = {self.found[i].key for i in range(c.first, c.stop)}
-            exact_rare = [part for part in rare if part in mended]
-            if c.mended_real and not exact_rare:
-                return False
-            return self._by_itself(c, content, rare) or self._by_context(c)
-        return self._by_itself(c, content, rare) or self._by_context(c)
-
-    def _by_itself(self, c: Candidate, content: list[str], rare: list[str]) -> bool:
-        if len(c.key) == 1 or self._inside_a_name(c):
+            return c.edits == 0 or not c.mended_real
+        if not self.possible(c):
             return False
-        if rare and sum(map(len, rare)) >= 3:
+        if c.whole and not c.edits and _IN_BRACKETS.match(self.folded, c.end):
             return True
-        return c.whole and len(c.key) >= 4 and len(content) >= 2
+        signs = self.features(c, share, listed)
+        return BIAS + sum(weight * sign for weight, sign in zip(WEIGHTS.values(), signs, strict=True)) > 0
 
-    def _by_context(self, c: Candidate) -> bool:
+    def possible(self, c: Candidate) -> bool:
+        """Whether its typing errors are few enough, and it is no place: "set in Brazil"."""
+        if c.edits and len(c.key) == 1 and (c.mended_real or len(c.key[0]) < 6):
+            return False
+        if c.mended_real:
+            exact = {self.found[place].key for place in range(c.first, c.stop)}
+            return any(part in exact and part not in self.common and part not in SMALL for part in c.key)
+        before = self.folded[max(0, c.start - 60) : c.start]
+        return len(c.key) > 1 or PLACE.search(before) is None or WATCHED.search(before) is not None
+
+    def beside(self, c: Candidate, taken: Sequence[Candidate]) -> bool:
+        """Whether the candidate stands in a list with one that is taken."""
+        return any(
+            (other.end <= c.start and LIST.fullmatch(self.folded[other.end : c.start]) is not None)
+            or (c.end <= other.start and LIST.fullmatch(self.folded[c.end : other.start]) is not None)
+            for other in taken
+        )
+
+    def features(self, c: Candidate, share: float, listed: bool) -> tuple[float, ...]:
+        """The signs of a candidate, (len(FEATURES),), in the order of ``FEATURES``."""
         before, after = self.folded[max(0, c.start - 60) : c.start], self.folded[c.end : c.end + 40]
-        if self._capitalised(c, before):
-            return True
-        if YEAR.match(after) or (YEAR_BEFORE.search(before) and not c.key[0].isdigit()):
-            return not all(part in NEVER_BY_CUE for part in c.key) or "(" in after[:2]
-        match = CUE.search(before)
-        if match and self._all_capital(c) and not self._inside_a_name(c):
-            return True
-        if self._all_capital(c) and ERA.match(after) and any(part not in common_words() for part in c.key):
-            return True
-        if self._inside_a_name(c) or all(part in NEVER_BY_CUE or part in SMALL for part in c.key):
-            return False
-        if self.text[c.start : c.end].isdigit() and c.end - c.start < 3:
-            return False
-        if match and not NO_CUE.search(before) and not match["article"].startswith("a"):
-            ends = END.match(after) is not None
-            # A rare word or several words behind "like" are a title whatever follows.
-            if ends or (
-                len(c.key) == 1 and c.key[0] not in common_words() and not after.startswith((" film", " movie", "-"))
-            ):
-                return True
-            if len(c.key) >= 2 and c.whole and END.match(after.lstrip()):
-                return True
-        if STYLE.match(after) and c.key[0] not in common_words():
-            return True
-        return bool(DELIMITED.search(before) and JUDGED.match(after))
-
-    def listable(self, c: Candidate) -> bool:
-        """Whether the candidate fills its place in a list and may be a title at all."""
-        if c.mended_real or (c.edits and len(c.key) == 1 and len(c.key[0]) < 6):
-            return False
-        if all(part in PRONOUNS or part in SMALL for part in c.key):
-            return False
-        if all(part in NEVER_BY_CUE or part in SMALL for part in c.key):
-            return False
-        after = self.folded[c.end : c.end + 40]
-        return bool(END.match(after) or re.match(r"\s*(?:and|or|&)\s", after)) and not self._inside_a_name(c)
+        content = [part for part in c.key if part not in SMALL]
+        rare = [part for part in content if part not in self.common and not part.isdigit()]
+        wishes = sum(part in self.ordinary for part in content)
+        inside = [word for word in self.found[c.first : c.stop] if word.key not in SMALL and not word.key.isdigit()]
+        capital = bool(inside) and all(word.capital for word in inside) and not self.shouting
+        opens = not before.strip() or self.text[: c.start].rstrip(" \"'“‘(*-").endswith((".", "!", "?", "\n", ":"))
+        size, length = len(content), sum(map(len, content))
+        watched = WATCHED.search(before) is not None and not NO_CUE.search(before)
+        behind = BEFORE.search(before)
+        article = behind is not None and behind["article"].startswith("a")
+        judged = JUDGED.match(after) is not None
+        year = YEAR.match(after) is not None or (YEAR_BEFORE.search(before) is not None and not c.key[0].isdigit())
+        name = self._inside_a_name(c)
+        cue = (watched or behind is not None) and not article
+        one, many = len(c.key) == 1, size >= 2
+        whole_words = not rare
+        return (
+            float(one),
+            float(size >= 3),
+            min(length, 20) / 10,
+            float(bool(rare)) * float(one),
+            float(bool(rare)) * float(many),
+            float(len(rare) >= 2),
+            float(bool(wishes) and wishes == size),
+            float(bool(wishes) and wishes < size),
+            float(c.whole),
+            float(c.edits > 0),
+            float(self._is_quoted(c)),
+            float(year),
+            float(capital and not opens) * float(one),
+            float(capital and not opens) * float(many),
+            float(capital and opens) * float(one),
+            float(capital and opens) * float(many),
+            float(not capital and whole_words and one),
+            float(not capital and whole_words and many),
+            float(name) * float(one),
+            float(name) * float(many),
+            float(watched and not article),
+            float(behind is not None and not article),
+            float(cue and whole_words and not capital),
+            float(cue and one),
+            float(article),
+            float(NO_CUE.search(before) is not None),
+            float(judged),
+            float(judged and whole_words and not capital),
+            float(END.match(after) is not None),
+            float(cue and END.match(after) is not None),
+            float(STYLE.match(after) is not None),
+            float(ERA.match(after) is not None),
+            float(PLACE.search(before) is not None) * float(one),
+            float(listed),
+            float(listed and whole_words and not capital),
+            share,
+            float(whole_words) * share,
+            float(not before.strip() and not after.strip(" .!?")),
+            float(c.key[0].isdigit() and one),
+            float(_GOES_ON.match(after) is not None),
+            float(name and c.whole ) * float(many),
+            float(content == [] or (not capital and before.endswith(("a ", "an ", "my ", "this ", "any ", "some ")))),
+        )
 
     def _is_quoted(self, c: Candidate) -> bool:
         return any(
@@ -207,28 +261,6 @@ class _Judge:
             for start, end in self.quoted
         )
 
-    def _capitalised(self, c: Candidate, before: str) -> bool:
-        if not self._all_capital(c):
-            return False
-        opens = not self.text[: c.start].strip() or self.text[: c.start].rstrip(" \"'“‘(*-").endswith(
-            (".", "!", "?", "\n", ":")
-        )
-        if len([word for word in self.found[c.first : c.stop] if word.capital]) >= 2:
-            return not self._inside_a_name(c)
-        if len(c.key) > 1:
-            return not opens and not self._inside_a_name(c)
-        # The first word of a sentence has its capital anyway; a word that is no everyday word is a title even so.
-        if opens and (c.key[0] in common_words() or c.edits):
-            return False
-        return not PLACE.search(before) and not self._inside_a_name(c) and c.key[0] not in GENRE_WORDS
-
-    def _all_capital(self, c: Candidate) -> bool:
-        if self.shouting:
-            return False
-        inside = [word for word in self.found[c.first : c.stop] if word.key not in SMALL]
-        inside = inside or list(self.found[c.first : c.stop])
-        return all(word.capital or word.key.isdigit() for word in inside) and any(word.capital for word in inside)
-
     def _inside_a_name(self, c: Candidate) -> bool:
         """Whether the capitals go on beside the candidate: "Jack" is not meant in "Jack Nicholson"."""
         if self.shouting or not self.found[c.stop - 1].capital:
@@ -236,19 +268,10 @@ class _Judge:
         if c.stop < len(self.found):
             following = self.found[c.stop]
             gap = self.text[c.end : following.start]
-            if following.capital and gap in (" ", "-") and following.key not in {"i", "im", "ive", "id"}:
+            if following.capital and gap in (" ", "-") and following.key not in PRONOUNS:
                 return True
-        if c.first and len(c.key) == 1:
+        if c.first and self.found[c.first].capital:
             previous = self.found[c.first - 1]
             gap = self.text[previous.end : c.start]
-            opens = c.first == 1 or self.text[: previous.start].rstrip().endswith((".", "!", "?", ":"))
-            cue = CUE.search(self.folded[max(0, c.start - 60) : c.start]) is not None
-            if (
-                previous.capital
-                and gap == " "
-                and not opens
-                and not cue
-                and not self.text[: previous.end].endswith(("'s", "’s"))
-            ):
-                return previous.key not in {"i", "the", "a"}
+            return previous.capital and gap == " " and previous.key not in self.common
         return False

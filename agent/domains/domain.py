@@ -170,6 +170,16 @@ class Domain(_Strict):
         """The category that says what sort of thing an item is; None where there is none."""
         return next((facet for facet in self.facets.values() if facet.primary), None)
 
+    @cached_property
+    def ordinary_words(self) -> frozenset[str]:
+        """The single words of wishes: values of the primary facet, moods and words for items."""
+        facet = self.primary
+        said = [*self.moods, *self.undecidable, self.nouns.one, self.nouns.many, *self.nouns.also]
+        if facet is not None:
+            said += [*facet.words, *(str(own) for words in facet.words.values() for own in words)]
+        plain = {word for own in said for word in re.findall(r"[a-z]{3,}", str(own).casefold())}
+        return frozenset(plain | {f"{word}s" for word in plain})
+
     def facet_for_column(self, column: str) -> Facet | None:
         """The facet that a column of this name holds; None where no facet claims it."""
         wanted = _folded(column)

@@ -157,10 +157,13 @@ def natural(told: Told, seed: int = 0) -> Told:
     for own in told.messages:
         text = own.text
         for title in sorted(own.titles, key=len, reverse=True):
-            plain = article_first(re.sub(r"\s*\((?:19|20)\d\d\)\s*$", "", title).replace("%3F", "?"))
+            plain = article_first(re.sub(_YEAR, "", title).replace("%3F", "?"))
             text = text.replace(title, plain.lower() if lower[title] else plain)
         messages.append(Said(own.seeker, text, own.titles, own.marked))
     return Told(told.name, tuple(messages), told.seen, told.liked)
+
+
+_YEAR = r"\s*\((?:19|20)\d\d\)\s*$"
 
 
 class Titles:
@@ -173,6 +176,12 @@ class Titles:
         for item in catalogue.items:
             for name in {_key(item.title), *map(_key, item.aliases)}:
                 self._items.setdefault(name, []).append(item.index)
+
+    def named(self, title: str) -> frozenset[int]:
+        """All items of that name, from whatever year."""
+        link = self._catalogue.link(f'"{article_first(re.sub(_YEAR, "", title))}"')
+        linked = {item for own in link for item in own.options}
+        return frozenset({*self._items.get(_key(parse_title(title).title), ()), *linked})
 
     def item(self, title: str) -> int | None:
         """The item, the most rated where the title has no year; None where the catalogue lacks it."""
@@ -285,7 +294,15 @@ def _compared(
         for title in own.titles
         if (item := titles.item(title)) is not None
     }
-    found: dict[str, tuple[_Found, _Found, _Found]] = {"films": (believed.named, named, believed.named)}
+    # A title that was marked with another year is no mistake: in natural text nothing tells the year.
+    alike = {
+        (place, item)
+        for place, own in enumerate(told.messages)
+        if own.seeker
+        for title in own.titles
+        for item in titles.named(title)
+    }
+    found: dict[str, tuple[_Found, _Found, _Found]] = {"films": (believed.named, named, believed.named - alike)}
     known = {title: item for title in told.seen if (item := titles.item(title)) is not None}
     for measure, answers, truth, mine in (
         ("liked", told.liked, True, believed.liked),
