@@ -40,9 +40,11 @@ BEFORE = re.compile(
     r"\s*[\"'“‘(*_]*(?P<article>(?:the |an? )?)$"
 )
 WATCHED = re.compile(
-    r"\b(?:love[ds]?|loved|loving|enjoy(?:ed|s)?|adored?|hate[ds]?|disliked?|detest(?:ed)?|(?:re-?)?watch(?:ed|ing)?|saw|see|"
+    r"\b(?:love[ds]?|loved|loving|enjoy(?:ed|s)?|adored?|hate[ds]?|disliked?|detest(?:ed)?|"
+    r"(?:re-?)?watch(?:ed|ing)?|saw|see|"
     r"seen|finished|prefer(?:red)?|called|titled|named|recommend(?:ed)?|check(?:ed)? out|heard of|similar to|fans? of|"
-    r"sequel to|(?:films?|movies?|books?|games?|something|anything|stuff|ones?|things?|titles?) like|such as|played|read)"
+    r"sequel to|(?:films?|movies?|books?|games?|something|anything|stuff|ones?|things?|titles?) like|"
+    r"such as|played|read)"
     r"(?: (?:both|also|mostly|only|all|even))?\s*[\"'“‘(*_]*(?:(?:the|an?|original|first|new|old|film|movie) )*$"
 )
 """Before what somebody watched, read or liked: stronger than :data:`BEFORE`."""
@@ -54,7 +56,8 @@ END = re.compile(
     r"[\s\"'”’*_]*(?:$|[.,;:!?)/\n]|-\s|\((?:18|19|20)\d\d|"
     r"(?:but|was|were|because|so much|too much|a lot|very much|yesterday|last|again|twice|when|though|although|"
     r"tonight|recently|already|please|instead|too$|is (?:my|great|so|too|good|the best|one of)|"
-    r"and (?:i|it|the|hated|loved|liked|also|want|something|anything|need|then|now)\b|or something|i\b|it\b|thanks?\b|have\b|which\b|yeah\b|too\b|with\b|on\b|"
+    r"and (?:i|it|the|hated|loved|liked|also|want|something|anything|need|then|now)\b|or something|"
+    r"i\b|it\b|thanks?\b|have\b|which\b|yeah\b|too\b|with\b|on\b|"
     r"\d(?:\.\d)? ?/|\d stars?|\d out of)(?!\w))"
 )
 JUDGED = re.compile(

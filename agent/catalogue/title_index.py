@@ -26,7 +26,7 @@ _FIRST = re.compile(r"\b(?:original|first|old|older|classic)\s+(?:the\s+)?$")
 _LAST = re.compile(r"\b(?:new|newer|newest|latest|recent|remade|remake of|remake)\s+(?:the\s+)?$")
 _OF_STARS = re.compile(r"\s?/\s?\d|(?:\.\d)?(?:[ -]stars?\b|\s?out of)", re.IGNORECASE)
 _SEQUEL = re.compile(
-    r"\s*(?:\d{1,2}|i{1,3}|iv|vi{0,3}|ix)\b(?!\s*(?:/|stars?|out of|times|\.\d|:\d|%|x\b|hours|"
+    r"\s*(?:\d{1,2}|ii{1,2}|iv|vi{1,3}|ix)\b(?!\s*(?:/|stars?|out of|times|\.\d|:\d|%|x\b|hours|"
     r"minutes|years))"
 )
 
@@ -117,6 +117,9 @@ class TitleIndex:
             if len(word) >= 5 and word.isalpha():
                 for deletion in deletions(word):
                     self.deletions.setdefault(deletion, []).append(word)
+        signed = [re.escape(title) for title in titles if len(title) <= 8 and re.search(r"^\W|[^\w!?]$", title)]
+        self._signed = re.compile(rf"(?<!\w)(?:{'|'.join(signed)})(?!\w)") if signed else None
+        """Short titles that begin or end with a sign, written exactly so: "W.", "[REC]"."""
         self._strings = {" ".join(key): key for key in entries if len(key) >= 2}
 
     def link(self, text: str, years: tuple[int | None, int | None] = (None, None)) -> tuple[Link, ...]:
@@ -130,7 +133,8 @@ class TitleIndex:
         links: list[Link] = []
         candidates = self._candidates(text, found)
         known = [max(self.known[item] for item in self._entries[own.key]) for own in candidates]
-        for candidate in accepted(text, found, candidates, known, self.ordinary):
+        sure = [match.span() for match in self._signed.finditer(text)] if self._signed is not None else []
+        for candidate in accepted(text, found, candidates, known, self.ordinary, sure):
             link = self._resolve(text, candidate, years)
             if link is not None:
                 links.append(link)
@@ -181,7 +185,8 @@ class TitleIndex:
         for size in (1, 2, 3):
             run = found[start : start + size]
             joined = self._joined.get("".join(word.key for word in run))
-            if joined is not None and len(run) == size and not any(word.key in ARTICLES for word in run[1:]):
+            exact = tuple(word.key for word in run) in self._entries
+            if joined is not None and not exact and len(run) == size and not any(w.key in ARTICLES for w in run[1:]):
                 yield start + size, joined, 0, False
         stack: list[tuple[int, _Node, tuple[str, ...], int, bool]] = [(start, self._root, (), 0, False)]
         while stack:

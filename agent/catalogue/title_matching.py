@@ -33,8 +33,8 @@ from agent.catalogue.title_weights import BIAS, WEIGHTS
 from agent.text import Word, common_words, flat
 
 FEATURES = tuple(WEIGHTS)
-_EITHER = re.compile(r"\s*,?\s+(?:or|vs\.?|versus)\s+")
-"""What stands between two titles to choose from, the first of which opens the message."""
+_JOINS = re.compile(r"\s*(?:[,;/&]|(?:and|or|nor|vs\.?|versus)\b)")
+"""Behind a title that others follow in a list."""
 
 
 @dataclass(slots=True)
@@ -82,7 +82,12 @@ def never(c: Candidate) -> bool:
 
 
 def accepted(
-    text: str, found: Sequence[Word], candidates: Sequence[Candidate], known: Sequence[float], ordinary: frozenset[str]
+    text: str,
+    found: Sequence[Word],
+    candidates: Sequence[Candidate],
+    known: Sequence[float],
+    ordinary: frozenset[str],
+    sure: Sequence[tuple[int, int]] = (),
 ) -> list[Candidate]:
     """The candidates that are meant as titles, without overlaps, best first.
 
@@ -92,12 +97,14 @@ def accepted(
         candidates: what could be titles.
         known: of each, how well the best known item of that name is known, from 0 to 1.
         ordinary: words of wishes ("horror", "scary"), which are hardly ever titles by themselves.
+        sure: places (start, end) where a title is written with its signs.
     """
     if not candidates:
         return []
     for candidate in candidates:
         candidate.start, candidate.end = found[candidate.first].start, found[candidate.stop - 1].end
     judge = Judge(text, found, ordinary)
+    judge.quoted += sure
     ordered = sorted(zip(candidates, known, strict=True), key=lambda own: (-own[0].weight, own[0].first, own[0].edits))
     taken: list[Candidate] = []
     covered = bytearray(len(text) + 1)
@@ -164,10 +171,15 @@ class Judge:
             return self._is_quoted(c) or re.match(r"\s*\((?:18|19|20)\d\d\)", after) is not None
         if self._is_quoted(c):
             return c.edits == 0 or not c.mended_real
-        if not self.possible(c):
-            return False
         if c.whole and not c.edits and _IN_BRACKETS.match(self.folded, c.end):
             return True
+        if not self.possible(c):
+            return False
+        before = self.folded[max(0, c.start - 60) : c.start]
+        if c.edits and not c.mended_real and len("".join(c.key)) >= 8 and (listed or WATCHED.search(before)):
+            return True
+        if c.mended_real and c.whole and not re.search(r"\w", self.folded[: c.start] + self.folded[c.end :]):
+            return True  # "Forest Gump" is all that is said
         signs = self.features(c, share, listed)
         return BIAS + sum(weight * sign for weight, sign in zip(WEIGHTS.values(), signs, strict=True)) > 0
 
@@ -177,9 +189,26 @@ class Judge:
             return False
         if c.mended_real:
             exact = {self.found[place].key for place in range(c.first, c.stop)}
-            return any(part in exact and part not in self.common and part not in SMALL for part in c.key)
-        before = self.folded[max(0, c.start - 60) : c.start]
-        return len(c.key) > 1 or PLACE.search(before) is None or WATCHED.search(before) is not None
+            if not any(part in exact and part not in self.common and part not in SMALL for part in c.key):
+                return False
+        before, after = self.folded[max(0, c.start - 60) : c.start], self.folded[c.end : c.end + 40]
+        if all(part in self.ordinary or part in PRONOUNS or part in SMALL for part in c.key):
+            capital = all(word.capital for word in self.found[c.first : c.stop] if word.key not in SMALL)
+            if not capital and YEAR.match(after) is None:
+                return False
+        if len(c.key) > 1:  # "Star Trek Beyond" is not "Star Trek"
+            following = self.found[c.stop] if c.stop < len(self.found) else None
+            ends = following is not None and re.match(r"\s*(?:$|[.,!?;])", self.folded[following.end :]) is not None
+            return not (ends and self._inside_a_name(c))
+        if c.key[0] in self.common and self._opens(c) and not before.endswith("("):
+            return JUDGED.match(after) is not None or END.match(after) is not None or _JOINS.match(after) is not None
+        named = self.found[c.first].key in ("the", "a", "an") and self.found[c.first].capital and c.first > 0
+        return named or PLACE.search(before) is None or bool(WATCHED.search(before) or BEFORE.search(before))
+
+    def _opens(self, c: Candidate) -> bool:
+        """Whether the candidate opens a sentence, where any word has its capital."""
+        before = self.text[: c.start]
+        return not before.strip() or before.rstrip(" \"'“‘(*-").endswith((".", "!", "?", "\n", ":"))
 
     def beside(self, c: Candidate, taken: Sequence[Candidate]) -> bool:
         """Whether the candidate stands in a list with one that is taken."""
@@ -197,7 +226,7 @@ class Judge:
         wishes = sum(part in self.ordinary for part in content)
         inside = [word for word in self.found[c.first : c.stop] if word.key not in SMALL and not word.key.isdigit()]
         capital = bool(inside) and all(word.capital for word in inside) and not self.shouting
-        opens = not before.strip() or self.text[: c.start].rstrip(" \"'“‘(*-").endswith((".", "!", "?", "\n", ":"))
+        opens = self._opens(c)
         size, length = len(content), sum(map(len, content))
         watched = WATCHED.search(before) is not None and not NO_CUE.search(before)
         behind = BEFORE.search(before)
@@ -249,7 +278,7 @@ class Judge:
             float(not before.strip() and not after.strip(" .!?")),
             float(c.key[0].isdigit() and one),
             float(_GOES_ON.match(after) is not None),
-            float(name and c.whole ) * float(many),
+            float(name and c.whole) * float(many),
             float(content == [] or (not capital and before.endswith(("a ", "an ", "my ", "this ", "any ", "some ")))),
         )
 

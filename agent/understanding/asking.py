@@ -59,7 +59,6 @@ _AGENT = re.compile(
     r"real|ai|chat ?gpt)\b|what (?:else )?can you do|what do you do|"
     r"how do (?:you|this|i) (?:work|use)|how does this work|^\W*help(?: me)?\W*$|what can i (?:ask|say|do))"
 )
-_SECOND_HAND = re.compile(r"\b(?:have|did|do) (?:you|u)\b")
 _DECLARED = re.compile(r"\b(?:that'?s|is|was|this is) (?:why|how|what|when|where|who)\b")
 
 
@@ -172,6 +171,8 @@ def _of_most(word: str | None, vocabulary: Vocabulary) -> str | None:
     return "popularity" if word == "most popular" else "rating"
 
 
-def second_hand(text: str) -> bool:
-    """Whether a sentence asks what the agent has seen or likes, which only names the item."""
-    return _SECOND_HAND.search(text) is not None
+def masked_at(text: str, places: Sequence[tuple[int, int]]) -> str:
+    """``text`` with the mask of mentions at ``places`` (start, end)."""
+    for start, end in places:
+        text = text[:start] + MASK * (end - start) + text[end:]
+    return text

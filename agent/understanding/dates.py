@@ -94,8 +94,8 @@ _PATTERNS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
             r"several|[a-z]+)? ?(?P<unit>years?|decades?)",
         ),
         ("point", rf"(?P<a>{_POINT})"),
-        ("newer", r"(?:newer|more recent|more modern|later)(?! than (?:\d|the \d|'\d))(?: than)?"),
-        ("older", r"(?:older|earlier)(?! than (?:\d|the \d|'\d|me\b|my\b|\w+ years))(?: than)?"),
+        ("newer", r"(?:newer|more recent|more modern|later(?= than| ƒ| ones))(?! than (?:\d|the \d|'\d))(?: than)?"),
+        ("older", r"(?:older|earlier(?= than| ƒ| ones))(?! than (?:\d|the \d|'\d|me\b|my\b|\w+ years))(?: than)?"),
     )
 )
 

@@ -93,7 +93,7 @@ _BEFORE: tuple[tuple[str, str], ...] = (
         rf"particularly |actually |at all |all that |too |that )*"
         r"(?:stand|like|love|enjoy|care (?:much )?for|get|dig|finish|liked|enjoyed|understood|"
         r"cared for|get into|get through|into|keen on|impressed (?:by|with)|crazy about)|"
-        r"(?:not|n'?t|never)(?: been)?(?: really)?(?: a)?(?: big| huge| great)? fan of|bored (?:by|"
+        r"(?:\w+n'?t|not|never)(?: \w+){0,2}?(?: a| an)?(?: very| really| big| huge| great)* fans? of|bored (?:by|"
         r"with)|disappointed (?:by|with|in)|walked out of|"
         r"fell asleep (?:during|in|watching)|sick of|tired of|gave up on|thumbs down (?:for|to)|"
         rf"worst {N}(?: \w+){{0,3}}? (?:is|was))",
@@ -165,7 +165,7 @@ _AFTER = (
     (
         "disliked",
         re.compile(
-            rf"\W*(?:{_IS} {_QUALITY}{_BAD}\b|(?:really |just |it )?(?:sucked|sucks|bored|bores)\b|"
+            rf"\W*(?:(?:it )?{_IS} {_QUALITY}{_BAD}\b|(?:really |just |it )?(?:sucked|sucks|bored|bores)\b|"
             rf"put me to sleep|left me cold|{_IS}(?:n'?t| not) {_QUALITY}(?:good|great|funny|for me|my|"
             rf"enjoyable|worth|scary|as good|that|impressed)|"
             rf"not for me|did nothing for me|did(?:n'?t| not) (?:work|do it) for me|disappointed|{_DISLIKED_IT}|"
@@ -273,7 +273,7 @@ _LIST = re.compile(
     r"\bthen\b|\beven\b|\s|\bthe\b|\ban?\b|\bmaybe\b|\bor even\b|\blike\b|\bthings\b|\bof course\b|"
     r"\band i (?:loved|liked)\b)*[\s\"'“‘(*_]*"
 )
-_SENTENCE = re.compile(r"[.!?;\n]+(?:\s|$)")
+_SENTENCE = re.compile(r"[.!?;\n]+(?:\s|$|(?=[a-z]{2}))")
 _NEAR = re.compile(
     rf"(?:[\s\"'“‘(*_:,-]|\b(?:the|an?|both|{N}|called|titled|like|of|all|all of|so|"
     r"much|parts? of|first|original|new|old|ending|story|plot|way|how|mostly|also|and|or|either|is|"
@@ -349,10 +349,12 @@ def _one(before: str, after: str) -> tuple[str | None, int]:
         prefix = _one_without(before[: best[1]])
     if prefix is None and _CALLED.search(before):
         prefix = "liked"
-    if prefix not in (None, "seen", "about", "show"):
+    if prefix not in (None, "seen", "about", "show", "reject"):
         return prefix, 0
     for name, pattern in _AFTER:
         if (told := pattern.match(after)) is not None:
+            if prefix == "reject" and name != "disliked":
+                continue
             if prefix == "about" and name not in ("liked", "disliked", "not_seen"):
                 continue
             if prefix == "about" and after.rstrip().endswith("?"):
@@ -360,7 +362,7 @@ def _one(before: str, after: str) -> tuple[str | None, int]:
             judged = name in ("liked", "disliked")
             return name, told.end() if judged else 0
     for name, pattern in _LATER:
-        if prefix != "about" and (told := pattern.search(after)) is not None:
+        if prefix not in ("about", "reject") and (told := pattern.search(after)) is not None:
             return name, told.end()
     if _FOUND.search(before):
         for name, pattern in _FOUND_SO:

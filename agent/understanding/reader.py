@@ -8,10 +8,11 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from agent.catalogue.catalogue import Catalogue
+from agent.catalogue.title_index import Link
 from agent.domains.languages import ENGLISH, in_english, language, readable
 from agent.records.acts import Act, Ask, Command, Judge, NotUnderstood, Pleasantry, Want, WhichItem
-from agent.text import clean, common_words, flat
-from agent.understanding.asking import MASK, Sentence, asked
+from agent.text import clean, common_words, flat, words
+from agent.understanding.asking import MASK, Sentence, asked, masked_at
 from agent.understanding.cues import (
     ACCEPT,
     ASK,
@@ -190,7 +191,7 @@ class _Message:
     def _mentions(self, folded: str) -> list[Mention]:
         """Titles and references, in order."""
         context, catalogue = self.context, self.catalogue
-        links = list(catalogue.link(self.text, context.conditions))
+        links = [link for link in catalogue.link(self.text, context.conditions) if not self._is_person(link)]
         unsure = [number for number, link in enumerate(links) if link.item is None]
         if unsure:
             hidden = masked_at(folded, [(link.start, link.end) for link in links])
@@ -234,6 +235,13 @@ class _Message:
         mentions += [Mention(own.start, own.end, own.items, reference=True) for own in found]
         mentions += [Mention(start, end, ()) for start, end, _ in self.unknown]
         return sorted(mentions, key=lambda own: own.start)
+
+    def _is_person(self, link: Link) -> bool:
+        """Whether what was taken for a title is a person, whose name a longer title begins with."""
+        key = tuple(word.key for word in words(link.text))
+        entries = self.vocabulary.names.get(key, []) if len(key) > 1 else []
+        person = any(self.catalogue.facets[own.facet].kind == "person" for own in entries)
+        return person and not any(flat(self.catalogue[item].title) == flat(link.text) for item in link.options)
 
     def _unknown(self, taken: Sequence[tuple[int, int]]) -> list[tuple[int, int, str]]:
         """Names that look like titles, with a year or a colon, and are none in the catalogue."""
@@ -302,7 +310,7 @@ class _Message:
         sentences = self._sentences()
         asks, hidden = self._asks(sentences)
         judges = self._judges(hidden)
-        answers = replied(marked, self.context, [own.place for own in self.told]) if not asks else []
+        answers = replied(self._unasked(hidden), self.context, self._named_places())
         known = {judge.item for judge in judges}
         judges += [judge for judge in answers if judge.item not in known]
         which = self._which(hidden)
@@ -338,6 +346,17 @@ class _Message:
                 found.append(ask)
                 places.append((sentence.start, sentence.end))
         return list(dict.fromkeys(found)), places
+
+    def _named_places(self) -> list[tuple[int, int]]:
+        """Where items are named or judged: "thanks for your suggestions" does neither."""
+        return [own.place for own in self.told if own.judgement.cued or not own.mention.reference]
+
+    def _unasked(self, hidden: Sequence[tuple[int, int]]) -> str:
+        """The marked text up to the first question; a question that is all there is counts by its first words."""
+        if not hidden:
+            return self.marked
+        head = self.marked[: hidden[0][0]]
+        return head if head.strip() else " ".join(self.marked.split()[:4])
 
     def _only(self, start: int, end: int) -> tuple[str, str, str]:
         """The masked, folded and marked text with all but one place blank."""
@@ -586,10 +605,3 @@ class _Message:
         if found and sum(word in common_words() or word in self.vocabulary.words for word in found) * 2 >= len(found):
             return Want(hints=(self.plain.strip(" .!?"),), opens_topic=True, request=self.plain.strip())
         return NotUnderstood("nonsense", subject or self.text)
-
-
-def masked_at(text: str, places: Sequence[tuple[int, int]]) -> str:
-    """``text`` with the mask of mentions at ``places`` (start, end)."""
-    for start, end in places:
-        text = text[:start] + MASK * (end - start) + text[end:]
-    return text

@@ -62,13 +62,19 @@ ALL = re.compile(
     r"both(?= ?(?:$|[.,!?]|already|were|are|and)))(?![\w'])"
 )
 REST = re.compile(rf"(?<![\w'])(?:the (?:rest|others?(?! (?:one|ƒ+)\b)|other ones)|all (?:the )?others?){_CLOSE}")
+_OPENS = re.compile(
+    r"(?:^|[.!?,;]\s*|\b(?:yes|yeah|yep|no|and|but|oh|ok|think|heard|thought|lol|haha|wow|well|agree|i guess))\W*$"
+)
 IT_OPENS = re.compile(
     r"(?:'?s| is| was| looks| sounds| looked| sounded| seems| has| had| did)\b(?! (?:a (?:good|great) "
     r"(?:idea|point|question)|ok\b|okay|all\b|"
     r"fine|it\b|right|true|enough|what i|why i|how i|hard|too bad))"
 )
 """Behind "it" at the beginning of a sentence: "It was great", "that's one of my favourites"."""
-IT = re.compile(r"(?<![\w'])(?:(?:that|this) (?:one|ƒ+|title|suggestion|recommendation|answer)|it|that|this)(?![\w])")
+IT = re.compile(
+    r"(?<![\w'])(?:(?:that|this) (?:one|ƒ+|title|suggestion|recommendation|answer)|it|that|this|thats|"
+    r"its(?= (?:a|one|my|such|so|really|great|good|awesome)\b))(?![\w])"
+)
 IT_CUE = re.compile(
     r"(?:\b(?:seen|watched|saw|see|watch|liked?|loved?|hated?|enjoyed|about|is|was|does|did|of|to|not|like|than|why|"
     r"recommend|suggest(?:ed)?|recommended|finish|finished|rate|give|gave|for|in|on|know|adored|disliked?|skip|take|"
@@ -286,10 +292,7 @@ class _Table:
                 return
             before = self.flat[: match.start()]
             long = " " in match.group()
-            opens = (
-                re.search(r"(?:^|[.!?,;]\s*|\\b(?:yes|yeah|yep|no|and|but|oh|ok|think|heard|thought))\W*$", before)
-                is not None
-            )
+            opens = _OPENS.search(before) is not None
             if (
                 long
                 or ASKING.search(before) is not None
@@ -297,7 +300,6 @@ class _Table:
                 or (IT_CUE.search(before) and IT_AFTER.match(self.flat, match.end()))
             ):
                 self._take(match.start(), match.end(), focus)
-                return
 
     def _among(self, pool: Sequence[int], correcting: bool) -> None:
         """References by year, age, genre, person or a word of the title, where they fit one film of ``pool``."""
@@ -336,7 +338,7 @@ class _Table:
                 self._one(match, rest)
         for match in NAMED_ONE.finditer(self.flat):
             self._one(match, self._by_name(match["name"], pool))
-        for match in VALUE_ONE.finditer(self.flat):
+        for match in VALUE_ONE.finditer(self.flat) if len(pool) > 1 else ():
             self._one(match, self._by_value(match["name"], pool))
         self._titles(pool)
 

@@ -20,7 +20,7 @@ _ALONE = re.compile(
     r"(?:[\W_]|\b(?:please|pls|thanks|instead|maybe|then|now|something|anything|preferably|only|also|and|but|ok)\b)*"
 )
 _CAPITALS = re.compile(
-    r"(?<![\w'’])(?P<name>[A-ZÀ-ÖØ-Þ][\w'’.-]*[\w'’.](?: (?:[A-Z]\.|de|da|van|von|del|la|der|Le|O'|"
+    r"(?<![\w'’])(?P<name>[A-ZÀ-ÖØ-Þ][\w'’.-]*[\w'’.](?: (?:[A-Z]\.|(?:de|da|van|von|del|la|der)(?!\w)|Le|O'|"
     r"[A-ZÀ-ÖØ-Þ][\w'’-]+)){1,3})"
 )
 _SUBJECT = re.compile(

@@ -189,6 +189,9 @@ class Titles:
         options = self._items.get(_key(parsed.title), [])
         if parsed.year is not None:
             options = [own for own in options if abs((self._catalogue[own].year or 0) - parsed.year) <= 1]
+        if not options and parsed.year is not None:
+            found = self._catalogue.link(title.replace("%3F", "?"))
+            options = [own.item for own in found if own.item is not None and len(found) == 1]
         return max(options, key=lambda own: int(self._catalogue.rating_count[own]), default=None)
 
 
