@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from agent.catalogue.catalogue import Catalogue
 from agent.data.dataset import Dataset
-from agent.records.acts import Ask, Command, Judge, NotUnderstood, Pleasantry, Want
+from agent.domains.domain import Facet
+from agent.records.acts import Ask, Command, Judge, NotUnderstood, Pleasantry, Want, WhichItem
+from agent.understanding.amounts import AmountReader
 from agent.understanding.reader import understand
-from agent.understanding.reading import Context
+from agent.understanding.reading import Context, OpenQuestion
+from tests.reading_share import read_rows, shares
 
 
 @pytest.fixture(scope="module")
@@ -59,3 +64,88 @@ def test_a_question_is_no_wish(catalogue: Catalogue, message: str) -> None:
 )
 def test_what_changes_no_wish(catalogue: Catalogue, message: str, kind: type) -> None:
     assert [type(act) for act in understand(message, Context(begun=True), catalogue).acts] == [kind]
+
+
+@pytest.mark.parametrize("name", ["messages.yaml", "messages_fresh.yaml"])
+def test_messages_are_read_as_their_acts(catalogue: Catalogue, name: str) -> None:
+    right, misses = shares(catalogue, read_rows(Path(__file__).parent / name))
+    found = [hit for hits in right.values() for hit in hits]
+    assert sum(found) >= 0.98 * len(found), "\n".join(misses)
+
+
+@pytest.mark.parametrize(
+    ("message", "facet", "op", "value"),
+    [
+        ("under 95 minutes", "minutes", "at_most", 95),
+        ("no longer than two hours", "minutes", "at_most", 120),
+        ("between 90 and 120 minutes", "minutes", "between", (90, 120)),
+        ("at most £15", "price", "at_most", 15),
+        ("a red under 20", "price", "at_most", 20),
+        ("for 4 players", "players", "between", (4, 4)),
+        ("at least 4 stars", "rating", "at_least", 4),
+    ],
+)
+def test_amounts_of_every_kind(message: str, facet: str, op: str, value: object) -> None:
+    facets = [
+        Facet(name="minutes", kind="duration", label="length"),
+        Facet(name="price", kind="money", unit="£", label="price"),
+        Facet(name="players", kind="number", unit="players", label="players"),
+        Facet(name="rating", kind="number", label="rating"),
+    ]
+    (amount,) = AmountReader.of(facets).amounts(message, bytearray(len(message) + 1))
+    assert (amount.condition.facet, amount.condition.op, amount.condition.value) == (facet, op, value)
+
+
+def test_the_answer_to_which_one_keeps_the_verdict(catalogue: Catalogue) -> None:
+    (which,) = understand("I hated Sabrina", Context(), catalogue).acts
+    assert isinstance(which, WhichItem)
+    question = OpenQuestion("which", which)
+    for answer in ("Sabrina (1954)", "the older one", "the one from 1954"):
+        (act,) = understand(answer, Context(question=question, begun=True), catalogue).acts
+        assert act == Judge(_item(catalogue, "Sabrina (1954)"), "disliked")
+
+
+@pytest.mark.parametrize(
+    ("said", "message", "verdict"),
+    [
+        ("Have you seen Fargo?", "no, I haven't", "not_seen"),
+        ("Have you seen Fargo?", "Yes! Loved it", "liked"),
+        ("How about Fargo?", "I'll check it out, thanks", "interested"),
+        ("Did you like Fargo?", "not really, it was boring", "disliked"),
+    ],
+)
+def test_answers_to_what_was_said(catalogue: Catalogue, said: str, message: str, verdict: str) -> None:
+    item = _item(catalogue, "Fargo (1996)")
+    context = Context(said=said, offered=(item,), spoken=(item,), begun=True)
+    acts = understand(message, context, catalogue).acts
+    assert Judge(item, verdict) in acts  # type: ignore[arg-type]
+
+
+def test_a_new_wish_opens_a_topic_and_a_fragment_refines(catalogue: Catalogue) -> None:
+    held = understand("a comedy from the 80s", Context(), catalogue).acts[0]
+    assert isinstance(held, Want)
+    context = Context(conditions=held.conditions, begun=True)
+    for message, opens in (
+        ("a horror film", True),
+        ("older ones", False),
+        ("and no musicals", False),
+        ("from the 90s", False),
+    ):
+        act = understand(message, context, catalogue).acts[-1]
+        assert isinstance(act, Want) and act.opens_topic is opens, message
+
+
+def test_no_text_breaks_the_reader(catalogue: Catalogue) -> None:
+    for text in (
+        "",
+        " ",
+        "\x00",
+        "😀" * 50,
+        "a" * 5000,
+        "((((" * 200,
+        "¤ƒ~",
+        "I loved " * 400,
+        "no not never " * 200,
+        "1/0 <b>",
+    ):
+        assert understand(text, Context(begun=True), catalogue).acts

@@ -81,7 +81,7 @@ PLACE = re.compile(
     r"every)\s+(?:\w+ (?:or|and) )?$"
 )
 LIST = re.compile(
-    r"\s*[\"'”’]?\s*(?:\((?:18|19|20)\d\d\))?\s*(?:,|;|/|&|\band\b|\bor\b|\bnor\b|\n)+\s*(?:and |"
+    r"\s*[\"'”’]?\s*(?:\((?:18|19|20)\d\d\))?\s*(?:,|\bvs\b\.?|\bversus\b|;|/|&|\band\b|\bor\b|\bnor\b|\n)+\s*(?:and |"
     r"or |also )?[\"'“‘]?\s*$"
 )
 DELIMITED = re.compile(r"(?:^|[,;/\n&.]|\band|\bor)\s*$")

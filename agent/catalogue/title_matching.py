@@ -176,7 +176,12 @@ class Judge:
         if not self.possible(c):
             return False
         before = self.folded[max(0, c.start - 60) : c.start]
-        if c.edits and not c.mended_real and len("".join(c.key)) >= 8 and (listed or WATCHED.search(before)):
+        if (
+            c.edits
+            and not c.mended_real
+            and len("".join(c.key)) >= 8
+            and (listed or WATCHED.search(before) or BEFORE.search(before))
+        ):
             return True
         if c.mended_real and c.whole and not re.search(r"\w", self.folded[: c.start] + self.folded[c.end :]):
             return True  # "Forest Gump" is all that is said

@@ -26,7 +26,7 @@ _POINTS = re.compile(
 )
 _WISHING = re.compile(
     r"\b(?:recommend|suggest|show me|give me|find me|looking for|something|anything (?:like|similar|"
-    r"with|else|by|from|good|newer|older)|any (?:good|other|more|\w+er)|"
+    r"with|else|by|from|good|newer|older)|any (?:good(?= \w)|other|more|\w+er)|"
     r"(?:do|have) you (?:have|got|know) (?:any|some|an?\b|of (?:any|some))|got any|have any|what "
     r"(?:should|can|could|else|other|would you)|more like|what about (?:an?|some)\b|how about (?:an?|"
     r"some)\b|another|others|"

@@ -10,7 +10,7 @@ def _any(*patterns: str) -> re.Pattern[str]:
 
 
 RESET = _any(
-    r"restart|start (?:over|again|afresh|anew|fresh|from the (?:beginning|top))|new search|reset",
+    r"restart|start (?:over|from scratch|again|afresh|anew|fresh|from the (?:beginning|top))|new search|reset",
     r"begin again|from scratch",
     r"(?:clear|delete|wipe) (?:everything|all|it all)|clean slate",
     r"forget (?:everything|all (?:of )?(?:that|this)|what i (?:told you)|it all|all (?:that )?i(?:'ve)? (?:said|"
@@ -60,6 +60,7 @@ ACCEPT = _any(
     r"sounds? (?:good|great|perfect)|looks? (?:good|great|perfect)|that'?s the one|¤+ then",
 )
 PROFILE = _any(
+    r"what (?:kinda|kind of|sort of|type of) (?:\w+ )?do you (?:reckon|think|guess|know)(?: that)? i",
     r"what do you (?:think|know|believe|reckon|guess|suppose)(?: that)? (?:i (?:like|love|enjoy|hate|dislike|"
     r"prefer|am|'m)|"
     r"about (?:me|my)|of (?:me|my taste)|my)",
@@ -86,7 +87,7 @@ WHY_NOT = _any(
     r"why (?:not|no|(?:didn'?t|don'?t|haven'?t|wouldn'?t|won'?t|did|do|have|would) (?:you|u)|(?:isn'?t|wasn'?t|"
     r"aren'?t|is|was)"
     r"(?= (?:¤|it|that|there)))",
-    r"how come (?:you (?:didn'?t|don'?t|haven'?t)|not|no|there(?:'s| is) no|¤+ (?:is|was)(?:n'?t| not))",
+    r"how come (?:you (?:never|didn'?t|don'?t|haven'?t)|not|no|there(?:'s| is) no|¤+ (?:is|was)(?:n'?t| not))",
     r"what(?:'s| is) wrong with|what about ¤+ (?:though|then)\?* why",
 )
 NEGATION = re.compile(r"\b(?:not|no|n'?t|never)\b|n'?t\b|wrong with|missing|left out|leave out|absent")

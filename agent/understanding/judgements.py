@@ -360,6 +360,10 @@ def _one(before: str, after: str) -> tuple[str | None, int]:
             if prefix == "about" and after.rstrip().endswith("?"):
                 continue
             judged = name in ("liked", "disliked")
+            if name == "seen":
+                for other, later in _LATER:
+                    if (more := later.search(after)) is not None:
+                        return other, more.end()
             return name, told.end() if judged else 0
     for name, pattern in _LATER:
         if prefix not in ("about", "reject") and (told := pattern.search(after)) is not None:

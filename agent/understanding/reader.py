@@ -32,10 +32,12 @@ from agent.understanding.reading import Context, Mention, Reading
 from agent.understanding.referring import CORRECTION, references
 from agent.understanding.replies import answered, replied, substituted
 from agent.understanding.typing_errors import mend, rewrite
+from agent.understanding.values import unlisted
 from agent.understanding.vocabulary import Vocabulary, vocabulary_of
 from agent.understanding.wishes import Compared, Wishes, WishReader, known_words, opens_topic
 
 _SENTENCE = re.compile(r"[^.!?;\n]*(?:[.!?;\n]+(?=\s|$)|[!?;\n](?=\S)|\.(?=\S)|$)")
+_ASIDE = re.compile(r",\s+(?=(?:is|was|are|does|did|who|how|when|can|should)\b)")
 _CLAUSE = re.compile(
     r",|\bbut\b|\bso\b|\band (?:i|we|also|now|something|give|looking|no|not|nothing|maybe|then)\b|"
     r"\bbecause\b|\b(?:i'?m |am )?looking for\b|\bany other\b"
@@ -45,6 +47,7 @@ _TOO = re.compile(
     r"little |way |far |just )*(?:too |not like )"
 )
 _TAG = re.compile(r"</?[A-Za-z!|][^<>\n]{0,80}>")
+_FLATTERY = re.compile(r"\byou(?:'re| are|r) (?:so |very |really |a |an |pretty |quite )*\w+")
 _MARKUP = re.compile(r"<(?=[/!|?A-Za-z_])|(?<=[\w|/\"'?-])>")
 _OF_THAT_TIME = re.compile(r"[\s\"'”’(]*(?:(?:the )?(?:one )?(?:from|of|in) )?$")
 _MORE = re.compile(
@@ -75,14 +78,6 @@ _SHOW = re.compile(
 )
 _PRONOUN = re.compile(r"\b(?:i|i'?m|i'?ve|i'?ll|my|you|your|we|he|she|they|our|me)\b")
 _SILENT = frozenset({"about", "reject"})
-_NAMED = re.compile(
-    r"(?:[A-ZÀ-ÖØ-Þ0-9][\w'’.&-]*[:,]?\s+(?:(?:of|the|and|in|a|to|for|&|vs\.?|on|with|from|"
-    r"at)\s+)*){0,7}[A-ZÀ-ÖØ-Þ0-9][\w'’.!-]*\s*\((?:19|20)\d\d\)"
-)
-_COLON = re.compile(
-    r"(?:[A-ZÀ-ÖØ-Þ][\w'’.&-]*\s+){0,4}[A-ZÀ-ÖØ-Þ][\w'’&-]*: (?:[A-ZÀ-ÖØ-Þ][\w'’.&-]*)(?:\s+(?:(?:of|"
-    r"the|and|in|a)\s+)*[A-ZÀ-ÖØ-Þ0-9][\w'’.&-]*)*"
-)
 _CHANGED = re.compile(r"\bchanged? my mind\b")
 _COMPLAINS = re.compile(
     r"\b(?:these|those|they|this|that|it|none of (?:these|them)|ƒ+s?)(?: (?:is|are|was|were)(?:n't| "
@@ -120,7 +115,7 @@ def understand(message: str, context: Context, catalogue: Catalogue) -> Reading:
         for match in reversed(list(RESET.finditer(marked))):
             rest = rest[: match.start()] + re.sub(r"\w", " ", match.group()) + rest[match.end() :]
         rest = re.sub(
-            r"^(?:[\W_]|\b(?:please|let'?s|can we|can you|just|i want to|and|ok|okay|everything|all|now|to)\b)+",
+            r"^(?:[\W_]|\b(?:please|let'?s|lets|can we|can you|just|i want to|and|ok|okay|everything|all|now|to)\b)+",
             "",
             rest,
         )
@@ -133,6 +128,19 @@ def understand(message: str, context: Context, catalogue: Catalogue) -> Reading:
     return _Message(text, context, catalogue, vocabulary).reading()
 
 
+def _parts(marked: str) -> list[tuple[int, int]]:
+    """The places of sentences; a question behind a comma is one of its own: "it looks nice, is it any good?"."""
+    found = []
+    for match in _SENTENCE.finditer(marked):
+        start, end = match.span()
+        asked = _ASIDE.search(marked, start, end)
+        if asked is not None and marked[start:end].rstrip().endswith("?"):
+            found.append((start, asked.start()))
+            start = asked.end()
+        found.append((start, end))
+    return found
+
+
 class _Message:
     """One message while it is read."""
 
@@ -140,6 +148,7 @@ class _Message:
         self.text, self.context, self.catalogue, self.vocabulary = text, context, catalogue, vocabulary
         self.wishing = WishReader.of(catalogue)
         self.correcting = False
+        self.asking: tuple[tuple[int, int], ...] = ()
         folded = vocabulary.marked(flat(text))
         mentions = self._mentions(folded)
         self.language = language(masked_at(text, [(own.start, own.end) for own in mentions]))
@@ -214,7 +223,7 @@ class _Message:
         spoken = context.offered or context.spoken
         self.correcting = bool(context.spoken) and CORRECTION.search(folded) is not None
         taken = [(link.start, link.end) for link in links]
-        self.unknown = self._unknown(taken)
+        self.unknown = unlisted(self.text, taken)
         found = references(
             folded,
             [*taken, *((start, end) for start, end, _ in self.unknown)],
@@ -243,34 +252,9 @@ class _Message:
         person = any(self.catalogue.facets[own.facet].kind == "person" for own in entries)
         return person and not any(flat(self.catalogue[item].title) == flat(link.text) for item in link.options)
 
-    def _unknown(self, taken: Sequence[tuple[int, int]]) -> list[tuple[int, int, str]]:
-        """Names that look like titles, with a year or a colon, and are none in the catalogue."""
-        found: list[tuple[int, int, str]] = []
-        for pattern in (_NAMED, _COLON):
-            for match in pattern.finditer(self.text):
-                start, end = match.span()
-                for _, stop in taken:
-                    if start < stop <= end:
-                        start = stop
-                words = self.text[start:end].strip(" ,.")
-                begin = start + (len(self.text[start:end]) - len(self.text[start:end].lstrip(" ,.")))
-                if len(words) < 3 or any(begin < stop and first < end for first, stop in taken):
-                    continue
-                if any(begin < stop and first < end for first, stop, _ in found) or not re.search(
-                    r"[^\W\d_]{3}", words
-                ):
-                    continue
-                if pattern is _COLON and (
-                    not match.start() or self.text[: match.start()].rstrip().endswith((".", "!", "?"))
-                ):
-                    continue
-                found.append((begin, end, words))
-        return found
-
     def _sentences(self) -> list[Sentence]:
         found = []
-        for match in _SENTENCE.finditer(self.marked):
-            start, end = match.span()
+        for start, end in _parts(self.marked):
             if not self.marked[start:end].strip():
                 continue
             inside = [own for own in self.told if start <= own.place[0] < end]
@@ -309,6 +293,7 @@ class _Message:
             ]
         sentences = self._sentences()
         asks, hidden = self._asks(sentences)
+        self.asking = tuple(hidden)
         judges = self._judges(hidden)
         answers = replied(self._unasked(hidden), self.context, self._named_places())
         known = {judge.item for judge in judges}
@@ -331,6 +316,7 @@ class _Message:
         """The questions, each once, and their places."""
         found: list[Ask] = []
         places: list[tuple[int, int]] = []
+        before: tuple[int, ...] = ()
         for sentence in sentences:
             wished = self.wishing.read(*self._only(sentence.start, sentence.end), Compared(), ()).complete
             ask = asked(
@@ -339,9 +325,10 @@ class _Message:
                 self.folded,
                 self.vocabulary,
                 self.context.shown,
-                self.context.offered or self.context.spoken,
+                before or self.context.offered or self.context.spoken,
                 wished,
             )
+            before = sentence.items or before
             if ask is not None:
                 found.append(ask)
                 places.append((sentence.start, sentence.end))
@@ -423,7 +410,13 @@ class _Message:
 
     def _items(self, attitude: str) -> tuple[int, ...]:
         return tuple(
-            dict.fromkeys(item for own in self.told if own.judgement.attitude == attitude for item in own.mention.items)
+            dict.fromkeys(
+                item
+                for own in self.told
+                if own.judgement.attitude == attitude
+                and not any(start <= own.place[0] < end for start, end in self.asking)
+                for item in own.mention.items
+            )
         )
 
     def _wishes(self, marked: str, hidden: Iterable[tuple[int, int]]) -> Wishes:
@@ -437,7 +430,8 @@ class _Message:
 
     def _want(self, hidden: Sequence[tuple[int, int]], sentences: Sequence[Sentence], acted: bool) -> Want | None:
         context, marked = self.context, self.marked
-        wishes = self._wishes(marked, hidden)
+        flattery = [match.span() for match in _FLATTERY.finditer(marked)]
+        wishes = self._wishes(marked, [*hidden, *flattery])
         like, unlike, reject = self._items("like"), self._items("unlike"), self._items("reject")
         free = marked
         for start, end in hidden:
@@ -538,8 +532,8 @@ class _Message:
     def _corrected(self) -> list[Act]:
         """The acts of the message before, with the item that is meant in place of the mistaken one."""
         spoken = self.context.spoken
-        refused = set(self._items("reject"))
-        meant = [item for own in self.told for item in own.mention.items if item not in refused and item not in spoken]
+        refused = set(self._items("reject")) & set(spoken)
+        meant = [item for own in self.told for item in own.mention.items if item not in spoken]
         mistaken = [item for item in spoken if item in refused] or list(spoken[-1:])
         if not meant or not mistaken:
             return []

@@ -112,7 +112,8 @@ CORRECTION = re.compile(
     r"^\W*(?:(?:no|nope|nah|sorry|oops|wait|actually|ah|oh|hm+|um+|erm|hey)\b[\s,.!-]*)*(?:i (?:actually |really )?"
     r"(?:meant|mean)\b|i was (?:talking|thinking) (?:about|of)|not that one\b|wrong (?:one|ƒ+)|"
     r"not the (?:\w+ )?(?:one|version|ƒ+)\b.{0,24}\b(?:the|but)\b|the other one\b|"
-    r"that'?s (?:not the one|the wrong)|you'?ve got the wrong|not the (?:remake|original|sequel)\b|i meant\b)|"
+    r"(?:no[\s,.!-]+)+(?:the|that) (?:\d{4}|original|older|newer|first|other|remake)\b|that'?s (?:not "
+    r"the one|the wrong)|you'?ve got the wrong|not the (?:remake|original|sequel)\b|i meant\b)|"
     r"\b(?:i meant|i mean) (?:the|that)\b"
 )
 """A message that mends what an earlier one named: "no, I meant the 1974 one"."""

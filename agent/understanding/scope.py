@@ -100,7 +100,8 @@ _WOULD = re.compile(
 )
 _CLAUSE = re.compile(r"[.;!?\n]|,|\bbut\b")
 _SENTENCE = re.compile(
-    r"[.;!?\n]|\bbut\b|\bso (?:give|show|what|any|i|can)\b|\blooking for\b|\bi (?:want|need)\b|\btoday\b|\btonight\b"
+    r"[.;!?\n]|,? (?:any|some)thing\b|\bbut\b|\bso (?:give|show|what|any|i|can)\b|\blooking for\b|\bi "
+    r"(?:want|need)\b|\btoday\b|\btonight\b"
 )
 _PREFERRED = re.compile(
     r"(?<![\w'])(?:preferably|ideally|if possible,?|hopefully|best if|bonus(?: points)? (?:if|for)|"
@@ -121,7 +122,7 @@ _PEOPLE = re.compile(
 )
 SEPARATOR = re.compile(
     rf"\s*(?:{N})?\s*(?P<sign>,?\s*(?:and/or|or|and|nor|&)|,|/|\+|)\s*"
-    rf"(?:(?:a|an|any|some|maybe|even|perhaps|either|also|no|not|good|great|very|too|overly|really|"
+    rf"(?:'s usual\s+)?(?:(?:a|an|any|some|maybe|even|perhaps|either|also|no|not|good|great|very|too|overly|really|"
     rf"the|is|it's|more|with|bit of|touch of|of|from|anything|something|kinda|like|{N})\s+)*-?\s*"
 )
 _LAST_ONE = re.compile(r"\bno[tr]? ")

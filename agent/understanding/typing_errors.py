@@ -76,6 +76,9 @@ _SHORT = {
     "sene": "seen",
     "fav": "favourite",
 }
+_NOT_TOO = re.compile(
+    r"\bnot to(?= (?:old|new|long|short|scary|violent|sad|dark|heavy|slow|well|serious|recent|bloody)\b)"
+)
 _TOKEN = re.compile(r"(?<![\w'])[^\W\d_](?:[\w'/]*\w)?/?(?![\w'])")
 
 
@@ -114,7 +117,9 @@ def mend(text: str, vocabulary: Vocabulary) -> str:
             return word
         return mended(match.group(), meant) or word
 
-    return _TOKEN.sub(replaced, folded) if len(folded) == len(text) else text
+    if len(folded) != len(text):
+        return text
+    return _NOT_TOO.sub("not too", _TOKEN.sub(replaced, folded))
 
 
 def rewrite(

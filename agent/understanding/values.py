@@ -44,6 +44,15 @@ _NOT_FIRST = word_set(
     """
 )
 
+_NAMED = re.compile(
+    r"(?:[A-ZÀ-ÖØ-Þ0-9][\w'’.&-]*[:,]?\s+(?:(?:of|the|and|in|a|to|for|&|vs\.?|on|with|from|"
+    r"at)\s+)*){0,7}[A-ZÀ-ÖØ-Þ0-9][\w'’.!-]*\s*\((?:19|20)\d\d\)"
+)
+_COLON = re.compile(
+    r"(?:[A-ZÀ-ÖØ-Þ][\w'’.&-]*\s+){0,4}[A-ZÀ-ÖØ-Þ][\w'’&-]*: (?:[A-ZÀ-ÖØ-Þ][\w'’.&-]*)(?:\s+(?:(?:of|"
+    r"the|and|in|a)\s+)*[A-ZÀ-ÖØ-Þ0-9][\w'’.&-]*)*"
+)
+
 
 class Finder:
     """Finds values in one message.
@@ -83,6 +92,8 @@ class Finder:
     def _sensitivities(self) -> None:
         for place, (pattern, _) in enumerate(self.vocabulary.sensitivities):
             for match in pattern.finditer(self.folded):
+                if any(self.covered[match.start() : match.end()]):
+                    continue
                 # Its words may ask for values as well ("for kids"): places are not claimed.
                 self.hits.append(Hit("sensitivity", *match.span(), place=place))
 
@@ -147,7 +158,11 @@ class Finder:
             if kind == "person":
                 fits = len(key) > 1 or (cued is not None and not everyday and run[0].capital)
             elif entry.facet == self.vocabulary.primary:
-                fits = len("".join(key)) > 2
+                # "Before the war" is no wish for war.
+                told = (
+                    everyday and len(key) == 1 and before.endswith("the ") and not _NOUN_AFTER.match(self.marked[end:])
+                )
+                fits = len("".join(key)) > 2 and not told
             elif self._is_open(entry.facet):
                 subject = _SUBJECT_CUE.search(before) is not None
                 fits = (subject or _NOUN_AFTER.match(self.marked[end:]) is not None) and (
@@ -253,3 +268,24 @@ class Finder:
             if any(self.covered[start : start + len(name)]):
                 continue
             self._take(Hit("subject", begin, start + len(name)))
+
+
+def unlisted(text: str, taken: Sequence[tuple[int, int]]) -> list[tuple[int, int, str]]:
+    """Names that look like titles, with a year or a colon, outside the ``taken`` places: (start, end, name)."""
+    found: list[tuple[int, int, str]] = []
+    for pattern in (_NAMED, _COLON):
+        for match in pattern.finditer(text):
+            start, end = match.span()
+            for _, stop in taken:
+                if start < stop <= end:
+                    start = stop
+            name = text[start:end].strip(" ,.")
+            begin = start + (len(text[start:end]) - len(text[start:end].lstrip(" ,.")))
+            if len(name) < 3 or any(begin < stop and first < end for first, stop in taken):
+                continue
+            if any(begin < stop and first < end for first, stop, _ in found) or not re.search(r"[^\W\d_]{3}", name):
+                continue
+            if pattern is _COLON and (not match.start() or text[: match.start()].rstrip().endswith((".", "!", "?"))):
+                continue
+            found.append((begin, end, name))
+    return found

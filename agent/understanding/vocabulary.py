@@ -15,7 +15,7 @@ from rapidfuzz import fuzz, process
 
 from agent.catalogue.columns import NamesColumn
 from agent.catalogue.title_keys import deletions
-from agent.text import word_set, words
+from agent.text import common_words, word_set, words
 
 if TYPE_CHECKING:
     from agent.catalogue.catalogue import Catalogue
@@ -252,7 +252,7 @@ def _add_names(found: Vocabulary, facet: Facet, column: NamesColumn, nouns: str)
     for alias, value in facet.also.items():
         mine = canonical.get(_squeezed(value))
         key = tuple(word.key for word in words(alias))
-        if mine is not None and key and len(alias) > 2:
+        if mine is not None and key and len(alias) > 2 and not set(key) <= common_words():
             found.names.setdefault(key, []).append(Value(facet.name, mine, 1))
 
 
@@ -275,7 +275,8 @@ def meant_words(vocabulary: Vocabulary) -> tuple[str, ...]:
         }
     for facet in vocabulary.domain.facets.values():
         if facet.primary:
-            found |= {str(own) for owns in facet.words.values() for own in owns if str(own).isalpha()}
+            said = [part for owns in facet.words.values() for own in owns for part in str(own).split("|")]
+            found |= {word for word in said if word.isalpha()}
     nouns = vocabulary.domain.nouns
     found |= {nouns.one, nouns.many, *nouns.also}
     return tuple(sorted(word for word in found if len(word) >= 5))

@@ -38,7 +38,7 @@ _COUNT = re.compile(
     r"(?:(?P<cue>\b(?:just|only|give(?: me| us)?|show(?: me| us)?|want|need|like|recommend|suggest|"
     r"name|find(?: me)?|list|pick|top|maybe)\s+(?:me\s+|us\s+|just\s+|only\s+|your\s+|the\s+|"
     r"for\s+)*)|"
-    r"(?P<start>(?:^|[.;,!?\n:]|\band\b|"
+    r"(?P<start>(?:^|(?<!\d)[.;,!?\n:]|\band\b|"
     rf"\bthen\b)\s*))(?P<n>{'|'.join(sorted(_NUMBERS, key=len, reverse=True))}|\d{{1,2}})"
     r"(?P<of>\s+of (?:them|these|those|¤+)|\s+(?:more|others?|another)\b)?(?=\s|$|"
     r"[.,!?])(?!\s?(?:stars?|hours?|minutes?|mins?|years?|"
@@ -245,12 +245,16 @@ class WishReader:
                 scope: Scope = "standing" if hit.standing else "topic"
                 # No romantic comedies: what makes them such is the last value; comedies may stay.
                 wishes.conditions.append(Condition(hit.facet, "is_not", hit.values[-1:], "must", scope))
+        plain = marked
+        for hit in hits:  # "war movies or historical dramas": a mood between two values joins nothing
+            if hit.kind == "mood":
+                plain = plain[: hit.start] + " " * (hit.end - hit.start) + plain[hit.end :]
         for facet in dict.fromkeys(hit.facet for hit in wanted):
             mine = [hit for hit in wanted if hit.facet == facet]
             firm = [hit for hit in mine if not hit.taste]
             tastes = [hit for hit in mine if hit.taste]
             open_ended = facet in self.vocabulary.open_facets
-            for group in _grouped(marked, firm):
+            for group in _grouped(plain, firm):
                 strength: Strength = "prefer" if open_ended or _inside(group, firm, soft) else "must"
                 wishes.conditions.append(Condition(facet, "is", group, strength))
             if tastes:
