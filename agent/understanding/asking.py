@@ -59,6 +59,8 @@ _AGENT = re.compile(
     r"real|ai|chat ?gpt)\b|what (?:else )?can you do|what do you do|"
     r"how do (?:you|this|i) (?:work|use)|how does this work|^\W*help(?: me)?\W*$|what can i (?:ask|say|do))"
 )
+_SENTENCE = re.compile(r"[^.!?;\n]*(?:[.!?;\n]+(?=\s|$)|[!?;\n](?=\S)|\.(?=\S)|$)")
+_ASIDE = re.compile(r",\s+(?=(?:is|was|are|does|did|who|how|when|can|should)\b)")
 _DECLARED = re.compile(r"\b(?:that'?s|is|was|this is) (?:why|how|what|when|where|who)\b")
 
 
@@ -176,3 +178,16 @@ def masked_at(text: str, places: Sequence[tuple[int, int]]) -> str:
     for start, end in places:
         text = text[:start] + MASK * (end - start) + text[end:]
     return text
+
+
+def sentences_of(marked: str) -> list[tuple[int, int]]:
+    """The places of sentences; a question behind a comma is one of its own: "it looks nice, is it any good?"."""
+    found = []
+    for match in _SENTENCE.finditer(marked):
+        start, end = match.span()
+        asked = _ASIDE.search(marked, start, end)
+        if asked is not None and marked[start:end].rstrip().endswith("?"):
+            found.append((start, asked.start()))
+            start = asked.end()
+        found.append((start, end))
+    return found

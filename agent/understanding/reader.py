@@ -12,7 +12,7 @@ from agent.catalogue.title_index import Link
 from agent.domains.languages import ENGLISH, in_english, language, readable
 from agent.records.acts import Act, Ask, Command, Judge, NotUnderstood, Pleasantry, Want, WhichItem
 from agent.text import clean, common_words, flat, words
-from agent.understanding.asking import MASK, Sentence, asked, masked_at
+from agent.understanding.asking import MASK, Sentence, asked, masked_at, sentences_of
 from agent.understanding.cues import (
     ACCEPT,
     ASK,
@@ -36,8 +36,6 @@ from agent.understanding.values import unlisted
 from agent.understanding.vocabulary import Vocabulary, vocabulary_of
 from agent.understanding.wishes import Compared, Wishes, WishReader, known_words, opens_topic
 
-_SENTENCE = re.compile(r"[^.!?;\n]*(?:[.!?;\n]+(?=\s|$)|[!?;\n](?=\S)|\.(?=\S)|$)")
-_ASIDE = re.compile(r",\s+(?=(?:is|was|are|does|did|who|how|when|can|should)\b)")
 _CLAUSE = re.compile(
     r",|\bbut\b|\bso\b|\band (?:i|we|also|now|something|give|looking|no|not|nothing|maybe|then)\b|"
     r"\bbecause\b|\b(?:i'?m |am )?looking for\b|\bany other\b"
@@ -126,19 +124,6 @@ def understand(message: str, context: Context, catalogue: Catalogue) -> Reading:
         acts = tuple(act for act in told.acts if isinstance(act, Want | Judge | WhichItem))
         return replace(told, acts=(Command("restart"), *acts), mentions=())
     return _Message(text, context, catalogue, vocabulary).reading()
-
-
-def _parts(marked: str) -> list[tuple[int, int]]:
-    """The places of sentences; a question behind a comma is one of its own: "it looks nice, is it any good?"."""
-    found = []
-    for match in _SENTENCE.finditer(marked):
-        start, end = match.span()
-        asked = _ASIDE.search(marked, start, end)
-        if asked is not None and marked[start:end].rstrip().endswith("?"):
-            found.append((start, asked.start()))
-            start = asked.end()
-        found.append((start, end))
-    return found
 
 
 class _Message:
@@ -254,7 +239,7 @@ class _Message:
 
     def _sentences(self) -> list[Sentence]:
         found = []
-        for start, end in _parts(self.marked):
+        for start, end in sentences_of(self.marked):
             if not self.marked[start:end].strip():
                 continue
             inside = [own for own in self.told if start <= own.place[0] < end]
