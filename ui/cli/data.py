@@ -120,7 +120,7 @@ def import_(
     out().print(f"See: concierge data describe {name}", soft_wrap=True)
 
 
-@app.command(epilog="Example: concierge data join latest facts.csv --on imdb_id --only director --only star")
+@app.command(epilog="Example: concierge data join latest facts.csv --on imdb_id --only director")
 def join(
     name: Annotated[str, typer.Argument(help="The data set.")],
     table: Annotated[Path, typer.Argument(help="The table that knows more of its items.")],

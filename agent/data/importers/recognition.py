@@ -128,7 +128,7 @@ def title_like(columns: Sequence[str]) -> list[str]:
 
 
 def words_of(name: str) -> list[str]:
-    """The words of a name: "movieId" is movie, id."""
+    """The words of a name: "bookId" is book, id."""
     parted = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name)
     return [word.casefold() for word in re.findall(r"[A-Za-z]+", parted)]
 
