@@ -170,22 +170,49 @@ class Recommender:
         Raises:
             RequestError: an unknown role.
         """
+        return policy_state(self.state(self.continued(messages)), ())
+
+    def continued(self, messages: Sequence[Mapping[str, str]]) -> Conversation:
+        """A conversation that was held elsewhere, to be gone on with here.
+
+        Raises:
+            RequestError: an unknown role.
+        """
         conversation = Conversation()
         self._take_in(conversation, messages)
-        return policy_state(self.state(conversation), ())
+        return conversation
 
-    def reply(self, conversation: Conversation, message: str, k: int = COUNT) -> Answer:
-        """Answer a message: changes the conversation and, where there is a log, is on disk before it returns."""
+    def reply(self, conversation: Conversation, message: str, k: int = COUNT, past: Sequence[Event] = ()) -> Answer:
+        """Answer a message: changes the conversation and, where there is a log, is on disk before it returns.
+
+        ``past`` is more of the person's past than that of the conversation's user, oldest first.
+        """
         start = time.perf_counter()
         before = self.state(conversation)
-        said = self._read(before, message)
+        return self._answered(conversation, before, self._read(before, message), k, past, start)
+
+    def act(self, conversation: Conversation, act: Act, k: int = COUNT, past: Sequence[Event] = ()) -> Answer:
+        """Answer an act that was not read from a message: what a program wants or asks. Otherwise as :meth:`reply`."""
+        start = time.perf_counter()
+        ids = {item: self.catalogue[item].item_id for item in items_of(act)}
+        return self._answered(conversation, self.state(conversation), Said("", (act,), ids=ids), k, past, start)
+
+    def _answered(
+        self,
+        conversation: Conversation,
+        before: DialogueState,
+        said: Said,
+        k: int,
+        past: Sequence[Event],
+        start: float,
+    ) -> Answer:
         undo = any(isinstance(act, Command) and act.kind == "undo" for act in said.acts)
         taken_back = None
         if undo:
             conversation.events, taken_back = undone(conversation.events, CHANGING)
         conversation.events.append(said)
         understood = time.perf_counter()
-        past = self.history(conversation.user)
+        past = (*self.history(conversation.user), *past)
         turn = self._turn(conversation, before, past, k, start, understood)
         return self._keep(conversation, respond(replace(turn, asks=True, undone=taken_back)))
 

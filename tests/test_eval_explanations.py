@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
@@ -13,6 +14,7 @@ from agent.data.interactions import indexed_ratings, user_histories
 from agent.recommender import Recommender
 from agent.records.answer import Answer, Evidence
 from agent.records.conversation import Conversation
+from agent.records.state import Event
 from eval.conversation.held_out import HeldOut
 from eval.explanations.faithfulness import Judge
 from training.splits import past_and_future
@@ -24,8 +26,8 @@ class Lying(Recommender):
 
     lie = Evidence("raters", 0.0, value=1)
 
-    def reply(self, conversation: Conversation, message: str, k: int = 5) -> Answer:
-        answer = super().reply(conversation, message, k)
+    def reply(self, conversation: Conversation, message: str, k: int = 5, past: Sequence[Event] = ()) -> Answer:
+        answer = super().reply(conversation, message, k, past)
         items = tuple(replace(item, evidence=(*item.evidence, self.lie)) for item in answer.items)
         return replace(answer, items=items)
 

@@ -202,3 +202,24 @@ def test_the_openapi_description_has_examples(running: Running) -> None:
     for name in ("RecommendRequest", "ConverseRequest", "FeedbackRequest", "EventsRequest", "ItemRequest"):
         assert document["components"]["schemas"][name]["examples"]
     assert all(operation["summary"] for path in document["paths"].values() for operation in path.values())
+
+
+def test_a_question_leaves_the_slate_as_it_is(running: Running) -> None:
+    concierge = running.concierge
+    first = concierge.converse("a comedy please", k=3)
+    asked = concierge.converse("what year is the first one from?", first.conversation_id, k=3)
+    assert first.slate_changed and not asked.slate_changed and not asked.items
+    more = concierge.converse("more", first.conversation_id, k=3)
+    assert not {item.item_id for item in more.items} & {item.item_id for item in first.items}
+
+
+def test_words_that_nothing_decides_still_get_a_slate(running: Running) -> None:
+    for wish in ("thank you", "qwertz zxcv", "something for a rainy evening"):
+        assert running.concierge.recommend(wish=wish, k=3).items
+
+
+def test_a_person_is_not_named_in_the_log_of_impressions(running: Running) -> None:
+    answer = running.concierge.recommend(person="42", wish="a comedy", k=2)
+    impression = running.log.impression(answer.impression_id or "")
+    assert impression is not None and impression.user is None
+    assert impression.state is not None and impression.state["history"]  # what the choice depended on is there

@@ -95,32 +95,36 @@ class CatalogueService:
 
     def recommend(self, request: RecommendRequest) -> AnswerOut:
         """A slate for a person and a wish."""
-        conversation = self._begin(request)
-        wish = masked(request.wish)
-        if request.record:
-            self.log.save_conversation(conversation, self._owner(Caller(), request.person))
-        answer = self._answer(conversation, wish, request.k, request.record)
-        if request.record:  # the slate stays in the log; nothing more will be said
+        past, conversation = self._past(request), self.facade.begin(self._conditions(request))
+        wish, record = masked(request.wish), request.record
+        if record:
+            self.log.save_conversation(conversation, Caller().owner(request.person))
+        new = self._new(wish, request.k)
+        answer = self._asked(lambda: self.facade.slate(conversation, wish, request.k - len(new), past, record))
+        if record:  # the slate stays in the log; nothing more will be said
             self.log.delete_conversation(conversation.id)
-        return answer.model_copy(update={"conversation_id": None})
+        return self._out(answer, new, None)
 
     def converse(self, request: ConverseRequest, caller: Caller) -> AnswerOut:
         """The answer to the next message of a conversation."""
         id, owner = request.conversation_id, self._owner(caller, request.person)
         if id is None:
-            conversation = self._begin(Wish(person=request.person))
+            conversation = self.facade.begin()
             self.log.save_conversation(conversation, owner)
-            return self._answer(conversation, masked(request.message), request.k, record=True)
+            return self._next(conversation, request)
         with self._locks[int(id[:8], 16) % len(self._locks)]:
-            return self._answer(self._open(id, owner), masked(request.message), request.k, record=True)
+            return self._next(self._open(id, owner), request)
+
+    def _next(self, conversation: Conversation, request: ConverseRequest) -> AnswerOut:
+        past, message = self._past(Wish(person=request.person)), masked(request.message)
+        new = self._new(message, request.k)
+        answer = self._asked(lambda: self.facade.reply(conversation, message, request.k - len(new), past, record=True))
+        return self._out(answer, new if answer.slate_changed else [], conversation.id)
 
     def complete(self, messages: Sequence[tuple[str, str]], k: int) -> AnswerOut:
         """The answer to a conversation that the caller keeps, as (role, text); nothing is logged."""
-        try:
-            answer = self.facade.complete([(role, masked(text)) for role, text in messages], k)
-        except RequestError as error:
-            raise Problem("invalid-request", str(error)) from None
-        return self._out(answer, self.facade.recommended(answer), None)
+        said = [(role, masked(text)) for role, text in messages]
+        return self._out(self._asked(lambda: self.facade.complete(said, k)), [], None)
 
     def explain(self, request: ExplainRequest, caller: Caller) -> ExplanationOut:
         """Why an item is, or is not, in the slate of a conversation, or of a wish."""
@@ -133,15 +137,17 @@ class CatalogueService:
             by = ", ".join(self.items.words_of(item.item_id)[:8])
             why = f"{item.title} is new: no model has seen it yet. A wish that names its words brings it in: {by}."
             return ExplanationOut(item=item, shown=False, explanation=why)
+        past = self._past(request)
         if request.conversation_id is not None:
             conversation = self._open(request.conversation_id, self._owner(caller, request.person))
             standing = conversation.slate
         else:
-            conversation = self._begin(request)
-            standing = self._reply(conversation, masked(request.wish), request.k, record=False)
+            conversation = self.facade.begin(self._conditions(request))
+            wish = masked(request.wish)
+            standing = self._asked(lambda: self.facade.slate(conversation, wish, request.k, past, record=False))
         slate = self.facade.recommended(standing) if standing is not None else []
         place = next((n for n, own in enumerate(slate) if own.item_id == item.item_id), None)
-        explained = self.facade.explain(conversation, item.item_id, place is not None, request.k)
+        explained = self.facade.explain(conversation, item.item_id, place is not None, request.k, past)
         return ExplanationOut(
             item=item,
             shown=place is not None,
@@ -349,47 +355,52 @@ class CatalogueService:
             raise Problem("not-found", f"no conversation {id!r} of this caller and person")
         return conversation
 
-    def _begin(self, wish: Wish) -> Conversation:
+    def _past(self, wish: Wish) -> list[Event]:
+        """All that is known of the person of a wish, oldest first: from the data set, from events, from the request."""
         self.items.refresh()
-        history = []
+        catalogue, history = self.facade.catalogue, []
         for entry in wish.history:
-            if entry.item in self.facade.catalogue:
-                history.append(Event(self.facade.catalogue.index(entry.item), entry.rating))
+            if entry.item in catalogue:
+                history.append(Event(catalogue.index(entry.item), entry.rating))
             elif not self._exists(entry.item):
                 raise Problem("invalid-request", f"no item {entry.item!r} in the history: use ids of this catalogue")
-        user, told = None, []
         if wish.person is not None:
             past, events = self._known(wish.person)
-            user = wish.person if past else None
-            told = self._told(events)
+            history = [*past, *self._told(events), *history]
+        latest = {event.item: place for place, event in enumerate(history)}
+        return [event for place, event in enumerate(history) if latest[event.item] == place]
+
+    def _conditions(self, wish: Wish) -> list[Condition]:
         for condition in wish.conditions:
-            catalogue = self.facade.catalogue
-            if condition.facet not in catalogue.facets:
-                known = ", ".join(catalogue.facets)
+            if condition.facet not in self.facade.catalogue.facets:
+                known = ", ".join(self.facade.catalogue.facets)
                 raise Problem("invalid-request", f"no facet {condition.facet!r} in {self.name!r}: use {known}")
-        conditions = [own.condition() for own in wish.conditions]
-        return self.facade.begin(None, user, [*told, *history], conditions)
+        return [own.condition() for own in wish.conditions]
 
-    def _answer(self, conversation: Conversation, wish: str, k: int, record: bool) -> AnswerOut:
-        new = self.items.new_items(wish, max(1, k // NEW_SHARE))
-        answer = self._reply(conversation, wish, max(1, k - len(new)), record)
-        held = [Condition.from_json(own) for own in self.facade.conditions(answer)]
+    def _new(self, wish: str, k: int) -> list[NewItem]:
+        """The new items that a wish names, for at most a fifth of the places; a slate of one has none to give."""
+        return self.items.new_items(wish, max(1, k // NEW_SHARE)) if k > 1 else []
+
+    def _asked(self, call: Callable[[], Answer]) -> Answer:
+        try:
+            return call()
+        except RequestError as error:
+            raise Problem("invalid-request", str(error)) from None
+
+    def _out(self, answer: Answer, new: Sequence[NewItem], conversation_id: str | None) -> AnswerOut:
+        """An answer as callers get it, with the new items that meet its conditions in the last places."""
+        held = [Condition.from_json(own) for own in answer.conditions]
         fitting = [item for item in new if meets(item.attributes, held)]
-        items = self.facade.recommended(answer)
-        if items or not answer.question:
-            items = [*items[: k - len(fitting)], *map(_fresh, fitting)]
-        return self._out(answer, items, conversation.id)
-
-    def _out(self, answer: Answer, items: list[Recommended], conversation_id: str | None) -> AnswerOut:
-        unmet = self.facade.unmet(answer)
+        items = [*self.facade.recommended(answer), *map(_fresh, fitting)]
         if self.metrics is not None:
-            self.metrics.answered(self.name, answer, items, len(unmet))
+            self.metrics.answered(self.name, answer, items, len(answer.unmet))
         return AnswerOut(
             catalogue=self.name,
             reply=answer.reply,
             items=items,
-            conditions=self.facade.conditions(answer),
-            unmet=unmet,
+            slate_changed=answer.slate_changed,
+            conditions=list(answer.conditions),
+            unmet=list(answer.unmet),
             question=answer.question.text if answer.question else None,
             choices=list(answer.choices),
             conversation_id=conversation_id,
@@ -397,12 +408,6 @@ class CatalogueService:
             policy=answer.policy,
             latency_ms=answer.latency_ms,
         )
-
-    def _reply(self, conversation: Conversation, wish: str, k: int, record: bool) -> Answer:
-        try:
-            return self.facade.reply(conversation, wish, k, record)
-        except RequestError as error:
-            raise Problem("invalid-request", str(error)) from None
 
     def _known(self, person: str) -> tuple[tuple[Event, ...], list[PersonEvent]]:
         past = () if self.people.is_forgotten(person) else self.facade.past(person)

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from agent.catalogue.catalogue import Catalogue
+from agent.catalogue.lookup import press_of
 from agent.recommender import Recommender
+from agent.records.acts import Ask, Want
 from agent.records.answer import Answer
 from agent.records.conditions import Condition
-from agent.records.conversation import Conversation, Given, Press, Pressed
+from agent.records.conversation import Conversation, Given, Pressed
 from agent.records.state import Event
 from agent.service.schemas import EvidenceOut, Recommended
-
-ANYTHING = "What would you recommend?"
-"""Said where a request has no words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,53 +53,42 @@ class Facade:
         """The past that the data set has of a person, oldest first; empty where it has none."""
         return self.recommender.history(person) if person in self._users else ()
 
-    def begin(
-        self,
-        conversation_id: str | None = None,
-        user: str | None = None,
-        history: Sequence[Event] = (),
-        conditions: Sequence[Condition] = (),
-    ) -> Conversation:
-        """A conversation in which nothing was said yet.
+    def begin(self, conditions: Sequence[Condition] = ()) -> Conversation:
+        """A conversation in which nothing was said yet; ``conditions`` are what the items must meet."""
+        return Conversation(events=[Given(tuple(conditions))] if conditions else [])
 
-        Args:
-            conversation_id: its id (None: a new one).
-            user: a user of the data set whose past counts.
-            history: more of their past, oldest first.
-            conditions: what the items must meet.
-        """
-        conversation = Conversation(user=user) if conversation_id is None else Conversation(conversation_id, user)
-        self.remember(conversation, history)
-        if conditions:
-            conversation.events.append(Given(tuple(conditions)))
-        return conversation
-
-    def remember(self, conversation: Conversation, history: Iterable[Event]) -> None:
-        """Take what the person did elsewhere into a conversation."""
-        for event in history:
-            item_id = self.catalogue[event.item].item_id
-            kind: Press = "seen" if event.rating is None else "rated"
-            conversation.events.append(Pressed(item_id, kind, event.rating))
-
-    def reply(self, conversation: Conversation, message: str, k: int, record: bool) -> Answer:
-        """Answer a message; with ``record`` the slate is logged."""
+    def reply(self, conversation: Conversation, message: str, k: int, past: Sequence[Event], record: bool) -> Answer:
+        """Answer a message; with ``record`` the slate is logged. ``past`` is all that is known of the person before."""
         recommender = self.recommender if record else self._unlogged
-        return recommender.reply(conversation, message or ANYTHING, k)
+        return recommender.reply(conversation, message, k, past)
+
+    def slate(self, conversation: Conversation, wish: str, k: int, past: Sequence[Event], record: bool) -> Answer:
+        """A slate for a wish, whatever its words are: those that cannot be read rank by semantic similarity."""
+        recommender = self.recommender if record else self._unlogged
+        if not wish.strip():
+            return recommender.act(conversation, Want(), k, past)
+        answer = recommender.reply(conversation, wish, k, past)
+        if answer.slate_changed:
+            return answer
+        return recommender.act(conversation, Want(hints=(wish,), request=wish), k, past)
 
     def complete(self, messages: Sequence[tuple[str, str]], k: int) -> Answer:
         """The answer to a conversation that was held elsewhere, as (role, text); nothing is logged."""
-        return self._unlogged.recommend(messages=[{"role": role, "content": text} for role, text in messages], k=k)
+        *before, (_, message) = messages
+        conversation = self._unlogged.continued([{"role": role, "content": text} for role, text in before])
+        return self._unlogged.reply(conversation, message, k)
 
-    def explain(self, conversation: Conversation, item_id: str, shown: bool, k: int) -> Explained:
+    def explain(
+        self, conversation: Conversation, item_id: str, shown: bool, k: int, past: Sequence[Event]
+    ) -> Explained:
         """Why an item is, or is not, in the slate that stands; the conversation is left as it is."""
-        name = self.catalogue[self.catalogue.index(item_id)].name
-        asked = f"Why “{name}”?" if shown else f"Why not “{name}”?"
-        answer = self._unlogged.reply(copy.deepcopy(conversation), asked, k)
+        asked = Ask("why" if shown else "why_not", (self.catalogue.index(item_id),))
+        answer = self._unlogged.act(copy.deepcopy(conversation), asked, k, past)
         return Explained(answer.reply, answer.choices[0] if answer.choices and not shown else None)
 
     def react(self, conversation: Conversation, item_id: str, kind: str, value: float | None) -> None:
         """Take what the person did with an item into a conversation; nothing is logged."""
-        self._unlogged.react(conversation, item_id, kind, value)
+        conversation.events.append(Pressed(item_id, press_of(kind), value, conversation.turn))
 
     def similar(self, item_id: str, k: int) -> Answer:
         """Items for somebody of whom only this is known: that they like the item."""
@@ -115,23 +103,13 @@ class Facade:
                 attributes=item.attributes,
                 raters=item.raters,
                 score=item.score,
+                strength=item.strength,
                 propensity=item.propensity,
                 reason=item.reason,
-                evidence=[
-                    EvidenceOut(kind=fact.kind, weight=fact.weight, item_id=fact.item_id, value=fact.value)
-                    for fact in item.evidence
-                ],
+                evidence=[EvidenceOut(**asdict(fact)) for fact in item.evidence],
             )
             for item in answer.items
         ]
-
-    def conditions(self, answer: Answer) -> list[dict[str, Any]]:
-        """The conditions that hold after an answer."""
-        return list(answer.conditions)
-
-    def unmet(self, answer: Answer) -> list[str]:
-        """Wishes that an answer could not meet."""
-        return list(answer.unmet)
 
 
 def attributes_of(catalogue: Catalogue, index: int) -> dict[str, Any]:

@@ -77,7 +77,7 @@ class Wish(Strict):
     )
     wish: Text = Field(default="", description="What they would like, in their own words.")
     conditions: list[ConditionIn] = Field(default=[], max_length=20, description="What the items must meet.")
-    k: Count = Field(default=5, description="How many items.")
+    k: Count = Field(default=5, description="How many items, unless the wish itself names a number.")
 
     @field_validator("wish")
     @classmethod
@@ -218,6 +218,7 @@ class EvidenceOut(BaseModel):
     weight: float
     item_id: str | None = None
     value: str | int | float | None = None
+    facet: str | None = None
 
 
 ItemStatus = Literal["shown", "hidden", "expired", "deleted"]
@@ -245,6 +246,7 @@ class Recommended(BaseModel):
     attributes: dict[str, JsonValue] = {}
     raters: int = 0
     score: float = Field(description="The policy's probability over the candidates; 0 for an item that is not trained.")
+    strength: float = Field(default=0.0, description="The same against the top of the slate.")
     propensity: float = Field(description="The chance with which it came to this place given those above it.")
     reason: str
     evidence: list[EvidenceOut] = []
@@ -257,6 +259,7 @@ class AnswerOut(BaseModel):
     catalogue: str
     reply: str
     items: list[Recommended]
+    slate_changed: bool = Field(default=True, description="False: the slate from before stands, `items` is empty.")
     conditions: list[dict[str, JsonValue]] = []
     unmet: list[str] = []
     question: str | None = None
