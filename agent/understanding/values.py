@@ -15,6 +15,11 @@ _SUBJECT_CUE = re.compile(
     r"with|without|like|tagged|of)"
     r"\s+(?:an? |the |some |lots? of |plenty of |more |any |much |too much |good )*$"
 )
+_PREPOSITION = re.compile(
+    r"\b(?:for|on|in|with|without|from|no|not|nothing|any|never|hates?|into)\s+(?:an? |the |my |our |"
+    r"any |some |more |good |lots? of |too many )*$"
+)
+"""What may stand before a word that only counts as a wish where it is asked for: "for my xbox", "in french"."""
 _NOUN_AFTER = re.compile(rf"[\s-]+(?:\w+[\s-]+)?{NOUN}+s?\b")
 _ALONE = re.compile(
     r"(?:[\W_]|\b(?:please|pls|thanks|instead|maybe|then|now|something|anything|preferably|only|also|and|but|ok)\b)*"
@@ -98,18 +103,25 @@ class Finder:
                 self.hits.append(Hit("sensitivity", *match.span(), place=place))
 
     def _expressions(self) -> None:
-        for expression in self.vocabulary.expressions:
-            for match in expression.pattern.finditer(self.folded):
-                start, end = match.span()
-                if self.folded[max(0, start - 5) : start] in ("live ", "live-"):
-                    continue
-                if (
-                    expression.facet != self.vocabulary.primary
-                    and not self._beside(start, end)
-                    and expression.facet != "series"
-                ):
-                    continue
-                self._take(Hit("value", start, end, expression.facet, expression.values, expression.known))
+        """Values by the domain's words, the longest first: "epic fantasy" is more than "fantasy"."""
+        matches = [
+            (match.span(), expression)
+            for expression in self.vocabulary.expressions
+            for match in expression.pattern.finditer(self.folded)
+        ]
+        matches.sort(key=lambda own: (own[0][0] - own[0][1], -len(own[1].values), own[0][0]))
+        primary = self.vocabulary.primary
+        for (start, end), expression in sorted(matches, key=lambda own: own[1].facet != primary):
+            before = self.folded[max(0, start - _DISTANT) : start]
+            if before.endswith(("live ", "live-")):
+                continue
+            if expression.facet != primary and not (
+                self._beside(start, end)
+                or _PREPOSITION.search(before)
+                or cue_facet(self.vocabulary, before, [expression.facet])
+            ):
+                continue
+            self._take(Hit("value", start, end, expression.facet, expression.values, expression.known))
         for place, level in enumerate(self.vocabulary.levels):
             for match in level.pattern.finditer(self.folded):
                 self._take(Hit("level", *match.span(), facet=level.facet, place=place))

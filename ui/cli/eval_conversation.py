@@ -1,4 +1,4 @@
-"""The verbs ``concierge eval dialogue``, ``concierge eval conversation`` and ``concierge eval explanations``."""
+"""The verbs ``concierge eval`` ``dialogue``, ``conversation``, ``reading`` and ``explanations``."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ def add_to(app: typer.Typer) -> None:
         "concierge eval dialogue --simulate 200"
     )(dialogue)
     app.command(epilog="Example: concierge eval conversation --file dialogues.yaml --data latest --json")(conversation)
+    app.command(epilog="Example: concierge eval reading --file dialogues.jsonl --natural --data latest --json")(reading)
     app.command(epilog="Example: concierge eval explanations --users 20")(explanations)
 
 
@@ -148,6 +149,57 @@ def conversation(
     for flaw in figures["flaws"]:
         words = f"{flaw['conversation']}, turn {flaw['turn']} ({flaw['said']}): {flaw['kind']}: {flaw['what']}"
         out().print(words, soft_wrap=True)
+
+
+class ReadingOptionError(ValueError):
+    """An option is badly written; the message says how to write it."""
+
+
+def reading(
+    file: Annotated[
+        Path, typer.Option(help="Real conversations, one JSON object a line (eval/conversation/reading.py).")
+    ],
+    part: Annotated[str, typer.Option(help="development, kept (299 conversations for the end), or all.")] = "all",
+    natural: Annotated[
+        bool, typer.Option("--natural", help="Titles as people write them: no years, every second in lower case.")
+    ] = False,
+    data: DataOption = "ml-100k",
+    seed: Annotated[int, typer.Option(help="Seed of the parts and of how titles are written.")] = 0,
+    mistakes: Annotated[bool, typer.Option("--mistakes", help="List every mistake.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Read the messages of real people: what is believed at the end, against what they said of it afterwards."""
+    from agent.catalogue.catalogue import Catalogue
+    from agent.data.dataset import load_dataset
+    from eval.conversation.reading import PARTS, part_of, read_conversations, reading_shares
+    from eval.conversation.reading import natural as as_written
+
+    if part not in PARTS:
+        raise ReadingOptionError(f"--part {part!r}: use one of {', '.join(PARTS)}")
+    told = part_of(read_conversations(file), part, seed)
+    with steps() as report:
+        catalogue = Catalogue(load_dataset(data))
+        shares, found = reading_shares([as_written(own, seed) for own in told] if natural else told, catalogue, report)
+    document: dict[str, Any] = {
+        "data": data,
+        "file": str(file),
+        "part": part,
+        "natural": natural,
+        "seed": seed,
+        "conversations": len(told),
+        **{name: share.to_json() for name, share in shares.items()},
+    }
+    if mistakes:
+        document["mistakes"] = [[own.name, own.measure, own.what, own.kind] for own in found]
+    if as_json:
+        print_json(document)
+        return
+    for name, share in shares.items():
+        out().print(
+            f"{name}: precision {share.precision}, recall {share.recall}, F1 {share.f1} ({share.wanted} to find)"
+        )
+    for own in found if mistakes else ():
+        out().print(f"{own.name}: {own.measure} {own.kind}: {own.what}", soft_wrap=True)
 
 
 class ExplanationOptionError(ValueError):
