@@ -257,7 +257,9 @@ def _add_names(found: Vocabulary, facet: Facet, column: NamesColumn, nouns: str)
 
 
 def _plural(word: str) -> str:
-    return word if word.endswith("s") else word[:-1] + "ies" if word.endswith("y") else word + "s"
+    if word.endswith(("s", "x", "o", "ch", "sh")):
+        return word + "es"
+    return word[:-1] + "ies" if word.endswith("y") else word + "s"
 
 
 def _squeezed(text: str) -> str:

@@ -26,6 +26,8 @@ from agent.understanding.vocabulary import NOUN, Vocabulary, vocabulary_of
 
 HINTS = 8
 """At most so many wishes that cannot be decided are kept of a message."""
+_PART, _KNOWN = 1 / 3, 0.05
+"""The share of the catalogue that "cheaper" and "better known" stand for where nothing was shown to compare with."""
 _GRADED = 5
 """The mean grade of an item counts from so many grades on where a share of the best is asked for."""
 _NUMBERS = {
@@ -376,7 +378,14 @@ class WishReader:
             # Older than what was asked for, not only older within it.
             reference = held if facet == self.catalogue.year_facet and held is not None else median_low(shown)
         if reference is None:
-            wishes.hints.append(words)
+            # Nothing to compare with: the least or the greatest part of the catalogue.
+            share = _KNOWN if facet == POPULARITY else _PART
+            bound: Bound = ("top", share) if up else ("bottom", 1 - share if facet == POPULARITY else share)
+            condition = self.bound(facet, bound, negated=False) if column.facet.kind != "year" else None
+            if condition is None:
+                wishes.hints.append(words)
+            else:
+                wishes.conditions.append(condition)
             return
         step = (
             0.05
@@ -408,7 +417,7 @@ class WishReader:
                     r"(?:\b(?:not|nothing|never|without|nor|isn't)|n't)(?: be| get| \w+ing)? $", before
                 ):
                     continue  # "not too scary" is a wish of its own and compares with nothing
-                if not base and (critique.direction is not None or match.group().startswith(("too ", "not "))):
+                if not base and match.group().startswith("too "):
                     continue
                 if re.match(r" than (?:\d|the \d|'\d|me\b|my\b)", folded[match.end() :]):
                     continue
