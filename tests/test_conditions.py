@@ -122,7 +122,7 @@ def test_relaxing_never_leaves_less_and_names_all_that_it_gives_up(
     relaxed, given_up = relax(wish, catalogue, enough=5)
     assert np.count_nonzero(catalogue.mask(relaxed)) >= np.count_nonzero(catalogue.mask(wish))
     gone = {own.was for own in given_up}
-    assert set(wish) - gone <= set(relaxed) and set(relaxed) - set(wish) == {own.now for own in given_up if own.now}
+    assert set(wish) - gone <= set(relaxed) and set(relaxed) - set(wish) <= {own.now for own in given_up if own.now}
 
 
 def test_a_catalogue_without_categories_is_worded_too(catalogue: Catalogue) -> None:

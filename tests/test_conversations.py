@@ -6,13 +6,52 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
+from agent.data.dataset import import_dataset
+from agent.data.importers.tables import Options
+from agent.generation.realizer import LANGUAGES, Wording
 from agent.recommender import Recommender
 from eval.conversation.checks import ChecksError, flaws, read_dialogues, run
 from eval.conversation.scripted import TurnError, hold
+from tests.plain_policy import plain_recommender
 
 FOLDER = Path(__file__).with_name("dialogues")
 FILMS = read_dialogues(FOLDER / "films.yaml")
+
+
+BOOKS = read_dialogues(FOLDER / "books.yaml")
+GAMES = read_dialogues(FOLDER / "games.yaml")
+
+
+def _shop(shared: Path, folder: str, domain: str, cache: Path) -> Recommender:
+    """A recommender over a data set that is imported into a cache of its own; it needs no fitting."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CONCIERGE_CACHE", str(cache))
+        dataset = import_dataset(shared / folder, domain, options=Options(domain=domain))
+    return plain_recommender(dataset)
+
+
+@pytest.fixture(scope="module")
+def books(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Recommender:
+    return _shop(shared, "goodbooks-10k", "books", tmp_path_factory.mktemp("books"))
+
+
+@pytest.fixture(scope="module")
+def games(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Recommender:
+    return _shop(shared, "amazon-games", "games", tmp_path_factory.mktemp("games"))
+
+
+@pytest.mark.parametrize("dialogue", BOOKS, ids=lambda own: str(own["id"]))
+def test_every_turn_about_books_is_right(books: Recommender, dialogue: dict[str, Any]) -> None:
+    checked = run([dialogue], books)
+    assert [f"turn {own.turn} ({own.said}): {own.what}" for own in checked.flaws] == []
+
+
+@pytest.mark.parametrize("dialogue", GAMES, ids=lambda own: str(own["id"]))
+def test_every_turn_about_games_is_right(games: Recommender, dialogue: dict[str, Any]) -> None:
+    checked = run([dialogue], games)
+    assert [f"turn {own.turn} ({own.said}): {own.what}" for own in checked.flaws] == []
 
 
 @pytest.mark.parametrize("dialogue", FILMS, ids=lambda own: str(own["id"]))
@@ -91,3 +130,24 @@ def test_numbers_and_titles_are_compared_as_people_do() -> None:
     assert list(flaws(right, answer)) == []
     wrong = {"slate": "same", "none": {"genre": "Horror"}, "seen": ["Fargo"], "keeps": ["genre"], "reply_has": ["you"]}
     assert [kind for kind, _ in flaws(wrong, answer)] == ["slate", "none", "keeps", "seen", "reply_has"]
+
+
+@pytest.mark.parametrize("language", [path.stem for path in sorted(LANGUAGES.glob("*.yaml"))])
+def test_replies_frame_the_slate_in_the_persons_language(recommender: Recommender, language: str) -> None:
+    words = Wording(recommender.catalogue, language=language)
+    english = Wording(recommender.catalogue)
+    facts: dict[str, Any] = {
+        "found": 5, "number": "five", "asked": 5, "wish": "films", "given": ["x"], "value": "2023", "least": "1902",
+        "most": "2018", "words": ["x"], "total": "9", "said": "x", "title": "X", "options": ["a", "b"], "titles": ["x"],
+    }  # fmt: skip
+    for kind in yaml.safe_load((LANGUAGES / f"{language}.yaml").read_text("utf-8")):
+        if not kind.endswith("_one"):
+            text = words.tell(kind=kind, **facts)
+            assert text and "{" not in text and text != english.tell(kind=kind, **facts), kind
+    assert words.tell(kind="missing", missing="the data do not say it"), "the rest is said in English"
+
+
+def test_a_wish_in_german_is_met_and_answered_in_german(recommender: Recommender) -> None:
+    checks = {"slate": "new", "all": {"genre": "Horror", "year": [1970, 1979]}, "reply_lacks": ["films"]}
+    dialogue = {"id": "german", "turns": [{"say": "Ich möchte einen Horrorfilm aus den 70ern", **checks}]}
+    assert run([dialogue], recommender).flaws == []

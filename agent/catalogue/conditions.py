@@ -23,6 +23,12 @@ if TYPE_CHECKING:
 MOST_NAMED = 4
 """So many values of one condition are named in a sentence or a chip; more are only counted."""
 
+MOST_NEGATIVE = 2
+"""So many conditions on what is not wanted are named in a noun phrase; their chips show them all."""
+
+FEW_VALUES = 40
+"""Of a facet with so many values it can be asked that an item has another one than those that are not wanted."""
+
 LARGEST_SEARCH = 9
 """Of so many conditions every two and three are tried when some must be given up; more go one by one."""
 
@@ -50,8 +56,8 @@ def plain_number(value: float, facet: Facet | None = None) -> str:
 
 
 def value_name(value: str, facet: Facet) -> str:
-    """A value inside a sentence: names of the primary category in lower case, all others as they are."""
-    return value.lower() if facet.primary else value
+    """A value inside a sentence: what sort of thing an item is in lower case, proper names as they are."""
+    return value.lower() if facet.primary and not facet.proper else value
 
 
 def noun_phrase(conditions: Iterable[Condition], catalogue: Catalogue, count: int = 2) -> str:
@@ -77,7 +83,7 @@ def noun_phrase(conditions: Iterable[Condition], catalogue: Catalogue, count: in
     if also:
         after.insert(0, f"that {'is' if count == 1 else 'are'} also {listed(also)}")
     words = " ".join([*heads, noun, *after])
-    return ", ".join([words, *last])
+    return ", ".join([words, *last[:MOST_NEGATIVE]])
 
 
 def phrase(condition: Condition, facet: Facet) -> str:
@@ -248,6 +254,22 @@ def _named(held: Conditions, new: Condition, before: Set[Condition], catalogue: 
     if same and not catalogue.mask([*same, new]).any():
         together = (*(old for old in kept if old not in same), new)
     return together
+
+
+def cautious(conditions: Iterable[Condition], catalogue: Catalogue) -> Conditions:
+    """What leaves out the doubtful: items of which it is not known whether they have what is not wanted.
+
+    For each condition on what is not wanted, of a facet with few values ("not rated R"), one that asks for any other.
+    """
+    found = []
+    for condition in conditions:
+        facet = catalogue.facets.get(condition.facet)
+        if not condition.negative or not condition.names or facet is None or facet.primary:
+            continue
+        others = tuple(own for own in catalogue.names_column(facet.name).values if own not in condition.names)
+        if 0 < len(others) <= FEW_VALUES:
+            found.append(Condition(facet.name, "is", others, "prefer", condition.scope))
+    return tuple(found)
 
 
 @dataclass(frozen=True, slots=True)

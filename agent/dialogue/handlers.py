@@ -11,7 +11,7 @@ from functools import lru_cache
 import numpy as np
 
 from agent.catalogue.catalogue import Catalogue
-from agent.catalogue.conditions import GivenUp, noun_phrase, phrase, plain_number, relax, span_words
+from agent.catalogue.conditions import GivenUp, cautious, noun_phrase, phrase, plain_number, relax, span_words
 from agent.dialogue.clarifying import SURPRISE, best_question, offered
 from agent.dialogue.profile import profile
 from agent.dialogue.questions import (
@@ -35,6 +35,7 @@ from agent.generation.realizer import Facts, Wording, number
 from agent.policy.distribution import Policy
 from agent.records.acts import Act, Ask, Command, Judge, NotUnderstood, Pleasantry, Want, act_name
 from agent.records.answer import Answer, Question, Recommendation
+from agent.records.conditions import Conditions
 from agent.records.conversation import Conversation
 from agent.records.impression import Impression
 from agent.records.state import Event, State
@@ -184,6 +185,10 @@ def recommend(turn: Turn) -> Reply:
             return Reply(answer_of(turn, turn.wording.all_of([*judgements(turn), words]), about="want"))
         relaxed, given_up = relax(state.conditions, catalogue, {*left_out, *state.excluded}, count)
         state = replace(state, conditions=relaxed)
+    wished = state.conditions
+    doubtful = cautious(wished, catalogue)
+    if doubtful and catalogue.mask((*wished, *doubtful), {*left_out, *state.excluded}).sum() >= count:
+        state = replace(state, conditions=(*wished, *doubtful))
     policy, choice = _chosen(turn, state, left_out, count)
     sentences = judgements(turn)
     unmet: list[str] = list(dialogue.unknown)
@@ -196,10 +201,10 @@ def recommend(turn: Turn) -> Reply:
         sentences.append({"kind": "beyond", "value": value, "least": least, "most": most})
         unmet.append(value)
     if given_up and choice.items:
-        sentences.append(_relaxed(turn, state, given_up, len(choice.items)))
+        sentences.append(_relaxed(turn, wished, bool(state.seen), given_up, len(choice.items)))
         unmet += [phrase(own.was, catalogue.facets[own.was.facet]) for own in given_up]
     else:
-        sentences += _found(turn, state, choice, count)
+        sentences += _found(turn, wished, bool(state.history), choice, count)
     undecided = [hint for hint in dialogue.hints if hint not in dialogue.said and not is_mood(hint, catalogue)]
     if undecided and choice.items:
         sentences.append({"kind": "undecided", "words": undecided})
@@ -232,11 +237,11 @@ def _chosen(turn: Turn, state: State, left_out: frozenset[int], count: int) -> t
         return turn.plain, choose(turn.plain, turn.catalogue, state, left_out, count, turn.rng, words, exactly)
 
 
-def _found(turn: Turn, state: State, choice: Choice, count: int) -> list[Facts]:
+def _found(turn: Turn, wished: Conditions, taste: bool, choice: Choice, count: int) -> list[Facts]:
     """What was found, how it follows from the wish, and where it is less than was asked for."""
     catalogue, dialogue = turn.catalogue, turn.state
     found = len(choice.items)
-    wish = noun_phrase(state.conditions, catalogue, found or 2)
+    wish = noun_phrase(wished, catalogue, found or 2)
     if not found:
         return [{"kind": "nothing", "wish": wish}]
     again = bool(turn.before.slate) and any(isinstance(act, Want) and not act.opens_topic for act in turn.acts)
@@ -253,29 +258,29 @@ def _found(turn: Turn, state: State, choice: Choice, count: int) -> list[Facts]:
         **titles,
         "words": [hint for hint in dialogue.hints if is_mood(hint, catalogue) or hint in dialogue.said],
         "specific": dialogue.wished,
-        "taste": bool(state.history),
+        "taste": taste,
         "again": again,
     }
     sentences: list[Facts] = [facts]
     if choice.weak:
         sentences.append({"kind": "weak"})
-    preferred = tuple(own for own in state.conditions if own.strength == "prefer")
+    preferred = tuple(own for own in wished if own.strength == "prefer")
     if found < count and not choice.weak and preferred:
         words = noun_phrase(preferred, catalogue)
         sentences.append({"kind": "fewer", "wish": words, "number": number(found)})
     return sentences
 
 
-def _relaxed(turn: Turn, state: State, given_up: Sequence[GivenUp], found: int) -> Facts:
+def _relaxed(turn: Turn, wished: Conditions, taste: bool, given_up: Sequence[GivenUp], found: int) -> Facts:
     catalogue = turn.catalogue
     return {
         "kind": "relaxed",
         "found": found,
         "number": number(found),
         "wish": noun_phrase(turn.state.conditions, catalogue),
-        "closest": noun_phrase(state.conditions, catalogue, found),
+        "closest": noun_phrase(wished, catalogue, found),
         "given": [phrase(own.was, catalogue.facets[own.was.facet]) for own in given_up],
-        "taste": bool(state.seen),
+        "taste": taste,
     }
 
 

@@ -76,6 +76,7 @@ class Facet(_Strict):
         kind: what its values are; ``category`` and ``person`` hold names, ``text`` is only read for its meaning, a
             ``date`` is a number of days since 1970.
         primary: the category that says what sort of thing an item is.
+        proper: whether its values are proper names, which keep their capitals inside a sentence.
         label, plural: how it is called in sentences.
         columns: the column names under which importers find it.
         separator: what stands between several values in one cell.
@@ -91,6 +92,7 @@ class Facet(_Strict):
     name: str = ""
     kind: Kind = "category"
     primary: bool = False
+    proper: bool = False
     label: str = ""
     plural: str = ""
     columns: tuple[str, ...] = ()

@@ -30,7 +30,9 @@ Facts = dict[str, Any]
 NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 
 LANGUAGES = Path(__file__).parent / "languages"
-"""Phrases of replies in other languages, one YAML file a language: kind of sentence -> wordings."""
+"""Phrases of replies in other languages, one YAML file a language: kind of sentence -> wordings.
+
+``{placeholders}`` are the inputs of the reply template; a kind ending in ``_one`` is for a single item."""
 
 QUOTED = frozenset(
     [
@@ -130,7 +132,9 @@ def in_language(language: str, facts: Mapping[str, Any]) -> str | None:
     """The sentence in another language; None where there is none for it."""
     if language == "en":
         return None
-    wordings = _phrases(language).get(str(facts["kind"]))
+    known = _phrases(language)
+    single = known.get(f"{facts['kind']}_one") if facts.get("found") == 1 else None
+    wordings = single or known.get(str(facts["kind"]))
     if not wordings:
         return None
     chosen = wordings[int(facts["variant"]) % len(wordings)]
