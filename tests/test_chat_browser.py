@@ -61,7 +61,7 @@ def test_a_message_gives_five_films_with_reasons_and_evidence(visit: Any, names:
     assert set(titles) <= names
     for card in me.page.locator("#cards .card").all():
         assert re.search(r"199\d", card.locator("h3").inner_text())
-        assert "Comedy" in card.locator(".genre").all_inner_texts()
+        assert "Comedy" in card.locator(".kind").all_inner_texts()
         assert card.locator(".reason").inner_text().strip()
         assert card.locator(".meter").get_attribute("aria-label")
     first = me.page.locator("#card-0")

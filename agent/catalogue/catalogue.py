@@ -319,7 +319,7 @@ class Catalogue:
                 self.__dict__.pop(cached, None)
 
     def with_twins(self, items: Iterable[int]) -> frozenset[int]:
-        """The items and all others of the same title and year: some data sets list a film twice."""
+        """The items and all others of the same title and year: some data sets list an item twice."""
         return frozenset(twin for item in items for twin in self._twins.get(item, (item,)))
 
     @cached_property

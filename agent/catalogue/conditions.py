@@ -61,7 +61,7 @@ def value_name(value: str, facet: Facet) -> str:
 
 
 def noun_phrase(conditions: Iterable[Condition], catalogue: Catalogue, count: int = 2) -> str:
-    """What is asked for, as a noun phrase: "comedy films from the 1990s with Bill Murray, no horror"."""
+    """What is asked for, as a noun phrase: "fantasy books from the 1990s by Terry Pratchett, no horror"."""
     nouns = catalogue.domain.nouns
     noun = nouns.one if count == 1 else nouns.many
     heads: list[str] = []

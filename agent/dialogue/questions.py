@@ -112,7 +112,7 @@ def judged(item: int, question: Question, catalogue: Catalogue) -> list[Facts]:
 
 
 def kind_words(item: int, catalogue: Catalogue) -> str:
-    """What sort of thing an item is: "is a crime and drama film"."""
+    """What sort of thing an item is: "is a crime and fantasy novel"."""
     primary, noun = catalogue.primary, catalogue.domain.nouns.one
     kinds = [value_name(name, primary.facet) for name in catalogue[item].categories] if primary else []
     words = f"{listed(kinds)} {noun}" if kinds else noun

@@ -42,7 +42,7 @@ class SimulationRun:
 
 @dataclass(slots=True)
 class Tally:
-    """What happened in one conversation: turns taken, whether a film was taken, and what must not happen."""
+    """What happened in one conversation: turns taken, whether an item was taken, and what must not happen."""
 
     user: str
     turns: int = 0
@@ -58,7 +58,7 @@ class SimulationResult:
     """One recommender's figures over all conversations.
 
     ``figures`` are means with intervals that draw whole users: success within the limit, turns to success (of the
-    successful), and the shares of turns that broke a condition that was said, or brought back a film that was refused,
+    successful), and the shares of turns that broke a condition that was said, or brought back an item that was refused,
     seen or liked before. The counts are over all turns; ``crashes`` is how many turns failed, ``errors`` how.
     """
 
@@ -82,7 +82,7 @@ def simulate(run: SimulationRun, report: Progress) -> list[SimulationResult]:
 
     Left out are the language model, the ranker of conversations (without the LM), and PPO.
 
-    The recommender knows the past (the first 80 % of each user's ratings); people take films of the rest.
+    The recommender knows the past (the first 80 % of each user's ratings); people take items of the rest.
 
     Raises:
         AssetError, ValueError: something is missing or does not fit; the message names it and the fix.
@@ -114,7 +114,7 @@ def simulate(run: SimulationRun, report: Progress) -> list[SimulationResult]:
 
 
 def converse(recommender: Recommender, persona: Persona, limit: int, rng: np.random.Generator) -> Tally:
-    """One conversation, until a film is taken or the person's patience ends."""
+    """One conversation, until an item is taken or the person's patience ends."""
     catalogue = recommender.catalogue
     user = SimulatedUser(persona, catalogue, rng)
     conversation = Conversation()

@@ -35,8 +35,8 @@ def card_html(rank: int, item: Recommendation, state: DialogueState, catalogue: 
     name = name_of(item.item_id, catalogue)
     label = f"Strength for you against the first of this list: {100 * item.strength:.0f} of 100."
     place = f' id="card-{rank - 1}"' if current else ""
-    kinds = "".join(f'<li class="genre">{escape(kind)}</li>' for kind in item.categories)
-    chips = f'<ul class="genres" aria-label="Kinds">{kinds}</ul>' if kinds else ""
+    kinds = "".join(f'<li class="kind">{escape(kind)}</li>' for kind in item.categories)
+    chips = f'<ul class="kinds" aria-label="Kinds">{kinds}</ul>' if kinds else ""
     return (
         f'<article class="card"{place} aria-label="{escape(name)}" data-item="{escape(item.item_id)}">'
         f'<header><span class="rank" aria-hidden="true">{rank}</span><h3>{escape(item.title)}'

@@ -100,7 +100,7 @@ class ChatTab:
     # What a person does
 
     def on_message(self, message: str, stored: Any) -> Iterator[Updates]:
-        """A message was sent: show it, answer it, keep both, stream the words; the films come with the reload after."""
+        """A message was sent: show it, answer it, keep both, stream the words; the items come with the reload after."""
         text = message.strip()[:MESSAGE_LIMIT]
         if not text:
             return

@@ -28,7 +28,7 @@ def add_to(app: typer.Typer) -> None:
 
 def dialogue(
     dataset: Annotated[
-        str, typer.Option("--dataset", help="A data set whose films are ranked: ml-100k, or an imported one's name.")
+        str, typer.Option("--dataset", help="A data set whose items are ranked: ml-100k, or an imported one's name.")
     ] = "ml-100k",
     file: Annotated[
         Path | None,
@@ -57,7 +57,7 @@ def dialogue(
     seed: Annotated[int, typer.Option(help="Seed of fits, intervals and people.")] = 0,
     as_json: JsonOption = False,
 ) -> None:
-    """Foretell the films of real dialogues (Recall@k over the whole catalogue), or talk with simulated people.
+    """Foretell the items of real dialogues (Recall@k over the whole catalogue), or talk with simulated people.
 
     95 % intervals draw whole dialogues. Every message goes through the understanding and the state of the chat.
     """
@@ -88,7 +88,7 @@ def dialogue(
         print_json({"data": dataset, "file": str(file), "trained": train_half, **best, "rows": documents})
         return
     first = results[0]
-    title = f"{first.targets:,} films to foretell in {first.dialogues:,} dialogues; {first.known:,} are in {dataset!r}"
+    title = f"{first.targets:,} items to foretell in {first.dialogues:,} dialogues; {first.known:,} are in {dataset!r}"
     grid = Grid(title=title, title_justify="left")
     grid.add_column("ranker")
     for k in first.recall:
@@ -117,7 +117,7 @@ def _simulate(
     out().print(grid)
     for own in results:
         out().print(
-            f"{own.name}: {own.turns:,} turns; films that broke a condition {own.violations}, outside the catalogue "
+            f"{own.name}: {own.turns:,} turns; items that broke a condition {own.violations}, outside the catalogue "
             f"{own.unknown}, refused or known and shown again {own.repeated}; crashes {own.crashes}",
             soft_wrap=True,
         )

@@ -35,7 +35,7 @@ from ui.studio.template_lookup import SavedTemplates
 app = typer.Typer(
     name="concierge",
     cls=Group,
-    help="Films recommended in conversation, by a language model that picks from a real catalogue and says why.",
+    help="Recommendations in conversation, by a language model that picks from a real catalogue and says why.",
     epilog="Start with: concierge data fetch, then: concierge chat",
     no_args_is_help=True,
     pretty_exceptions_enable=False,

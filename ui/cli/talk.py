@@ -27,7 +27,7 @@ def add_to(app: typer.Typer) -> None:
     """Mount the verb on the root command."""
     app.command(
         epilog="Examples: concierge talk    concierge talk --input dialogues.jsonl --json\n\nA line of the file: "
-        '{"id": "a", "turns": ["a western", {"react": "like", "position": 1}, {"remove": "genre"}, "why?"]}'
+        '{"id": "a", "turns": ["a western", {"react": "like", "position": 1}, {"remove": "year"}, "why?"]}'
     )(talk)
 
 

@@ -142,7 +142,7 @@ def experiment(
     pack: Pack = prompts.DEFAULT_PACK,
     as_json: JsonOption = False,
 ) -> None:
-    """Let two versions share the conversations; without versions, report what people did with each one's films.
+    """Let two versions share the conversations; without versions, report what people did with each one's items.
 
     The report is of the experiment that runs, from its beginning; where none runs, of every version that ever served.
     """

@@ -1,4 +1,4 @@
-"""Film titles: from the catalogue form "Godfather, The (1972)" to what a person would write."""
+"""Titles: from the catalogue form "Godfather, The (1972)" to what a person would write."""
 
 from __future__ import annotations
 
