@@ -167,15 +167,6 @@ def _ppo(folder: Path, data: str, model: str | None, steps: int, report: Progres
     return watch.speed("ppo", "pick from a slate", settings.slates * settings.generations, PpoSettings().steps)
 
 
-WISHES = (
-    "a tense thriller from the 90s",
-    "something like Alien but funny",
-    "no horror, please, and older than 1980",
-    "gangsters and a heist",
-    "a comedy for a rainy Sunday",
-)
-
-
 @dataclass(frozen=True, slots=True)
 class Timing:
     """Milliseconds of a kind of turn: median and 90th percentile over ``turns`` turns, and the median of each part."""
@@ -194,10 +185,11 @@ def measure_turns(recommender: Recommender, turns: int = 20) -> list[Timing]:
         ("a new user", [None]),
         ("a user with a past", [users[i] for i in np.linspace(0, len(users) - 1, turns).astype(int)]),
     ]
+    wishes = recommender.catalogue.domain.starters
     timings = []
     for about, people in kinds:
         answers = [
-            recommender.recommend(user=people[turn % len(people)], ask=WISHES[turn % len(WISHES)])
+            recommender.recommend(user=people[turn % len(people)], ask=wishes[turn % len(wishes)])
             for turn in range(turns + 1)
         ][1:]
         total = [answer.latency_ms for answer in answers]

@@ -12,7 +12,6 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +31,7 @@ from agent.data.importers.joining import joined_items
 from agent.data.importers.movielens import find_movielens, read_movielens
 from agent.data.importers.recognition import overrides_of
 from agent.data.importers.tables import Options, read_any
-from agent.domains.domain import FOLDER, NAMED, Domain, Facet
+from agent.domains.domain import FOLDER, NAMED, Domain, Facet, domain_module
 
 DEFAULT = "ml-100k"
 
@@ -140,9 +139,9 @@ def derived_facets(
     folder: Path, titles: tuple[str, ...], years: tuple[int | None, ...]
 ) -> Mapping[str, Sequence[tuple[str, ...]]]:
     """What the ``derived.py`` of a shipped domain reads from titles, by facet; nothing for a domain of a user's."""
-    if folder.parent != FOLDER or not (folder / "derived.py").is_file():
+    module = domain_module(folder, "derived")
+    if module is None:
         return {}
-    module = import_module(f"agent.domains.{folder.name}.derived")
     found: Mapping[str, Sequence[tuple[str, ...]]] = module.derive(titles, years)
     return {name: values for name, values in found.items() if any(values)}
 

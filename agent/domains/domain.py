@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from functools import cached_property, lru_cache
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal
 
@@ -212,6 +213,19 @@ def load_domain(name_or_folder: str | Path = BASE) -> Domain:
 def domain_names() -> list[str]:
     """The shipped domains, sorted; ``_base`` is none."""
     return sorted(path.parent.name for path in FOLDER.glob(f"*/{FILE}") if path.parent.name != BASE)
+
+
+def domain_module(folder: Path, name: str) -> Any | None:
+    """A module that lies beside the ``domain.yaml`` of a shipped domain; None where there is none, or for a user's."""
+    if folder.parent != FOLDER or not (folder / f"{name}.py").is_file():
+        return None
+    return import_module(f"agent.domains.{folder.name}.{name}")
+
+
+@lru_cache(maxsize=1)
+def legacy_reader() -> Any:
+    """Reads what was logged before data sets had domains: the module ``legacy`` of the domain that there was then."""
+    return next(module for name in domain_names() if (module := domain_module(FOLDER / name, "legacy")) is not None)
 
 
 @lru_cache(maxsize=16)

@@ -19,7 +19,7 @@ from sqlalchemy import Connection, Engine, Row, Table, delete, insert, select
 from sqlalchemy.dialects.sqlite import insert as upsert
 from sqlalchemy.exc import DatabaseError
 
-from agent.domains.films.legacy import legacy_conversation
+from agent.domains.domain import legacy_reader
 from agent.records.conversation import Conversation
 from agent.records.impression import Impression, Outcome, storable
 from agent.store.database import BUSY_SECONDS, conversation_table, impression_table, open_engine, outcome_table
@@ -135,7 +135,10 @@ class FeedbackLog:
         if row is None:
             return None
         _check_owner(id, row.owner, owner)
-        return Conversation.from_json(row.document) if "events" in row.document else legacy_conversation(row.document)
+        if "events" in row.document:
+            return Conversation.from_json(row.document)
+        earlier: Conversation = legacy_reader().legacy_conversation(row.document)
+        return earlier
 
     def conversations(self, owner: str) -> list[ConversationEntry]:
         """The owner's conversations and nobody else's, the latest first."""

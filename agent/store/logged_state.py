@@ -8,7 +8,7 @@ from typing import Any, get_args
 
 from agent.catalogue.catalogue import Catalogue
 from agent.catalogue.lookup import RequestError, item_index, read_events
-from agent.domains.films.legacy import legacy_conditions
+from agent.domains.domain import legacy_reader
 from agent.policy.distribution import Ranking
 from agent.records.answer import Answer
 from agent.records.conditions import Condition, Conditions
@@ -150,7 +150,7 @@ def _conditions(logged: Mapping[str, Any], catalogue: Catalogue) -> tuple[Condit
     """Conditions, hints and excluded items, also of rows of earlier versions."""
     excluded = frozenset(item_index(str(item), catalogue) for item in logged.get("excluded", ()))
     if "conditions" not in logged:
-        return *legacy_conditions(logged), excluded
+        return *legacy_reader().legacy_conditions(logged), excluded
     return tuple(Condition.from_json(own) for own in logged["conditions"]), tuple(logged["hints"]), excluded
 
 

@@ -22,6 +22,7 @@ from typing import Any
 
 import numpy as np
 
+from agent.catalogue.conditions import noun_phrase
 from agent.dialogue.state import fold, policy_state
 from agent.explanation.attribution import without_hint
 from agent.records.answer import Answer, Evidence, Recommendation
@@ -32,7 +33,6 @@ from eval.conversation.held_out import HeldOut
 from eval.resampling import UserBootstrap, ratio
 from training.progress import Progress, silent
 
-WISHES = ("a comedy", "a thriller from the 90s", "a drama, no romance", "something older than 1980", "an action film")
 DRAWS = 3
 """How many draws of other items the deletion test averages over."""
 
@@ -124,14 +124,27 @@ class Judge:
             report("chats with strangers" if strangers else "chats", done, len(users))
         return found
 
+    def _wish(self, user: str, rng: np.random.Generator) -> str:
+        """A category, and every second time the decade, of something that the user liked later or before."""
+        items = self.held_out.liked_later(user) or self.held_out.liked_most(user)
+        item = self.catalogue[items[int(rng.integers(len(items)))]]
+        conditions = []
+        if self.catalogue.primary is not None and item.categories:
+            value = item.categories[int(rng.integers(len(item.categories)))]
+            conditions.append(Condition(self.catalogue.primary.facet.name, "is", (value,)))
+        if item.year is not None and rng.random() < 0.5:
+            decade = item.year // 10 * 10
+            conditions.append(Condition("year", "between", (decade, decade + 9)))
+        return noun_phrase(conditions, self.catalogue, 2)
+
     def _chat(self, user: str, stranger: bool, found: Figures) -> None:
         found.chats += 1
         rng = np.random.default_rng([self.held_out.seed, len(user), *user.encode()])
         conversation = Conversation(user=None if stranger else user)
         names = [self.catalogue[item].name for item in self.held_out.liked_most(user)]
-        opening = f"I loved {', '.join(names[:-1])} and {names[-1]}" if stranger else "What should I watch?"
-        wish = WISHES[int(rng.integers(len(WISHES)))]
-        for message in (opening, wish, f"Something like {names[0]}"):
+        loved = f"I loved {', '.join(names[:-1])} and {names[-1]}"
+        opening = loved if stranger else f"What should I {self.catalogue.domain.verbs.base}?"
+        for message in (opening, self._wish(user, rng), f"Something like {names[0]}"):
             answer = self.held_out.recommender.reply(conversation, message)
             state = self._state(conversation)
             for item in answer.items:
