@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.table import Table
+from rich.table import Column, Table
 
 from ui.cli.terminal import JsonOption, out, print_json, sub_app
 
@@ -50,9 +50,11 @@ def list_keys(as_json: JsonOption = False) -> None:
     if as_json:
         print_json([_plain(key) for key in known])
         return
-    table = Table("Id", "Name", "Allows", "Catalogues", "Person", "A minute", "Until")
+    table = Table(
+        Column("Id", no_wrap=True, min_width=12), "Name", "Allows", "Catalogues", "Person", "A minute", "Until"
+    )
     for key in known:
-        until = "revoked" if key.revoked else _date(key.expires) if key.expires else "revoked by you"
+        until = "revoked" if key.revoked else _date(key.expires) if key.expires else "you end it"
         scope = ", ".join(key.catalogues) or "every one"
         table.add_row(key.id, key.name, ", ".join(key.verbs), scope, key.person or "", str(key.per_minute), until)
     out().print(table)
