@@ -289,7 +289,7 @@ def test_cards_and_folders_name_their_flaws(
 ) -> None:
     items = Catalogue(dataset).items
     assert RewardCard.read(trained.folder) == trained.card
-    with pytest.raises(AdapterError, match=r"weighs evidence \(next_film, .*give `evidence`"):
+    with pytest.raises(AdapterError, match=r"weighs evidence \(next_item, .*give `evidence`"):
         RewardModel.load(trained.folder, None, items)
     shutil.copytree(trained.folder, tmp_path / "old")
     card = replace(trained.card, features=(*trained.card.features[1:], "star_sign"))

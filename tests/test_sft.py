@@ -24,6 +24,7 @@ from agent.policy.state_prompt import StatePrompt
 from agent.records.state import State
 from training.adapter import write_adapter
 from training.requests.phrases import PhraseBank
+from training.requests.writer import PhraseWriter
 from training.sft.packing import PolicyCollator, encode_rows
 from training.sft.rows import RowPlan, SftRows, build_rows
 from training.sft.trainer import PolicyTrainer, SftSettings, fit_evidence_weights, policy_logits, train_policy
@@ -37,6 +38,7 @@ class NoisyEvidence:
     """Evidence that needs no fitting: two numbers an item, from a seed."""
 
     n_items: int
+    retriever: Any = None
 
     def features(self, histories: Any, candidates: Any = None) -> np.ndarray:
         """(B, n_items, 2) float32."""
@@ -66,9 +68,9 @@ def small_rows(dataset: Dataset) -> tuple[Catalogue, SftRows]:
     users = list(histories)[:12]
     neighbours = csr_matrix(np.roll(np.eye(len(catalogue)), 1, axis=1))
     plan = RowPlan(anchors=3, cold=0.2, alike=0.2)
-    bank = PhraseBank.load("train")
+    writer = PhraseWriter(catalogue, PhraseBank.load("train"))
     evidence = NoisyEvidence(len(catalogue))
-    return catalogue, build_rows(histories, [(evidence, users)], catalogue, neighbours, bank, plan)
+    return catalogue, build_rows(histories, [(evidence, users)], catalogue, neighbours, writer, plan)
 
 
 def _train(

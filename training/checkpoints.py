@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,24 @@ class ProgressReport(TrainerCallback):
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """After each optimiser step."""
         self.report("training", state.global_step, state.max_steps)
+
+
+class Deadline(TrainerCallback):
+    """Ends a training after so many seconds."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        self.started = time.perf_counter()
+
+    @property
+    def share(self) -> float:
+        """The part of the time that is over, 1 at the end."""
+        return min(1.0, (time.perf_counter() - self.started) / max(self.seconds, 1e-9))
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """After each optimiser step."""
+        if self.share >= 1.0:
+            control.should_training_stop = True
 
 
 class WholeCheckpoints:

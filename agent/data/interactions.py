@@ -63,10 +63,28 @@ def item_sequences(histories: Mapping[str, Sequence[Event]]) -> list[np.ndarray]
 
 
 def rating_matrix(ratings: pd.DataFrame, n_items: int) -> sparse.csr_matrix:
-    """Grades by (user in order of first appearance, item as catalogue index), float64; 0 where there is none."""
-    rows = pd.factorize(ratings["user"])[0]
-    entries = (np.nan_to_num(ratings["rating"].to_numpy(np.float64)), (rows, ratings["item"].to_numpy()))
-    return sparse.csr_matrix(entries, shape=(int(rows.max(initial=-1)) + 1, n_items))
+    """Grades by (user in order of first appearance, item as catalogue index), float64; events without one are left out.
+
+    Of several grades by one user for one item the last counts.
+    """
+    graded = ratings[ratings["rating"].notna()]
+    rows, users = pd.factorize(graded["user"])
+    return _last(rows, graded["item"].to_numpy(np.int64), graded["rating"].to_numpy(np.float64), (len(users), n_items))
+
+
+def event_matrix(ratings: pd.DataFrame, n_items: int) -> sparse.csr_matrix:
+    """Ones where a user (in order of first appearance) had an item (as catalogue index), float64."""
+    rows, users = pd.factorize(ratings["user"])
+    matrix = _last(rows, ratings["item"].to_numpy(np.int64), np.ones(len(rows)), (len(users), n_items))
+    return matrix
+
+
+def _last(rows: np.ndarray, items: np.ndarray, values: np.ndarray, shape: tuple[int, int]) -> sparse.csr_matrix:
+    """A sparse matrix in which the last of several values at one place counts."""
+    place = rows.astype(np.int64) * shape[1] + items
+    _, first = np.unique(place[::-1], return_index=True)
+    kept = len(place) - 1 - first
+    return sparse.csr_matrix((values[kept], (rows[kept], items[kept])), shape=shape, dtype=np.float64)
 
 
 def check_items(histories: Sequence[Sequence[int]], n_items: int) -> None:

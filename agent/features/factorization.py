@@ -13,7 +13,7 @@ from dataclasses import astuple, dataclass
 import numpy as np
 from scipy import sparse
 
-from agent.records.state import Event
+from agent.records.state import POSITIVE, Event
 
 _CHUNK = 4_000_000
 """Numbers held at once while normal equations are summed."""
@@ -36,7 +36,7 @@ class FactorizationConfig:
 
 @dataclass(frozen=True)
 class RatingFactors:
-    """Fitted item side of the factorisation: ``bias`` (n_items,) and ``factors`` (n_items, rank), in stars."""
+    """Fitted item side of the factorisation: ``bias`` (n_items,) and ``factors`` (n_items, rank), in grades."""
 
     mean: float
     bias: np.ndarray
@@ -45,15 +45,14 @@ class RatingFactors:
 
     @classmethod
     def fit(cls, ratings: sparse.csr_matrix, seed: int = 0, config: FactorizationConfig | None = None) -> RatingFactors:
-        """Factorise ``ratings`` (users, items), explicit entries in stars.
+        """Factorise ``ratings`` (users, items), explicit entries in grades.
 
-        Raises:
-            ValueError: there is no rating.
+        Where there are none everything is predicted to be positive, no item more than another.
         """
         config = config or FactorizationConfig()
-        if ratings.nnz == 0:
-            raise ValueError("no ratings to factorise: give at least one explicit rating")
         n_users, n_items = ratings.shape
+        if ratings.nnz == 0:
+            return cls(POSITIVE, np.zeros(n_items), np.zeros((n_items, config.rank)), config)
         mean = float(ratings.data.mean())
         rng = np.random.default_rng(seed)
         by_user = sparse.csr_matrix(ratings, dtype=np.float64)
@@ -73,10 +72,18 @@ class RatingFactors:
         matrix = history_matrix(histories, len(self.bias))
         return _regress(matrix, self.factors, self.bias, self.mean, self.config)
 
-    def predict(self, histories: Sequence[Sequence[Event]]) -> np.ndarray:
-        """Predicted stars of every item, (len(histories), n_items) float64, not clipped to the scale."""
+    def predict(self, histories: Sequence[Sequence[Event]], candidates: np.ndarray | None = None) -> np.ndarray:
+        """Predicted grades of every item, (len(histories), n_items) float64, not clipped to the scale.
+
+        With ``candidates`` (len(histories), C) of those: the same shape.
+        """
         users = self.fold_in(histories)
-        prediction: np.ndarray = self.mean + self.bias + users[:, :1] + users[:, 1:] @ self.factors.T
+        prediction: np.ndarray
+        if candidates is None:
+            prediction = self.mean + self.bias + users[:, :1] + users[:, 1:] @ self.factors.T
+        else:
+            own = np.einsum("bcr,br->bc", self.factors[candidates], users[:, 1:])
+            prediction = self.mean + self.bias[candidates] + users[:, :1] + own
         return prediction
 
     def arrays(self) -> dict[str, np.ndarray]:

@@ -1,4 +1,4 @@
-"""Like trees: boosted trees that tell a like from the rest, fitted on features made without the user."""
+"""Like classifier: boosted trees that tell positive feedback from the rest, on features made without the user."""
 
 from __future__ import annotations
 
@@ -9,11 +9,16 @@ import pandas as pd
 
 from agent.data.interactions import user_folds
 from agent.features.trees import BoostedTrees
-from agent.features.user_features import TASTE_FEATURES, ItemInfo, Taste
+from agent.features.user_features import ItemInfo, Taste
 from agent.records.state import POSITIVE, Event
 
-NUMBERS_AT_ONCE = 40_000_000
-"""Features held at once."""
+MOST_USERS = 4_000
+"""Of more users than this, so many are drawn to learn from; the features of all of them come from one fit."""
+
+STATES_AT_ONCE = 256
+
+LEAST_ROWS = 200
+"""With fewer graded events to learn from there is no classifier."""
 
 
 def fit_like_trees(
@@ -26,24 +31,42 @@ def fit_like_trees(
     span: int,
     trees: int,
     done: Callable[[int], object],
-) -> BoostedTrees:
-    """Like or not, learned on what came after each cut, with features by a fit that has not seen the user.
+) -> BoostedTrees | None:
+    """Positive or not, learned on what came after each cut, with features by a fit that has not seen the user.
 
     Arguments as in :class:`agent.features.model.EvidenceConfig`; ``done`` is called with the number of folds done.
+    None where there are too few graded events, or all of them are alike.
     """
+    users = [user for user, history in histories.items() if any(event.rating is not None for event in history)]
+    groups: list[tuple[str, ...]]
+    if len(users) > MOST_USERS:
+        drawn = np.random.default_rng(seed).permutation(len(users))[:MOST_USERS]
+        groups = [tuple(users[k] for k in sorted(drawn))]
+    elif len(users) >= folds:
+        groups = user_folds(users if len(users) < len(histories) else list(histories), folds, seed)
+    else:
+        return None
     features, likes = [], []
-    for fold, users in enumerate(user_folds(list(histories), folds, seed)):
-        taste = Taste.fit(ratings[~ratings["user"].isin(users)], info, seed)
-        states = [state for user in users for state in _cut(histories[user], cuts, span)]
-        step = max(1, NUMBERS_AT_ONCE // (len(info.years) * len(TASTE_FEATURES)))
-        for start in range(0, len(states), step):
-            part = states[start : start + step]
-            every = taste.features([history for history, _ in part])
+    for fold, group in enumerate(groups):
+        rest = ratings[~ratings["user"].isin(group)]
+        if rest.empty:
+            return None
+        taste = Taste.fit(rest, info, seed)
+        states = [state for user in group for state in _cut(histories[user], cuts, span)]
+        for start in range(0, len(states), STATES_AT_ONCE):
+            part = states[start : start + STATES_AT_ONCE]
+            chosen = np.zeros((len(part), max(len(targets) for _, targets in part)), dtype=np.int64)
             for row, (_, targets) in enumerate(part):
-                features.append(every[row, [event.item for event in targets]])
+                chosen[row, : len(targets)] = [event.item for event in targets]
+            every = taste.features([history for history, _ in part], chosen)
+            for row, (_, targets) in enumerate(part):
+                features.append(every[row, : len(targets)])
                 likes.append([event.rating is not None and event.rating >= POSITIVE for event in targets])
         done(fold + 1)
-    return BoostedTrees.fit(np.concatenate(features), np.concatenate(likes), seed=seed, trees=trees)
+    known = np.concatenate(likes) if likes else np.zeros(0, dtype=bool)
+    if len(known) < LEAST_ROWS or known.all() or not known.any():
+        return None
+    return BoostedTrees.fit(np.concatenate(features), known, seed=seed, trees=trees)
 
 
 def _cut(

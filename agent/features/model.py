@@ -1,4 +1,4 @@
-"""Evidence: what the ratings say about each item, given a history.
+"""Features: what the events say about each item, given a history.
 
 A handful of numbers per item that the policy's logits start from. All of them are worked out from the history alone,
 so they serve users of the data set, users left out of the fit (see :func:`cross_fit`) and people in a chat alike.
@@ -11,7 +11,7 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,7 +23,7 @@ from safetensors.numpy import load_file, save_file
 from agent.data.assets import cache_dir
 from agent.data.atomic import building
 from agent.data.interactions import indexed_ratings, item_sequences, rating_matrix, user_folds, user_histories
-from agent.features.like_classifier import NUMBERS_AT_ONCE, fit_like_trees
+from agent.features.like_classifier import fit_like_trees
 from agent.features.trees import BoostedTrees
 from agent.features.user_features import TASTE_FEATURES, ItemInfo, Taste, all_rated
 from agent.features.user_neighbours import SimilarUsers
@@ -34,35 +34,42 @@ if TYPE_CHECKING:
     from agent.data.dataset import Dataset
 
 FEATURES = (
-    "next_film",
+    "next_item",
     "predicted_rating",
     "like_rate",
     "like_probability",
     "neighbours",
     "popularity",
     "item_mean",
-    "genre_affinity",
-    "genre_share",
+    "category_affinity",
+    "category_share",
     "neighbour_residual",
     "rated_alike",
     "similar_users",
-    "watched_effect",
+    "history_effect",
 )
-"""The retriever's log-probability, stars by matrix factorisation, the item's share of likes, log-odds of a like, how
-near the item is to the recent history, the logarithm of its number of ratings, its mean stars; how the user's ratings
-of its genres differ from expectation and the share of those among the user's likes; how the ratings of its neighbours
-differ, by who watched both and by who rated both alike; what similar raters gave it, and what having watched the
-history tells of it whatever the stars. Each is standardised."""
+"""The retriever's log-probability, the grade by matrix factorisation, the item's share of positive feedback, log-odds
+of positive feedback, how near the item is to the recent history, the logarithm of its number of events, its mean grade;
+how the user's grades of its categories differ from expectation and the share of those in the user's positive feedback;
+how the grades of its neighbours differ, by who had both and by who graded both alike; what similar users gave it, and
+what having had the history tells of it whatever the grades. Each is standardised; a part for which the data are too
+thin is zero (see :attr:`EvidenceModel.notes`)."""
 
 Progress = Callable[[int, int], None]
 """Called with (steps done, steps in all)."""
 
 # Raised when the features change: a cached model of another format is fitted anew.
-_FORMAT = 3
+_FORMAT = 4
 _PREDICTED, _LIKE_RATE, _COUNT, _NEIGHBOURS = (
     TASTE_FEATURES.index(name) for name in ("predicted_rating", "item_like_rate", "item_count", "recent_neighbours")
 )
 _SAME_NAME = tuple(TASTE_FEATURES.index(name) for name in FEATURES[6:11])
+
+STANDARDISED_OVER = 20_000
+"""Items over which features are standardised, drawn at random where there are more."""
+
+NUMBERS_AT_ONCE = 8_000_000
+"""Numbers of one feature that are held at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +77,11 @@ class EvidenceConfig:
     """How evidence is fitted.
 
     The trees learn from states cut at ``cuts`` (events, or shares of the user's events where below 1) with the ``span``
-    events that follow; their features are made by a fit without the user (``folds`` groups).
+    events that follow; their features are made by a fit without the user (``folds`` groups). ``retriever`` is None for
+    the configuration that suits the size of the data.
     """
 
-    retriever: RetrieverConfig = field(default_factory=RetrieverConfig)
+    retriever: RetrieverConfig | None = None
     folds: int = 4
     cuts: tuple[float, ...] = (5, 15, 0.4, 0.6, 0.8)
     span: int = 40
@@ -86,7 +94,7 @@ class EvidenceModel:
 
     retriever: SequenceRetriever
     taste: Taste
-    trees: BoostedTrees
+    trees: BoostedTrees | None
     users: SimilarUsers
     centre: np.ndarray
     scale: np.ndarray
@@ -102,8 +110,9 @@ class EvidenceModel:
     ) -> EvidenceModel:
         """Fit on rows of (user, item as catalogue index, rating, timestamp); see ``indexed_ratings``.
 
+        Data that are too thin for a part (no events, one user, no grades or all alike) are fitted without it.
+
         Raises:
-            ValueError: there are fewer users than folds.
             IndexError: an item is outside ``info``.
         """
         config = config or EvidenceConfig()
@@ -122,15 +131,20 @@ class EvidenceModel:
             if progress is not None:
                 progress(shares + done * 50 // total, shares + 50)
 
-        retriever = SequenceRetriever.fit(
-            item_sequences(histories), n_items, seed, retriever_progress, config.retriever
-        )
+        size = config.retriever or RetrieverConfig.of_size(len(ratings), n_items)
+        retriever = SequenceRetriever.fit(item_sequences(histories), n_items, seed, retriever_progress, size)
         model = cls(retriever, taste, trees, users, np.zeros(len(FEATURES)), np.ones(len(FEATURES)))
         # Standardised over the catalogue, for a sample of users at the end of their history.
-        sample = np.random.default_rng(seed).permutation(len(histories))[:64]
+        rng = np.random.default_rng(seed)
+        sample = rng.permutation(len(histories))[:64]
         every = list(histories.values())
-        raw = model.features([every[k] for k in sample]).reshape(-1, len(FEATURES)).astype(np.float64)
-        return dataclasses.replace(model, centre=raw.mean(axis=0), scale=np.maximum(raw.std(axis=0), 1e-6))
+        some = None
+        if n_items > STANDARDISED_OVER:
+            some = np.sort(rng.choice(n_items, STANDARDISED_OVER, replace=False))
+        raw = model.features([every[k] for k in sample] or [()], some).reshape(-1, len(FEATURES)).astype(np.float64)
+        spread = raw.std(axis=0)
+        # A part that says the same of every item here keeps its unit: rounding is not blown up.
+        return dataclasses.replace(model, centre=raw.mean(axis=0), scale=np.where(spread > 1e-6, spread, 1.0))
 
     @classmethod
     def cached(
@@ -170,7 +184,7 @@ class EvidenceModel:
             IndexError: an item index is outside the catalogue.
         """
         n_items = len(self.taste.mean)
-        step = max(1, NUMBERS_AT_ONCE // (n_items * len(TASTE_FEATURES)))
+        step = max(1, NUMBERS_AT_ONCE // n_items)
         chosen = None
         if candidates is not None:
             chosen = np.broadcast_to(candidates, (len(histories), np.shape(candidates)[-1]))
@@ -182,16 +196,17 @@ class EvidenceModel:
         return out
 
     def _features(self, histories: Sequence[Sequence[Event]], chosen: np.ndarray | None) -> np.ndarray:
-        next_film = self.retriever.scores([[event.item for event in history] for history in histories])
-        taste = self.taste.features(histories)
-        users = self.users.features([all_rated(history, self.taste.factors.mean) for history in histories])
+        next_item = self.retriever.scores([[event.item for event in history] for history in histories])
+        taste = self.taste.features(histories, chosen)
+        rated = [all_rated(history, self.taste.factors.mean) for history in histories]
+        users = self.users.features(rated, chosen)
         if chosen is not None:
-            next_film = np.take_along_axis(next_film, chosen, axis=1)
-            taste = np.take_along_axis(taste, chosen[:, :, None], axis=1)
-            users = np.take_along_axis(users, chosen[:, :, None], axis=1)
-        like = self.trees.logits(taste.reshape(-1, taste.shape[-1])).reshape(taste.shape[:2])
+            next_item = np.take_along_axis(next_item, chosen, axis=1)
+        like = np.zeros(taste.shape[:2], dtype=np.float32)
+        if self.trees is not None:
+            like = self.trees.logits(taste.reshape(-1, taste.shape[-1])).reshape(taste.shape[:2])
         columns = (
-            next_film,
+            next_item,
             taste[:, :, _PREDICTED],
             taste[:, :, _LIKE_RATE],
             like,
@@ -204,16 +219,31 @@ class EvidenceModel:
         return standard.astype(np.float32)
 
     def like_probability(self, features: np.ndarray) -> np.ndarray:
-        """The probability of four stars or more, from what :meth:`features` returned; its leading shape."""
+        """The probability of positive feedback, from what :meth:`features` returned; its leading shape."""
         place = FEATURES.index("like_probability")
         probability: np.ndarray = 1.0 / (1.0 + np.exp(-(features[..., place] * self.scale[place] + self.centre[place])))
         return probability
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the data were too thin for, in words; empty where every part was fitted."""
+        if not self.taste.count.any():
+            return ("There are no events: only what is known of the items ranks them.",)
+        said = []
+        if not self.retriever.trained:
+            said.append("Nobody has two events: what comes next is told by popularity.")
+        if not len(self.users.inverse):
+            said.append("No event has a grade: every event counts as positive, and no grade is predicted.")
+        elif self.trees is None:
+            said.append("The grades are too few or all alike: what is liked is told without a classifier.")
+        return tuple(said)
 
     def save(self, folder: Path) -> None:
         """Write the model into the folder (made if missing): safetensors and JSON, no pickle."""
         self.retriever.save(folder)
         arrays = {f"taste.{name}": array for name, array in self.taste.arrays().items()}
-        arrays |= {f"trees.{name}": array for name, array in self.trees.arrays().items()}
+        if self.trees is not None:
+            arrays |= {f"trees.{name}": array for name, array in self.trees.arrays().items()}
         arrays |= {f"users.{name}": array for name, array in self.users.arrays().items()}
         arrays |= {"centre": self.centre, "scale": self.scale}
         save_file(
@@ -233,7 +263,7 @@ class EvidenceModel:
         return cls(
             SequenceRetriever.load(folder),
             Taste.of(_under(arrays, "taste.")),
-            BoostedTrees.of(_under(arrays, "trees.")),
+            BoostedTrees.of(trees) if (trees := _under(arrays, "trees.")) else None,
             SimilarUsers.of(_under(arrays, "users.")),
             arrays["centre"],
             arrays["scale"],

@@ -17,7 +17,7 @@ import pandas as pd
 from scipy import sparse
 
 from agent.catalogue.catalogue import MOST_CATEGORIES
-from agent.data.interactions import check_items, rating_matrix
+from agent.data.interactions import check_items, event_matrix, rating_matrix
 from agent.features.factorization import RatingFactors, history_matrix
 from agent.records.state import POSITIVE, Event
 
@@ -39,8 +39,8 @@ TASTE_FEATURES = (
     "user_count",
     "user_spread",
     "recent_mean",
-    "genre_affinity",
-    "genre_share",
+    "category_affinity",
+    "category_share",
     "liked_neighbours",
     "disliked_neighbours",
     "neighbour_residual",
@@ -74,7 +74,7 @@ class ItemInfo:
 
 @dataclass(frozen=True)
 class Taste:
-    """The fitted item side. Arrays are (n_items,): ``mean`` in stars, ``like_rate`` a share, ``count`` of ratings."""
+    """The fitted item side. Arrays are (n_items,): ``mean`` grade, ``like_rate`` a share, ``count`` of events."""
 
     info: ItemInfo
     factors: RatingFactors
@@ -97,30 +97,40 @@ class Taste:
         check_items([ratings["item"].unique().tolist()], n_items)
         matrix = rating_matrix(ratings, n_items)
         factors = RatingFactors.fit(matrix, seed=seed)
-        item, stars = ratings["item"].to_numpy(np.int64), ratings["rating"].to_numpy(np.float64)
+        item, grades = ratings["item"].to_numpy(np.int64), ratings["rating"].to_numpy(np.float64)
         count = np.bincount(item, minlength=n_items).astype(np.float64)
-        likes = np.bincount(item, weights=stars >= POSITIVE, minlength=n_items)
-        total = np.bincount(item, weights=stars, minlength=n_items)
-        watched = matrix.copy()
-        watched.data = np.ones_like(watched.data)
+        # Events without a grade are positive where nothing is graded; beside grades they say nothing.
+        known = np.isfinite(grades)
+        if not known.any():
+            grades, known = np.full(len(grades), POSITIVE), np.ones(len(grades), dtype=bool)
+        item, grades = item[known], grades[known]
+        graded = np.bincount(item, minlength=n_items).astype(np.float64)
+        usual = float(grades.mean()) if len(grades) else POSITIVE
+        likely = float((grades >= POSITIVE).mean()) if len(grades) else 1.0
+        likes = np.bincount(item, weights=grades >= POSITIVE, minlength=n_items)
+        total = np.bincount(item, weights=grades, minlength=n_items)
+        watched = event_matrix(ratings, n_items)
         per_user = np.maximum(np.diff(matrix.indptr), 1)
         centred = matrix.copy()
         centred.data = matrix.data - np.repeat(
             np.asarray(matrix.sum(axis=1)).ravel() / per_user, np.diff(matrix.indptr)
         )
-        centred.data -= (total / np.maximum(count, 1))[matrix.indices] - stars.mean()
+        centred.data -= (total / np.maximum(graded, 1))[matrix.indices] - usual
         return cls(
             info=info,
             factors=factors,
-            mean=(total + 10 * stars.mean()) / (count + 10),
-            like_rate=(likes + 10 * (stars >= POSITIVE).mean()) / (count + 10),
+            mean=(total + 10 * usual) / (graded + 10),
+            like_rate=(likes + 10 * likely) / (graded + 10),
             count=count,
             watched_with=ItemNeighbours.fit(watched),
             rated_with=ItemNeighbours.fit(centred, shrinkage=20.0),
         )
 
-    def features(self, histories: Sequence[Sequence[Event]]) -> np.ndarray:
-        """All of TASTE_FEATURES for every item, (len(histories), n_items, features) float32."""
+    def features(self, histories: Sequence[Sequence[Event]], candidates: np.ndarray | None = None) -> np.ndarray:
+        """All of TASTE_FEATURES for every item, (len(histories), n_items, features) float32.
+
+        With ``candidates`` (len(histories), C) catalogue indices of those alone, and no array is larger than they need.
+        """
         n_items = len(self.mean)
         mean = self.factors.mean
         histories = [all_rated(history, mean) for history in histories]
@@ -143,33 +153,45 @@ class Taste:
         genres = self.info.categories
         genre_count = ones @ genres
         genre_taste = (residual @ genres) / (genre_count + 5)
-        genre_share = (likes @ genres + 1) / (np.asarray(likes.sum(axis=1)).reshape(-1, 1) + 5)
+        category_share = (likes @ genres + 1) / (np.asarray(likes.sum(axis=1)).reshape(-1, 1) + 5)
         per_item = np.maximum(genres.sum(axis=1), 1)
-        years = np.nan_to_num(
-            self.info.years, nan=np.nanmean(self.info.years) if np.isfinite(self.info.years).any() else 0.0
-        )
+        years = self._filled_years
         liked_year = (likes @ years + 3 * years.mean()) / (np.asarray(likes.sum(axis=1)).ravel() + 3)
+
+        def of_items(values: np.ndarray) -> np.ndarray:
+            return values if candidates is None else values[candidates]
+
+        def near_by(weights: sparse.csr_matrix, neighbours: sparse.csr_matrix) -> np.ndarray:
+            return _at(sparse.csr_matrix(weights @ neighbours), candidates)
+
+        def of_categories(affinity: np.ndarray) -> np.ndarray:
+            shares = genres / per_item[:, None]
+            if candidates is None:
+                return np.asarray(affinity @ shares.T)
+            return np.asarray(np.einsum("bck,bk->bc", shares[candidates], affinity))
+
         columns = {
-            "predicted_rating": self.factors.predict(histories),
-            "item_mean": self.mean,
-            "item_like_rate": self.like_rate,
-            "item_count": np.log1p(self.count),
+            "predicted_rating": self.factors.predict(histories, candidates),
+            "item_mean": of_items(self.mean),
+            "item_like_rate": of_items(self.like_rate),
+            "item_count": of_items(np.log1p(self.count)),
             "user_mean": user_mean[:, None],
             "user_like_rate": like_rate[:, None],
             "user_count": np.log1p(n_rated)[:, None],
             "user_spread": spread[:, None],
             "recent_mean": recent_mean[:, None],
-            "genre_affinity": genre_taste @ (genres / per_item[:, None]).T,
-            "genre_share": genre_share @ (genres / per_item[:, None]).T,
-            "liked_neighbours": (likes @ near).toarray(),
-            "disliked_neighbours": (dislikes @ near).toarray(),
-            "neighbour_residual": (residual @ near).toarray() / ((ones @ near).toarray() + 1.0),
-            "rated_alike": (residual @ alike).toarray() / ((ones @ alike).toarray() + 0.3),
-            "recent_neighbours": (recent @ near).toarray(),
-            "year": years,
-            "year_gap": years - liked_year[:, None],
+            "category_affinity": of_categories(genre_taste),
+            "category_share": of_categories(category_share),
+            "liked_neighbours": near_by(likes, near),
+            "disliked_neighbours": near_by(dislikes, near),
+            "neighbour_residual": near_by(residual, near) / (near_by(ones, near) + 1.0),
+            "rated_alike": near_by(residual, alike) / (near_by(ones, alike) + 0.3),
+            "recent_neighbours": near_by(recent, near),
+            "year": of_items(years),
+            "year_gap": of_items(years) - liked_year[:, None],
         }
-        out = np.empty((len(histories), n_items, len(TASTE_FEATURES)), dtype=np.float32)
+        width = n_items if candidates is None else candidates.shape[1]
+        out = np.empty((len(histories), width, len(TASTE_FEATURES)), dtype=np.float32)
         for place, name in enumerate(TASTE_FEATURES):
             out[:, :, place] = columns[name]
         return out
@@ -201,6 +223,12 @@ class Taste:
         )
 
     @cached_property
+    def _filled_years(self) -> np.ndarray:
+        years = self.info.years
+        usual = float(np.nanmean(years)) if np.isfinite(years).any() else 0.0
+        return np.asarray(np.nan_to_num(years, nan=usual))
+
+    @cached_property
     def _near(self) -> sparse.csr_matrix:
         return _symmetric(self.watched_with.similarity)
 
@@ -220,6 +248,20 @@ def all_rated(history: Sequence[Event], mean: float) -> Sequence[Event]:
 
 def _symmetric(matrix: sparse.csr_matrix) -> sparse.csr_matrix:
     return matrix.maximum(matrix.T).tocsr()
+
+
+def _at(matrix: sparse.csr_matrix, candidates: np.ndarray | None) -> np.ndarray:
+    """The rows of a sparse matrix at each row's candidates (B, C); whole without them."""
+    if candidates is None:
+        return np.asarray(matrix.toarray())
+    out = np.empty(candidates.shape)
+    whole = np.zeros(matrix.shape[1])
+    for row, own in enumerate(candidates):
+        places = slice(matrix.indptr[row], matrix.indptr[row + 1])
+        whole[matrix.indices[places]] = matrix.data[places]
+        out[row] = whole[own]
+        whole[matrix.indices[places]] = 0.0
+    return out
 
 
 def _with_data(matrix: sparse.csr_matrix, data: np.ndarray) -> sparse.csr_matrix:

@@ -1,4 +1,4 @@
-"""Similar users: what people who watched and rated the same items made of the others."""
+"""Similar users: what people who had and graded the same items made of the others."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import numpy as np
 from scipy import sparse
 
 from agent.features.factorization import history_matrix
-from agent.records.state import Event
+from agent.records.state import POSITIVE, Event
 
-MOST = 4000
+MOST = 3000
 """Users that are kept, drawn at random where there are more: a square of them is solved."""
 
 BIAS_PRIOR = 5.0
@@ -32,19 +32,23 @@ RIDGE = 500.0
 class SimilarUsers:
     """U training users over the catalogue.
 
-    ``mean`` of all stars, ``bias`` (n_items,) of items in stars; ``residual`` (U, n_items) sparse: stars less mean,
-    item and user bias; ``effect`` (U, n_items) float32: the dual coefficients of the regression on watching.
+    ``mean`` of all grades, ``bias`` (n_items,) of items in grades; ``residual`` (U, n_items) sparse: grades less mean,
+    item and user bias; ``inverse`` (U, U) float32: of the regularised Gram matrix of the regression on what was had,
+    whose coefficients are its product with the residuals.
     """
 
     mean: float
     bias: np.ndarray
     residual: sparse.csr_matrix
-    effect: np.ndarray
+    inverse: np.ndarray
 
     @classmethod
     def fit(cls, ratings: sparse.csr_matrix, seed: int = 0) -> SimilarUsers:
-        """Fit on ``ratings`` (users, n_items), explicit entries in stars, at least one."""
+        """Fit on ``ratings`` (users, n_items), explicit entries in grades; there may be none."""
         matrix = sparse.csr_matrix(ratings, dtype=np.float64)
+        if matrix.nnz == 0:
+            nobody = sparse.csr_matrix((0, matrix.shape[1]), dtype=np.float64)
+            return cls(POSITIVE, np.zeros(matrix.shape[1]), nobody, np.zeros((0, 0), dtype=np.float32))
         mean = float(matrix.data.mean())
         count = np.bincount(matrix.indices, minlength=matrix.shape[1])
         above = np.bincount(matrix.indices, weights=matrix.data - mean, minlength=matrix.shape[1])
@@ -58,19 +62,22 @@ class SimilarUsers:
         # in its dual form, which solves a square of users instead of items.
         gram = (watched @ watched.T).toarray()
         gram[np.diag_indices(len(gram))] += RIDGE
-        effect = np.linalg.solve(gram, residual.toarray()).astype(np.float32)
-        return cls(mean, bias, residual, effect)
+        return cls(mean, bias, residual, np.linalg.inv(gram).astype(np.float32))
 
-    def features(self, histories: Sequence[Sequence[Event]]) -> np.ndarray:
-        """For every item what similar raters gave it and what having watched the history tells, both in stars.
+    def features(self, histories: Sequence[Sequence[Event]], candidates: np.ndarray | None = None) -> np.ndarray:
+        """For every item what similar raters gave it and what having had the history tells, both in grades.
 
         The first is the item's bias plus the mean residual of users, weighted by the cosine of the residuals of common
         items (discounted where those are few); the second the regression's prediction. Events without a rating must
         have been given one before.
 
         Returns:
-            (len(histories), n_items, 2) float64.
+            (len(histories), n_items, 2) float64; with ``candidates`` (len(histories), C) of those.
         """
+        if not len(self.inverse):
+            chosen = np.broadcast_to(np.arange(len(self.bias)), (len(histories), len(self.bias)))
+            shape = (chosen if candidates is None else candidates).shape
+            return np.zeros((*shape, 2))
         own = _residual(history_matrix(histories, len(self.bias)), self.mean, self.bias)
         seen = _watched(own)
         common = (seen @ self._watched.T).toarray()
@@ -80,7 +87,9 @@ class SimilarUsers:
         cosine = np.divide(product, own_norm * other_norm, out=np.zeros_like(product), where=product > 0)
         weight = (cosine * common / (common + COMMON_PRIOR)) ** SHARPNESS
         near = (weight @ self.residual) / (weight @ self._watched + 0.5)
-        return np.stack([self.bias + near, common @ self.effect], axis=-1)
+        effect = (common @ self.inverse) @ self.residual
+        both = np.stack([self.bias + near, effect], axis=-1)
+        return both if candidates is None else np.take_along_axis(both, candidates[:, :, None], axis=1)
 
     @cached_property
     def _watched(self) -> sparse.csr_matrix:
@@ -93,15 +102,15 @@ class SimilarUsers:
     def arrays(self) -> dict[str, np.ndarray]:
         """All numbers by name, for storing."""
         parts = {name: getattr(self.residual, name) for name in ("data", "indices", "indptr")}
-        return {"mean": np.array([self.mean]), "bias": self.bias, "effect": self.effect, **parts}
+        return {"mean": np.array([self.mean]), "bias": self.bias, "inverse": self.inverse, **parts}
 
     @classmethod
     def of(cls, arrays: Mapping[str, np.ndarray]) -> SimilarUsers:
         """The inverse of :meth:`arrays`."""
         residual = sparse.csr_matrix(
-            (arrays["data"], arrays["indices"], arrays["indptr"]), shape=arrays["effect"].shape
+            (arrays["data"], arrays["indices"], arrays["indptr"]), shape=(len(arrays["inverse"]), len(arrays["bias"]))
         )
-        return cls(float(arrays["mean"][0]), arrays["bias"], residual, arrays["effect"])
+        return cls(float(arrays["mean"][0]), arrays["bias"], residual, arrays["inverse"])
 
 
 def _residual(matrix: sparse.csr_matrix, mean: float, bias: np.ndarray) -> sparse.csr_matrix:

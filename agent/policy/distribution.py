@@ -181,6 +181,7 @@ class Policy:
         meaning: MeaningSource | None = None,
         meaning_weight: float | None = None,
         talk: TalkSource | None = None,
+        reads_requests: bool | None = None,
     ) -> None:
         if (lm is None) != (prompt is None):
             raise ValueError("a policy needs the LM and its state prompt together, or neither")
@@ -193,7 +194,7 @@ class Policy:
         self.lm_weights = lm_weights or {}
         self.meaning = meaning
         self.meaning_weight = meaning_weight if meaning_weight is not None else _default_weight(lm)
-        self.reads_requests = lm is None
+        self.reads_requests = lm is None if reads_requests is None else reads_requests
         self.talk = talk
 
     @property

@@ -6,12 +6,17 @@ import hashlib
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import torch
 from scipy.sparse import csr_matrix
 from torch import Tensor, nn
+
+from agent.catalogue.columns import NamesColumn
+
+if TYPE_CHECKING:
+    from agent.catalogue.catalogue import Catalogue
 
 ROW_NORM = 0.4
 """Norm of a fresh row. The LM's last hidden state has a norm of about 56, so rows with the norm of ordinary tokens
@@ -19,6 +24,10 @@ ROW_NORM = 0.4
 
 YEAR_CENTRES = np.arange(1920, 2030, 5)
 YEAR_WIDTH = 5.0
+TEXT_WORDS = 60
+"""Words of a text that go into a row."""
+MOST_NAMES = 8
+"""Names that go into a row where no category is primary."""
 POPULARITY_CENTRES = np.linspace(0.0, 1.0, 5)
 POPULARITY_WIDTH = 0.25
 
@@ -72,6 +81,18 @@ def _bumps(values: np.ndarray, centres: np.ndarray, width: float) -> np.ndarray:
     return np.asarray(np.nan_to_num(bumps, nan=0.0))
 
 
+def _year_bumps(years: np.ndarray) -> np.ndarray:
+    """Bumps over the years (n,): the usual centres, or as many over the catalogue's own span where that is another."""
+    known = years[np.isfinite(years)]
+    if not len(known) or (
+        np.quantile(known, 0.02) >= YEAR_CENTRES[0] - YEAR_WIDTH and known.max() <= YEAR_CENTRES[-1] + 10
+    ):
+        return _bumps(years, YEAR_CENTRES, YEAR_WIDTH)
+    low, high = float(known.min()), float(known.max())
+    width = max((high - low) / (len(YEAR_CENTRES) - 1), 1.0)
+    return _bumps(years, low + width * np.arange(len(YEAR_CENTRES)), width)
+
+
 def _unit(block: np.ndarray) -> np.ndarray:
     """Rows centred over the catalogue and scaled to a mean norm of 1; an empty block stays zero."""
     centred = block - block.mean(axis=0, keepdims=True)
@@ -83,8 +104,9 @@ def _unit(block: np.ndarray) -> np.ndarray:
 class ItemFeatures:
     """What rows are made from, in a basis that every catalogue shares.
 
-    ``values`` is (n_items, width) float32: the LM's own embeddings of title words, of genre words, of the words of the
-    items that the same people choose, then bumps over the year and the popularity quantile, and the mean rating.
+    ``values`` is (n_items, width) float32: the LM's own embeddings of the words of titles and texts, of category words,
+    of the words of the items that the same people choose, then bumps over the year and the popularity quantile, and the
+    mean grade.
     """
 
     values: np.ndarray
@@ -96,6 +118,23 @@ class ItemFeatures:
         return int(self.values.shape[1])
 
     @classmethod
+    def of(cls, catalogue: Catalogue, tokenizer: Any, embedding: np.ndarray, neighbours: csr_matrix) -> ItemFeatures:
+        """Features of a catalogue, its texts included; categories of every kind where none is primary."""
+        rows = zip(*catalogue.texts.values(), strict=True)
+        texts = [" ".join(" ".join(own.split()[:TEXT_WORDS]) for own in row) for row in rows]
+        categories = None
+        if catalogue.primary is None:
+            columns = [catalogue.column(name) for name in catalogue.facets]
+            names = [own.facet.name for own in columns if isinstance(own, NamesColumn)]
+            categories = []
+            for item in catalogue.items:
+                values = [item.attributes.get(name, ()) for name in names]
+                found = [value for own in values if isinstance(own, tuple) for value in own]
+                categories.append(tuple(found[:MOST_NAMES]))
+        counts, means = catalogue.rating_count, catalogue.mean_rating
+        return cls.build(catalogue.items, tokenizer, embedding, neighbours, counts, means, texts or None, categories)
+
+    @classmethod
     def build(
         cls,
         items: Sequence[ItemLike],
@@ -104,8 +143,10 @@ class ItemFeatures:
         neighbours: csr_matrix,
         rating_count: np.ndarray,
         mean_rating: np.ndarray,
+        texts: Sequence[str] | None = None,
+        categories: Sequence[Sequence[str]] | None = None,
     ) -> ItemFeatures:
-        """Features of a catalogue.
+        """Features of items.
 
         Args:
             items: the catalogue, n_items long.
@@ -113,7 +154,9 @@ class ItemFeatures:
             embedding: the LM's input embedding (vocabulary, hidden) as float32.
             neighbours: (n_items, n_items) row-normalised item-item co-occurrence.
             rating_count: (n_items,) number of ratings.
-            mean_rating: (n_items,) mean stars; NaN where nobody rated.
+            mean_rating: (n_items,) mean grades; NaN where there is none.
+            texts: what else is written of each item (None: nothing).
+            categories: names of each item (None: its own categories).
         """
         cache: dict[str, np.ndarray] = {}
 
@@ -127,11 +170,13 @@ class ItemFeatures:
         titles = np.stack([words(item.title) for item in items])
         genres = np.stack(
             [
-                np.mean([words(g.lower()) for g in item.categories], axis=0) if item.categories else nothing
-                for item in items
+                np.mean([words(name.lower()) for name in own], axis=0) if own else nothing
+                for own in (categories or [item.categories for item in items])
             ]
         )
         titles, genres = _unit(titles), _unit(genres)
+        if texts is not None and any(texts):
+            titles = _unit(titles + _unit(np.stack([words(text) if text else nothing for text in texts])))
         company = _unit(np.asarray(neighbours @ (titles + genres), dtype=np.float32))
         years = np.array([np.nan if item.year is None else item.year for item in items], dtype=np.float64)
         order = np.argsort(np.argsort(rating_count, kind="stable"), kind="stable")
@@ -142,7 +187,7 @@ class ItemFeatures:
                 titles,
                 genres,
                 company,
-                _bumps(years, YEAR_CENTRES, YEAR_WIDTH),
+                _year_bumps(years),
                 _bumps(quantile, POPULARITY_CENTRES, POPULARITY_WIDTH),
                 stars[:, None],
             ],
@@ -168,11 +213,13 @@ class RowMaker(nn.Module):
         self.change = nn.Parameter(torch.zeros(features.width, hidden))
         self.own = nn.Parameter(torch.zeros(len(features.values), hidden))
 
-    def forward(self) -> Tensor:
-        """All rows, (n_items, hidden) float32."""
+    def forward(self, items: Tensor | None = None) -> Tensor:
+        """All rows, or those of ``items`` (catalogue indices), (items, hidden) float32."""
         width = self.hidden
-        words = self.features[:, : 3 * width].reshape(-1, 3, width).sum(dim=1)
-        return ROW_NORM / 3**0.5 * words + self.features @ self.change + self.own
+        features = self.features if items is None else self.features[items]
+        words = features[:, : 3 * width].reshape(-1, 3, width).sum(dim=1)
+        own = self.own if items is None else self.own[items]
+        return ROW_NORM / 3**0.5 * words + features @ self.change + own
 
 
 def add_item_tokens(model: Any, tokenizer: Any, item_ids: Sequence[str], rows: Tensor) -> np.ndarray:

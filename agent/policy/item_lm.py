@@ -119,6 +119,8 @@ class PolicyCard:
     ``weights`` maps a goal to one weight per evidence feature (``features`` names them), ``lm_weights`` to the weight
     of the LM's logits; ``layers`` is the number of transformer layers that the adapter was trained on; ``items`` holds
     the ``item_keys`` of the trained rows, in their order; ``version`` names the policy in logs.
+    ``semantic_weight`` is the weight of the text similarity (None: the usual one), which reads whole requests where
+    ``reads_requests``, else only what no facet decides.
     """
 
     version: str
@@ -132,6 +134,8 @@ class PolicyCard:
     temperature: float
     items: tuple[str, ...]
     max_history: int = 15
+    semantic_weight: float | None = None
+    reads_requests: bool = False
 
     @classmethod
     def read(cls, folder: Path) -> PolicyCard:

@@ -18,7 +18,7 @@ from agent.features.conversation_features import Rated, TalkEvidence
 from agent.features.model import FEATURES, EvidenceModel
 from agent.policy.conversational_policy import TalkPolicy
 from agent.policy.conversational_ranker import SHIPPED, TalkRanker
-from agent.policy.distribution import Policy
+from agent.policy.distribution import MEANING_WEIGHT, Policy
 from agent.policy.item_embeddings import ItemFeatures, item_keys
 from agent.policy.item_lm import AdapterError, ItemLanguageModel, PolicyCard, load_base
 from agent.policy.registry import AdapterRegistry
@@ -62,6 +62,8 @@ class Foundation:
         catalogue = Catalogue(dataset)
         features = features or EvidenceModel.cached(dataset, progress=progress)
         semantic = Meaning.load(catalogue, features.taste.watched_with.neighbours)
+        if semantic is not None and dataset.requests is not None and len(dataset.requests):
+            semantic = semantic.with_answers(dataset.requests, [item.item_id for item in catalogue.items])
         conversational = None
         if semantic is not None:
             talk = TalkEvidence(catalogue, Rated.of(indexed_ratings(dataset)), semantic.items)
@@ -86,6 +88,14 @@ class Foundation:
         # float32: a choice's probability must be the same on every machine and in every batch.
         lm = ItemLanguageModel.from_adapter(folder, base, self.catalogue.items, rows, dtype=torch.float32)
         prompt = StatePrompt(prompts.load(card.template), lm.tokenizer, self.catalogue.items, card.max_history)
+        # An adapter of another catalogue has not learned these items' words: the text similarity reads them.
+        keys = item_keys(self.catalogue.items)
+        foreign = len(set(keys) & set(card.items)) * 2 < len(keys)
+        weight = card.semantic_weight
+        if weight is None and self.semantic is not None and self.semantic.knows_answers:
+            weight = 1.0
+        elif weight is None and foreign:
+            weight = MEANING_WEIGHT
         return Policy(
             self.features,
             {goal: np.asarray(values, dtype=np.float32) for goal, values in card.weights.items()},
@@ -95,7 +105,9 @@ class Foundation:
             card.version,
             card.lm_weights,
             self.semantic,
-            talk=self.conversational,
+            weight,
+            self.conversational,
+            card.reads_requests or foreign,
         )
 
 
@@ -146,11 +158,4 @@ def catalogue_features(
     """What item rows are made from, for this catalogue and base LM."""
     model, tokenizer = load_base(base, layers)
     embedding = model.get_input_embeddings().weight.detach().float().cpu().numpy()
-    return ItemFeatures.build(
-        catalogue.items,
-        tokenizer,
-        embedding,
-        evidence.taste.watched_with.neighbours,
-        catalogue.rating_count,
-        catalogue.mean_rating,
-    )
+    return ItemFeatures.of(catalogue, tokenizer, embedding, evidence.taste.watched_with.neighbours)

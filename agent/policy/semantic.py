@@ -9,22 +9,26 @@ catalogue does not have (tags) is left out.
 
 from __future__ import annotations
 
+import copy
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 from safetensors.numpy import load_file, save_file
 from scipy import sparse
 
-from agent.data.assets import cache_dir
+from agent.catalogue.columns import NamesColumn
+from agent.data.assets import MINILM, cache_dir
 from agent.data.atomic import building
+from agent.features.request_classifier import RequestClassifier
 from agent.retrieval.text_encoder import TextEncoder, encoder_path
 
 if TYPE_CHECKING:
-    from agent.catalogue.catalogue import Catalogue
+    from agent.catalogue.catalogue import Catalogue, Item
 
 GENRES = (
     "Action", "Adventure", "Animation", "Children", "Comedy", "Crime", "Documentary", "Drama", "Fantasy", "Film-Noir",
@@ -47,6 +51,9 @@ TAG_SHARE = 0.3
 
 MOST_WORDS = 16
 """Genres and tags that are read of an item, at most."""
+
+MOST_TAGS = 5_000
+"""Names that wishes are compared with, the most frequent ones, where there are no tags."""
 
 PARTS = (1.0, 0.6, 0.2)
 """Weights of genres, tags and the items' texts in a score."""
@@ -85,6 +92,7 @@ class Meaning:
         self._genres = _genre_columns(catalogue)
         self._tagged = _tag_matrix(catalogue, neighbours)
         self._known = lru_cache(maxsize=512)(self._score)
+        self._answers: RequestClassifier | None = None
 
     @classmethod
     def load(cls, catalogue: Catalogue, neighbours: sparse.csr_matrix | None = None) -> Meaning | None:
@@ -98,7 +106,7 @@ class Meaning:
         encoder = TextEncoder.load(path)
         texts = {
             "items": item_texts(catalogue),
-            "tags": list(catalogue.items_by("tag")),
+            "tags": list(worded(catalogue)),
         }
         content = hashlib.sha256(path.name.encode())
         for own in texts.values():
@@ -111,11 +119,26 @@ class Meaning:
         stored = {name: own.astype(np.float32) for name, own in load_file(folder / "vectors.safetensors").items()}
         return cls(encoder, catalogue, load_file(READER), stored["items"], stored["tags"], neighbours)
 
+    @property
+    def knows_answers(self) -> bool:
+        """Whether it has learned from requests whose answer is known (:meth:`with_answers`)."""
+        return self._answers is not None
+
+    def with_answers(self, requests: pd.DataFrame, items: Sequence[str]) -> Meaning:
+        """The same with what requests of known answers teach: their log-probabilities are then the scores.
+
+        ``requests`` has text and item (id), ``items`` are the catalogue's ids.
+        """
+        other = copy.copy(self)
+        other._answers = RequestClassifier.cached(requests, items, self._encoder, MINILM)
+        other._known = lru_cache(maxsize=512)(other._score)
+        return other
+
     def scores(self, wishes: Sequence[str]) -> np.ndarray:
         """How well each item fits the wishes together, (n_items,) float32; zeros where there is none.
 
-        About standard normal for one wish, so that one weight serves every wish and catalogue. A wish that begins with
-        "not" or "no" counts against.
+        About standard normal for one wish, so that one weight serves every wish and catalogue (log-probabilities where
+        answers are known). A wish that begins with "not" or "no" counts against.
         """
         said = [wish.strip() for wish in wishes if wish.strip()]
         total = np.zeros(len(self.items), dtype=np.float32)
@@ -148,6 +171,8 @@ class Meaning:
             if lowered.startswith(refusal):
                 return -0.7 * self._known(wish[len(refusal) :].strip() or wish[:1])
         vector = self._encoder.encode([wish])[0]
+        if self._answers is not None:
+            return self._answers.log_chances(vector)
         parts = [_standard(self._genres @ self._read(vector))]
         near = np.clip(self._tags @ vector - TAG_NEAR, 0.0, None) ** 2
         parts.append(_standard(self._tagged @ near))
@@ -160,12 +185,23 @@ class Meaning:
 
 def item_texts(catalogue: Catalogue) -> list[str]:
     """What is read of each item: its title, year, genres and some tags ("Alien (1979), horror, sci-fi, space")."""
-    words = [[item.name, *(genre.lower() for genre in item.categories)] for item in catalogue.items]
-    for tag, items in catalogue.items_by("tag").items():
+    words = [[item.name, *(name.lower() for name in _names(catalogue, item))] for item in catalogue.items]
+    for tag, items in worded(catalogue).items():
         for index in items:
-            if len(words[index]) < MOST_WORDS:
+            if tag.lower() not in words[index] and len(words[index]) < MOST_WORDS:
                 words[index].append(tag)
-    return [", ".join(own) for own in words]
+    texts = [", ".join(own) for own in words]
+    for column in catalogue.texts.values():
+        texts = [f"{text}. {written}" if written else text for text, written in zip(texts, column, strict=True)]
+    return texts
+
+
+def _names(catalogue: Catalogue, item: Item) -> tuple[str, ...]:
+    """An item's categories; where none is primary, the values of all its facets that hold names."""
+    if catalogue.primary is not None:
+        return item.categories
+    values = [value for value in item.attributes.values() if isinstance(value, tuple)]
+    return tuple(name for own in values for name in own)[:MOST_WORDS]
 
 
 def _genre_columns(catalogue: Catalogue) -> np.ndarray:
@@ -178,15 +214,33 @@ def _genre_columns(catalogue: Catalogue) -> np.ndarray:
     return np.asarray(flags - flags.mean(axis=0))
 
 
+def worded(catalogue: Catalogue) -> Mapping[str, frozenset[int]]:
+    """The names that wishes are compared with, and the items that have each.
+
+    Tags where there are some; else, where the reader does not know the categories, all names of all facets.
+    """
+    tags = catalogue.items_by("tag")
+    if tags or set(catalogue.category_names) & set(GENRES):
+        return tags
+    columns = [catalogue.column(name) for name in catalogue.facets]
+    counted = [
+        (len(items), value, items)
+        for own in columns
+        if isinstance(own, NamesColumn)
+        for value, items in own.items.items()
+    ]
+    return {value: items for _, value, items in sorted(counted, key=lambda own: -own[0])[:MOST_TAGS]}
+
+
 def _tag_matrix(catalogue: Catalogue, neighbours: sparse.csr_matrix | None) -> sparse.csr_matrix:
     """(n_items, n_tags) how much an item has of a tag: its own, and part of its neighbours'; rare tags tell more."""
     rows, columns = [], []
-    for column, items in enumerate(catalogue.items_by("tag").values()):
+    tags = worded(catalogue)
+    for column, items in enumerate(tags.values()):
         rows += list(items)
         columns += [column] * len(items)
-    own = sparse.csr_matrix(
-        (np.ones(len(rows)), (rows, columns)), shape=(len(catalogue), len(catalogue.items_by("tag"))), dtype=np.float64
-    )
+    shape = (len(catalogue), len(tags))
+    own = sparse.csr_matrix((np.ones(len(rows)), (rows, columns)), shape=shape, dtype=np.float64)
     if neighbours is not None and len(rows):
         own = sparse.csr_matrix(own + TAG_SHARE * (neighbours @ own))
     return own

@@ -1,15 +1,17 @@
-"""Sequence retriever: what is watched next, from the order of what was watched.
+"""Sequence retriever: what comes next, from the order of what came before.
 
-A small causal transformer over item ids, trained with the full softmax at every position: SASRec (Kang and McAuley,
-2018) with cross-entropy, which beats its sampled original (Klenitskiy and Vasilev, 2023, "Turning Dross Into Gold
-Loss"). The blocks are transformers' own GPT-2.
+A small causal transformer over item ids, trained with cross-entropy at every position: SASRec (Kang and McAuley, 2018)
+with the softmax over the whole catalogue, which beats its sampled original (Klenitskiy and Vasilev, 2023, "Turning
+Dross Into Gold Loss"). In a large catalogue the sum over all items is estimated from a sample, each item weighed by the
+inverse of its chance to be in it (importance sampling: Bengio and Senecal, 2008), so that popular items, which are in
+every batch, are not pushed down. The blocks are transformers' own GPT-2.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +34,7 @@ class RetrieverConfig:
 
     ``length`` is the longest history the model reads (its most recent part). ``epochs`` counts passes over all
     positions, ``batch`` windows per step. ``sampled`` is the catalogue size above which training
-    scores a random sample of ``negatives`` items instead of all of them.
+    scores a random sample of ``negatives`` items, and those of the batch, instead of all of them.
     """
 
     width: int = 64
@@ -44,8 +46,17 @@ class RetrieverConfig:
     batch: int = 32
     rate: float = 3e-3
     decay: float = 0.1
-    sampled: int = 30_000
-    negatives: int = 4_000
+    sampled: int = 4_000
+    negatives: int = 1_000
+
+    @classmethod
+    def of_size(cls, events: int, items: int) -> RetrieverConfig:
+        """For a data set of so many events and items: the more events, the fewer passes over them."""
+        usual = cls()
+        epochs = min(usual.epochs, max(4, round(usual.epochs * 200_000 / max(events, 1))))
+        if items <= usual.sampled:
+            return replace(usual, epochs=epochs)
+        return replace(usual, epochs=min(epochs, 12), batch=64)
 
 
 class SequenceRetriever:
@@ -61,6 +72,7 @@ class SequenceRetriever:
         self.config = config
         self.n_items = n_items
         self.log_popularity = log_popularity.astype(np.float32)
+        self.trained = True
         blocks = GPT2Config(
             vocab_size=n_items,
             n_positions=config.length,
@@ -88,11 +100,12 @@ class SequenceRetriever:
     ) -> SequenceRetriever:
         """Train on users' item sequences (catalogue indices, oldest first).
 
-        The global random state of PyTorch is left as it was. The same seed and sequences give the same model on the
+        Where no sequence has two items there is nothing to learn: popularity is then the answer to every history. The
+        global random state of PyTorch is left as it was. The same seed and sequences give the same model on the
         same machine and number of threads.
 
         Raises:
-            ValueError: an index is outside 0..n_items-1, or no sequence has two items.
+            ValueError: an index is outside 0..n_items-1.
         """
         config = config or RetrieverConfig()
         counts = np.zeros(n_items)
@@ -102,12 +115,13 @@ class SequenceRetriever:
                 raise ValueError(f"item index {bad} is outside the catalogue of {n_items}: map item ids to row numbers")
             np.add.at(counts, sequence, 1.0)
         usable = [torch.from_numpy(np.asarray(s, dtype=np.int64)) for s in sequences if len(s) > 1]
-        if not usable:
-            raise ValueError("no sequence has two items: the next item can only be learned from users with two or more")
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             retriever = cls(config, n_items, np.log((counts + 0.5) / (counts + 0.5).sum()))
-            retriever._train(usable, np.random.default_rng(seed), progress)
+            if usable:
+                retriever._train(usable, np.random.default_rng(seed), progress)
+            else:
+                retriever.trained = False
         return retriever
 
     @property
@@ -127,7 +141,7 @@ class SequenceRetriever:
         """
         check_items(histories, self.n_items)
         out = np.broadcast_to(self.log_popularity, (len(histories), self.n_items)).copy()
-        rows = [row for row, history in enumerate(histories) if len(history)]
+        rows = [row for row, history in enumerate(histories) if len(history) and self.trained]
         # Histories of like length share a batch: less padding to compute.
         rows.sort(key=lambda row: min(len(histories[row]), self.config.length))
         for start in range(0, len(rows), batch):
@@ -144,7 +158,7 @@ class SequenceRetriever:
     def save(self, folder: Path) -> None:
         """Write ``retriever.json`` and ``retriever.safetensors`` into the folder (made if missing)."""
         folder.mkdir(parents=True, exist_ok=True)
-        about = {"n_items": self.n_items, "config": asdict(self.config)}
+        about = {"n_items": self.n_items, "config": asdict(self.config), "trained": self.trained}
         (folder / "retriever.json").write_text(json.dumps(about, indent=1), encoding="utf-8")
         state = {name: tensor.contiguous() for name, tensor in self._model.state_dict().items()}
         save_file({**state, "log_popularity": torch.from_numpy(self.log_popularity)}, folder / "retriever.safetensors")
@@ -161,6 +175,7 @@ class SequenceRetriever:
         popularity = state.pop("log_popularity").numpy()
         retriever = cls(RetrieverConfig(**about["config"]), about["n_items"], popularity)
         retriever._model.load_state_dict(state)
+        retriever.trained = about["trained"]
         return retriever
 
     def _hidden(self, items: Tensor) -> Tensor:
@@ -205,13 +220,26 @@ class SequenceRetriever:
         model.train(False)
 
     def _loss(self, hidden: Tensor, target: Tensor) -> Tensor:
-        """Cross-entropy over all items, or over the batch's own items and a uniform sample in a large catalogue."""
+        """Cross-entropy over all items, or in a large catalogue its estimate from a sample.
+
+        The sample holds the batch's own targets and a uniform draw. Each of its items but the row's target counts for
+        one over its chance to be in it, ``1 - (1 - p)^targets * (1 - 1/n)^negatives`` with the item's share ``p`` of
+        all events.
+        """
         weight = self._model.wte.weight
         if self.n_items <= self.config.sampled:
             return F.cross_entropy(hidden @ weight.T, target)
         drawn = torch.randint(self.n_items, (self.config.negatives,))
         shown, place = torch.unique(torch.cat([target, drawn]), return_inverse=True)
-        return F.cross_entropy(hidden @ weight[shown].T, place[: len(target)])
+        place = place[: len(target)]
+        share = torch.from_numpy(self.log_popularity)[shown].exp().double()
+        missed = len(target) * torch.log1p(-share) + self.config.negatives * np.log1p(-1.0 / self.n_items)
+        chance = torch.log(-torch.expm1(missed)).float()
+        logits = hidden @ weight[shown].T
+        own = logits.gather(1, place[:, None])
+        total = (logits - chance).scatter(1, place[:, None], own).logsumexp(dim=1)
+        loss: Tensor = (total - own[:, 0]).mean()
+        return loss
 
 
 def _windows(sequences: list[Tensor], length: int, rng: np.random.Generator) -> list[Tensor]:

@@ -20,7 +20,7 @@ from agent.policy.item_embeddings import ItemFeatures, ItemLike
 from agent.policy.item_lm import ItemLanguageModel, PolicyCard, best_device
 from agent.policy.weights import ADAPTER_FILE, POLICY_FILE
 from training.adapter import write_tuned_adapter
-from training.checkpoints import ProgressReport, last_checkpoint
+from training.checkpoints import Deadline, ProgressReport, last_checkpoint
 from training.curves import HISTORY_FILE, write_curves
 from training.ppo.guards import NonFinite, Stop
 from training.ppo.rows import EMPTY, SlateRows
@@ -121,6 +121,7 @@ def train_ppo_policy(
     dtype: torch.dtype | None = None,
     watch: Watch = lambda entry: None,
     tensorboard: bool = False,
+    seconds: float | None = None,
 ) -> PpoRun:
     """Train an adapter's policy on rewards, and write the new adapter to ``output / "adapter"``.
 
@@ -141,6 +142,7 @@ def train_ppo_policy(
         dtype: of the LM (None: bfloat16 where the hardware has it).
         watch: called with each new entry of the history.
         tensorboard: also log to TensorBoard, in ``output / "tensorboard"``.
+        seconds: training ends after so many (None: after all steps).
 
     A guard's stop is no error: see :attr:`PpoRun.stopped`. The best probed weights are then what is written.
 
@@ -148,7 +150,9 @@ def train_ppo_policy(
         AdapterError, ValueError: adapter, rows or settings do not fit; the message says what to do.
         MissingTensorBoard: it is asked for but not installed.
     """
-    loggers = [tensorboard_callback(output / "tensorboard")] if tensorboard else []
+    loggers: list[TrainerCallback] = [tensorboard_callback(output / "tensorboard")] if tensorboard else []
+    if seconds is not None:
+        loggers.append(Deadline(seconds))
     device = device or best_device()
     train, probe = SlateRows.of(rows), SlateRows.of(probe_rows) if probe_rows is not None else None
     exact = settings.estimator == "exact"

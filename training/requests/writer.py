@@ -15,6 +15,8 @@ from typing import Literal, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from agent.catalogue.catalogue import Catalogue
+from agent.records.conditions import Condition, Conditions
 from training.requests.eras import Era, plain_era, soft_era
 from training.requests.phrases import PhraseBank, vocabulary
 from training.requests.sentences import Parts, sentence
@@ -72,6 +74,37 @@ class Request:
     year_max: int | None
     style: Style
     words: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenRequest:
+    """A wish in words and the conditions that it was written from."""
+
+    text: str
+    conditions: Conditions
+
+
+@dataclass(frozen=True)
+class PhraseWriter:
+    """Writes requests from a phrase bank, for a catalogue's items (:func:`write_request`)."""
+
+    catalogue: Catalogue
+    bank: PhraseBank
+
+    def write(self, item: int, rng: np.random.Generator, style: Style, example: bool) -> WrittenRequest:
+        """A request that the item at a catalogue index answers."""
+        request = write_request(self.catalogue[item], rng, self.bank, style, like=example)
+        primary, year = self.catalogue.primary, self.catalogue.year_facet
+        found: list[Condition] = []
+        if primary is not None:
+            found += [Condition(primary.facet.name, "is", (name,)) for name in request.genres]
+            if request.without:
+                found.append(Condition(primary.facet.name, "is_not", tuple(sorted(request.without))))
+        if year is not None and request.year_min is not None:
+            found.append(Condition(year, "at_least", request.year_min))
+        if year is not None and request.year_max is not None:
+            found.append(Condition(year, "at_most", request.year_max))
+        return WrittenRequest(request.text, tuple(found))
 
 
 def describe_items(

@@ -34,9 +34,9 @@ from agent.policy.state_prompt import state_inputs
 from agent.records.state import POSITIVE, Event, State
 from agent.retrieval.item_neighbours import ItemNeighbours
 from prompts.header import ROLES
-from training.requests.phrases import PhraseBank
+from training.requests.facet_writer import request_writer
 from training.rows.cleaning import CleaningReport, clean_ratings
-from training.sft.rows import RowPlan, user_rows
+from training.sft.rows import RowPlan, Writer, user_rows
 from training.splits import Slate, cut_slates, held_out_users, leave_one_out, past_and_future
 
 if TYPE_CHECKING:
@@ -156,12 +156,12 @@ class RowMaker:
         return ItemNeighbours.fit(watched).neighbours
 
     @cached_property
-    def _bank(self) -> PhraseBank:
-        return PhraseBank.load("train")
+    def _writer(self) -> Writer:
+        return request_writer(self.catalogue)
 
     def _sft(self, own: SplitHistory, rng: np.random.Generator) -> Iterator[dict[str, Any]]:
         plan = self.settings.plan
-        made, _ = user_rows(own.user, own.events, self.catalogue, self._near, self._bank, plan, rng, own.start)
+        made, _ = user_rows(own.user, own.events, self.catalogue, self._near, self._writer, plan, rng, own.start)
         for row in made:
             yield self._shared(own.user, row.state) | {
                 "completion": self._answer(row.target),

@@ -22,7 +22,8 @@ class PolicyCollator:
     A group is one sequence: the common beginning once, then each row's own rest. ``attention_mask`` (G, 1, T, T) lets
     a rest see the beginning and itself only and ``position_ids`` (G, T) count on from the beginning, so each row reads
     exactly its own prompt, at less than half the cost. ``ends`` (R, 2) says where each row's prompt ends. Beside them:
-    ``evidence`` (R, n_items, F), ``allowed`` and ``fitting`` (R, n_items), ``targets`` and ``goals`` (R,).
+    ``candidates`` (R, C) catalogue indices, ``evidence`` (R, C, F), ``correction``, ``allowed`` and ``fitting`` (R, C),
+    ``targets`` (places among the candidates) and ``goals`` (R,).
     """
 
     def __init__(self, data: SftRows, pad_token_id: int) -> None:
@@ -62,7 +63,9 @@ class PolicyCollator:
             "evidence": torch.from_numpy(self.data.evidence[[row.place for row in rows]].astype(np.float32)),
             "allowed": torch.from_numpy(np.stack([self.data.allowed(row) for row in rows])),
             "fitting": torch.from_numpy(np.stack([self.data.fitting(row) for row in rows])),
-            "targets": torch.tensor([row.target for row in rows]),
+            "candidates": torch.from_numpy(np.stack([self.data.items(row) for row in rows]).astype(np.int64)),
+            "correction": torch.from_numpy(np.stack([self.data.correction(row) for row in rows])),
+            "targets": torch.tensor([self.data.target(row) for row in rows]),
             "goals": torch.tensor([GOALS.index(row.state.goal) for row in rows]),
         }
 

@@ -22,7 +22,7 @@ from agent.policy.state_prompt import StatePrompt
 from agent.records.state import Goal
 from training.adapter import write_adapter
 from training.progress import Progress, silent
-from training.requests.phrases import PhraseBank
+from training.requests.facet_writer import request_writer
 from training.sft.calibration import calibrate
 from training.sft.packing import GOALS
 from training.sft.rows import RowPlan, SftRows, build_rows
@@ -55,7 +55,7 @@ def make_rows(dataset: Dataset, plan: RowPlan, folds: int, report: Progress) -> 
         fold_evidence,
         catalogue,
         neighbours,
-        PhraseBank.load("train"),
+        request_writer(catalogue),
         plan,
         lambda done, of: report("rows", done, of),
     )
@@ -92,9 +92,7 @@ def train_sft(
     network, tokenizer = load_base(base, settings.layers, device=best_device())
     embedding = network.get_input_embeddings().weight.detach().float().cpu().numpy()
     neighbours = EvidenceModel.cached(past).taste.watched_with.neighbours
-    features = ItemFeatures.build(
-        catalogue.items, tokenizer, embedding, neighbours, catalogue.rating_count, catalogue.mean_rating
-    )
+    features = ItemFeatures.of(catalogue, tokenizer, embedding, neighbours)
     first_item = len(tokenizer)
     tokenizer.add_tokens([item_token(item.item_id) for item in catalogue.items])
     prompt = StatePrompt(prompts.load(template), tokenizer, catalogue.items, settings.max_history)

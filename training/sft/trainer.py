@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from trl import SFTConfig, SFTTrainer
 from agent.policy.item_embeddings import RowMaker
 from agent.policy.item_lm import backbone
 from agent.policy.state_prompt import StatePrompt
-from training.checkpoints import ProgressReport, WholeCheckpoints, packed_row_arguments, run_trainer
+from training.checkpoints import Deadline, ProgressReport, WholeCheckpoints, packed_row_arguments, run_trainer
 from training.progress import Progress
 from training.sft.packing import GOALS, PolicyCollator, encode_rows
 from training.sft.rows import SftRows
@@ -33,7 +34,7 @@ class SftSettings:
 
     ``layers`` keeps the first layers of the base model (None: all of them); ``batch`` counts groups of rows that share
     a state, about five rows each; ``teacher`` is explained at :func:`row_targets`; a checkpoint is written every
-    ``save_steps`` steps.
+    ``save_steps`` steps. Training ends after ``seconds`` (None: no limit), the rate falling as if it ended there.
     """
 
     layers: int | None = 18
@@ -50,6 +51,7 @@ class SftSettings:
     max_history: int = 15
     save_steps: int = 200
     seed: int = 0
+    seconds: float | None = None
 
 
 class PolicyHead(nn.Module):
@@ -79,7 +81,8 @@ def fit_evidence_weights(data: SftRows, n_goals: int = len(GOALS), steps: int = 
             rows = [rows[i] for i in rng.choice(len(rows), 2000, replace=False)]
         features = torch.from_numpy(data.evidence[[row.place for row in rows]].astype(np.float32))
         allowed = torch.from_numpy(np.stack([data.allowed(row) for row in rows]))
-        targets = torch.tensor([row.target for row in rows])
+        correction = torch.from_numpy(np.stack([data.correction(row) for row in rows]))
+        targets = torch.tensor([data.target(row) for row in rows])
         w = torch.zeros(data.evidence.shape[2], requires_grad=True)
         optimizer = torch.optim.LBFGS([w], max_iter=steps, line_search_fn="strong_wolfe")
 
@@ -87,11 +90,12 @@ def fit_evidence_weights(data: SftRows, n_goals: int = len(GOALS), steps: int = 
             w: Tensor = w,
             features: Tensor = features,
             allowed: Tensor = allowed,
+            correction: Tensor = correction,
             targets: Tensor = targets,
             optimizer: torch.optim.LBFGS = optimizer,
         ) -> Tensor:
             optimizer.zero_grad()
-            logits = (features @ w).masked_fill(~allowed, NOT_ALLOWED)
+            logits = (features @ w + correction).masked_fill(~allowed, NOT_ALLOWED)
             loss = F.cross_entropy(logits, targets) + decay * w.square().sum()
             loss.backward()  # type: ignore[no-untyped-call]
             return loss
@@ -110,7 +114,10 @@ class PolicyTrainer(WholeCheckpoints, SFTTrainer):
     def __init__(self, *args: Any, first_item: int, settings: SftSettings, **kwargs: Any) -> None:
         self.first_item = first_item
         self.settings = settings
+        self.deadline = None if settings.seconds is None else Deadline(settings.seconds)
         super().__init__(*args, **kwargs)
+        if self.deadline is not None:
+            self.add_callback(self.deadline)
 
     def compute_loss(
         self, model: Any, inputs: dict[str, Tensor], return_outputs: bool = False, num_items_in_batch: Any = None
@@ -136,6 +143,19 @@ class PolicyTrainer(WholeCheckpoints, SFTTrainer):
         self.optimizer = torch.optim.AdamW(groups, betas=(0.9, 0.98))
         return self.optimizer
 
+    def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> Any:
+        """The cosine of the steps done, or of the time where that is over first."""
+        if self.deadline is None:
+            return super().create_scheduler(num_training_steps, optimizer)
+        deadline, warmup = self.deadline, max(1, round(self.settings.warmup * num_training_steps))
+
+        def factor(step: int) -> float:
+            done = max(step / max(num_training_steps, 1), deadline.share)
+            return min(1.0, step / warmup) * 0.5 * (1.0 + math.cos(math.pi * min(1.0, done)))
+
+        self.lr_scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer or self.optimizer, factor)
+        return self.lr_scheduler
+
     def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
         super()._save(output_dir, state_dict)
         head = {k: v.detach().cpu().contiguous() for k, v in self.model.policy_head.named_parameters()}
@@ -147,7 +167,7 @@ class PolicyTrainer(WholeCheckpoints, SFTTrainer):
 
 
 def row_targets(head: PolicyHead, inputs: dict[str, Tensor], teacher: float) -> Tensor:
-    """What each row is trained towards, (R, n_items): the film that was chosen, mixed with a teacher for requests.
+    """What each row is trained towards, (R, C): the film that was chosen, mixed with a teacher for requests.
 
     The teacher knows what the request was written from: it is the evidence alone over the items that meet it, which is
     what an exact reading of the words would give. It says of every film what one chosen film says of one, so the words
@@ -155,22 +175,25 @@ def row_targets(head: PolicyHead, inputs: dict[str, Tensor], teacher: float) -> 
     """
     chosen = F.one_hot(inputs["targets"], inputs["allowed"].shape[1]).float()
     with torch.no_grad():
-        offset = torch.einsum("bnf,bf->bn", inputs["evidence"], head.weights[inputs["goals"]])
+        offset = torch.einsum("bnf,bf->bn", inputs["evidence"], head.weights[inputs["goals"]]) + inputs["correction"]
         reading = offset.masked_fill(~(inputs["allowed"] & inputs["fitting"]), -torch.inf).softmax(dim=1)
     share = teacher * (inputs["goals"] == GOALS.index("request")).float()[:, None]
     return (1 - share) * chosen + share * reading
 
 
 def policy_logits(model: Any, head: PolicyHead, inputs: dict[str, Tensor], first_item: int) -> Tensor:
-    """Logits over the catalogue for a batch of :class:`PolicyCollator`, (R, n_items) float32.
+    """Logits of the candidates for a batch of :class:`PolicyCollator`, (R, C) float32, corrected for what was drawn.
 
     ``first_item`` is the token id of item 0; item tokens in the prompt read their row from ``head``.
     """
-    rows = head.rows()
-    ids = inputs["input_ids"]
+    ids, candidates = inputs["input_ids"], inputs["candidates"]
     is_item = ids >= first_item
     words = model.get_input_embeddings()(ids.clamp(max=first_item - 1))
-    items = rows[(ids - first_item).clamp(min=0)].to(words.dtype)
+    read = (ids - first_item).clamp(min=0)
+    # Of a large catalogue only the rows that the batch needs are made.
+    needed, place = torch.unique(torch.cat([read.flatten(), candidates.flatten()]), return_inverse=True)
+    rows = head.rows(needed)
+    items = rows[place[: read.numel()].reshape(read.shape)].to(words.dtype)
     embedded = torch.where(is_item[..., None], items, words)
     hidden = backbone(model)(
         inputs_embeds=embedded,
@@ -179,8 +202,9 @@ def policy_logits(model: Any, head: PolicyHead, inputs: dict[str, Tensor], first
         use_cache=False,
     ).last_hidden_state
     group, end = inputs["ends"].unbind(dim=1)
-    logits = hidden[group, end].float() @ rows.T
-    offset = torch.einsum("bnf,bf->bn", inputs["evidence"], head.weights[inputs["goals"]])
+    chosen = place[read.numel() :].reshape(candidates.shape)
+    logits = (hidden[group, end].float() @ rows.T).gather(1, chosen)
+    offset = torch.einsum("bnf,bf->bn", inputs["evidence"], head.weights[inputs["goals"]]) + inputs["correction"]
     allowed: Tensor = (logits + offset).masked_fill(~inputs["allowed"], NOT_ALLOWED)
     return allowed
 

@@ -13,6 +13,7 @@ import typer
 
 import prompts as templates
 from ui.cli import (
+    adapt,
     adapters,
     chat,
     data,
@@ -50,6 +51,7 @@ app.add_typer(keys.app, name="keys")
 chat.add_to(app)
 serve.add_to(app)
 mcp.add_to(app)
+adapt.add_to(app)
 monitor.add_to(app)
 recommend.add_to(app)
 talk.add_to(app)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -72,13 +73,33 @@ def working(what: str) -> Iterator[Callable[[str], None]]:
 
 @contextmanager
 def steps() -> Iterator[Callable[[str, int, int], None]]:
-    """A bar on standard error (on a terminal only) for each of several long parts of one verb.
+    """A bar on standard error for each of several long parts of one verb; off a terminal, lines now and then.
 
     Gives a function to be called with (what is being done, steps done, steps in all).
     """
     console = Console(file=sys.stderr)
+    if not console.is_terminal:
+        yield line_reporter()
+        return
     with step_bars(console) as progress:
         yield reporter(progress)
+
+
+def line_reporter(every: float = 10.0) -> Callable[[str, int, int], None]:
+    """A function to be called with (what is being done, steps done, steps in all), which writes to standard error.
+
+    A part gets a line when it begins and ends, and in between at most one in ``every`` seconds.
+    """
+    last: dict[str, float] = {}
+
+    def report(what: str, done: int, total: int) -> None:
+        now = time.monotonic()
+        if what not in last or done >= total or now - last[what] >= every:
+            if done < total or last.get(what, 0.0) >= 0.0:
+                print(f"{what}: {done:,} of {total:,}", file=sys.stderr, flush=True)
+            last[what] = -1.0 if done >= total else now
+
+    return report
 
 
 def step_bars(console: Console) -> Progress:

@@ -1,0 +1,103 @@
+"""Request classifier: which item answers a request, learned from requests whose answer is known.
+
+Multinomial logistic regression on the sentence encoder's vectors: the part that reads words best where there are
+examples of them (support questions and their articles).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from safetensors.numpy import load_file, save_file
+
+from agent.data.assets import cache_dir
+from agent.data.atomic import building
+from agent.retrieval.text_encoder import TextEncoder
+
+STRENGTH = 20.0
+"""Inverse penalty of the regression; chosen on a fifth of the questions of support-banking77's training part."""
+
+FILE = "classifier.safetensors"
+
+
+@dataclass(frozen=True)
+class RequestClassifier:
+    """``weight`` (n_items, width) and ``bias`` (n_items,) of each item's logit for a request's vector (width,).
+
+    An item without a known request gets the lowest bias and no weight.
+    """
+
+    weight: np.ndarray
+    bias: np.ndarray
+
+    @classmethod
+    def fit(cls, vectors: np.ndarray, answers: np.ndarray, n_items: int) -> RequestClassifier:
+        """Fit on requests' unit vectors (N, width) and the catalogue indices that answer them (N,).
+
+        Raises:
+            ValueError: all requests have the same answer.
+        """
+        from sklearn.linear_model import LogisticRegression
+
+        model = LogisticRegression(C=STRENGTH, max_iter=300).fit(vectors, answers)
+        known = model.classes_.astype(np.int64)
+        coefficients, intercepts = model.coef_, model.intercept_
+        if len(known) == 2:
+            coefficients, intercepts = (
+                np.stack([-coefficients[0], coefficients[0]]),
+                np.array([-intercepts[0], intercepts[0]]),
+            )
+        weight = np.zeros((n_items, vectors.shape[1]), dtype=np.float32)
+        bias = np.full(n_items, float(intercepts.min()) - 5.0, dtype=np.float32)
+        weight[known], bias[known] = coefficients, intercepts
+        return cls(weight, bias)
+
+    @classmethod
+    def cached(
+        cls, requests: pd.DataFrame, items: Sequence[str], encoder: TextEncoder, name: str
+    ) -> RequestClassifier | None:
+        """Fitted once on rows of (text, item id) and kept; None where fewer than two items answer any of them.
+
+        Args:
+            requests: the requests; those of items that are not in the catalogue do not count.
+            items: the catalogue's item ids.
+            encoder: makes the vectors.
+            name: of the encoder, for the cache.
+        """
+        place = {item: row for row, item in enumerate(items)}
+        rows = [
+            (str(text), place[str(item)])
+            for text, item in zip(requests["text"], requests["item"], strict=True)
+            if str(item) in place
+        ]
+        if len({answer for _, answer in rows}) < 2:
+            return None
+        content = hashlib.sha256(f"1|{name}|{STRENGTH}".encode())
+        for text, answer in rows:
+            content.update(f"{text}\0{items[answer]}\n".encode())
+        folder = cache_dir() / "requests" / content.hexdigest()[:16]
+        with building(folder, lambda: (folder / FILE).is_file()) as temporary:
+            if temporary is not None:
+                vectors = encoder.encode([text for text, _ in rows])
+                cls.fit(vectors, np.array([answer for _, answer in rows]), len(items)).save(temporary)
+        return cls.load(folder)
+
+    def log_chances(self, vector: np.ndarray) -> np.ndarray:
+        """Log-probability that each item answers a request, (n_items,) float32, from its unit vector (width,)."""
+        logits = self.weight @ vector + self.bias
+        top = logits.max()
+        return np.asarray(logits - top - np.log(np.exp(logits - top).sum()), dtype=np.float32)
+
+    def save(self, folder: Path) -> None:
+        """Write the numbers into an existing folder."""
+        save_file({"weight": self.weight, "bias": self.bias}, folder / FILE)
+
+    @classmethod
+    def load(cls, folder: Path) -> RequestClassifier:
+        """Read what :meth:`save` wrote."""
+        return cls(**load_file(folder / FILE))
