@@ -19,8 +19,7 @@ from agent.data.assets import cache_dir
 from agent.data.card import CardFacet, LeftOut
 from agent.data.dataset import Dataset, load_dataset, predict_facet
 from agent.data.text_quality import TextAudit, audit
-from agent.policy.tagger import HEAD_FILE, Array, Tagger, TaggerCard, TaggerError, decided
-from agent.policy.weights import ADAPTER_FILE
+from agent.policy.tagger import HEAD_FILE, WEIGHTS_FILE, Array, Tagger, TaggerCard, TaggerError, decided
 
 TITLE = "title"
 """The text that is read where no facet of kind text is named."""
@@ -140,7 +139,7 @@ def _fingerprint(folder: Path) -> str:
     """Names a tagger by its weights and its temperature; its thresholds may change."""
     card = TaggerCard.read(folder)
     digest = hashlib.sha256(f"{card.base} {card.layers} {card.temperature} {card.labels}".encode())
-    for name in (HEAD_FILE, ADAPTER_FILE):
+    for name in (HEAD_FILE, WEIGHTS_FILE):
         path = folder / name
         digest.update(path.read_bytes() if path.is_file() else b"")
     return digest.hexdigest()[:24]

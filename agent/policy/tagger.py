@@ -2,33 +2,37 @@
 
 A text is read by a network (the sentence encoder, or the language model's first layers), the mean of its tokens'
 vectors is scaled to length one, and a linear head gives a logit for each label. Where training found that the network
-as it comes does as well as an adapted one, the folder holds the head alone.
+as it comes does as well as a tuned one, the folder holds the head alone.
 """
 
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from safetensors.numpy import load_file, save_file
+from safetensors.torch import load_file as load_weights
+from torch import Tensor
 
 from agent.data.assets import MINILM, AssetNotFoundError, resolve_model
 from agent.policy.item_lm import backbone, best_device, load_base
-from agent.policy.weights import ADAPTER_FILE
 from agent.retrieval.text_encoder import TextEncoder, encoder_path
 
 CARD_FILE = "tagger.json"
 HEAD_FILE = "head.safetensors"
+WEIGHTS_FILE = "weights.safetensors"
 ENCODER = "encoder"
 """The name of the sentence encoder among bases; ``lm`` is the default language model, any other a model's folder."""
 
 Array = npt.NDArray[np.float64]
+Tuning = Literal["none", "whole", "lora"]
 
 
 class TaggerError(ValueError):
@@ -44,7 +48,8 @@ class TaggerCard:
         labels: the values that it tells apart.
         multi: whether a text may have several labels, or none.
         base, layers: the network that reads, and how many of its layers (None: all).
-        adapted: whether there is an adapter beside the head.
+        tuning: whether the network reads as it comes (``none``), all its layers were trained (``whole``), or LoRA
+            matrices of this ``rank`` beside them (``lora``).
         temperature: the logits are divided by it.
         thresholds: the least probability of each label (of the most probable one, where a text has just one label);
             below it the tagger is unsure.
@@ -56,7 +61,8 @@ class TaggerCard:
     multi: bool
     base: str = ENCODER
     layers: int | None = None
-    adapted: bool = False
+    tuning: Tuning = "none"
+    rank: int = 0
     temperature: float = 1.0
     thresholds: tuple[float, ...] = ()
     figures: Mapping[str, Any] = field(default_factory=dict)
@@ -104,6 +110,46 @@ def load_network(base: str = ENCODER, layers: int | None = None) -> TextEncoder:
     return TextEncoder(reader, tokenizer)
 
 
+def trainable(model: Any, tuning: Tuning, rank: int = 0, dropout: float = 0.0) -> Any:
+    """The model with its trained weights free and all others frozen: those of all layers, or new LoRA matrices.
+
+    Embeddings stay as they are: a few thousand texts have too few words to move them.
+    """
+    if tuning == "whole":
+        for name, parameter in model.named_parameters():
+            parameter.requires_grad_("embed" not in name)
+        return model
+    from peft import LoraConfig, get_peft_model
+
+    config = LoraConfig(r=rank, lora_alpha=2 * rank, lora_dropout=dropout, target_modules="all-linear")
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)
+        return get_peft_model(model, config)
+
+
+def trained_weights(model: Any) -> dict[str, Tensor]:
+    """The weights of :func:`trainable` that training changes, by name, without those of a head."""
+    named = {name: own for name, own in model.named_parameters() if own.requires_grad and not name.startswith("head.")}
+    return {name: own.detach().cpu().contiguous() for name, own in named.items()}
+
+
+def tuned(network: TextEncoder, card: TaggerCard, weights: Mapping[str, Tensor]) -> TextEncoder:
+    """A network with its trained weights; the given one must not be used any more.
+
+    Raises:
+        TaggerError: the weights are not those of such a network.
+    """
+    model = trainable(network.model, card.tuning, card.rank)
+    outcome = model.load_state_dict({name: own.float() for name, own in weights.items()}, strict=False)
+    missing = set(trained_weights(model)) - set(weights)
+    if outcome.unexpected_keys or missing:
+        wrong = next(iter([*outcome.unexpected_keys, *sorted(missing)]))
+        raise TaggerError(f"the weights of tagger {card.version!r} do not fit {card.base} ({wrong}): train it again")
+    if card.tuning == "lora":
+        model = model.merge_and_unload()
+    return TextEncoder(model.requires_grad_(False).eval(), network.tokenizer)
+
+
 @dataclass(frozen=True, eq=False)
 class Tagger:
     """A trained tagger; reading changes no state.
@@ -126,8 +172,8 @@ class Tagger:
         card = TaggerCard.read(folder)
         try:
             network = load_network(card.base, card.layers)
-            if card.adapted:
-                network = network.adapted(folder)
+            if card.tuning != "none":
+                network = tuned(network, card, load_weights(folder / WEIGHTS_FILE))
             head = load_file(folder / HEAD_FILE)
             weights, bias = head["weights"], head["bias"]
         except (OSError, KeyError, AssetNotFoundError) as error:
@@ -139,12 +185,12 @@ class Tagger:
         return cls(card, network, weights, bias)
 
     def save(self, folder: Path) -> None:
-        """Write head and card into a folder; the adapter, if any, is written by its training."""
+        """Write head and card into a folder; the network's weights, if it was tuned, are written by its training."""
         folder.mkdir(parents=True, exist_ok=True)
         head = {"weights": np.ascontiguousarray(self.weights), "bias": np.ascontiguousarray(self.bias)}
         save_file(head, folder / HEAD_FILE)
-        if not self.card.adapted:
-            (folder / ADAPTER_FILE).unlink(missing_ok=True)
+        if self.card.tuning == "none":
+            (folder / WEIGHTS_FILE).unlink(missing_ok=True)
         self.card.write(folder)
 
     def probabilities(

@@ -6,7 +6,6 @@ The default is all-MiniLM-L6-v2 (Reimers and Gurevych, 2019, arXiv:1908.10084; 2
 
 from __future__ import annotations
 
-import warnings
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
@@ -60,19 +59,6 @@ class TextEncoder:
             tokenizer = AutoTokenizer.from_pretrained(name)
             model = AutoModel.from_pretrained(name, dtype=torch.float32)
         return cls(model.eval(), tokenizer)
-
-    def adapted(self, folder: Path) -> TextEncoder:
-        """The same encoder with a LoRA adapter merged into its weights; this one must not be used any more.
-
-        Raises:
-            OSError, ValueError: the folder holds no adapter for this encoder.
-        """
-        from peft import PeftModel
-
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)
-            model = PeftModel.from_pretrained(self.model, str(folder))
-        return TextEncoder(model.merge_and_unload().eval(), self.tokenizer)
 
     @property
     def width(self) -> int:

@@ -5,8 +5,8 @@ Rinaldo, 2024, arXiv:2203.03532) of a rise in the odds. Its factor for a day wit
 the risk-adjusted CUSUM (Steiner, Cook, Farewell and Treasure, 2000), ``R**k / (1 - p + R p)**n`` for the baseline p and
 an odds ratio R, which is 1 in the mean where nothing has changed; the Shiryaev-Roberts sum ``M = (1 + M) * factor``
 then stays below a threshold c for at least c days in the mean. So the threshold is the number of days between two false
-alarms, times the number of series. Several odds ratios are mixed. The baseline is only an estimate: a share that is
-higher than usual by less than its standard error is no rise.
+alarms, times the number of series that share them. Several odds ratios are mixed. The baseline is only an estimate: a
+share that is higher than usual by less than half its standard error is no rise.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from eval.monitor.counts import Counts, DailyCounts
+from eval.monitor.counts import ALL, Counts, DailyCounts
 
 HALF_YEAR = 182.5
 
@@ -40,16 +40,21 @@ class MonitorSettings:
     false_alarms: float = 1.0
     half_life: float = 60.0
     lag: int = 7
-    doubt: float = 1.0
+    doubt: float = 0.5
     ratios: tuple[float, ...] = (1.3, 1.6, 2.2)
     warm_up: int = 150
     window: int = 7
     calm: float = 1.0
     calm_days: int = 3
 
-    def threshold(self, series: int) -> float:
-        """What the detector of each of so many series must reach."""
-        return series * HALF_YEAR / self.false_alarms
+    def threshold(self, name: str, series: int) -> float:
+        """What the detector of one of so many series must reach.
+
+        Half of the false alarms are for all texts together, the other half for all the topics.
+        """
+        if series == 1:
+            return HALF_YEAR / self.false_alarms
+        return 2 * (1 if name == ALL else series - 1) * HALF_YEAR / self.false_alarms
 
 
 @dataclass(slots=True)
@@ -136,7 +141,6 @@ class Detectors:
         settings = self.settings
         usual, error, known = baseline(counts.read, counts.hits, day, counts.first.weekday(), settings)
         careful = 1 / (1 + np.exp(-(_logit(usual) + settings.doubt * error)))
-        threshold = settings.threshold(len(counts.series))
         changes = []
         for row, name in enumerate(counts.series):
             state = self.states.setdefault(name, SeriesState([-np.inf] * len(settings.ratios)))
@@ -146,7 +150,7 @@ class Detectors:
             if state.since is None:
                 gains = log_factor(hits, read, float(careful[row]), settings.ratios) / state.dispersion
                 state.logs = [float(np.logaddexp(0.0, log) + gain) for log, gain in zip(state.logs, gains, strict=True)]
-                if state.value >= threshold:
+                if state.value >= settings.threshold(name, len(counts.series)):
                     changes.append(Change(name, day, True, state.value))
                     state.since, state.calm_days = day, 0
             elif self._rise(counts, row, day, p) < settings.calm:

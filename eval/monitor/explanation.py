@@ -40,7 +40,7 @@ def explain(counts: DailyCounts, change: Change, settings: MonitorSettings, text
     return {
         "since": counts.date(start).isoformat(),
         "value": round(change.value, 1),
-        "threshold": round(settings.threshold(len(counts.series)), 1),
+        "threshold": round(settings.threshold(change.series, len(counts.series)), 1),
         **_figures(read[row], hits[row], usual[row]),
         "topics": figures,
         "texts": _headlines(counts, change, start, [counts.series[own] for own in others], texts),

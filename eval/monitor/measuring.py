@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import datetime
 from collections.abc import Callable, Iterable, Sequence
+from copy import deepcopy
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -132,9 +133,10 @@ def planted(
     generator = np.random.default_rng(seed)
     usual = counts.hits[row].sum() / max(counts.read[row].sum(), 1)
     texts, days, tried = [], [], 0
-    for start in starts:
-        before = Detectors(settings)
-        before.advance(counts, start - 1)
+    past = Detectors(settings)
+    for start in sorted(starts):
+        past.advance(counts, start - 1)
+        before = deepcopy(past)
         if series in before.states and before.states[series].since is not None:
             continue
         tried += 1

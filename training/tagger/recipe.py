@@ -1,6 +1,6 @@
-"""The recipe of a tagger: a linear head on the network as it comes, the same with LoRA, and the better of the two.
+"""The recipe of a tagger: a linear head on the network as it comes, the same on a tuned one, and the better of the two.
 
-Rows are split into training and validation. On the validation rows it is decided whether the adapter is worth having
+Rows are split into training and validation. On the validation rows it is decided whether the tuning is worth having
 (its log-loss must be lower), by how much the logits are flattened to make probabilities, and below which probability
 the tagger is unsure.
 """
@@ -16,15 +16,25 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import torch
+from safetensors.torch import save_file
 from scipy.optimize import minimize_scalar
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import f1_score
 
-from agent.policy.tagger import Array, Tagger, TaggerCard, calibrated, decided, load_network
-from agent.retrieval.text_encoder import TextEncoder
+from agent.policy.tagger import (
+    WEIGHTS_FILE,
+    Array,
+    Tagger,
+    TaggerCard,
+    calibrated,
+    decided,
+    load_network,
+    trained_weights,
+)
 from training.progress import Progress, silent
 from training.tagger.rows import LabelledTexts, split
-from training.tagger.trainer import TaggerSettings, adapt
+from training.tagger.trainer import TaggerSettings, tune
 
 C_TRIED = (0.3, 1.0, 3.0, 10.0)
 """Inverse strengths of the linear head's regularisation, of which validation chooses."""
@@ -46,7 +56,7 @@ def train_tagger(
     output: Path,
     settings: TaggerSettings = TaggerSettings(),  # noqa: B008 - frozen
     version: str = "tagger",
-    adapting: bool = True,
+    tuning: bool = True,
     report: Progress = silent,
     resume: bool = False,
 ) -> TaggerResult:
@@ -57,7 +67,7 @@ def train_tagger(
         output: the folder.
         settings: of the training.
         version: its name in data cards.
-        adapting: False keeps the network as it comes: seconds instead of minutes.
+        tuning: False keeps the network as it comes: seconds instead of minutes.
         report: called with (what, done, of).
         resume: go on from the last checkpoint in ``output``.
 
@@ -79,19 +89,19 @@ def train_tagger(
     tagger = Tagger(linear, encoder, head[0].astype(np.float32), head[1].astype(np.float32))
     folder = output / "tagger"
     folder.mkdir(parents=True, exist_ok=True)
-    if adapting:
-        model, trained = adapt(
-            encoder, (train.texts, truth), (valid.texts, valid_truth), head, rows.multi, settings, output / "run",
-            report, resume,
-        )  # fmt: skip
-        weights, bias = trained.weights.detach().cpu().numpy(), trained.bias.detach().cpu().numpy()
-        adapted_vectors = TextEncoder(model, encoder.tokenizer).encode(valid.texts)
-        adapted, tried["adapted"] = finished(
-            replace(card, adapted=True), adapted_vectors @ weights.T + bias, valid_truth, settings.sure
+    if tuning:
+        network, trained = tune(
+            encoder, (train.texts, truth), head, rows.multi, settings, output / "run", report, resume
         )
-        if tried["adapted"]["log_loss"] < tried["linear"]["log_loss"]:
-            model.save_pretrained(folder)
-            tagger = Tagger(adapted, TextEncoder(model, encoder.tokenizer), weights, bias)
+        weights, bias = trained.weights.detach().cpu().numpy(), trained.bias.detach().cpu().numpy()
+        changed = replace(card, tuning=settings.tuning, rank=settings.rank)
+        changed, tried["tuned"] = finished(
+            changed, network.encode(valid.texts) @ weights.T + bias, valid_truth, settings.sure
+        )
+        if tried["tuned"]["log_loss"] < tried["linear"]["log_loss"]:
+            kept = {name: own.to(torch.float16) for name, own in trained_weights(network.model).items()}
+            save_file(kept, folder / WEIGHTS_FILE)
+            tagger = Tagger(changed, network, weights, bias)
         else:
             tagger = replace(tagger, network=load_network(settings.base, settings.layers))
     all_figures = {
@@ -100,7 +110,7 @@ def train_tagger(
         "left_out": dict(rows.left_out),
         "labels": {name: int(count) for name, count in zip(names, rows.matrix(names).sum(axis=0), strict=True)},
         "settings": asdict(settings),
-        "chosen": "adapted" if tagger.card.adapted else "linear",
+        "chosen": "linear" if tagger.card.tuning == "none" else "tuned",
         "validation": tried,
         "seconds": round(time.perf_counter() - started, 1),
     }

@@ -1,9 +1,8 @@
-"""Training of a tagger's network: LoRA and the linear head, on transformers' Trainer."""
+"""Training of a tagger's network, whole or by LoRA, and of the linear head, on transformers' Trainer."""
 
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,21 +14,15 @@ from datasets import Dataset
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
-from transformers import EarlyStoppingCallback, Trainer, TrainingArguments
+from transformers import Trainer, TrainingArguments
 
 from agent.policy.item_lm import best_device
-from agent.policy.tagger import ENCODER, HEAD_FILE
+from agent.policy.tagger import ENCODER, HEAD_FILE, WEIGHTS_FILE, Tuning, trainable, trained_weights
 from agent.retrieval.text_encoder import LONGEST, TextEncoder
 from training.checkpoints import ProgressReport, WholeCheckpoints, run_trainer
 from training.progress import Progress
 
 Floats = npt.NDArray[Any]
-
-MODULES = {
-    ENCODER: ["query", "key", "value", "dense"],
-    "lm": ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"],
-}
-"""The linear layers that LoRA adapts, by kind of network."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,25 +30,36 @@ class TaggerSettings:
     """How a tagger is trained.
 
     ``base`` is the network (the sentence encoder, ``lm``, or a model's name or folder), ``layers`` how many of its
-    layers are used (None: all). The validation loss is taken ``evaluations`` times, and training ends after
-    ``patience`` of them without a better one. ``valid_share`` of the rows is held out for that, for the temperature and
-    for the thresholds: a text is decided where so many of the like were right (``sure``).
+    layers are used (None: all). ``rank`` is that of LoRA; 0 trains all layers, which the encoder is small enough for.
+    ``checkpoints`` are kept over the run, which always goes through all ``epochs``: the head's and the network's
+    probabilities are flattened afterwards, so the validation loss is no reason to stop early. ``valid_share`` of the
+    rows is held out for the temperature and the thresholds: a label is given where so many of the like were right
+    (``sure``).
     """
 
     base: str = ENCODER
     layers: int | None = None
-    rank: int = 16
-    rate: float = 2e-3
-    head_rate: float = 5e-3
+    rank: int = 0
+    rate: float = 1e-4
+    head_rate: float = 2e-3
     batch: int = 32
-    epochs: float = 4.0
+    epochs: float = 3.0
     warmup: float = 0.06
     dropout: float = 0.1
-    evaluations: int = 8
-    patience: int = 3
+    checkpoints: int = 6
     valid_share: float = 0.15
     sure: float = 0.9
     seed: int = 0
+
+    @property
+    def tuning(self) -> Tuning:
+        """What of the network is trained."""
+        return "lora" if self.rank else "whole"
+
+
+def language_model(layers: int | None = None, **changed: Any) -> TaggerSettings:
+    """Settings for the language model, which is too large to be trained whole."""
+    return TaggerSettings(**{"base": "lm", "layers": layers, "rank": 16, "rate": 5e-4, **changed})
 
 
 class Head(nn.Module):
@@ -73,7 +77,7 @@ class Head(nn.Module):
 
 
 class TaggerTrainer(WholeCheckpoints, Trainer):
-    """Trainer of a PEFT model with a ``head``; batches are padded texts and their labels (B, labels)."""
+    """Trainer of a model with a ``head``; batches are padded texts and their labels (B, labels)."""
 
     def __init__(self, *args: Any, encoder: TextEncoder, settings: TaggerSettings, multi: bool, **kwargs: Any) -> None:
         self.encoder, self.settings, self.multi = encoder, settings, multi
@@ -93,9 +97,9 @@ class TaggerTrainer(WholeCheckpoints, Trainer):
         """AdamW with a rate of its own for the head."""
         head = list(self.model.head.parameters())
         known = {id(p) for p in head}
-        lora = [p for p in self.model.parameters() if p.requires_grad and id(p) not in known]
+        network = [p for p in self.model.parameters() if p.requires_grad and id(p) not in known]
         groups = [
-            {"params": lora, "lr": self.settings.rate, "weight_decay": 0.01},
+            {"params": network, "lr": self.settings.rate, "weight_decay": 0.01},
             {"params": head, "lr": self.settings.head_rate, "weight_decay": 0.0},
         ]
         self.optimizer = torch.optim.AdamW(groups)
@@ -103,16 +107,15 @@ class TaggerTrainer(WholeCheckpoints, Trainer):
 
     def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
         folder = Path(output_dir or self.args.output_dir)
-        self.model.save_pretrained(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        save_file(trained_weights(self.model), folder / WEIGHTS_FILE)
         head = {name: p.detach().cpu().contiguous() for name, p in self.model.head.named_parameters()}
         save_file(head, folder / HEAD_FILE)
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
-        super()._load_from_checkpoint(resume_from_checkpoint, model)
-        self.model.head.load_state_dict(load_file(Path(resume_from_checkpoint) / HEAD_FILE))
-
-    def _load_best_model(self) -> None:
-        self._load_from_checkpoint(self.state.best_model_checkpoint)
+        folder = Path(resume_from_checkpoint)
+        self.model.load_state_dict(load_file(folder / WEIGHTS_FILE), strict=False)
+        self.model.head.load_state_dict(load_file(folder / HEAD_FILE))
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,70 +131,46 @@ class TextCollator:
         return {"input_ids": inputs["input_ids"], "attention_mask": inputs["attention_mask"], "labels": labels}
 
 
-def adapt(
+def tune(
     encoder: TextEncoder,
-    train: tuple[Sequence[str], Floats],
-    valid: tuple[Sequence[str], Floats],
+    rows: tuple[Sequence[str], Floats],
     head: tuple[Floats, Floats],
     multi: bool,
     settings: TaggerSettings,
     output: Path,
     report: Progress,
     resume: bool = False,
-) -> tuple[Any, Head]:
-    """LoRA on the network of ``encoder``, and the head on it; both end with the lowest validation loss.
+) -> tuple[TextEncoder, Head]:
+    """Train the network of ``encoder``, and the head on it.
 
     The head starts from one that was fitted to the network as it comes, so that its first steps do not undo what the
     network knows (Kumar et al., 2022, arXiv:2202.10054).
 
     Args:
         encoder: its network is changed in place.
-        train: texts, and 1 for each of their labels, (N, labels).
-        valid: the same, held out.
+        rows: texts, and 1 for each of their labels, (N, labels).
         head: the weights (labels, width) and bias (labels,) to start from.
         multi: whether there may be several labels.
         settings: of the training.
         output: the folder of the checkpoints.
         report: called with (what, done, of).
         resume: go on from the newest checkpoint there.
-
-    Returns:
-        The PEFT model and the head.
     """
-    from peft import LoraConfig, get_peft_model
-
     torch.manual_seed(settings.seed)
-    config = LoraConfig(
-        r=settings.rank,
-        lora_alpha=2 * settings.rank,
-        lora_dropout=settings.dropout,
-        target_modules=MODULES[ENCODER if settings.base == ENCODER else "lm"],
-    )
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)
-        model = get_peft_model(encoder.model, config)
-    model.head = Head(*head)
-    adapted = TextEncoder(model, encoder.tokenizer)
-    steps = max(1, math.ceil(len(train[0]) / settings.batch * settings.epochs))
-    every = max(1, steps // settings.evaluations)
+    model = trainable(encoder.model, settings.tuning, settings.rank, settings.dropout)
+    model.head = Head(*head).to(model.device)
+    network = TextEncoder(model, encoder.tokenizer)
+    steps = max(1, math.ceil(len(rows[0]) / settings.batch * settings.epochs))
     args = TrainingArguments(
         output_dir=str(output),
         per_device_train_batch_size=settings.batch,
-        per_device_eval_batch_size=2 * settings.batch,
         max_steps=steps,
         learning_rate=settings.rate,
-        lr_scheduler_type="cosine",
+        lr_scheduler_type="linear",
         warmup_steps=settings.warmup,
         max_grad_norm=1.0,
-        logging_steps=max(1, min(20, every)),
-        eval_strategy="steps",
-        eval_steps=every,
-        save_steps=every,
-        load_best_model_at_end=True,
-        metric_for_best_model="eval_loss",
-        greater_is_better=False,
-        prediction_loss_only=True,
-        label_names=["labels"],
+        logging_steps=max(1, min(20, steps)),
+        save_steps=max(1, steps // settings.checkpoints),
         seed=settings.seed,
         report_to=[],
         remove_unused_columns=False,
@@ -204,16 +183,16 @@ def adapt(
     trainer = TaggerTrainer(
         model=model,
         args=args,
-        train_dataset=_encoded(adapted, *train),
-        eval_dataset=_encoded(adapted, *valid),
+        train_dataset=_encoded(network, *rows),
         data_collator=TextCollator(encoder.tokenizer),
-        callbacks=[ProgressReport(report), EarlyStoppingCallback(settings.patience)],
-        encoder=adapted,
+        callbacks=[ProgressReport(report)],
+        encoder=network,
         settings=settings,
         multi=multi,
     )
     run_trainer(trainer, output, resume)
-    return model.eval(), model.head
+    model.eval()
+    return network, model.head
 
 
 def _encoded(encoder: TextEncoder, texts: Sequence[str], labels: Floats) -> Dataset:

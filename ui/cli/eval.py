@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.table import Table as Grid
 
-from ui.cli import eval_conversation, eval_log, eval_ranking, eval_report, eval_reward
+from ui.cli import eval_conversation, eval_log, eval_ranking, eval_report, eval_reward, eval_tagger
 from ui.cli.terminal import AdapterOption, DataOption, JsonOption, ModelOption, out, print_json, steps, sub_app, working
 
 app = sub_app("Measure the policy beside baselines, and reward models.")
@@ -17,6 +17,7 @@ eval_reward.add_to(app)
 eval_log.add_to(app)
 eval_report.add_to(app)
 eval_conversation.add_to(app)
+eval_tagger.add_to(app)
 
 
 @app.command(epilog="Example: concierge eval latency --turns 50")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -35,9 +36,9 @@ def tagger(
         str, typer.Option(help="The network that reads: encoder, lm, or a model's name or folder.")
     ] = "encoder",
     layers: Annotated[int, typer.Option(help="Use the first so many layers of --base lm (0: all).", min=0)] = 0,
-    epochs: Annotated[float, typer.Option(help="Passes over the rows.")] = 4.0,
-    adapt: Annotated[
-        bool, typer.Option("--adapt/--linear", help="Train LoRA too (minutes), or a linear head alone (seconds).")
+    epochs: Annotated[float, typer.Option(help="Passes over the rows.")] = 3.0,
+    tune: Annotated[
+        bool, typer.Option("--tune/--linear", help="Train the network too (minutes), or a linear head alone (seconds).")
     ] = True,
     sure: Annotated[
         float, typer.Option(help="A label is given where so many like it were right.", min=0.0, max=1.0)
@@ -51,10 +52,10 @@ def tagger(
 ) -> None:
     """Learn from labelled texts which values of a facet a text speaks of; writes a folder for `data enrich`."""
     from agent.domains.domain import load_domain
-    from agent.policy.tagger import TaggerError
+    from agent.policy.tagger import ENCODER, TaggerError
     from training.tagger.recipe import train_tagger
     from training.tagger.rows import by_words, labelled, read_columns
-    from training.tagger.trainer import TaggerSettings
+    from training.tagger.trainer import TaggerSettings, language_model
 
     if (label is None) == (words is None):
         raise TaggerError("give either --label COLUMN or --words DOMAIN/FACET")
@@ -68,9 +69,10 @@ def tagger(
             raise TaggerError(f"the domain {domain!r} has no facet {name!r}: it has {', '.join(facets)}")
         (texts,) = read_columns(rows, text)
         known = by_words(texts, facets[name])
-    settings = TaggerSettings(base=base, layers=layers or None, epochs=epochs, sure=sure, seed=seed)
+    of_base = TaggerSettings() if base == ENCODER else language_model(layers or None, base=base)
+    settings = replace(of_base, epochs=epochs, sure=sure, seed=seed)
     with steps() as report:
-        result = train_tagger(known, output, settings, version or output.name, adapt, report, resume)
+        result = train_tagger(known, output, settings, version or output.name, tune, report, resume)
     figures = result.figures
     if as_json:
         print_json({"tagger": str(result.folder), **figures})
