@@ -14,11 +14,11 @@ from typer.testing import CliRunner
 from agent.catalogue.catalogue import Catalogue
 from agent.data.dataset import load_dataset
 from agent.data.interactions import indexed_ratings
-from agent.features.conversation_features import FEATURES, Rated, Talk, TalkEvidence
-from agent.policy.conversational_policy import NAMES, columns, talk_of
-from agent.policy.conversational_ranker import LEARNT, SHIPPED, LearntCounts, RankerError, TalkRanker
+from agent.features.conversation_features import FEATURES, ConversationFeatures, Dialogue, Rated
+from agent.policy.conversational_policy import NAMES, columns, dialogue_of
+from agent.policy.conversational_ranker import LEARNT, SHIPPED, ConversationalRanker, LearntCounts, RankerError
 from agent.policy.item_embeddings import item_keys
-from agent.policy.semantic import Meaning
+from agent.policy.semantic import SemanticSimilarity
 from agent.records.conversation import Conversation
 from agent.records.state import State
 from eval.conversation.redial import HeardRow, rank_targets, result
@@ -103,8 +103,8 @@ def test_titles_are_matched_whatever_the_article_case_and_punctuation(catalogue:
 
 def test_ranks_leave_named_films_out_and_count_the_unknown_as_misses() -> None:
     row = DialogueRow("1", 1, ("hi",), (), ("a", "b", "c"))
-    talk = Talk((3,), (1.0,), np.zeros(2), np.zeros(2))
-    heard = HeardRow(row, State(), talk, frozenset({3}), (2, None, 3))
+    dialogue = Dialogue((3,), (1.0,), np.zeros(2), np.zeros(2))
+    heard = HeardRow(row, State(), dialogue, frozenset({3}), (2, None, 3))
     ranks = rank_targets(np.array([0.1, 0.5, 0.3, 9.0, 0.3]), heard)
     assert ranks.tolist() == [1.5, np.inf, np.inf], "one before, one tie; not in the catalogue; was named"
     own = result("x", ranks, [heard])
@@ -119,14 +119,14 @@ def test_talk_features_see_who_watched_both_and_what_was_asked(catalogue: Catalo
     texts /= np.linalg.norm(texts, axis=1, keepdims=True)
     users, items = np.array([0, 0, 1, 1, 2]), np.array([5, 9, 5, 9, 7])
     rated = Rated(users, items, np.full(5, 5.0), np.arange(5.0))
-    evidence = TalkEvidence(catalogue, rated, texts)
-    talk = Talk((5,), (1.0,), texts[20], texts[21], ("Comedy",), ("Horror",))
-    columns = dict(zip(FEATURES, evidence.features(talk), strict=True))
+    evidence = ConversationFeatures(catalogue, rated, texts)
+    dialogue = Dialogue((5,), (1.0,), texts[20], texts[21], ("Comedy",), ("Horror",))
+    columns = dict(zip(FEATURES, evidence.features(dialogue), strict=True))
     assert columns["watched_max"][9] > columns["watched_max"][7] == 0.0
     assert columns["text_last"].argmax() == 5 and columns["said"].argmax() == 20 and columns["said_last"].argmax() == 21
     comedies = catalogue.category_matrix[:, catalogue.category_names.index("Comedy")]
     assert (columns["asked_genre"] > 0).tolist() == comedies.tolist()
-    silent = evidence.features(Talk((), (), texts[20], texts[21]))
+    silent = evidence.features(Dialogue((), (), texts[20], texts[21]))
     assert np.isfinite(silent).all() and not silent[FEATURES.index("watched_sum")].any()
 
 
@@ -135,12 +135,14 @@ def test_a_dialogue_is_taken_off_what_was_counted(catalogue: Catalogue) -> None:
     past = past_of(dialogues, catalogue)
     assert past.mentioned[item_keys(catalogue.items)[1]] == 2
     counts = LearntCounts(past, catalogue)
-    talk = Talk((1,), (1.0,), np.zeros(2), np.zeros(2))
-    fresh = dict(zip(LEARNT, counts.features(talk), strict=True))
-    own = dict(zip(LEARNT, counts.features(talk, *dialogues[0]), strict=True))
+    dialogue = Dialogue((1,), (1.0,), np.zeros(2), np.zeros(2))
+    fresh = dict(zip(LEARNT, counts.features(dialogue), strict=True))
+    own = dict(zip(LEARNT, counts.features(dialogue, *dialogues[0]), strict=True))
     assert fresh["mentioned_with"][2] > 0 == own["mentioned_with"][2]
     assert own["mentioned_with"][3] > 0
-    without = dict(zip(LEARNT, LearntCounts(past_of(dialogues[1:], catalogue), catalogue).features(talk), strict=True))
+    without = dict(
+        zip(LEARNT, LearntCounts(past_of(dialogues[1:], catalogue), catalogue).features(dialogue), strict=True)
+    )
     for name in LEARNT:
         np.testing.assert_allclose(own[name], without[name], rtol=1e-6)
 
@@ -159,16 +161,16 @@ def test_the_conditional_logit_finds_the_weights_that_choices_were_made_with() -
 
 
 def test_the_shipped_ranker_was_made_of_ratings_alone_and_unknown_features_are_told(tmp_path: Path) -> None:
-    ranker = TalkRanker.load(SHIPPED)
+    ranker = ConversationalRanker.load(SHIPPED)
     assert not ranker.past.mentioned and "no dialogue was read" in ranker.about
     assert ranker.weights["genres_sum"] > 0 and ranker.weights["watched_sum"] > 0 and ranker.weights["said_last"] > 0
     ranker.save(tmp_path)
-    assert TalkRanker.load(tmp_path) == ranker
-    TalkRanker({"nonsense": 1.0}).save(tmp_path)
+    assert ConversationalRanker.load(tmp_path) == ranker
+    ConversationalRanker({"nonsense": 1.0}).save(tmp_path)
     with pytest.raises(RankerError, match="'nonsense'"):
-        TalkRanker.load(tmp_path)
+        ConversationalRanker.load(tmp_path)
     with pytest.raises(RankerError, match="no ranker"):
-        TalkRanker.load(tmp_path / "nowhere")
+        ConversationalRanker.load(tmp_path / "nowhere")
 
 
 def test_the_chat_ranks_as_the_evaluation_does_and_only_where_there_is_no_past(recommender: Recommender) -> None:
@@ -177,21 +179,23 @@ def test_the_chat_ranks_as_the_evaluation_does_and_only_where_there_is_no_past(r
     state = recommender.state_after(messages)
     assert state.spoken is not None and state.spoken.last.startswith("I loved Alien")
     assert [(catalogue[item].title, weight) for item, weight in state.spoken.named] == [("Alien", 1.0)]
-    ranker, meaning = TalkRanker.load(SHIPPED), recommender.policy.meaning
-    assert isinstance(meaning, Meaning)
-    said, last = meaning.encode([state.spoken.said, state.spoken.last])
-    talk = talk_of(state, said, last)
-    evidence = TalkEvidence(catalogue, Rated.of(indexed_ratings(load_dataset("ml-100k"))), meaning.items)
-    alone = policy.without_talk().scores([state])[0][0]
-    learnt = LearntCounts(ranker.past, catalogue).features(talk)
-    expected = ranker.vector(NAMES) @ columns(talk, evidence.features(talk), learnt, alone, np.zeros_like(alone))
+    ranker, semantic = ConversationalRanker.load(SHIPPED), recommender.policy.semantic
+    assert isinstance(semantic, SemanticSimilarity)
+    said, last = semantic.encode([state.spoken.said, state.spoken.last])
+    dialogue = dialogue_of(state, said, last)
+    evidence = ConversationFeatures(catalogue, Rated.of(indexed_ratings(load_dataset("ml-100k"))), semantic.items)
+    alone = policy.without_conversational().scores([state])[0][0]
+    learnt = LearntCounts(ranker.past, catalogue).features(dialogue)
+    expected = ranker.vector(NAMES) @ columns(
+        dialogue, evidence.features(dialogue), learnt, alone, np.zeros_like(alone)
+    )
     own, lm = policy.scores([state])
     served = own[0] + lm[0]
     assert np.allclose(served - served.mean(), expected - expected.mean(), atol=1e-3)
     assert not np.allclose(served - served.mean(), alone - alone.mean(), atol=1e-2)
     known = recommender.users()[0]
     past = replace(state, history=(*recommender.history(known), *state.history), spoken=None)
-    assert np.array_equal(policy.scores([past])[0], policy.without_talk().scores([past])[0])
+    assert np.array_equal(policy.scores([past])[0], policy.without_conversational().scores([past])[0])
     less = state.without_items({state.spoken.named[0][0]})
     assert less.spoken == replace(state.spoken, named=()) and not less.history
     assert state.without_words().spoken == replace(state.spoken, said="", last="")

@@ -444,16 +444,18 @@ class _Run:
     def _best_request_weights(
         self, policy: Policy, cases: Sequence[tuple[State, int]]
     ) -> tuple[float, float, dict[str, float]]:
-        grid = [(v, s) for v in LM_GRID for s in (SEMANTIC_GRID if policy.meaning is not None else (0.0,))]
+        grid = [(v, s) for v in LM_GRID for s in (SEMANTIC_GRID if policy.semantic is not None else (0.0,))]
         likelihood = np.zeros(len(grid))
         unit = at_full_weight(policy)
         for start in range(0, len(cases), 8):
             self.report("calibration of requests", start, len(cases))
             part = cases[start : start + 8]
             states = [state for state, _ in part]
-            evidence, lm = unit.without_meaning().scores(states)
+            evidence, lm = unit.without_semantic().scores(states)
             for row, (state, item) in enumerate(part):
-                wish = policy.meaning.scores([state.request]) if policy.meaning is not None else np.zeros(1, np.float32)
+                wish = (
+                    policy.semantic.scores([state.request]) if policy.semantic is not None else np.zeros(1, np.float32)
+                )
                 likelihood += [_log_chance(evidence[row] + v * lm[row] + s * wish, state, item) for v, s in grid]
         lm_weight, semantic = grid[int(np.argmax(likelihood))]
         named = {f"{v}, {s}": round(float(own) / len(cases), 4) for (v, s), own in zip(grid, likelihood, strict=True)}

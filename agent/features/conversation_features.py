@@ -1,8 +1,8 @@
-"""Talk: what a conversation's own words and titles tell of each item, beside the user's past.
+"""Dialogue: what a conversation's own words and titles tell of each item, beside the user's past.
 
-People who talk about films name a few of them, and what they want next is near to those: watched or liked by the same
+In conversations people name a few items, and what they want next is near to those: watched or liked by the same
 people, of the same genres, of a text that means the like. These numbers per item, and how well known it is, are the
-features of a :class:`agent.policy.conversational_ranker.TalkRanker`, whose few weights are fitted
+features of a :class:`agent.policy.conversational_ranker.ConversationalRanker`, whose few weights are fitted
 (:mod:`training.conversational_ranker.recipe`).
 """
 
@@ -26,7 +26,7 @@ PRIORS = ("count", "recent", "likes", "casual", "mean", "after_1980", "after_200
 stars; how many decades (half of that from 2010 on) it came out after a year."""
 
 SIMILARITIES = ("watched", "liked", "genres", "text", "year")
-"""How alike an item and a named one are: by who watched both, who liked both, genres, the meaning of their texts, and
+"""How alike an item and a named one are: by who watched both, who liked both, genres, their texts, and
 the years they came out."""
 
 READINGS = ("sum", "max", "mean", "last")
@@ -50,7 +50,7 @@ its text is to what was said, and to the last message."""
 
 
 @dataclass(frozen=True, slots=True)
-class Talk:
+class Dialogue:
     """A conversation, as far as it tells which films fit.
 
     ``named`` are catalogue indices in the order they were named, by either side, each once; ``weights`` say how much
@@ -91,7 +91,7 @@ class Rated:
         return Rated(self.users[rows], self.items[rows], self.stars[rows], self.times[rows])
 
 
-class TalkEvidence:
+class ConversationFeatures:
     """Features of a catalogue's items for conversations, from ratings and the items' texts."""
 
     def __init__(self, catalogue: Catalogue, rated: Rated, texts: np.ndarray) -> None:
@@ -114,16 +114,16 @@ class TalkEvidence:
         self._liked = _unit_columns(rated.only(rated.stars >= POSITIVE), self.n_items)
         self._priors = self._prior_columns(rated)
 
-    def features(self, talk: Talk) -> np.ndarray:
+    def features(self, dialogue: Dialogue) -> np.ndarray:
         """FEATURES of every item, (F, n_items) float32."""
         columns = [*self._priors]
-        alike = self._alike(talk)
+        alike = self._alike(dialogue)
         columns += alike
         columns += [np.log1p(20.0 * np.maximum(alike[place * len(READINGS)], 0.0)) for place in (0, 1)]
-        few = np.float32(1.0 / np.sqrt(1.0 + len(talk.named)))
+        few = np.float32(1.0 / np.sqrt(1.0 + len(dialogue.named)))
         columns += [few * self._priors[0], few * self._priors[1]]
-        columns += [self._has(talk.genres), self._has(talk.unwanted)]
-        columns += [self._texts @ (vector - self._centre) for vector in (talk.said, talk.last)]
+        columns += [self._has(dialogue.genres), self._has(dialogue.unwanted)]
+        columns += [self._texts @ (vector - self._centre) for vector in (dialogue.said, dialogue.last)]
         return np.stack(columns).astype(np.float32)
 
     def _recent(self, rated: Rated) -> np.ndarray:
@@ -144,12 +144,12 @@ class TalkEvidence:
         logs = [np.log1p(own) for own in (count, self.recent, likes, casual)]
         return [own.astype(np.float32) for own in (*logs, mean, *decades)]
 
-    def _alike(self, talk: Talk) -> list[np.ndarray]:
+    def _alike(self, dialogue: Dialogue) -> list[np.ndarray]:
         """Each similarity in each reading, (n_items,) float32."""
-        if not talk.named:
+        if not dialogue.named:
             return [np.zeros(self.n_items, dtype=np.float32)] * (len(SIMILARITIES) * len(READINGS))
-        named = list(talk.named)
-        weights = np.array(talk.weights, dtype=np.float32)
+        named = list(dialogue.named)
+        weights = np.array(dialogue.weights, dtype=np.float32)
         total = float(np.abs(weights).sum()) or 1.0
         genre_norm = np.sqrt(np.maximum(self._genres.sum(axis=1), 1.0))
         shared = (self._genres @ self._genres[named].T) / (genre_norm[:, None] * genre_norm[named])

@@ -1,4 +1,4 @@
-"""Talk policy: the ranker of conversations as a part of the policy, where all that is known was said."""
+"""Dialogue policy: the ranker of conversations as a part of the policy, where all that is known was said."""
 
 from __future__ import annotations
 
@@ -7,25 +7,31 @@ from functools import lru_cache
 import numpy as np
 
 from agent.catalogue.catalogue import Catalogue
-from agent.features.conversation_features import FEATURES, Talk, TalkEvidence
-from agent.policy.conversational_ranker import LEARNT, POLICY_PARTS, LearntCounts, TalkRanker
+from agent.features.conversation_features import FEATURES, ConversationFeatures, Dialogue
+from agent.policy.conversational_ranker import LEARNT, POLICY_PARTS, ConversationalRanker, LearntCounts
 from agent.policy.distribution import Parts
-from agent.policy.semantic import Meaning
+from agent.policy.semantic import SemanticSimilarity
 from agent.records.state import State
 
 NAMES = (*FEATURES, *LEARNT, *POLICY_PARTS)
 """All that a ranker may weigh, in the order of :func:`columns`."""
 
 
-class TalkPolicy:
-    """Blends a policy's parts as a :class:`agent.policy.conversational_ranker.TalkRanker` weighs them."""
+class ConversationalPolicy:
+    """Blends a policy's parts as a :class:`agent.policy.conversational_ranker.ConversationalRanker` weighs them."""
 
-    def __init__(self, catalogue: Catalogue, evidence: TalkEvidence, meaning: Meaning, ranker: TalkRanker) -> None:
+    def __init__(
+        self,
+        catalogue: Catalogue,
+        evidence: ConversationFeatures,
+        semantic: SemanticSimilarity,
+        ranker: ConversationalRanker,
+    ) -> None:
         self._evidence = evidence
         self._counts = LearntCounts(ranker.past, catalogue)
         self._weights = ranker.vector((*FEATURES, *LEARNT))
         self._parts = dict(zip(POLICY_PARTS, ranker.vector(POLICY_PARTS).tolist(), strict=True))
-        self._encode = lru_cache(maxsize=256)(lambda text: meaning.encode([text])[0])
+        self._encode = lru_cache(maxsize=256)(lambda text: semantic.encode([text])[0])
 
     def blend(self, state: State, parts: Parts, candidates: np.ndarray | None) -> Parts:
         """The parts of a conversation without a past: what was said joins as an offset, the policy is weighed.
@@ -35,10 +41,10 @@ class TalkPolicy:
         """
         if state.spoken is None:
             raise ValueError("a state without what was said: only conversations without a past are ranked so")
-        talk = talk_of(state, self._encode(state.spoken.said), self._encode(state.spoken.last))
-        matrix = np.concatenate([self._evidence.features(talk), self._counts.features(talk)])
+        dialogue = dialogue_of(state, self._encode(state.spoken.said), self._encode(state.spoken.last))
+        matrix = np.concatenate([self._evidence.features(dialogue), self._counts.features(dialogue)])
         said = self._weights @ (matrix if candidates is None else matrix[:, candidates])
-        alone = 0.0 if talk.named else 1.0
+        alone = 0.0 if dialogue.named else 1.0
         weights = self._parts
         scale = weights["evidence"] + alone * weights["evidence_alone"]
         lm_scale = weights["lm"] + alone * weights["lm_alone"]
@@ -46,7 +52,7 @@ class TalkPolicy:
         return Parts(parts.features, offset.astype(np.float32), scale, parts.lm_scale * lm_scale)
 
 
-def talk_of(state: State, said: np.ndarray, last: np.ndarray) -> Talk:
+def dialogue_of(state: State, said: np.ndarray, last: np.ndarray) -> Dialogue:
     """What a state's conversation tells; ``said`` and ``last`` are the vectors of its texts.
 
     Raises:
@@ -58,18 +64,20 @@ def talk_of(state: State, said: np.ndarray, last: np.ndarray) -> Talk:
     categories = tuple(sorted({name for own in state.conditions if own.op == "is" for name in own.names}))
     refused = tuple(sorted({name for own in state.conditions if own.negative for name in own.names}))
     weights = tuple(weight for _, weight in named)
-    return Talk(tuple(item for item, _ in named), weights, said, last, categories, refused)
+    return Dialogue(tuple(item for item, _ in named), weights, said, last, categories, refused)
 
 
-def columns(talk: Talk, features: np.ndarray, learnt: np.ndarray, evidence: np.ndarray, lm: np.ndarray) -> np.ndarray:
+def columns(
+    dialogue: Dialogue, features: np.ndarray, learnt: np.ndarray, evidence: np.ndarray, lm: np.ndarray
+) -> np.ndarray:
     """All NAMES of every item, (F, n_items) float32.
 
     Args:
-        talk: the conversation.
+        dialogue: the conversation.
         features: FEATURES, (len(FEATURES), n_items).
         learnt: LEARNT, (len(LEARNT), n_items).
-        evidence: the policy's evidence with its meaning, (n_items,).
+        evidence: the policy's evidence with the text similarity, (n_items,).
         lm: the LM's part of the policy's logits, (n_items,).
     """
     parts = np.stack([own - own.mean() for own in (evidence.astype(np.float32), lm.astype(np.float32))])
-    return np.concatenate([features, learnt, parts, np.zeros_like(parts) if talk.named else parts])
+    return np.concatenate([features, learnt, parts, np.zeros_like(parts) if dialogue.named else parts])

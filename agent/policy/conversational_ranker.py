@@ -1,4 +1,4 @@
-"""Talk ranker: the few fitted weights that turn what a conversation tells of each item into logits."""
+"""Dialogue ranker: the few fitted weights that turn what a conversation tells of each item into logits."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from scipy import sparse
 
 from agent.catalogue.catalogue import Catalogue
 from agent.data.atomic import write_whole
-from agent.features.conversation_features import FEATURES, Talk, centred
+from agent.features.conversation_features import FEATURES, Dialogue, centred
 from agent.policy.item_embeddings import item_keys
 
 RANKER_FILE = "ranker.json"
@@ -32,10 +32,10 @@ KNOWN_PRIOR = 0.006
 """Mentions that are added to an item's for each of its ratings."""
 
 SHARPNESS = 10.0
-"""A past talk counts ``exp(SHARPNESS * cosine)`` where one like it is looked for."""
+"""A past dialogue counts ``exp(SHARPNESS * cosine)`` where one like it is looked for."""
 
 LEAST_SHARE = 5e-4
-"""Share that is added to every item's in talks that are alike."""
+"""Share that is added to every item's in dialogues that are alike."""
 
 LEARNT = (
     "mentioned",
@@ -53,8 +53,8 @@ said, or the last message, was alike."""
 
 
 POLICY_PARTS = ("evidence", "lm", "evidence_alone", "lm_alone")
-"""The parts of the policy's logits, evidence (with the meaning) and LM, each less its mean over the catalogue; and
-again, zero where a film was named: where there are only words, the policy that reads them counts for more."""
+"""The parts of the policy's logits, evidence (with the text similarity) and LM, each less its mean over the catalogue;
+and again, zero where an item was named: where there are only words, the policy that reads them counts for more."""
 
 _PLAIN = ("mentioned", "recommended", "together", "answers")
 
@@ -85,7 +85,7 @@ class PastDialogues:
 
 
 @dataclass(frozen=True)
-class TalkRanker:
+class ConversationalRanker:
     """``weights`` maps a feature's name to its weight: one of FEATURES, LEARNT and POLICY_PARTS.
 
     ``about`` says what the weights were fitted on.
@@ -108,7 +108,7 @@ class TalkRanker:
             save_file({"said": self.past.said, "last": self.past.last}, folder / VECTORS_FILE)
 
     @classmethod
-    def load(cls, folder: Path) -> TalkRanker:
+    def load(cls, folder: Path) -> ConversationalRanker:
         """Read what :meth:`save` wrote.
 
         Raises:
@@ -155,7 +155,7 @@ class LearntCounts:
 
     def features(
         self,
-        talk: Talk,
+        dialogue: Dialogue,
         named_here: frozenset[int] = frozenset(),
         rec_here: frozenset[int] = frozenset(),
         turns_here: tuple[int, ...] = (),
@@ -163,7 +163,7 @@ class LearntCounts:
         """(len(LEARNT), n_items) float32.
 
         Args:
-            talk: the conversation.
+            dialogue: the conversation.
             named_here: items named anywhere in it, where it is one of those counted: they are taken off again.
             rec_here: items recommended in it, likewise.
             turns_here: the places of its turns among those of the past dialogues, likewise.
@@ -172,7 +172,7 @@ class LearntCounts:
         mentioned[list(named_here)] -= 1
         recommended[list(rec_here)] -= 1
         shares = np.zeros(self.n_items)
-        for item in talk.named:
+        for item in dialogue.named:
             own = item in named_here
             for other, number in self.together.get(item, {}).items():
                 left = number - (own and other in named_here)
@@ -183,9 +183,9 @@ class LearntCounts:
             familiar,
             np.log(recommended + COUNT_PRIOR),
             np.log1p(shares * 30.0),
-            familiar / np.sqrt(1.0 + len(talk.named)),
-            self._alike(talk.said, self._said, turns_here),
-            self._alike(talk.last, self._last, turns_here),
+            familiar / np.sqrt(1.0 + len(dialogue.named)),
+            self._alike(dialogue.said, self._said, turns_here),
+            self._alike(dialogue.last, self._last, turns_here),
         ]
         return np.stack(columns).astype(np.float32)
 

@@ -17,18 +17,18 @@ if TYPE_CHECKING:
     from prompts import Template
 
 
-MEANING_WEIGHT = 0.6
-"""Weight of a wish's meaning in the logits, chosen by NDCG@10 on the validation users' soft requests, without an LM.
+SEMANTIC_WEIGHT = 0.6
+"""Weight of the text similarity in the logits, chosen by NDCG@10 on the validation users' soft requests, without an LM.
 
 An LM that reads the request does better on these than both together (.291 against .282), so beside one only those
-wishes are read by meaning that no data decides, with the largest weight that costs those requests nothing."""
+wishes are read by similarity that no data decides, with the largest weight that costs those requests nothing."""
 
 BESIDE_LM = 0.2
 """The same beside an LM."""
 
 
-class MeaningSource(Protocol):
-    """What the policy needs of :class:`agent.policy.semantic.Meaning`."""
+class SemanticSource(Protocol):
+    """What the policy needs of :class:`agent.policy.semantic.SemanticSimilarity`."""
 
     def scores(self, wishes: Sequence[str]) -> np.ndarray:
         """(n_items,) float32, zeros where nothing is wished."""
@@ -55,8 +55,8 @@ class Parts:
         return np.asarray(self.offset + np.float32(self.evidence_scale) * weighed, dtype=np.float32)
 
 
-class TalkSource(Protocol):
-    """What the policy needs of :class:`agent.policy.conversational_policy.TalkPolicy`."""
+class ConversationalSource(Protocol):
+    """What the policy needs of :class:`agent.policy.conversational_policy.ConversationalPolicy`."""
 
     def blend(self, state: State, parts: Parts, candidates: np.ndarray | None) -> Parts:
         """The parts of a state in which all that is known was said, from those of the policy alone."""
@@ -163,10 +163,10 @@ class Policy:
     """``logits = v[goal] * LM item logits + w[goal] . evidence(history, item)``, softmax over the candidates.
 
     ``weights`` maps a goal to w (n_features,), ``lm_weights`` to v (1 where it is not named). For the goal ``request``
-    the LM speaks only where there is a wish to read, and so does ``meaning``: ``meaning_weight`` times how well an
+    the LM speaks only where there is a wish to read, and so does ``semantic``: ``semantic_weight`` times how well an
     item fits the wish in words is added to the evidence (where ``reads_requests``, the whole request counts as a wish;
     beside an LM only what no facet decides). Without an LM the policy is the classical ranker that it starts from.
-    Where all that is known was said in a conversation, ``talk`` weighs both parts with what was said.
+    Where all that is known was said in a conversation, ``conversational`` weighs both parts with what was said.
     """
 
     def __init__(
@@ -178,9 +178,9 @@ class Policy:
         temperature: float = 1.0,
         version: str = "evidence",
         lm_weights: dict[str, float] | None = None,
-        meaning: MeaningSource | None = None,
-        meaning_weight: float | None = None,
-        talk: TalkSource | None = None,
+        semantic: SemanticSource | None = None,
+        semantic_weight: float | None = None,
+        conversational: ConversationalSource | None = None,
         reads_requests: bool | None = None,
     ) -> None:
         if (lm is None) != (prompt is None):
@@ -192,10 +192,10 @@ class Policy:
         self.temperature = temperature
         self.version = version
         self.lm_weights = lm_weights or {}
-        self.meaning = meaning
-        self.meaning_weight = meaning_weight if meaning_weight is not None else _default_weight(lm)
+        self.semantic = semantic
+        self.semantic_weight = semantic_weight if semantic_weight is not None else _default_weight(lm)
         self.reads_requests = lm is None if reads_requests is None else reads_requests
-        self.talk = talk
+        self.conversational = conversational
 
     @property
     def template(self) -> dict[str, object]:
@@ -214,22 +214,22 @@ class Policy:
     def instead_of_lm(self) -> Policy:
         """The policy as it is where there is no LM: the text similarity reads the whole request, and weighs more."""
         other = self.without_lm()
-        other.meaning_weight, other.reads_requests = MEANING_WEIGHT, True
+        other.semantic_weight, other.reads_requests = SEMANTIC_WEIGHT, True
         other.version = f"{self.version}-instead-of-lm"
         return other
 
-    def without_meaning(self) -> Policy:
-        """The same policy without the part of the evidence that reads a wish by its meaning."""
+    def without_semantic(self) -> Policy:
+        """The same policy without the part of the evidence that reads a wish by similarity of text."""
         other = copy.copy(self)
-        other.meaning = None
-        other.version = f"{self.version}-without-meaning"
+        other.semantic = None
+        other.version = f"{self.version}-without-semantic"
         return other
 
-    def without_talk(self) -> Policy:
+    def without_conversational(self) -> Policy:
         """The same policy without the ranker of conversations."""
         other = copy.copy(self)
-        other.talk = None
-        other.version = f"{self.version}-without-talk"
+        other.conversational = None
+        other.version = f"{self.version}-without-conversational"
         return other
 
     def with_template(self, template: Template) -> Policy:
@@ -279,12 +279,12 @@ class Policy:
         for row, (state, own) in enumerate(zip(states, features, strict=True)):
             index = None if candidates is None else candidates[row]
             offset = np.zeros(len(own), dtype=np.float32)
-            if self.meaning is not None and state.goal == "request":
-                wish = self.meaning_weight * self.meaning.scores(wishes(state, whole=self.reads_requests))
+            if self.semantic is not None and state.goal == "request":
+                wish = self.semantic_weight * self.semantic.scores(wishes(state, whole=self.reads_requests))
                 offset += wish if index is None else wish[index]
             parts = Parts(own, offset, 1.0, float(self._speaks(state)))
-            if self.talk is not None and state.spoken:
-                parts = self.talk.blend(state, parts, index)
+            if self.conversational is not None and state.spoken:
+                parts = self.conversational.blend(state, parts, index)
             found.append(parts)
         return found
 
@@ -321,17 +321,17 @@ class Policy:
         """Whether there is something for the LM to read: for the goal ``request``, a wish."""
         return state.goal != "request" or bool(state.request or state.like or state.unlike)
 
-    def meaning_logits(self, states: Sequence[State], n_items: int) -> np.ndarray:
-        """What the meaning of the wishes adds to the evidence, (B, n_items) float32."""
+    def semantic_logits(self, states: Sequence[State], n_items: int) -> np.ndarray:
+        """What the similarity of wishes and texts adds to the evidence, (B, n_items) float32."""
         out = np.zeros((len(states), n_items), dtype=np.float32)
         for row, state in enumerate(states):
-            if self.meaning is not None and state.goal == "request":
-                out[row] = self.meaning_weight * self.meaning.scores(wishes(state, whole=self.reads_requests))
+            if self.semantic is not None and state.goal == "request":
+                out[row] = self.semantic_weight * self.semantic.scores(wishes(state, whole=self.reads_requests))
         return out
 
 
 def _default_weight(lm: object | None) -> float:
-    return MEANING_WEIGHT if lm is None else BESIDE_LM
+    return SEMANTIC_WEIGHT if lm is None else BESIDE_LM
 
 
 def wishes(state: State, whole: bool) -> tuple[str, ...]:

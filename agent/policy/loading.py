@@ -14,15 +14,15 @@ from agent.catalogue.catalogue import Catalogue
 from agent.data.assets import data_dir, resolve_model
 from agent.data.dataset import Dataset, load_dataset
 from agent.data.interactions import indexed_ratings, user_histories
-from agent.features.conversation_features import Rated, TalkEvidence
+from agent.features.conversation_features import ConversationFeatures, Rated
 from agent.features.model import FEATURES, EvidenceModel
-from agent.policy.conversational_policy import TalkPolicy
-from agent.policy.conversational_ranker import SHIPPED, TalkRanker
-from agent.policy.distribution import MEANING_WEIGHT, Policy
+from agent.policy.conversational_policy import ConversationalPolicy
+from agent.policy.conversational_ranker import SHIPPED, ConversationalRanker
+from agent.policy.distribution import SEMANTIC_WEIGHT, Policy
 from agent.policy.item_embeddings import ItemFeatures, item_keys
 from agent.policy.item_lm import AdapterError, ItemLanguageModel, PolicyCard, load_base
 from agent.policy.registry import AdapterRegistry
-from agent.policy.semantic import Meaning
+from agent.policy.semantic import SemanticSimilarity
 from agent.policy.serving import ActivePolicy, FixedPolicy, PolicySource
 from agent.policy.state_prompt import StatePrompt
 from agent.policy.weights import POLICY_FILE
@@ -47,8 +47,8 @@ class Foundation:
 
     catalogue: Catalogue
     features: EvidenceModel
-    semantic: Meaning | None
-    conversational: TalkPolicy | None
+    semantic: SemanticSimilarity | None
+    conversational: ConversationalPolicy | None
 
     @classmethod
     def of(cls, dataset: Dataset, features: EvidenceModel | None = None, progress: bool = False) -> Foundation:
@@ -61,13 +61,13 @@ class Foundation:
         """
         catalogue = Catalogue(dataset)
         features = features or EvidenceModel.cached(dataset, progress=progress)
-        semantic = Meaning.load(catalogue, features.taste.watched_with.neighbours)
+        semantic = SemanticSimilarity.load(catalogue, features.taste.watched_with.neighbours)
         if semantic is not None and dataset.requests is not None and len(dataset.requests):
             semantic = semantic.with_answers(dataset.requests, [item.item_id for item in catalogue.items])
         conversational = None
         if semantic is not None:
-            talk = TalkEvidence(catalogue, Rated.of(indexed_ratings(dataset)), semantic.items)
-            conversational = TalkPolicy(catalogue, talk, semantic, TalkRanker.load(SHIPPED))
+            dialogue = ConversationFeatures(catalogue, Rated.of(indexed_ratings(dataset)), semantic.items)
+            conversational = ConversationalPolicy(catalogue, dialogue, semantic, ConversationalRanker.load(SHIPPED))
         return cls(catalogue, features, semantic, conversational)
 
     def policy(self, adapter: str | Path | None = None, model: str | Path | None = None) -> Policy:
@@ -95,7 +95,7 @@ class Foundation:
         if weight is None and self.semantic is not None and self.semantic.knows_answers:
             weight = 1.0
         elif weight is None and foreign:
-            weight = MEANING_WEIGHT
+            weight = SEMANTIC_WEIGHT
         return Policy(
             self.features,
             {goal: np.asarray(values, dtype=np.float32) for goal, values in card.weights.items()},

@@ -1,4 +1,4 @@
-"""Meaning: how well each item fits a wish that no data field decides ("feel-good", "mind-bending", "a heist").
+"""Semantic similarity: how well each item fits a wish that no data field decides ("feel-good", "a heist").
 
 A wish is read by a sentence encoder (:mod:`agent.retrieval.text_encoder`) in three ways: as genres, by a small
 regression that was fitted on the training phrases and on a hand-written book of moods
@@ -59,7 +59,7 @@ PARTS = (1.0, 0.6, 0.2)
 """Weights of genres, tags and the items' texts in a score."""
 
 
-class Meaning:
+class SemanticSimilarity:
     """Scores of a catalogue's items for wishes in words.
 
     Attributes:
@@ -95,8 +95,8 @@ class Meaning:
         self._answers: RequestClassifier | None = None
 
     @classmethod
-    def load(cls, catalogue: Catalogue, neighbours: sparse.csr_matrix | None = None) -> Meaning | None:
-        """The meaning of a catalogue's items; their vectors are worked out once and kept in the user's cache.
+    def load(cls, catalogue: Catalogue, neighbours: sparse.csr_matrix | None = None) -> SemanticSimilarity | None:
+        """The similarity for a catalogue; their vectors are worked out once and kept in the user's cache.
 
         None where the sentence encoder has not been fetched (`concierge data fetch`).
         """
@@ -111,7 +111,7 @@ class Meaning:
         content = hashlib.sha256(path.name.encode())
         for own in texts.values():
             content.update("\n".join([*own, "\0"]).encode())
-        folder = cache_dir() / "meaning" / f"{catalogue.name}-{content.hexdigest()[:16]}"
+        folder = cache_dir() / "semantic" / f"{catalogue.name}-{content.hexdigest()[:16]}"
         with building(folder) as temporary:
             if temporary is not None:
                 vectors = {name: encoder.encode(own).astype(np.float16) for name, own in texts.items()}
@@ -124,7 +124,7 @@ class Meaning:
         """Whether it has learned from requests whose answer is known (:meth:`with_answers`)."""
         return self._answers is not None
 
-    def with_answers(self, requests: pd.DataFrame, items: Sequence[str]) -> Meaning:
+    def with_answers(self, requests: pd.DataFrame, items: Sequence[str]) -> SemanticSimilarity:
         """The same with what requests of known answers teach: their log-probabilities are then the scores.
 
         ``requests`` has text and item (id), ``items`` are the catalogue's ids.

@@ -19,11 +19,11 @@ from safetensors.numpy import load_file, save_file
 from agent.catalogue.catalogue import Catalogue
 from agent.data.assets import cache_dir
 from agent.data.atomic import building
-from agent.features.conversation_features import FEATURES, Talk, TalkEvidence
-from agent.policy.conversational_policy import NAMES, columns, talk_of
-from agent.policy.conversational_ranker import LearntCounts, TalkRanker
+from agent.features.conversation_features import FEATURES, ConversationFeatures, Dialogue
+from agent.policy.conversational_policy import NAMES, columns, dialogue_of
+from agent.policy.conversational_ranker import ConversationalRanker, LearntCounts
 from agent.policy.distribution import Policy
-from agent.policy.semantic import Meaning
+from agent.policy.semantic import SemanticSimilarity
 from agent.recommender import Recommender
 from agent.records.state import Spoken, State
 from eval.conversation.redial_rows import DialogueRow, Titles, targets_of
@@ -33,7 +33,7 @@ from training.progress import Progress
 CUTS = (1, 5, 10, 20, 50)
 
 TEXT_FEATURES = frozenset(name for name in FEATURES if name.startswith(("text_", "said")))
-"""What the ablation without text meaning leaves out, beside the meaning in the policy's evidence."""
+"""What the ablation without text similarity leaves out, beside that in the policy's evidence."""
 
 
 class DialogueError(ValueError):
@@ -46,7 +46,7 @@ class HeardRow:
 
     row: DialogueRow
     state: State
-    talk: Talk
+    dialogue: Dialogue
     barred: frozenset[int]
     targets: tuple[int | None, ...]
 
@@ -73,10 +73,10 @@ def hear_rows(recommender: Recommender, rows: Sequence[DialogueRow], report: Pro
     """Understand every row's context with the product's own turn.
 
     Raises:
-        DialogueError: the policy has no meaning (the sentence encoder was not fetched).
+        DialogueError: the policy has no text similarity (the sentence encoder was not fetched).
     """
-    meaning = recommender.policy.meaning
-    if not isinstance(meaning, Meaning):
+    semantic = recommender.policy.semantic
+    if not isinstance(semantic, SemanticSimilarity):
         raise DialogueError("dialogues are read with the sentence encoder: run `concierge data fetch`")
     targets = targets_of(rows, Titles(recommender.catalogue))
     states = []
@@ -84,49 +84,49 @@ def hear_rows(recommender: Recommender, rows: Sequence[DialogueRow], report: Pro
         states.append(recommender.state_after(row.messages))
         if report is not None and (place % 50 == 49 or place + 1 == len(rows)):
             report("understanding the dialogues", place + 1, len(rows))
-    said, last = text_vectors(meaning, [state.spoken or Spoken() for state in states])
+    said, last = text_vectors(semantic, [state.spoken or Spoken() for state in states])
     heard = []
     for place, (row, state) in enumerate(zip(rows, states, strict=True)):
-        talk = talk_of(state, said[place], last[place])
-        heard.append(HeardRow(row, state, talk, state.seen | frozenset(talk.named), tuple(targets[place])))
+        dialogue = dialogue_of(state, said[place], last[place])
+        heard.append(HeardRow(row, state, dialogue, state.seen | frozenset(dialogue.named), tuple(targets[place])))
     return heard
 
 
-def text_vectors(meaning: Meaning, spoken: Sequence[Spoken]) -> tuple[np.ndarray, np.ndarray]:
+def text_vectors(semantic: SemanticSimilarity, spoken: Sequence[Spoken]) -> tuple[np.ndarray, np.ndarray]:
     """Unit vectors of what was said and of the last messages, (states, width); kept in the user's cache."""
     texts = {name: [getattr(own, name) for own in spoken] for name in ("said", "last")}
     name = hashlib.sha256(json.dumps(texts).encode()).hexdigest()[:24]
     folder = cache_dir() / "dialogue" / f"said-{name}"
     with building(folder) as temporary:
         if temporary is not None:
-            save_file({key: meaning.encode(own) for key, own in texts.items()}, temporary / "vectors.safetensors")
+            save_file({key: semantic.encode(own) for key, own in texts.items()}, temporary / "vectors.safetensors")
     stored = load_file(folder / "vectors.safetensors")
     return stored["said"], stored["last"]
 
 
 @dataclass(frozen=True)
 class Variant:
-    """One row of the table: a ranker, the policy whose logits it weighs, and whether that reads wishes by meaning."""
+    """One row of the table: a ranker, the policy whose logits it weighs, and whether that compares wishes and texts."""
 
     name: str
-    ranker: TalkRanker
+    ranker: ConversationalRanker
     parts: PolicyParts
-    meaning: bool = True
+    semantic: bool = True
 
 
 def matrix(
-    place: int, talk: Talk, features: np.ndarray, learnt: np.ndarray, parts: PolicyParts, meaning: bool = True
+    place: int, dialogue: Dialogue, features: np.ndarray, learnt: np.ndarray, parts: PolicyParts, semantic: bool = True
 ) -> np.ndarray:
     """All NAMES of every item for the row at ``place``, (F, n_items) float32, as the conversational policy has them."""
     policy = parts.evidence[place].astype(np.float32)
-    return columns(talk, features, learnt, policy + parts.meaning[place] if meaning else policy, parts.lm[place])
+    return columns(dialogue, features, learnt, policy + parts.semantic[place] if semantic else policy, parts.lm[place])
 
 
 def ranks_of(
     variants: Sequence[Variant],
     heard: Sequence[HeardRow],
     which: Sequence[int],
-    evidence: TalkEvidence,
+    evidence: ConversationFeatures,
     catalogue: Catalogue,
     report: Progress | None = None,
 ) -> list[np.ndarray]:
@@ -136,10 +136,10 @@ def ranks_of(
     ranks: list[list[np.ndarray]] = [[] for _ in variants]
     for done, place in enumerate(which, 1):
         row = heard[place]
-        features = evidence.features(row.talk)
+        features = evidence.features(row.dialogue)
         for own, variant in enumerate(variants):
-            learnt = counts[own].features(row.talk)
-            whole = matrix(place, row.talk, features, learnt, variant.parts, variant.meaning)
+            learnt = counts[own].features(row.dialogue)
+            whole = matrix(place, row.dialogue, features, learnt, variant.parts, variant.semantic)
             ranks[own].append(rank_targets((weights[own] @ whole).astype(np.float64), row))
         if report is not None and (done % 50 == 0 or done == len(which)):
             report("ranking the catalogue", done, len(which))
@@ -163,7 +163,7 @@ def named_by_dialogue(heard: Sequence[HeardRow]) -> dict[str, tuple[frozenset[in
     recommended: dict[str, set[int]] = {}
     for row in heard:
         targets = {target for target in row.targets if target is not None}
-        named.setdefault(row.row.dialog_id, set()).update(row.talk.named, targets)
+        named.setdefault(row.row.dialog_id, set()).update(row.dialogue.named, targets)
         recommended.setdefault(row.row.dialog_id, set()).update(targets)
     return {key: (frozenset(own), frozenset(recommended[key])) for key, own in named.items()}
 
@@ -184,15 +184,15 @@ CHUNK = 32
 """States that are ranked, and kept, together."""
 
 _FORMAT = 1
-_NAMES = ("evidence", "meaning", "lm")
+_NAMES = ("evidence", "semantic", "lm")
 
 
 @dataclass(frozen=True)
 class PolicyParts:
-    """A policy's logits, (states, n_items) float16, each row less its mean: evidence, its meaning, LM."""
+    """A policy's logits, (states, n_items) float16, each row less its mean: evidence, its text similarity, LM."""
 
     evidence: np.ndarray
-    meaning: np.ndarray
+    semantic: np.ndarray
     lm: np.ndarray
 
 
@@ -214,8 +214,8 @@ def policy_parts(
         report: told about the progress.
         about: what the progress is called.
     """
-    policy = (policy if with_lm else policy.instead_of_lm()).without_talk()
-    plain = policy.without_meaning()
+    policy = (policy if with_lm else policy.instead_of_lm()).without_conversational()
+    plain = policy.without_semantic()
     key = _key(policy, data, with_lm)
     parts: list[dict[str, np.ndarray]] = []
     for start in range(0, len(states), CHUNK):
@@ -226,8 +226,8 @@ def policy_parts(
         with building(folder) as temporary:
             if temporary is not None:
                 evidence, lm = plain.scores(chunk)
-                meaning = policy.meaning_logits(chunk, evidence.shape[1])
-                own = {n: _centred(part) for n, part in zip(_NAMES, (evidence, meaning, lm), strict=True)}
+                semantic = policy.semantic_logits(chunk, evidence.shape[1])
+                own = {n: _centred(part) for n, part in zip(_NAMES, (evidence, semantic, lm), strict=True)}
                 save_file(own, temporary / "parts.safetensors")
         parts.append(load_file(folder / "parts.safetensors"))
         if report is not None:
@@ -259,7 +259,7 @@ def _key(policy: Policy, data: str, with_lm: bool) -> str:
     content = hashlib.sha256(f"{_FORMAT}{data}{policy.version}{policy.template}{policy.lm_weights}".encode())
     for goal in sorted(policy.weights):
         content.update(f"{goal}{np.asarray(policy.weights[goal], dtype=np.float32).tolist()}".encode())
-    content.update(f"{policy.meaning_weight if policy.meaning is not None else 0}".encode())
+    content.update(f"{policy.semantic_weight if policy.semantic is not None else 0}".encode())
     if with_lm and policy.lm is not None:
         rows = policy.lm.model.get_input_embeddings().weight[policy.lm.token_ids[:2000]]
         content.update(rows.detach().float().cpu().numpy().tobytes())

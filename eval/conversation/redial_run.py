@@ -10,11 +10,11 @@ import numpy as np
 
 from agent.data.dataset import Dataset, load_dataset
 from agent.data.interactions import indexed_ratings
-from agent.features.conversation_features import Rated, TalkEvidence
+from agent.features.conversation_features import ConversationFeatures, Rated
 from agent.policy.conversational_policy import NAMES
-from agent.policy.conversational_ranker import SHIPPED, LearntCounts, TalkRanker
+from agent.policy.conversational_ranker import SHIPPED, ConversationalRanker, LearntCounts
 from agent.policy.loading import BEFORE_PPO, Foundation
-from agent.policy.semantic import Meaning
+from agent.policy.semantic import SemanticSimilarity
 from agent.recommender import Recommender
 from eval.conversation.redial import (
     TEXT_FEATURES,
@@ -38,7 +38,7 @@ WHOLE = "concierge"
 TRAINED = "concierge, trained on the other half"
 TURNED = "concierge, trained on this half, tested on the other"
 BOTH = "concierge, each half by the ranker trained on the other"
-SILENT = "the policy without the ranker of talk"
+SILENT = "the policy without the conversational ranker"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ class DialogueRun:
 
 def run_dialogues(
     rows: Sequence[DialogueRow], run: DialogueRun, report: Progress
-) -> tuple[list[DialogueResult], TalkRanker | None]:
+) -> tuple[list[DialogueResult], ConversationalRanker | None]:
     """All rows of the table, and the ranker that was trained, if one was asked for.
 
     Raises:
@@ -71,12 +71,12 @@ def run_dialogues(
     dataset = load_dataset(run.data)
     report("loading", 0, 1)
     recommender = Recommender.load(run.data, run.model, run.adapter)
-    catalogue, meaning = recommender.catalogue, recommender.policy.meaning
+    catalogue, semantic = recommender.catalogue, recommender.policy.semantic
     report("loading", 1, 1)
-    rankers = {WHOLE: TalkRanker.load(run.ranker or SHIPPED)}
+    rankers = {WHOLE: ConversationalRanker.load(run.ranker or SHIPPED)}
     heard = hear_rows(recommender, rows, report)
-    assert isinstance(meaning, Meaning)
-    evidence = TalkEvidence(catalogue, Rated.of(indexed_ratings(dataset)), meaning.items)
+    assert isinstance(semantic, SemanticSimilarity)
+    evidence = ConversationFeatures(catalogue, Rated.of(indexed_ratings(dataset)), semantic.items)
     tested = [place for place, row in enumerate(heard) if not run.train_half or row.row.half == "test"]
     states = [row.state for row in heard]
     parts = policy_parts(recommender.policy, states, dataset.fingerprint, run.lm, report)
@@ -84,7 +84,7 @@ def run_dialogues(
     if run.train_half:
         rankers[TRAINED] = train(heard, "train", evidence, parts, recommender, run.seed, report)
     variants = [own for name, ranker in rankers.items() for own in _ablations(name, ranker, parts, before, run.lm)]
-    variants.append(Variant(SILENT, TalkRanker({"evidence": 1.0, "lm": 1.0}), parts))
+    variants.append(Variant(SILENT, ConversationalRanker({"evidence": 1.0, "lm": 1.0}), parts))
     ranks = ranks_of(variants, heard, tested, evidence, catalogue, report)
     by_name = {variant.name: own for variant, own in zip(variants, ranks, strict=True)}
     rows_tested = [heard[place] for place in tested]
@@ -104,16 +104,16 @@ def run_dialogues(
 def train(
     heard: Sequence[HeardRow],
     half: Half,
-    evidence: TalkEvidence,
+    evidence: ConversationFeatures,
     parts: PolicyParts,
     recommender: Recommender,
     seed: int,
     report: Progress,
-) -> TalkRanker:
+) -> ConversationalRanker:
     """A ranker fitted on the dialogues of one half; nothing of the other half is read."""
     places = [place for place, row in enumerate(heard) if row.row.half == half]
     dialogues = named_by_dialogue([heard[place] for place in places])
-    turns = [(heard[place].talk, [item for item in heard[place].targets if item is not None]) for place in places]
+    turns = [(heard[place].dialogue, [item for item in heard[place].targets if item is not None]) for place in places]
     past = past_of(list(dialogues.values()), recommender.catalogue, turns)
     own_turns: dict[str, tuple[int, ...]] = {}
     for number, place in enumerate(places):
@@ -124,14 +124,14 @@ def train(
     def features(number: int) -> np.ndarray:
         place = places[number]
         row = heard[place]
-        learnt = counts.features(row.talk, *dialogues[row.row.dialog_id], own_turns[row.row.dialog_id])
-        return matrix(place, row.talk, evidence.features(row.talk), learnt, parts)
+        learnt = counts.features(row.dialogue, *dialogues[row.row.dialog_id], own_turns[row.row.dialog_id])
+        return matrix(place, row.dialogue, evidence.features(row.dialogue), learnt, parts)
 
     known = np.argsort(-(counts.mentioned + evidence.recent / 100.0), kind="stable")
     return fit_on_dialogues(
         NAMES,
         [heard[place].targets for place in places],
-        [heard[place].talk.named for place in places],
+        [heard[place].dialogue.named for place in places],
         features,
         past,
         known[: DialogueSettings().sure],
@@ -141,7 +141,7 @@ def train(
 
 
 def _ablations(
-    name: str, ranker: TalkRanker, parts: PolicyParts, before: PolicyParts | None, lm: bool
+    name: str, ranker: ConversationalRanker, parts: PolicyParts, before: PolicyParts | None, lm: bool
 ) -> list[Variant]:
     """A ranker whole, and with one part left out at a time; ``before`` is the policy as it stood before PPO."""
     variants = [Variant(name, ranker, parts)]
@@ -149,11 +149,11 @@ def _ablations(
         variants.append(Variant(f"{name}, no LM", _less(ranker, {"lm", "lm_alone"}), parts))
     if before is not None:
         variants.append(Variant(f"{name}, no PPO", ranker, before))
-    variants.append(Variant(f"{name}, no text meaning", _less(ranker, TEXT_FEATURES), parts, meaning=False))
+    variants.append(Variant(f"{name}, no text similarity", _less(ranker, TEXT_FEATURES), parts, semantic=False))
     return variants
 
 
-def _less(ranker: TalkRanker, names: Set[str]) -> TalkRanker:
+def _less(ranker: ConversationalRanker, names: Set[str]) -> ConversationalRanker:
     """The ranker with some weights at zero."""
     return replace(ranker, weights={name: own for name, own in ranker.weights.items() if name not in names})
 
@@ -171,6 +171,6 @@ def _before_ppo(
     states = [heard[place].state for place in tested]
     own = policy_parts(policy, states, dataset.fingerprint, True, report, "ranking with the policy before PPO")
     whole = PolicyParts(*(np.zeros(parts.lm.shape, dtype=np.float16) for _ in range(3)))
-    for target, part in ((whole.evidence, own.evidence), (whole.meaning, own.meaning), (whole.lm, own.lm)):
+    for target, part in ((whole.evidence, own.evidence), (whole.semantic, own.semantic), (whole.lm, own.lm)):
         target[list(tested)] = part
     return whole

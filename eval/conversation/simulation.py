@@ -78,7 +78,7 @@ class SimulationResult:
 
 
 def simulate(run: SimulationRun, report: Progress) -> list[SimulationResult]:
-    """Talk: the same people with the policy whole, and with one part left out.
+    """Dialogue: the same people with the policy whole, and with one part left out.
 
     Left out are the language model, the ranker of conversations (without the LM), and PPO.
 
@@ -96,8 +96,8 @@ def simulate(run: SimulationRun, report: Progress) -> list[SimulationResult]:
     people = personas(user_histories(cut.past), user_histories(cut.future), catalogue, run.people, run.seed)
     whole = foundation.policy(run.adapter or RELEASED, run.model)
     policies = [("concierge without the LM", whole.without_lm())]
-    if whole.talk is not None:
-        policies.append(("the same without the ranker of conversations", whole.without_lm().without_talk()))
+    if whole.conversational is not None:
+        policies.append(("the same without the ranker of conversations", whole.without_lm().without_conversational()))
     if run.lm:
         before = foundation.policy(BEFORE_PPO, run.model)
         policies = [("concierge", whole), *policies, ("concierge without PPO", before)]

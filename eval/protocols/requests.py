@@ -217,6 +217,6 @@ def _methods(fitted: Fitted) -> tuple[list[Method], list[str]]:
         names=BASELINES,
     )
     others = [methods.popularity(fitted), methods.retriever(fitted), *library]
-    meant, missing = methods.by_meaning(fitted)
-    ours = [row for own in (*methods.policies(fitted), *meant) for row in (own, filtered(own))]
+    similar, missing = methods.by_similarity(fitted)
+    ours = [row for own in (*methods.policies(fitted), *similar) for row in (own, filtered(own))]
     return [*(filtered(own) for own in others), *methods.untuned(fitted), *ours], notes + missing

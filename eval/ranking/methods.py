@@ -32,7 +32,7 @@ from eval.ranking.run import Kind, Method, PolicySource, RankingRun
 
 NO_LIBRARY = "Library baselines are left out: install them with `pip install -e .[baselines]`."
 WITHOUT_LM = " without the LM"
-BY_MEANING = ", with text meaning"
+BY_SIMILARITY = ", with text similarity"
 
 
 class Fitted:
@@ -177,15 +177,15 @@ def policies(fitted: Fitted) -> list[Method]:
     return rows
 
 
-def by_meaning(fitted: Fitted) -> tuple[list[Method], list[str]]:
-    """Each of our policies with text meaning in the place of its LM, as the chat ranks without one; and notes."""
+def by_similarity(fitted: Fitted) -> tuple[list[Method], list[str]]:
+    """Each of our policies with text similarity in the place of its LM, as the chat ranks without one; and notes."""
     if encoder_path() is None:
-        return [], ["Rows with text meaning are left out: fetch the sentence encoder with `concierge data fetch`."]
+        return [], ["Rows with text similarity are left out: fetch the sentence encoder with `concierge data fetch`."]
     rows = []
     for source in fitted.run.policies:
         scores, key = scores_of(fitted, source), policy_digest(source, fitted.run.model)
-        name = f"{source.name}{WITHOUT_LM}{BY_MEANING}"
-        rows.append(Method(name, "ours", digest("meaning", key), functools.partial(_given, scores.by_meaning)))
+        name = f"{source.name}{WITHOUT_LM}{BY_SIMILARITY}"
+        rows.append(Method(name, "ours", digest("semantic", key), functools.partial(_given, scores.by_similarity)))
     return rows, []
 
 
@@ -228,7 +228,7 @@ class PolicyScores:
         evidence, _ = self._both(cases)
         return self._of_candidates(cases, evidence.astype(np.float64) / self.policy.temperature)
 
-    def by_meaning(self, cases: Cases) -> list[np.ndarray]:
+    def by_similarity(self, cases: Cases) -> list[np.ndarray]:
         """The same with what the request means, as :class:`agent.policy.distribution.Policy` has it without an LM."""
         plain = self.policy.instead_of_lm()
         logits = plain.scores(cases.states)[0]

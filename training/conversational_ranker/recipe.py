@@ -1,9 +1,10 @@
 """Dialogue: the weights of a ranker of conversations, from ratings alone or from dialogues.
 
-From ratings: people with recent likes stand in for people who talk. One liked item is the wish, up to seven others were
-named before; items come up in talk the more often the better known they are, a talk stays near one kind of item, and
-some people say what the wish is about in the words of those who tagged it (assumptions, not fitted). Whoever talks is
-left out of the ratings that the features are made from. The weights are those of a conditional logit (McFadden, 1974).
+From ratings: people with recent likes stand in for people in conversations. One liked item is the wish, up to seven
+others were named before; items come up the more often the better known they are, a dialogue stays near one kind of
+item, and some people say what the wish is about in the words of those who tagged it (assumptions, not fitted). Whoever
+speaks is left out of the ratings that the features are made from. The weights are those of a conditional logit
+(McFadden, 1974).
 """
 
 from __future__ import annotations
@@ -15,15 +16,15 @@ import numpy as np
 from scipy.optimize import minimize
 
 from agent.catalogue.catalogue import Catalogue
-from agent.features.conversation_features import FEATURES, Rated, Talk, TalkEvidence
-from agent.policy.conversational_ranker import POLICY_PARTS, PastDialogues, TalkRanker
+from agent.features.conversation_features import FEATURES, ConversationFeatures, Dialogue, Rated
+from agent.policy.conversational_ranker import POLICY_PARTS, ConversationalRanker, PastDialogues
 from agent.policy.item_embeddings import item_keys
-from agent.policy.semantic import Meaning
+from agent.policy.semantic import SemanticSimilarity
 from agent.records.state import POSITIVE
 from training.progress import Progress
 
 _NAMED = (0.18, 0.22, 0.2, 0.15, 0.1, 0.06, 0.05, 0.04)
-"""Shares of talks in which 0, 1, ... 7 items were named before."""
+"""Shares of dialogues in which 0, 1, ... 7 items were named before."""
 
 _SECONDS = 365.25 * 86400
 
@@ -33,12 +34,12 @@ class DialogueSettings:
     """How weights are fitted.
 
     ``years``: likes of the last so many years are talked about; ``known`` and ``near``: powers of how well known an
-    item is and of the categories that it shares with the wish; ``asks``: share of talks that name a category,
+    item is and of the categories that it shares with the wish; ``asks``: share of dialogues that name a category,
     ``slips``: share of those whose category is another one, for people's words are not the catalogue's; ``themes``:
-    share of talks that name a tag of the wish, where it has one; ``talks`` of each person; ``sure`` best-known items
-    and ``drawn`` random ones are the candidates of the fit; ``penalty`` of squares. ``policy`` is the weight of the
-    policy's own logits, evidence and LM, beside what ratings taught, and ``policy_alone`` the same where no item was
-    named: set by hand, for both know the people who are left out here.
+    share of dialogues that name a tag of the wish, where it has one; ``dialogues`` of each person; ``sure`` best-known
+    items and ``drawn`` random ones are the candidates of the fit; ``penalty`` of squares. ``policy`` is the weight of
+    the policy's own logits, evidence and LM, beside what ratings taught, and ``policy_alone`` the same where no item
+    was named: set by hand, for both know the people who are left out here.
     """
 
     years: float = 6.0
@@ -47,7 +48,7 @@ class DialogueSettings:
     asks: float = 0.4
     slips: float = 0.25
     themes: float = 0.4
-    talks: int = 6
+    dialogues: int = 6
     folds: int = 4
     sure: int = 500
     drawn: int = 1500
@@ -60,17 +61,17 @@ class DialogueSettings:
 def fit_on_ratings(
     catalogue: Catalogue,
     rated: Rated,
-    meaning: Meaning,
+    semantic: SemanticSimilarity,
     settings: DialogueSettings | None = None,
     report: Progress | None = None,
-) -> TalkRanker:
+) -> ConversationalRanker:
     """A ranker that has seen no dialogue: its weights foretell one liked item of a person from a few others.
 
     Args:
         catalogue: the items.
         rated: all ratings.
-        meaning: has the vectors of the items' texts, and encodes what the people "say": the category, the items and the
-            theme that they name.
+        semantic: has the vectors of the items' texts, and encodes what the people "say": the category, the items and
+            the theme that they name.
         settings: how.
         report: told about the folds.
 
@@ -87,19 +88,19 @@ def fit_on_ratings(
             themes.setdefault(item, []).append(tag)
     choices: list[Choice] = []
     for number in range(settings.folds):
-        evidence = TalkEvidence(catalogue, rated.only(fold[rated.users] != number), meaning.items)
+        evidence = ConversationFeatures(catalogue, rated.only(fold[rated.users] != number), semantic.items)
         sure = np.argsort(-evidence.recent, kind="stable")[: settings.sure]
-        talks = []
+        dialogues = []
         for user in np.flatnonzero(fold == number):
             liked = rated.items[(rated.users == user) & recent & (rated.stars >= POSITIVE)]
             if len(liked) >= 6:
                 known = evidence.recent
-                talks += [_talk(liked, known, catalogue, themes, settings, rng) for _ in range(settings.talks)]
-        said = meaning.encode([" ".join(texts) for texts, *_ in talks])
-        last = meaning.encode([texts[-1] for texts, *_ in talks])
-        for place, (_, wish, named, categories) in enumerate(talks):
-            talk = Talk(named, (1.0,) * len(named), said[place], last[place], categories)
-            choices.append(draw(evidence.features(talk), wish, named, sure, rng, settings.drawn))
+                dialogues += [_talk(liked, known, catalogue, themes, settings, rng) for _ in range(settings.dialogues)]
+        said = semantic.encode([" ".join(texts) for texts, *_ in dialogues])
+        last = semantic.encode([texts[-1] for texts, *_ in dialogues])
+        for place, (_, wish, named, categories) in enumerate(dialogues):
+            dialogue = Dialogue(named, (1.0,) * len(named), said[place], last[place], categories)
+            choices.append(draw(evidence.features(dialogue), wish, named, sure, rng, settings.drawn))
         if report is not None:
             report("making conversations of ratings", number + 1, settings.folds)
     weights = fit_weights(choices, settings.penalty)
@@ -107,7 +108,7 @@ def fit_on_ratings(
     fitted = dict(zip(FEATURES, weights.tolist(), strict=True))
     alone = settings.policy_alone - settings.policy
     parts = dict(zip(POLICY_PARTS, (settings.policy, settings.policy, alone, alone), strict=True))
-    return TalkRanker(fitted | parts, PastDialogues(), about)
+    return ConversationalRanker(fitted | parts, PastDialogues(), about)
 
 
 def fit_on_dialogues(
@@ -119,7 +120,7 @@ def fit_on_dialogues(
     sure: np.ndarray,
     settings: DialogueSettings | None = None,
     report: Progress | None = None,
-) -> TalkRanker:
+) -> ConversationalRanker:
     """A ranker fitted on the items that recommenders named.
 
     Args:
@@ -146,15 +147,17 @@ def fit_on_dialogues(
         if report is not None and place % 50 == 49:
             report("learning from the dialogues", place + 1, len(targets))
     weights = fit_weights(choices, settings.penalty)
-    return TalkRanker(dict(zip(names, weights.tolist(), strict=True)), past, f"{len(choices)} recommendations")
+    return ConversationalRanker(
+        dict(zip(names, weights.tolist(), strict=True)), past, f"{len(choices)} recommendations"
+    )
 
 
 def past_of(
     dialogues: Sequence[tuple[frozenset[int], frozenset[int]]],
     catalogue: Catalogue,
-    turns: Sequence[tuple[Talk, Sequence[int]]] = (),
+    turns: Sequence[tuple[Dialogue, Sequence[int]]] = (),
 ) -> PastDialogues:
-    """What dialogues named and what was recommended in them, as catalogue indices, and what came after which talk."""
+    """What dialogues named and what was recommended in them, as catalogue indices, and what came after which one."""
     keys = item_keys(catalogue.items)
     mentioned: dict[str, int] = {}
     recommended: dict[str, int] = {}
@@ -169,7 +172,9 @@ def past_of(
             recommended[keys[item]] = recommended.get(keys[item], 0) + 1
     if not turns:
         return PastDialogues(mentioned, recommended, together)
-    said, last = (np.stack([getattr(talk, name) for talk, _ in turns]).astype(np.float16) for name in ("said", "last"))
+    said, last = (
+        np.stack([getattr(dialogue, name) for dialogue, _ in turns]).astype(np.float16) for name in ("said", "last")
+    )
     answers = tuple(tuple(keys[item] for item in chosen) for _, chosen in turns)
     return PastDialogues(mentioned, recommended, together, answers, said, last)
 

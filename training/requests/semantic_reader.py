@@ -1,4 +1,4 @@
-"""Meaning: fits the reader that turns a wish in words into genres, from the training phrases and the book of moods.
+"""Semantic reader: fits what turns a wish in words into genres, from the training phrases and the book of moods.
 
 The wish is a sentence vector; the reader is a ridge regression on it, one signed weight a genre. Training phrases give
 their own genre 1, the other genres 0; moods ("feel-good") have weights of their own in ``phrasebook/moods.yaml``.
@@ -71,7 +71,7 @@ def _moods() -> list[tuple[list[str], dict[str, float]]]:
 
 
 def save_reader(reader: dict[str, np.ndarray], folder: Path) -> Path:
-    """Write a reader where :class:`agent.policy.semantic.Meaning` finds it; returns the file."""
+    """Write a reader where :class:`agent.policy.semantic.SemanticSimilarity` finds it; returns the file."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / READER_FILE
     save_file({name: np.ascontiguousarray(array) for name, array in reader.items()}, path)

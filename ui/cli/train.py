@@ -123,9 +123,9 @@ class EncoderMissingError(ValueError):
     """The sentence encoder has not been fetched; the message says how."""
 
 
-@app.command(epilog="Example: concierge train dialogue --data latest --output runs/talk")
+@app.command(epilog="Example: concierge train dialogue --data latest --output runs/dialogue")
 def dialogue(
-    output: Annotated[Path, typer.Option(help="The folder for the ranker.")] = Path("runs/talk"),
+    output: Annotated[Path, typer.Option(help="The folder for the ranker.")] = Path("runs/dialogue"),
     data: DataOption = "ml-100k",
     seed: Annotated[int, typer.Option(help="Seed of the conversations that are made up.")] = 0,
     as_json: JsonOption = False,
@@ -135,17 +135,17 @@ def dialogue(
     from agent.data.dataset import load_dataset
     from agent.data.interactions import indexed_ratings
     from agent.features.conversation_features import Rated
-    from agent.policy.semantic import Meaning
+    from agent.policy.semantic import SemanticSimilarity
     from training.conversational_ranker.recipe import DialogueSettings, fit_on_ratings
 
     dataset = load_dataset(data)
     catalogue = Catalogue(dataset)
-    meaning = Meaning.load(catalogue)
-    if meaning is None:
+    semantic = SemanticSimilarity.load(catalogue)
+    if semantic is None:
         raise EncoderMissingError("conversations are read with the sentence encoder: run `concierge data fetch`")
     with steps() as report:
         ranker = fit_on_ratings(
-            catalogue, Rated.of(indexed_ratings(dataset)), meaning, DialogueSettings(seed=seed), report
+            catalogue, Rated.of(indexed_ratings(dataset)), semantic, DialogueSettings(seed=seed), report
         )
     ranker.save(output)
     if as_json:

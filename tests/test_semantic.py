@@ -1,4 +1,4 @@
-"""Meaning: soft wishes rank items by what they mean, on MovieLens-100K's titles and genres alone."""
+"""Semantic similarity: soft wishes rank items by what they mean, on MovieLens-100K's titles and genres alone."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from agent.policy.semantic import GENRES, Meaning
+from agent.policy.semantic import GENRES, SemanticSimilarity
 from agent.records.state import Event, State
 from agent.retrieval.text_encoder import TextEncoder, encoder_path
 
@@ -16,15 +16,15 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(scope="module")
-def meaning(recommender: Recommender) -> Meaning:
-    found = recommender.policy.meaning
-    assert isinstance(found, Meaning)
+def semantic(recommender: Recommender) -> SemanticSimilarity:
+    found = recommender.policy.semantic
+    assert isinstance(found, SemanticSimilarity)
     return found
 
 
-def _best(meaning: Meaning, recommender: Recommender, wish: str, k: int = 20) -> list[tuple[str, ...]]:
+def _best(semantic: SemanticSimilarity, recommender: Recommender, wish: str, k: int = 20) -> list[tuple[str, ...]]:
     known = np.flatnonzero(recommender.catalogue.rating_count >= 100)
-    scores = meaning.scores([wish])[known]
+    scores = semantic.scores([wish])[known]
     return [recommender.catalogue[int(known[place])].categories for place in np.argsort(-scores)[:k]]
 
 
@@ -38,27 +38,27 @@ def _best(meaning: Meaning, recommender: Recommender, wish: str, k: int = 20) ->
     ],
 )
 def test_a_soft_wish_finds_films_of_its_kind(
-    meaning: Meaning, recommender: Recommender, wish: str, genres: set[str], never: str
+    semantic: SemanticSimilarity, recommender: Recommender, wish: str, genres: set[str], never: str
 ) -> None:
-    best = _best(meaning, recommender, wish)
+    best = _best(semantic, recommender, wish)
     assert sum(bool(genres & set(own)) for own in best) >= 17
     assert not any(never in own for own in best)
 
 
-def test_scores_are_standard_and_silent_without_a_wish(meaning: Meaning, recommender: Recommender) -> None:
-    scores = meaning.scores(["an eerie old house"])
+def test_scores_are_standard_and_silent_without_a_wish(semantic: SemanticSimilarity, recommender: Recommender) -> None:
+    scores = semantic.scores(["an eerie old house"])
     assert scores.shape == (len(recommender.catalogue),) and scores.dtype == np.float32
     assert abs(float(scores.mean())) < 1e-3 and abs(float(scores.std()) - 1) < 1e-3
-    assert not meaning.scores([]).any() and not meaning.scores(["  "]).any()
+    assert not semantic.scores([]).any() and not semantic.scores(["  "]).any()
 
 
-def test_a_refusal_counts_against(meaning: Meaning) -> None:
-    wish, refusal = meaning.scores(["too scary"]), meaning.scores(["not too scary"])
+def test_a_refusal_counts_against(semantic: SemanticSimilarity) -> None:
+    wish, refusal = semantic.scores(["too scary"]), semantic.scores(["not too scary"])
     np.testing.assert_allclose(refusal, -0.7 * wish, rtol=1e-5)
 
 
-def test_the_reader_tells_every_genre(meaning: Meaning) -> None:
-    told = meaning.genres("cowboys on the wild frontier")
+def test_the_reader_tells_every_genre(semantic: SemanticSimilarity) -> None:
+    told = semantic.genres("cowboys on the wild frontier")
     assert tuple(told) == GENRES and max(told, key=lambda genre: told[genre]) == "Western"
 
 
@@ -66,12 +66,12 @@ def test_the_policy_weighs_meaning_with_taste(recommender: Recommender) -> None:
     policy = recommender.policy.instead_of_lm()
     history = tuple(Event(item, 5.0) for item in (0, 49, 180))
     wish, silent = State(history, "something mind-bending", goal="request"), State(history, goal="request")
-    assert not policy.meaning_logits([silent], len(recommender.catalogue)).any()
-    assert not policy.meaning_logits([State(history, "mind-bending", goal="like")], len(recommender.catalogue)).any()
-    with_it, without = policy.scores([wish])[0], policy.without_meaning().scores([wish])[0]
-    expected = policy.meaning_logits([wish], len(recommender.catalogue))
+    assert not policy.semantic_logits([silent], len(recommender.catalogue)).any()
+    assert not policy.semantic_logits([State(history, "mind-bending", goal="like")], len(recommender.catalogue)).any()
+    with_it, without = policy.scores([wish])[0], policy.without_semantic().scores([wish])[0]
+    expected = policy.semantic_logits([wish], len(recommender.catalogue))
     np.testing.assert_allclose(with_it - without, expected, atol=1e-4)
-    assert policy.without_meaning().version.endswith("without-meaning")
+    assert policy.without_semantic().version.endswith("without-semantic")
 
 
 def test_vectors_are_unit_and_do_not_depend_on_the_batch() -> None:
