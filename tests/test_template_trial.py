@@ -148,21 +148,23 @@ def test_an_experiment_is_reported_from_its_beginning_for_any_role(log: Feedback
     fill(log, 1, 4, 4)
     assert running(served, "reply") == (None, None)
     source = prompts.load("reply").source
-    edited = served.store.save(f"{source}\nThat is all.", "ann", parent=1).version
-    serving = served.experiment("reply@1", edited.reference, 0.5, "ann")
+    first = prompts.load("reply").header.version
+    names = [f"reply@{first}", f"reply@{first + 1}"]
+    edited = served.store.save(f"{source}\nThat is all.", "ann", parent=first).version
+    serving = served.experiment(names[0], edited.reference, 0.5, "ann")
     since, hashes = running(served, "reply")
-    assert (since, hashes) == (serving.timestamp, (served.store.get("reply@1").hash, edited.hash))
+    assert (since, hashes) == (serving.timestamp, (served.store.get(names[0]).hash, edited.hash))
     fill(log, 2, 40, 10)
     found = report(log, since, hashes, served, "reply")
-    assert [arm.template for arm in found.arms] == ["reply@1", "reply@2"]
+    assert [arm.template for arm in found.arms] == names
     assert sum(arm.slates for arm in found.arms) == 40, "what was shown before is of another time"
-    for arm, version in zip(found.arms, (1, 2), strict=True):
+    for arm, version in zip(found.arms, (first, first + 1), strict=True):
         own = [serving.share_of(f"v2-{place}") for place in range(40)]
         assert arm.slates == sum(share is not None and share.version == version for share in own)
     served.activate(edited.reference, "ann")
     assert len(report(log, served=served, role="reply").arms) == 2, "who served before is still known"
     log.close()
-    assert "reply@2" in run("experiment", "--role", "reply").output
+    assert names[1] in run("experiment", "--role", "reply").output
     with pytest.raises(ValueError, match="only the served templates know"):
         report(log, role="reply")
 
