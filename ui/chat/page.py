@@ -85,7 +85,6 @@ class ChatPage:
                 with gr.Accordion("Your chats", open=False, elem_id="chats"):
                     self.new = gr.Button("New chat", size="sm", elem_id="new-chat")
                     self.chats = gr.HTML("", js_on_load=panel.ON_LOAD)
-        self.last_click = gr.State(("", 0.0))
 
     @property
     def components(self) -> list[Any]:

@@ -14,11 +14,15 @@ HISTORY_ROWS = 200
 """How many of a user's latest items the table shows."""
 
 ON_LOAD = """
-let last = null;
+let last = null, pressed = '', when = 0;
 const act = (target) => {
-  last = [...element.querySelectorAll('[data-action]')].indexOf(target);
   const value = target.tagName === 'SELECT' ? target.value : target.dataset.value;
-  if (value) trigger('click', {action: target.dataset.action, value: value});
+  const same = pressed === target.dataset.action + value && Date.now() - when < 600;
+  pressed = target.dataset.action + value;
+  when = Date.now();
+  if (!value || same) return;
+  last = [...element.querySelectorAll('[data-action]')].indexOf(target);
+  trigger('click', {action: target.dataset.action, value: value});
 };
 element.addEventListener('click', (event) => {
   const button = event.target.closest('button[data-action]');
@@ -35,7 +39,7 @@ watch('value', () => {
 });
 """
 """Turns a click on a real ``<button data-action data-value>``, or a choice in such a ``<select>``, into the component's
-click event, and keeps the focus."""
+click event, and keeps the focus; the second click of a double click counts for nothing."""
 
 
 def button(action: str, value: str, text: str, label: str, kind: str = "chip") -> str:

@@ -23,8 +23,8 @@ def message_html(role: str, text: str, extra: str = "") -> str:
     who = "You" if role == "user" else "Concierge"
     kind = "user" if role == "user" else "bot"
     return (
-        f'<div class="message-row {kind}-row"><div class="message {kind}"{extra}>'
-        f'<span class="sr-only">{who}: </span>{escape(text)}</div></div>'
+        f'<div class="message-row {kind}-row"><span class="sr-only">{who}: </span>'
+        f'<div class="message {kind}"{extra}>{escape(text)}</div></div>'
     )
 
 

@@ -21,9 +21,6 @@ from ui.chat.transcript import PIECE_SECONDS, STREAM_SECONDS, pending_html, piec
 PRESS = re.compile(r"(.+) (liked|disliked|seen|more|less|rated)(?: ([1-5]))?")
 """What a control of a card sends."""
 
-DOUBLE_CLICK_SECONDS = 0.6
-"""The same button of a card pressed again so soon is a double click, and counts once."""
-
 SCROLL = """() => { setTimeout(() => {
   const mine = document.querySelectorAll('#transcript .message-row.user-row');
   if (mine.length > 1) mine[mine.length - 1].scrollIntoView({behavior: 'smooth', block: 'start'});
@@ -79,8 +76,11 @@ class ChatTab:
             fresh.click(self.on_new, [page.store], **quick).then(
                 fn=None, js="() => document.querySelector('#message textarea')?.focus()"
             )
-        changed = quick | {"outputs": [page.thread, page.beliefs, page.chats, page.choices, page.last_click]}
-        page.thread.click(self.on_press, [page.store, page.last_click], **changed)
+        changed = quick | {
+            "outputs": [page.thread, page.beliefs, page.chats, page.choices],
+            "trigger_mode": "multiple",  # a press while another is kept must not be lost
+        }
+        page.thread.click(self.on_press, [page.store], **changed)
         page.beliefs.click(self.on_forget, [page.store], **changed)
         page.chats.click(self.on_chat, [page.store], **quick)
         page.user.input(
@@ -194,17 +194,16 @@ class ChatTab:
         del changed[self.page.thread]
         return {self.page.history: self.page.past(picked), **changed}
 
-    def on_press(self, stored: Any, last: tuple[str, float], event: gr.EventData) -> Updates:
+    def on_press(self, stored: Any, event: gr.EventData) -> Updates:
         """A button on a card, or a grade in its list: ``item kind`` or ``item rated grade``."""
-        item_id, kind, value = PRESS.fullmatch(str(event.value)).groups()  # type: ignore[union-attr]
-        return self.press(Session.read(stored), item_id, kind, None if value is None else float(value), last)
+        read = PRESS.fullmatch(str(event.value))
+        if read is None:
+            raise gr.Error("This cannot be pressed: reload the page.")
+        grade = None if read[3] is None else float(read[3])
+        return self.press(Session.read(stored), read[1], read[2], grade)
 
-    def press(self, session: Session, item_id: str, kind: str, value: float | None, last: tuple[str, float]) -> Updates:
-        """Kept first, then shown. A pressed button is taken back; a double click counts once."""
-        now = time.monotonic()
-        click = f"{session.conversation}/{item_id}/{kind}/{value}"
-        if last[0] == click and now - last[1] < DOUBLE_CLICK_SECONDS:
-            return {self.page.last_click: (click, now)}
+    def press(self, session: Session, item_id: str, kind: str, value: float | None) -> Updates:
+        """Kept first, then shown. A pressed button is taken back."""
         with explained(), self.desk.turn(session) as conversation:
             if item_id not in conversation.shown:
                 raise gr.Error("This was not recommended in this chat: reload the page.")
@@ -212,11 +211,7 @@ class ChatTab:
                 self.recommender.react(conversation, item_id, "removed")
             else:
                 self.recommender.react(conversation, item_id, kind, value)
-        return {
-            **self.page.changed(conversation, session),
-            self.page.choices: "",
-            self.page.last_click: (click, now),
-        }
+        return {**self.page.changed(conversation, session), self.page.choices: ""}
 
     def _pressed(self, conversation: Conversation, item_id: str, kind: str, value: float | None) -> bool:
         state, item = self.recommender.state(conversation), self.page.catalogue.index(item_id)
