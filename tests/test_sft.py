@@ -23,7 +23,7 @@ from agent.policy.item_lm import ItemLanguageModel, PolicyCard, load_base
 from agent.policy.state_prompt import StatePrompt
 from agent.records.state import State
 from training.adapter import write_adapter
-from training.requests.phrases import PhraseBank
+from training.requests.facet_writer import request_writer
 from training.requests.writer import PhraseWriter
 from training.sft.packing import PolicyCollator, encode_rows
 from training.sft.rows import RowPlan, SftRows, build_rows
@@ -68,7 +68,8 @@ def small_rows(dataset: Dataset) -> tuple[Catalogue, SftRows]:
     users = list(histories)[:12]
     neighbours = csr_matrix(np.roll(np.eye(len(catalogue)), 1, axis=1))
     plan = RowPlan(anchors=3, cold=0.2, alike=0.2)
-    writer = PhraseWriter(catalogue, PhraseBank.load("train"))
+    writer = request_writer(catalogue)
+    assert isinstance(writer, PhraseWriter)
     evidence = NoisyEvidence(len(catalogue))
     return catalogue, build_rows(histories, [(evidence, users)], catalogue, neighbours, writer, plan)
 

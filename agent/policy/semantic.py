@@ -1,9 +1,9 @@
 """Semantic similarity: how well each item fits a wish that no data field decides ("feel-good", "a heist").
 
-A wish is read by a sentence encoder (:mod:`agent.retrieval.text_encoder`) in three ways: as genres, by a small
-regression that was fitted on the training phrases and on a hand-written book of moods
-(:mod:`training.requests.semantic_reader`); as tags of the catalogue, by the nearness of their words, where a film also
-has part of the tags of films that the same people watch; and as a text that is compared with the items' own. What a
+A wish is read by a sentence encoder (:mod:`agent.retrieval.text_encoder`) in three ways: as categories, where the
+domain has a small regression that was fitted on its training phrases and on a hand-written book of moods
+(:mod:`training.requests.semantic_reader`); as tags of the catalogue, by the nearness of their words, where an item also
+has part of the tags of items that the same people chose; and as a text that is compared with the items' own. What a
 catalogue does not have (tags) is left out.
 """
 
@@ -11,34 +11,31 @@ from __future__ import annotations
 
 import copy
 import hashlib
+import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 from scipy import sparse
 
 from agent.catalogue.columns import NamesColumn
 from agent.data.assets import MINILM, cache_dir
 from agent.data.atomic import building
+from agent.domains.domain import Domain
 from agent.features.request_classifier import RequestClassifier
 from agent.retrieval.text_encoder import TextEncoder, encoder_path
 
 if TYPE_CHECKING:
     from agent.catalogue.catalogue import Catalogue, Item
 
-GENRES = (
-    "Action", "Adventure", "Animation", "Children", "Comedy", "Crime", "Documentary", "Drama", "Fantasy", "Film-Noir",
-    "Horror", "Musical", "Mystery", "Romance", "Sci-Fi", "Thriller", "War", "Western",
-)  # fmt: skip
-"""What the reader tells of a wish; a catalogue's other genres are compared by their names."""
-
-READER_FILE = "reader.safetensors"
-READER = Path(__file__).parent / "semantic_reader" / READER_FILE
-"""The fitted reader that this version ships."""
+READER_FILE = "semantic_reader.safetensors"
+"""The fitted reader of a domain, beside its ``domain.yaml``."""
 
 TAG_NEAR = 0.45
 """Cosine from which a tag's words are near a wish."""
@@ -47,16 +44,70 @@ MOOD_NEAR, MOOD_SURE = 0.5, 0.8
 """Cosine to a mood from which it counts, and from which it alone does."""
 
 TAG_SHARE = 0.3
-"""Part of a neighbour's tags that a film has itself."""
+"""Part of a neighbour's tags that an item has itself."""
 
 MOST_WORDS = 16
-"""Genres and tags that are read of an item, at most."""
+"""Categories and tags that are read of an item, at most."""
 
 MOST_TAGS = 5_000
 """Names that wishes are compared with, the most frequent ones, where there are no tags."""
 
 PARTS = (1.0, 0.6, 0.2)
-"""Weights of genres, tags and the items' texts in a score."""
+"""Weights of categories, tags and the items' texts in a score."""
+
+
+@dataclass(frozen=True)
+class CategoryReader:
+    """Turns a wish's sentence vector into a weight from about -1 to 1 for each category.
+
+    Attributes:
+        categories: their names, C; a catalogue's other categories are compared by their names.
+        weight: (width, C) float32 of the regression.
+        bias: (C,) float32.
+        mood_vectors: (M, width) float16, the book of moods.
+        mood_weights: (M, C) float16, the categories that the moods stand for.
+    """
+
+    categories: tuple[str, ...]
+    weight: np.ndarray
+    bias: np.ndarray
+    mood_vectors: np.ndarray
+    mood_weights: np.ndarray
+
+    @classmethod
+    def load(cls, domain: Domain) -> CategoryReader | None:
+        """The reader that ships with a domain; None where it has none."""
+        path = domain.folder / READER_FILE
+        if not path.is_file():
+            return None
+        with safe_open(path, "np") as stored:
+            names = tuple(json.loads(stored.metadata()["categories"]))
+        return cls(names, **load_file(path))
+
+    def save(self, folder: Path) -> Path:
+        """Write it; in a domain's folder, :meth:`load` finds it."""
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / READER_FILE
+        arrays = {
+            "weight": self.weight,
+            "bias": self.bias,
+            "mood_vectors": self.mood_vectors,
+            "mood_weights": self.mood_weights,
+        }
+        contiguous = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+        save_file(contiguous, path, {"categories": json.dumps(self.categories)})
+        return path
+
+    def read(self, vector: np.ndarray) -> np.ndarray:
+        """(C,) by the regression, and the more by the book of moods the nearer the wish (width,) is to it."""
+        weights = np.clip(vector @ self.weight + self.bias, -1.0, 1.0)
+        near = self.mood_vectors.astype(np.float32) @ vector
+        told = np.clip(near - MOOD_NEAR, 0.0, None) ** 2
+        if not told.any():
+            return np.asarray(weights)
+        moods = told @ self.mood_weights.astype(np.float32) / told.sum()
+        trust = min(1.0, (float(near.max()) - MOOD_NEAR) / (MOOD_SURE - MOOD_NEAR))
+        return np.asarray((1.0 - trust) * weights + trust * moods)
 
 
 class SemanticSimilarity:
@@ -70,7 +121,7 @@ class SemanticSimilarity:
         self,
         encoder: TextEncoder,
         catalogue: Catalogue,
-        reader: dict[str, np.ndarray],
+        reader: CategoryReader | None,
         items: np.ndarray,
         tags: np.ndarray,
         neighbours: sparse.csr_matrix | None = None,
@@ -79,8 +130,8 @@ class SemanticSimilarity:
 
         Args:
             encoder: reads wishes.
-            catalogue: n_items items, whose genres and tags count.
-            reader: what :func:`training.requests.semantic_reader.fit_reader` gave.
+            catalogue: n_items items, whose categories and tags count.
+            reader: of the categories of the domain; None where it has none.
             items: unit vectors of the items' texts, (n_items, width).
             tags: unit vectors of the catalogue's tags in their order, (n_tags, width).
             neighbours: (n_items, n_items), rows sum to one: who is watched by the same people.
@@ -89,7 +140,7 @@ class SemanticSimilarity:
         self._encoder = encoder
         self._reader = reader
         self._tags = tags
-        self._genres = _genre_columns(catalogue)
+        self._flags = _category_columns(catalogue, reader.categories if reader is not None else ())
         self._tagged = _tag_matrix(catalogue, neighbours)
         self._known = lru_cache(maxsize=512)(self._score)
         self._answers: RequestClassifier | None = None
@@ -117,7 +168,9 @@ class SemanticSimilarity:
                 vectors = {name: encoder.encode(own).astype(np.float16) for name, own in texts.items()}
                 save_file(vectors, temporary / "vectors.safetensors")
         stored = {name: own.astype(np.float32) for name, own in load_file(folder / "vectors.safetensors").items()}
-        return cls(encoder, catalogue, load_file(READER), stored["items"], stored["tags"], neighbours)
+        return cls(
+            encoder, catalogue, CategoryReader.load(catalogue.domain), stored["items"], stored["tags"], neighbours
+        )
 
     @property
     def knows_answers(self) -> bool:
@@ -150,20 +203,12 @@ class SemanticSimilarity:
         """Unit vectors of any texts, (len(texts), width) float32."""
         return self._encoder.encode(texts)
 
-    def genres(self, wish: str) -> dict[str, float]:
-        """What the reader takes a wish for: a weight from about -1 to 1 for each of :data:`GENRES`."""
-        return dict(zip(GENRES, self._read(self._encoder.encode([wish])[0]).tolist(), strict=True))
-
-    def _read(self, vector: np.ndarray) -> np.ndarray:
-        """Weights of GENRES: by the regression, and the more by the book of moods the nearer the wish is to it."""
-        weights = np.clip(vector @ self._reader["weight"] + self._reader["bias"], -1.0, 1.0)
-        near = self._reader["mood_vectors"].astype(np.float32) @ vector
-        told = np.clip(near - MOOD_NEAR, 0.0, None) ** 2
-        if not told.any():
-            return np.asarray(weights)
-        moods = told @ self._reader["mood_genres"].astype(np.float32) / told.sum()
-        trust = min(1.0, (float(near.max()) - MOOD_NEAR) / (MOOD_SURE - MOOD_NEAR))
-        return np.asarray((1.0 - trust) * weights + trust * moods)
+    def categories(self, wish: str) -> dict[str, float]:
+        """What the reader takes a wish for: a weight from about -1 to 1 for each category that it knows."""
+        if self._reader is None:
+            return {}
+        weights = self._reader.read(self._encoder.encode([wish])[0])
+        return dict(zip(self._reader.categories, weights.tolist(), strict=True))
 
     def _score(self, wish: str) -> np.ndarray:
         lowered = wish.casefold()
@@ -173,10 +218,9 @@ class SemanticSimilarity:
         vector = self._encoder.encode([wish])[0]
         if self._answers is not None:
             return self._answers.log_chances(vector)
-        parts = [_standard(self._genres @ self._read(vector))]
         near = np.clip(self._tags @ vector - TAG_NEAR, 0.0, None) ** 2
-        parts.append(_standard(self._tagged @ near))
-        parts.append(_standard(self.items @ vector))
+        kinds = np.zeros(len(self.items)) if self._reader is None else self._flags @ self._reader.read(vector)
+        parts = [_standard(own) for own in (kinds, self._tagged @ near, self.items @ vector)]
         total = np.zeros(len(self.items))
         for weight, part in zip(PARTS, parts, strict=True):
             total += weight * part
@@ -184,7 +228,7 @@ class SemanticSimilarity:
 
 
 def item_texts(catalogue: Catalogue) -> list[str]:
-    """What is read of each item: its title, year, genres and some tags ("Alien (1979), horror, sci-fi, space")."""
+    """What is read of each item: its title, year, categories and tags ("Emma (1815), classic, village")."""
     words = [[item.name, *(name.lower() for name in _names(catalogue, item))] for item in catalogue.items]
     for tag, items in worded(catalogue).items():
         for index in items:
@@ -204,13 +248,13 @@ def _names(catalogue: Catalogue, item: Item) -> tuple[str, ...]:
     return tuple(name for own in values for name in own)[:MOST_WORDS]
 
 
-def _genre_columns(catalogue: Catalogue) -> np.ndarray:
-    """(n_items, GENRES) the catalogue's genres, centred."""
+def _category_columns(catalogue: Catalogue, names: Sequence[str]) -> np.ndarray:
+    """(n_items, len(names)) which categories each item has, centred."""
     place = {name: column for column, name in enumerate(catalogue.category_names)}
-    flags = np.zeros((len(catalogue), len(GENRES)))
-    for column, genre in enumerate(GENRES):
-        if genre in place:
-            flags[:, column] = catalogue.category_matrix[:, place[genre]]
+    flags = np.zeros((len(catalogue), len(names)))
+    for column, name in enumerate(names):
+        if name in place:
+            flags[:, column] = catalogue.category_matrix[:, place[name]]
     return np.asarray(flags - flags.mean(axis=0))
 
 
@@ -220,7 +264,8 @@ def worded(catalogue: Catalogue) -> Mapping[str, frozenset[int]]:
     Tags where there are some; else, where the reader does not know the categories, all names of all facets.
     """
     tags = catalogue.items_by("tag")
-    if tags or set(catalogue.category_names) & set(GENRES):
+    reader = CategoryReader.load(catalogue.domain)
+    if tags or (reader is not None and set(catalogue.category_names) & set(reader.categories)):
         return tags
     columns = [catalogue.column(name) for name in catalogue.facets]
     counted = [

@@ -88,13 +88,16 @@ def load_requests(
 
     Raises:
         ValueError: an unknown set or part.
+        RankingError: the domain of the data has no phrasebook with sentences.
     """
     if which not in SETS:
         raise ValueError(f"unknown request set {which!r}: use one of {', '.join(SETS)}")
     if part not in PARTS:
         raise ValueError(f"unknown part {part!r}: use one of {', '.join(PARTS)}")
     catalogue = catalogue or Catalogue(dataset)
-    bank = PhraseBank.load("heldout")
+    bank = PhraseBank.load("heldout", catalogue.domain)
+    if bank is None:
+        raise RankingError(f"{NAME} does not apply to {dataset.name!r}: its domain has no phrasebook with sentences")
     cut = past_and_future(indexed_ratings(dataset))
     pasts = user_histories(cut.past)
     rows = []

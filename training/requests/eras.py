@@ -1,4 +1,4 @@
-"""Eras: the time a film was made, in words that stay true of its year."""
+"""Eras: the time from which an item is, in words that stay true of its year."""
 
 from __future__ import annotations
 

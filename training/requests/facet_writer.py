@@ -215,9 +215,6 @@ def _first(texts: Sequence[str] | None, other: str) -> str:
 
 
 def request_writer(catalogue: Catalogue, part: Part = "train") -> FacetWriter | PhraseWriter:
-    """The writer for a catalogue: the phrase bank's where it knows most of the categories, else by facets."""
-    bank = PhraseBank.load(part)
-    names = catalogue.category_names
-    if names and sum(name in bank.soft for name in names) * 2 >= len(names):
-        return PhraseWriter(catalogue, bank)
-    return FacetWriter(catalogue, part)
+    """The writer for a catalogue: with the phrase bank of its domain where there is one, else by facets."""
+    bank = PhraseBank.load(part, catalogue.domain)
+    return FacetWriter(catalogue, part) if bank is None else PhraseWriter(catalogue, bank)

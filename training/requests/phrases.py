@@ -1,8 +1,9 @@
-"""Phrases: the words in which people wish for films, read from ``training/requests/phrasebook/*.yaml``.
+"""Phrases: the words in which people wish for items of a domain, where its phrasebook has sentences of its own.
 
-There are two banks. ``train`` is what the language model is tuned on; ``heldout`` is what it is judged by. Plain
-genre words and decades are common to both (a grammar knows them); soft expressions of the two banks share no content
-word, and their sentences differ in wording.
+There are two banks. ``train`` is what the language model is tuned on; ``heldout`` is what it is judged by. Plain words
+for categories and decades are common to both (the reader of messages knows them); soft expressions of the two banks
+share no content word, and their sentences differ in wording. A phrasebook is a folder beside the domain's
+``domain.yaml`` with ``common.yaml`` and, of each bank, ``SPLIT-categories.yaml`` and ``SPLIT-frames.yaml``.
 """
 
 from __future__ import annotations
@@ -16,19 +17,19 @@ from typing import Any, Literal
 
 import yaml
 
+from agent.domains.domain import Domain
+
 Split = Literal["train", "heldout"]
 FORMS = ("adj", "kind", "with", "about", "that", "where", "for", "say")
-"""Grammatical forms of a soft expression; ``train-genres.yaml`` says how each is used."""
+"""Grammatical forms of a soft expression; ``train-categories.yaml`` says how each is used."""
 SLOTS = ("a", "p", "k", "w", "j", "t")
 """Gaps of a sentence; ``train-frames.yaml`` says what goes into each."""
-_FOLDER = Path(__file__).parent / "phrasebook"
 _GAP = re.compile(r"\{(\w+)\}")
-_WORD = re.compile(r"[a-z0-9]+")
 
 
 @dataclass(frozen=True, slots=True)
 class Plain:
-    """A genre's plain words: modifiers ("sci-fi") and nouns ("sci-fi movie")."""
+    """A category's plain words: modifiers ("sci-fi") and nouns ("sci-fi novel")."""
 
     mod: tuple[str, ...]
     noun: tuple[str, ...]
@@ -47,12 +48,15 @@ class SoftEra:
 class PhraseBank:
     """All words of one split.
 
-    ``soft[genre]`` holds (form, text) pairs; ``frames[slot]`` and ``like_frames[slot]`` the sentences with that gap;
+    ``heads`` are what an item is called; ``weights`` how readily a category is asked for (1 where it has none).
+    ``soft[category]`` holds (form, text) pairs; ``frames[slot]`` and ``like_frames[slot]`` the sentences with that gap;
     ``eras[place][kind]`` era texts for the places ``before``, ``after`` and ``tail`` and the kinds ``decade``,
     ``year``, ``range``, ``older`` and ``newer``.
     """
 
     split: Split
+    heads: tuple[str, ...]
+    weights: Mapping[str, float]
     plain: Mapping[str, Plain]
     pairs: Mapping[frozenset[str], tuple[str, ...]]
     plain_refusals: tuple[str, ...]
@@ -65,81 +69,32 @@ class PhraseBank:
     endings: tuple[str, ...]
     eras: Mapping[str, Mapping[str, tuple[str, ...]]]
     soft_eras: tuple[SoftEra, ...]
-    qualities: Mapping[str, tuple[str, ...]]
-    quality_tails: Mapping[str, tuple[str, ...]]
     refusals: tuple[str, ...]
 
     @classmethod
-    def load(cls, split: Split) -> PhraseBank:
-        """Read one bank; the result is cached.
+    def load(cls, split: Split, domain: Domain) -> PhraseBank | None:
+        """Read one bank of a domain; the result is cached. None where the domain's phrasebook has no sentences.
 
         Raises:
-            ValueError: ``split`` is unknown, or a phrasebook file holds an unknown genre, form or gap.
+            ValueError: ``split`` is unknown, or a phrasebook file holds an unknown category, form or gap.
         """
         if split not in ("train", "heldout"):
             raise ValueError(f"unknown phrase bank {split!r}: use 'train' or 'heldout'")
-        return _load(split)
+        folder = phrasebook_folder(domain)
+        return _load(split, folder) if folder is not None and (folder / "common.yaml").is_file() else None
 
     def sentences(self) -> tuple[str, ...]:
         """Every frame, with and without an example."""
         return tuple(text for frames in (self.frames, self.like_frames) for texts in frames.values() for text in texts)
 
-    def expressions(self, genre: str | None = None) -> tuple[str, ...]:
-        """Every soft expression of one genre, or of all."""
-        genres = self.soft if genre is None else (genre,)
-        return tuple(text for name in genres for _, text in self.soft[name])
+    def expressions(self) -> tuple[str, ...]:
+        """Every soft expression."""
+        return tuple(text for texts in self.soft.values() for _, text in texts)
 
 
-def stem(word: str) -> str:
-    """A crude stem, on the greedy side: it would rather join two words than part two forms of one."""
-    for suffix in ("ations", "ation", "iness", "ingly", "ings", "edly", "ness", "ment", "ing", "ily", "ied", "ies"):
-        if word.endswith(suffix) and len(word) - len(suffix) >= (4 if suffix == "ness" else 3):
-            return stem(word[: -len(suffix)])
-    for suffix in ("able", "ful", "ers", "est", "ish", "ous", "al", "ic", "ed", "er", "es", "ly", "s", "y", "e", "i"):
-        if word.endswith(suffix) and len(word) - len(suffix) >= (4 if suffix == "ness" else 3):
-            return stem(word[: -len(suffix)])
-    if len(word) > 3 and word[-1] == word[-2]:
-        return word[:-1]
-    return word
-
-
-@cache
-def stop_stems() -> frozenset[str]:
-    """Stems of the words that carry no wish (``common.yaml``)."""
-    return frozenset(stem(word) for word in str(_read("common")["stop_words"]).split())
-
-
-def content_words(texts: Iterable[str]) -> dict[str, str]:
-    """Content words of ``texts`` as {stem: a text that holds it}; stop words and gaps are left out."""
-    found: dict[str, str] = {}
-    for text in texts:
-        for word in _WORD.findall(_GAP.sub(" ", text.lower())):
-            root = stem(word)
-            if root not in stop_stems():
-                found.setdefault(root, text)
-    return found
-
-
-def vocabulary(bank: PhraseBank) -> dict[str, Any]:
-    """How much a bank holds: counts of frames by gap, of expressions by genre and form, and of content words."""
-    return {
-        "split": bank.split,
-        "frames": {slot: len(texts) for slot, texts in bank.frames.items()},
-        "frames_total": sum(map(len, bank.frames.values())),
-        "like_frames": sum(map(len, bank.like_frames.values())),
-        "openings": len(bank.openings),
-        "endings": len(bank.endings),
-        "expressions": {genre: len(texts) for genre, texts in bank.soft.items()},
-        "expressions_total": sum(map(len, bank.soft.values())),
-        "forms": {form: sum(f == form for texts in bank.soft.values() for f, _ in texts) for form in FORMS},
-        "content_words": len(content_words(bank.expressions())),
-    }
-
-
-@cache
-def _read(name: str) -> dict[str, Any]:
-    data: dict[str, Any] = yaml.safe_load((_FOLDER / f"{name}.yaml").read_text(encoding="utf-8"))
-    return data
+def phrasebook_folder(domain: Domain) -> Path | None:
+    """The folder of a domain's phrasebook; None where it has none."""
+    return None if domain.phrasebook is None else Path(domain.folder) / domain.phrasebook
 
 
 def _texts(data: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
@@ -157,19 +112,24 @@ def _by_gap(frames: Iterable[str], source: str) -> dict[str, tuple[str, ...]]:
 
 
 @cache
-def _load(split: Split) -> PhraseBank:
-    common, genres, frames = _read("common"), _read(f"{split}-genres"), _read(f"{split}-frames")
-    plain = {genre: Plain(tuple(words["mod"]), tuple(words["noun"])) for genre, words in common["plain"].items()}
+def _load(split: Split, folder: Path) -> PhraseBank:
+    common, categories, frames = (
+        yaml.safe_load((folder / f"{name}.yaml").read_text(encoding="utf-8"))
+        for name in ("common", f"{split}-categories", f"{split}-frames")
+    )
+    plain = {category: Plain(tuple(words["mod"]), tuple(words["noun"])) for category, words in common["plain"].items()}
     soft = {}
-    for genre, forms in genres.items():
-        if genre not in plain or not set(forms) <= set(FORMS):
+    for category, forms in categories.items():
+        if category not in plain or not set(forms) <= set(FORMS):
             known = ", ".join((*plain, *FORMS))
-            raise ValueError(f"{split}-genres.yaml: {genre!r} with {sorted(forms)}: use only {known}")
-        soft[genre] = tuple((form, str(text)) for form in FORMS for text in forms.get(form, ()))
+            raise ValueError(f"{split}-categories.yaml: {category!r} with {sorted(forms)}: use only {known}")
+        soft[category] = tuple((form, str(text)) for form in FORMS for text in forms.get(form, ()))
     return PhraseBank(
         split=split,
+        heads=tuple(common["heads"]),
+        weights=common["weights"],
         plain=plain,
-        pairs={frozenset(pair["genres"]): tuple(pair["noun"]) for pair in common["pairs"]},
+        pairs={frozenset(pair["values"]): tuple(pair["noun"]) for pair in common["pairs"]},
         plain_refusals=tuple(common["refusals"]),
         decades={int(decade): tuple(map(str, texts)) for decade, texts in common["decades"].items()},
         soft=soft,
@@ -180,7 +140,5 @@ def _load(split: Split) -> PhraseBank:
         endings=tuple(frames["endings"]),
         eras={place: _texts(kinds) for place, kinds in frames["eras"].items()},
         soft_eras=tuple(SoftEra(era["text"], era.get("min"), era.get("max")) for era in frames["soft_eras"]),
-        qualities=_texts(frames["qualities"]),
-        quality_tails=_texts(frames["quality_tails"]),
         refusals=tuple(frames["refusals"]),
     )

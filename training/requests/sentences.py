@@ -9,18 +9,16 @@ from training.requests.eras import Era
 from training.requests.phrases import PhraseBank
 from training.requests.wording import Dice, join_and, plural, with_article
 
-_HEADS = ("film", "movie", "picture")
 _PRONOUNS = ("something", "something", "anything")
 
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What is asked for: plain genres, soft (genre, form, text), era, quality (place, text), refusal."""
+    """What is asked for: plain categories, soft (category, form, text), era, refusal."""
 
     plain: Sequence[str]
     soft: Sequence[tuple[str, str, str]]
     era: Era | None
-    quality: tuple[str, str] | None
     refusal: str | None
 
     def forms(self, form: str) -> list[str]:
@@ -36,15 +34,13 @@ def sentence(parts: Parts, bank: PhraseBank, dice: Dice, leaning: bool, words: l
     words += [text for _, _, text in parts.soft]
     if parts.era:
         words.append(parts.era.text)
-    if parts.quality:
-        words.append(parts.quality[1])
     if parts.refusal:
         words.append(parts.refusal)
     if says and not rest and not parts.plain:
         core = ". ".join(says)
         tails += _loose(parts)
     else:
-        inner = Parts(parts.plain, rest, parts.era, parts.quality, parts.refusal)
+        inner = Parts(parts.plain, rest, parts.era, parts.refusal)
         frames = bank.like_frames if leaning else bank.frames
         slot = _slot(inner, frames, dice)
         filled, outside = _fill(slot, inner, bank, dice, words)
@@ -59,14 +55,8 @@ def sentence(parts: Parts, bank: PhraseBank, dice: Dice, leaning: bool, words: l
 
 
 def _loose(parts: Parts) -> list[str]:
-    """Era and quality as clauses of their own, for sentences without a noun to carry them."""
-    loose = []
-    if parts.era:
-        loose.append(parts.era.text)
-    if parts.quality:
-        text = parts.quality[1]
-        loose.append(text if parts.quality[0] == "tail" else f"something {text}")
-    return loose
+    """The era as a clause of its own, for sentences without a noun to carry it."""
+    return [parts.era.text] if parts.era else []
 
 
 def _slot(parts: Parts, frames: Mapping[str, tuple[str, ...]], dice: Dice) -> str:
@@ -102,25 +92,13 @@ def _fill(slot: str, parts: Parts, bank: PhraseBank, dice: Dice, words: list[str
     """The filling of the gap, and the clauses that did not fit into it."""
     if slot in ("w", "j", "t"):
         return parts.soft[0][2], _loose(parts)
-    tails = []
-    before = []
-    after = ""
     era = parts.era
-    if era and era.place == "tail":
-        tails.append(era.text)
-    if parts.quality:
-        if parts.quality[0] == "tail":
-            tails.append(parts.quality[1])
-        else:
-            before.append(parts.quality[1])
-    adjectives = parts.forms("adj")
+    tails = [era.text] if era and era.place == "tail" else []
+    before = parts.forms("adj")
     if era and era.place == "before":
-        # "a tense 90s film" and "a 90s tense film" are both said.
-        before += [*adjectives, era.text] if dice.chance(0.75) else [era.text, *adjectives]
-    else:
-        before += adjectives
-    if era and era.place == "after":
-        after = f" {era.text}"
+        # "a tense 90s novel" and "a 90s tense novel" are both said.
+        before = [*before, era.text] if dice.chance(0.75) else [era.text, *before]
+    after = f" {era.text}" if era and era.place == "after" else ""
     if slot == "k":
         return _keywords(parts, before, after, bank, dice, words), tails
     numeral = bool(era and era.place == "before")
@@ -151,7 +129,7 @@ def _phrase(
     elif not many and not numeral and dice.chance(0.55):
         pronoun, noun = dice.one(_PRONOUNS), ""
     else:
-        noun = dice.one(_HEADS)
+        noun = dice.one(bank.heads)
     if pronoun:
         head = " ".join([pronoun, *(", ".join(before),)]) if before else pronoun
     else:
@@ -168,22 +146,22 @@ def _phrase(
 
 
 def _plain_nouns(
-    genres: Sequence[str], bank: PhraseBank, dice: Dice, words: list[str], joinable: bool
+    categories: Sequence[str], bank: PhraseBank, dice: Dice, words: list[str], joinable: bool
 ) -> tuple[list[str], str, str]:
-    """Plain genres as (modifiers, noun, joining template with {x}, or "")."""
-    if len(genres) > 1 and dice.chance(0.4):
-        pair = bank.pairs.get(frozenset(genres[:2]))
+    """Plain categories as (modifiers, noun, joining template with {x}, or "")."""
+    if len(categories) > 1 and dice.chance(0.4):
+        pair = bank.pairs.get(frozenset(categories[:2]))
         if pair:
             noun = dice.one(pair)
-            mods = [dice.one(bank.plain[genre].mod) for genre in genres[2:]]
+            mods = [dice.one(bank.plain[category].mod) for category in categories[2:]]
             words += [*mods, noun]
             return mods, noun, ""
-    if joinable and len(genres) == 2 and dice.chance(0.35):
-        noun, other = (dice.one(bank.plain[genre].noun) for genre in genres)
+    if joinable and len(categories) == 2 and dice.chance(0.35):
+        noun, other = (dice.one(bank.plain[category].noun) for category in categories)
         words += [noun, other]
         return [], noun, dice.one(bank.joins).replace("{y}", with_article(other))
-    noun = dice.one(bank.plain[genres[0]].noun)
-    mods = [dice.one(bank.plain[genre].mod) for genre in genres[1:]]
+    noun = dice.one(bank.plain[categories[0]].noun)
+    mods = [dice.one(bank.plain[category].mod) for category in categories[1:]]
     words += [*mods, noun]
     return mods, noun, ""
 
@@ -201,14 +179,14 @@ def _clauses(parts: Parts) -> str:
 def _keywords(parts: Parts, before: list[str], after: str, bank: PhraseBank, dice: Dice, words: list[str]) -> str:
     """Keywords as typed into a search box."""
     keys = list(before)
-    for genre in parts.plain:
-        plain = bank.plain[genre]
+    for category in parts.plain:
+        plain = bank.plain[category]
         keys.append(dice.one(plain.mod if dice.chance(0.7) else plain.noun))
         words.append(keys[-1])
     single = all(" " not in key and "," not in key for key in keys)
     keys += [text for _, form, text in parts.soft if form in ("kind", "with", "about")]
     if not keys:
-        keys.append(dice.one(_HEADS))
+        keys.append(dice.one(bank.heads))
     short = single and len(keys) == len(before) + len(parts.plain)
     return dice.one((" ", " ", ", ", " + ") if short else (", ", ", ", " + ")).join(keys) + after
 

@@ -154,22 +154,25 @@ def dialogue(
     out().print(f"{output}: {ranker.about}. Try it: concierge eval dialogue --ranker {output}", soft_wrap=True)
 
 
-@app.command(epilog="Example: concierge train meaning --output runs/meaning")
+@app.command(epilog="Example: concierge train meaning ./wine --output ./wine")
 def meaning(
+    domain: Annotated[str, typer.Argument(help="A domain whose phrasebook has sentences and moods, or its folder.")],
     output: Annotated[Path, typer.Option(help="The folder for the reader of wishes.")] = Path("runs/meaning"),
     requests: Annotated[int, typer.Option(help="Written wishes to learn from.", min=1)] = 4000,
     seed: Annotated[int, typer.Option(help="Seed of the wishes.")] = 0,
     as_json: JsonOption = False,
 ) -> None:
     """Fit what reads categories out of soft wishes, from the training phrases and the book of moods."""
+    from agent.domains.domain import load_domain
     from agent.retrieval.text_encoder import TextEncoder, encoder_path
-    from training.requests.semantic_reader import MeaningSettings, fit_reader, save_reader
+    from training.requests.semantic_reader import SemanticSettings, fit_reader
 
     path = encoder_path()
     if path is None:
         raise EncoderMissingError("wishes are read with the sentence encoder: run `concierge data fetch`")
     with working("Reading wishes"):
-        file = save_reader(fit_reader(TextEncoder.load(path), MeaningSettings(requests=requests, seed=seed)), output)
+        settings = SemanticSettings(requests=requests, seed=seed)
+        file = fit_reader(TextEncoder.load(path), load_domain(domain), settings).save(output)
     if as_json:
         print_json({"reader": str(file), "requests": requests})
         return
