@@ -125,7 +125,7 @@ def test_talk_features_see_who_watched_both_and_what_was_asked(catalogue: Catalo
     assert columns["watched_max"][9] > columns["watched_max"][7] == 0.0
     assert columns["text_last"].argmax() == 5 and columns["said"].argmax() == 20 and columns["said_last"].argmax() == 21
     comedies = catalogue.category_matrix[:, catalogue.category_names.index("Comedy")]
-    assert (columns["asked_genre"] > 0).tolist() == comedies.tolist()
+    assert (columns["asked_category"] > 0).tolist() == comedies.tolist()
     silent = evidence.features(Dialogue((), (), texts[20], texts[21]))
     assert np.isfinite(silent).all() and not silent[FEATURES.index("watched_sum")].any()
 
@@ -163,7 +163,9 @@ def test_the_conditional_logit_finds_the_weights_that_choices_were_made_with() -
 def test_the_shipped_ranker_was_made_of_ratings_alone_and_unknown_features_are_told(tmp_path: Path) -> None:
     ranker = ConversationalRanker.load(SHIPPED)
     assert not ranker.past.mentioned and "no dialogue was read" in ranker.about
-    assert ranker.weights["genres_sum"] > 0 and ranker.weights["watched_sum"] > 0 and ranker.weights["said_last"] > 0
+    assert (
+        ranker.weights["categories_sum"] > 0 and ranker.weights["watched_sum"] > 0 and ranker.weights["said_last"] > 0
+    )
     ranker.save(tmp_path)
     assert ConversationalRanker.load(tmp_path) == ranker
     ConversationalRanker({"nonsense": 1.0}).save(tmp_path)

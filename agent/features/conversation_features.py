@@ -1,7 +1,7 @@
 """Dialogue: what a conversation's own words and titles tell of each item, beside the user's past.
 
 In conversations people name a few items, and what they want next is near to those: watched or liked by the same
-people, of the same genres, of a text that means the like. These numbers per item, and how well known it is, are the
+people, of the same categories, of a text that means the like. These numbers per item, and how well known it is, are the
 features of a :class:`agent.policy.conversational_ranker.ConversationalRanker`, whose few weights are fitted
 (:mod:`training.conversational_ranker.recipe`).
 """
@@ -25,8 +25,8 @@ PRIORS = ("count", "recent", "likes", "casual", "mean", "after_1980", "after_200
 """Logarithms of an item's number of ratings, of recent ones, of likes, of ratings by people who rated little; its mean
 stars; how many decades (half of that from 2010 on) it came out after a year."""
 
-SIMILARITIES = ("watched", "liked", "genres", "text", "year")
-"""How alike an item and a named one are: by who watched both, who liked both, genres, their texts, and
+SIMILARITIES = ("watched", "liked", "categories", "text", "year")
+"""How alike an item and a named one are: by who watched both, who liked both, categories, their texts, and
 the years they came out."""
 
 READINGS = ("sum", "max", "mean", "last")
@@ -39,19 +39,19 @@ FEATURES = (
     "liked_log",
     "named_few",
     "recent_few",
-    "asked_genre",
-    "unwanted_genre",
+    "asked_category",
+    "unwanted_category",
     "said",
     "said_last",
 )
 """Then: logarithms of the sums of the first two similarities; ``count`` and ``recent`` again, divided by the root of
-one more than the number of named items; whether the item has the genres that are asked for, or unwanted ones; how near
-its text is to what was said, and to the last message."""
+one more than the number of named items; whether the item has the categories that are asked for, or unwanted ones; how
+near its text is to what was said, and to the last message."""
 
 
 @dataclass(frozen=True, slots=True)
 class Dialogue:
-    """A conversation, as far as it tells which films fit.
+    """A conversation, as far as it tells which items fit.
 
     ``named`` are catalogue indices in the order they were named, by either side, each once; ``weights`` say how much
     each counts (less than 0: it was refused). ``said`` and ``last`` are unit vectors of what was said and of the last
@@ -62,7 +62,7 @@ class Dialogue:
     weights: tuple[float, ...]
     said: np.ndarray
     last: np.ndarray
-    genres: tuple[str, ...] = ()
+    categories: tuple[str, ...] = ()
     unwanted: tuple[str, ...] = ()
 
 
@@ -104,8 +104,8 @@ class ConversationFeatures:
         """
         self.n_items = len(catalogue)
         self._texts, self._centre = centred(texts)
-        self._genres = catalogue.category_matrix.astype(np.float32)
-        self._genre_place = {name: column for column, name in enumerate(catalogue.category_names)}
+        self._categories = catalogue.category_matrix.astype(np.float32)
+        self._category_place = {name: column for column, name in enumerate(catalogue.category_names)}
         known = catalogue.years[catalogue.years != NO_YEAR]
         usual = float(np.median(known)) if len(known) else 2000.0
         self._years = np.where(catalogue.years == NO_YEAR, usual, catalogue.years).astype(np.float32)
@@ -122,7 +122,7 @@ class ConversationFeatures:
         columns += [np.log1p(20.0 * np.maximum(alike[place * len(READINGS)], 0.0)) for place in (0, 1)]
         few = np.float32(1.0 / np.sqrt(1.0 + len(dialogue.named)))
         columns += [few * self._priors[0], few * self._priors[1]]
-        columns += [self._has(dialogue.genres), self._has(dialogue.unwanted)]
+        columns += [self._has(dialogue.categories), self._has(dialogue.unwanted)]
         columns += [self._texts @ (vector - self._centre) for vector in (dialogue.said, dialogue.last)]
         return np.stack(columns).astype(np.float32)
 
@@ -151,8 +151,8 @@ class ConversationFeatures:
         named = list(dialogue.named)
         weights = np.array(dialogue.weights, dtype=np.float32)
         total = float(np.abs(weights).sum()) or 1.0
-        genre_norm = np.sqrt(np.maximum(self._genres.sum(axis=1), 1.0))
-        shared = (self._genres @ self._genres[named].T) / (genre_norm[:, None] * genre_norm[named])
+        norm = np.sqrt(np.maximum(self._categories.sum(axis=1), 1.0))
+        shared = (self._categories @ self._categories[named].T) / (norm[:, None] * norm[named])
         years = np.exp(-np.abs(self._years[:, None] - self._years[named]) / 6.0)
         texts = self._texts @ self._texts[named].T
         columns = []
@@ -162,9 +162,9 @@ class ConversationFeatures:
             columns += [weighed / np.sqrt(total + 1.0), alike.max(axis=1), weighed / total, alike[:, -1]]
         return [column.astype(np.float32) for column in columns]
 
-    def _has(self, genres: Sequence[str]) -> np.ndarray:
-        places = [self._genre_place[genre] for genre in genres if genre in self._genre_place]
-        return np.asarray(self._genres[:, places].sum(axis=1) / np.sqrt(max(len(places), 1)), dtype=np.float32)
+    def _has(self, categories: Sequence[str]) -> np.ndarray:
+        places = [self._category_place[category] for category in categories if category in self._category_place]
+        return np.asarray(self._categories[:, places].sum(axis=1) / np.sqrt(max(len(places), 1)), dtype=np.float32)
 
 
 def centred(texts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

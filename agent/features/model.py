@@ -59,7 +59,7 @@ Progress = Callable[[int, int], None]
 """Called with (steps done, steps in all)."""
 
 # Raised when the features change: a cached model of another format is fitted anew.
-_FORMAT = 4
+_FORMAT = 5
 _PREDICTED, _LIKE_RATE, _COUNT, _NEIGHBOURS = (
     TASTE_FEATURES.index(name) for name in ("predicted_rating", "item_like_rate", "item_count", "recent_neighbours")
 )
@@ -157,7 +157,7 @@ class EvidenceModel:
     ) -> EvidenceModel:
         """The model for these ratings (all of the data set's by default), fitted once and kept in the user's cache.
 
-        The key is a hash over the ratings, the items' genres and years, the seed and the configuration.
+        The key is a hash over the ratings, the items' categories and years, the seed and the configuration.
         """
         config = config or EvidenceConfig()
         rows = indexed_ratings(dataset) if ratings is None else ratings

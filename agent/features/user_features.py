@@ -150,11 +150,11 @@ class Taste:
         residual = _with_data(rated, rated.data - row_mean - (self.mean[rated.indices] - mean))
         ones = _with_data(rated, np.ones_like(rated.data))
         near, alike = self._near, self._alike
-        genres = self.info.categories
-        genre_count = ones @ genres
-        genre_taste = (residual @ genres) / (genre_count + 5)
-        category_share = (likes @ genres + 1) / (np.asarray(likes.sum(axis=1)).reshape(-1, 1) + 5)
-        per_item = np.maximum(genres.sum(axis=1), 1)
+        categories = self.info.categories
+        category_count = ones @ categories
+        category_taste = (residual @ categories) / (category_count + 5)
+        category_share = (likes @ categories + 1) / (np.asarray(likes.sum(axis=1)).reshape(-1, 1) + 5)
+        per_item = np.maximum(categories.sum(axis=1), 1)
         years = self._filled_years
         liked_year = (likes @ years + 3 * years.mean()) / (np.asarray(likes.sum(axis=1)).ravel() + 3)
 
@@ -165,7 +165,7 @@ class Taste:
             return _at(sparse.csr_matrix(weights @ neighbours), candidates)
 
         def of_categories(affinity: np.ndarray) -> np.ndarray:
-            shares = genres / per_item[:, None]
+            shares = categories / per_item[:, None]
             if candidates is None:
                 return np.asarray(affinity @ shares.T)
             return np.asarray(np.einsum("bck,bk->bc", shares[candidates], affinity))
@@ -180,7 +180,7 @@ class Taste:
             "user_count": np.log1p(n_rated)[:, None],
             "user_spread": spread[:, None],
             "recent_mean": recent_mean[:, None],
-            "category_affinity": of_categories(genre_taste),
+            "category_affinity": of_categories(category_taste),
             "category_share": of_categories(category_share),
             "liked_neighbours": near_by(likes, near),
             "disliked_neighbours": near_by(dislikes, near),
@@ -198,7 +198,7 @@ class Taste:
 
     def arrays(self) -> dict[str, np.ndarray]:
         """All numbers by name, for storing."""
-        named = {"genres": self.info.categories, "years": self.info.years, "mean": self.mean}
+        named = {"categories": self.info.categories, "years": self.info.years, "mean": self.mean}
         named |= {"like_rate": self.like_rate, "count": self.count}
         named |= {f"factors.{name}": array for name, array in self.factors.arrays().items()}
         for name, own in (("watched_with", self.watched_with), ("rated_with", self.rated_with)):
@@ -213,7 +213,7 @@ class Taste:
             return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
 
         return cls(
-            info=ItemInfo(arrays["genres"], arrays["years"]),
+            info=ItemInfo(arrays["categories"], arrays["years"]),
             factors=RatingFactors.of(under("factors.")),
             mean=arrays["mean"],
             like_rate=arrays["like_rate"],

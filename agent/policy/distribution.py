@@ -341,6 +341,6 @@ def wishes(state: State, whole: bool) -> tuple[str, ...]:
 
 
 def evidence_history(state: State) -> tuple[Event, ...]:
-    """The history as the evidence sees it: films named as examples count as just watched and liked (or disliked)."""
+    """The history as the evidence sees it: items named as examples count as just watched and liked (or disliked)."""
     examples = tuple(Event(item, 5.0) for item in state.like) + tuple(Event(item, 1.0) for item in state.unlike)
     return state.history + examples

@@ -195,7 +195,7 @@ class ItemLanguageModel:
     ) -> ItemLanguageModel:
         """The base LM with a policy adapter, for any catalogue.
 
-        A film that the adapter was trained on (same title and year) gets its trained row; any other gets one from its
+        An item that the adapter was trained on (same title and year) gets its trained row; any other gets one from its
         text and co-occurrences through the adapter's row maker. ``features`` may be None when every item was trained.
 
         Raises:

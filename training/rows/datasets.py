@@ -4,7 +4,7 @@ Rows are made one user at a time and written as they come, and read from the fil
 rows than fit in memory are no problem. They are rendered by the state template into TRL's conversational form, so they
 do not depend on a tokenizer.
 
-Nothing of the rated slates' future, of the held-out leave-one-out films, and of a held-out user's films in the
+Nothing of the rated slates' future, of the held-out leave-one-out items, and of a held-out user's items in the
 ``train`` split is ever read; see :func:`split_histories`.
 """
 
@@ -184,7 +184,7 @@ class RowMaker:
 
     def _prompts(self, own: SplitHistory, rng: np.random.Generator) -> Iterator[dict[str, Any]]:
         least, most = self.settings.slate
-        # A state needs some history: the first films of a user are no slate.
+        # A state needs some history: the first items of a user are no slate.
         start = max(own.start, least)
         slates: list[Slate] = cut_slates(own.user, own.events[:start], own.events[start:], most, least, grow=True)
         for slate in slates:
@@ -258,7 +258,7 @@ class RowSettings:
 
     ``held_users`` is the share of users that only the split ``new_users`` sees; ``later`` the share at the end of the
     other users' past that only the split ``later`` has targets from. ``pairs`` preference pairs are made a state, of
-    films at most ``near`` ratings and ``days`` days apart. ``slate`` is the (least, most) films of a slate to choose
+    items at most ``near`` ratings and ``days`` days apart. ``slate`` is the (least, most) items of a slate to choose
     from. ``plan`` is for the demonstrations.
     """
 
@@ -287,7 +287,7 @@ def split_histories(ratings: pd.DataFrame, settings: RowSettings) -> dict[Split,
     """The users' events by split, from ratings with catalogue indices.
 
     Of every user only what lies in the first 80 % and is neither of the last two ratings is used: the rated slates'
-    future and the leave-one-out films stay unseen whatever the length of a history. ``train`` has the beginnings of
+    future and the leave-one-out items stay unseen whatever the length of a history. ``train`` has the beginnings of
     the training users, ``later`` the rest of their past, and ``new_users`` the past of users who are in no other split.
     """
     past = past_and_future(ratings).past
@@ -311,11 +311,11 @@ _DAY = 86_400.0
 def preference_pairs(
     events: Sequence[Event], start: int, pairs: int, near: int, days: float, rng: np.random.Generator
 ) -> Iterator[tuple[int, Event, Event]]:
-    """Pairs of a liked and another film from each run of ``near`` events, with the place where the state ends.
+    """Pairs of a liked and another item from each run of ``near`` events, with the place where the state ends.
 
     Yields (place, liked, other): the state of both is ``events[:place]``, both were rated within the ``near`` events
     that follow and at most ``days`` days apart (where times are known), and at least one star lies between them. At
-    most ``pairs`` a run, each film in at most one pair of it. Runs begin at ``start``.
+    most ``pairs`` a run, each item in at most one pair of it. Runs begin at ``start``.
     """
     for place in range(start, len(events), near):
         run = [event for event in events[place : place + near] if event.rating is not None]

@@ -20,7 +20,7 @@ GRID = (0.0, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0)
 """The weights of the LM's logits that are tried."""
 
 SMALLEST = 4
-"""Slates of so many films or more are used."""
+"""Slates of so many items or more are used."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class Choice:
 
 
 def next_choices(dataset: Dataset) -> tuple[Dataset, list[Choice]]:
-    """Leave-one-out's validation films among all unseen ones, and the data that evidence may be fitted on."""
+    """Leave-one-out's validation items among all unseen ones, and the data that evidence may be fitted on."""
     held = leave_one_out(indexed_ratings(dataset))
     histories = user_histories(held.train)
     everything = np.arange(len(dataset.items))

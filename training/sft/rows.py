@@ -136,8 +136,8 @@ class SftRows:
 class RowPlan:
     """How many rows are made.
 
-    ``anchors`` moments a user; at each one a next-film row, a slate row where at least ``least`` rated films follow,
-    and ``requests`` request rows whose target is a film liked within the next ``ahead``.
+    ``anchors`` moments a user; at each one a next-item row, a slate row where at least ``least`` rated items follow,
+    and ``requests`` request rows whose target is an item liked within the next ``ahead``.
 
     Of more than ``users`` people so many are drawn. ``cold`` of the request rows hide the history, and ``alike`` of
     them name an example ("something like ...").
@@ -174,7 +174,7 @@ def build_rows(
         histories: each user's past, oldest first; nothing later than it is read.
         fold_evidence: pairs of (evidence fitted without these users, the users).
         catalogue: the items.
-        neighbours: (n_items, n_items) item-item co-occurrence, to pick an example film near the target.
+        neighbours: (n_items, n_items) item-item co-occurrence, to pick an example item near the target.
         writer: writes the requests.
         plan: how many rows, and the seed.
         progress: called with (users done, users in all).
@@ -323,7 +323,7 @@ def _filters(text: str, target: int, catalogue: Catalogue) -> Conditions:
 
 
 def _example(target: int, history: tuple[Event, ...], neighbours: csr_matrix) -> int | None:
-    """The unseen film that goes most often with the target: what one would name as an example."""
+    """The unseen item that goes most often with the target: what one would name as an example."""
     row = neighbours[target]
     seen = {event.item for event in history} | {target}
     ranked = row.indices[np.argsort(-row.data)]

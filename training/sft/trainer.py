@@ -167,10 +167,10 @@ class PolicyTrainer(WholeCheckpoints, SFTTrainer):
 
 
 def row_targets(head: PolicyHead, inputs: dict[str, Tensor], teacher: float) -> Tensor:
-    """What each row is trained towards, (R, C): the film that was chosen, mixed with a teacher for requests.
+    """What each row is trained towards, (R, C): the item that was chosen, mixed with a teacher for requests.
 
     The teacher knows what the request was written from: it is the evidence alone over the items that meet it, which is
-    what an exact reading of the words would give. It says of every film what one chosen film says of one, so the words
+    what an exact reading of the words would give. It says of every item what one chosen item says of one, so the words
     are learned from far fewer rows. ``teacher`` is its share, and 0 for rows without a request.
     """
     chosen = F.one_hot(inputs["targets"], inputs["allowed"].shape[1]).float()
