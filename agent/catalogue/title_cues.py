@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from agent.domains.domain import ANY_NOUN
 from agent.text import word_set
 
 SMALL = word_set(
@@ -31,11 +32,11 @@ BEFORE = re.compile(
     r"(?:re-?)?watch(?:ed|ing)?|saw|see|seen|finished|prefer(?:red)?|called|titled|named|remember|recommend(?:ed)?|"
     r"unlike|rate|rated|gave|give|including|such as|as in|and not|but not|similar to|fans? of|tired of|thought|"
     r"(?:stars?|/ ?5|/ ?10|out of (?:5|five|10|ten)) (?:for|to)|"
-    r"favou?rites?(?: (?:film|movie|one)s?)?(?: of all time)?(?: (?:is|are|was|were))?|"
+    rf"favou?rites?(?: (?:{ANY_NOUN}|ones?))?(?: of all time)?(?: (?:is|are|was|were))?|"
     r"(?:vein|style|spirit|lines|vibe|mood|tone|reminiscent|version|original) of|the original|"
-    r"(?:films?|movies?) like|"
-    r"the (?:film|movie)|care for|stand|bored by|sequel to|disappointed by|about the (?:film|movie)|[1-5] (?:for|to)|"
-    r"(?:like|love|loved|hated|enjoyed|watched) (?:both|also|mostly|only))|\b(?:films?|movies?|"
+    rf"(?:{ANY_NOUN}) like|"
+    rf"the (?:{ANY_NOUN})|care for|stand|bored by|sequel to|disappointed by|about the (?:{ANY_NOUN})|[1-5] (?:for|to)|"
+    rf"(?:like|love|loved|hated|enjoyed|watched) (?:both|also|mostly|only))|\b(?:{ANY_NOUN}|"
     r"favou?rites?|liked?|seen|watched)\s*:)"
     r"\s*[\"'“‘(*_]*(?P<article>(?:the |an? )?)$"
 )
@@ -43,9 +44,9 @@ WATCHED = re.compile(
     r"\b(?:love[ds]?|loved|loving|enjoy(?:ed|s)?|adored?|hate[ds]?|disliked?|detest(?:ed)?|"
     r"(?:re-?)?watch(?:ed|ing)?|saw|see|"
     r"seen|finished|prefer(?:red)?|called|titled|named|recommend(?:ed)?|check(?:ed)? out|heard of|similar to|fans? of|"
-    r"sequel to|(?:films?|movies?|books?|games?|something|anything|stuff|ones?|things?|titles?) like|"
+    rf"sequel to|(?:{ANY_NOUN}|something|anything|stuff|ones?|things?|titles?) like|"
     r"such as|played|read)"
-    r"(?: (?:both|also|mostly|only|all|even))?\s*[\"'“‘(*_]*(?:(?:the|an?|original|first|new|old|film|movie) )*$"
+    rf"(?: (?:both|also|mostly|only|all|even))?\s*[\"'“‘(*_]*(?:(?:the|an?|original|first|new|old|{ANY_NOUN}) )*$"
 )
 """Before what somebody watched, read or liked: stronger than :data:`BEFORE`."""
 NO_CUE = re.compile(
@@ -71,9 +72,9 @@ JUDGED = re.compile(
 )
 STYLE = re.compile(r"[\s\"'”’]*-?\s?(?:like|style|esque|type|ish|vibes?)\b")
 YEAR = re.compile(r"\s*[(\[]?(?:18|19|20)\d\d\b")
-YEAR_BEFORE = re.compile(r"\b(?:18|19|20)\d\d(?:'s)? (?:film |movie )?(?:the |an? )?$")
+YEAR_BEFORE = re.compile(rf"\b(?:18|19|20)\d\d(?:'s)? (?:(?:{ANY_NOUN}) )?(?:the |an? )?$")
 ERA = re.compile(
-    r"\s*,? (?:the )?(?:one |version |film |movie )?(?:from|of) (?:the )?(?:early |mid |late |"
+    rf"\s*,? (?:the )?(?:(?:one|version|{ANY_NOUN}) )?(?:from|of) (?:the )?(?:early |mid |late |"
     r"mid-)?(?:'?\d0s|(?:18|19|20)\d\d|\w+ies\b)"
 )
 PLACE = re.compile(

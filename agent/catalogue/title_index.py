@@ -12,6 +12,7 @@ from rapidfuzz.distance import OSA
 
 from agent.catalogue.title_keys import ARTICLES, FULL, MAIN, PART, PART_WORDS, deletions, title_keys
 from agent.catalogue.title_matching import Candidate, accepted, quoted_spans
+from agent.domains.domain import ANY_NOUN
 from agent.text import Word, clean, common_words, fold, words
 
 # Before a year in brackets stands what the title ends with: "Oklahoma! (1955)".
@@ -20,7 +21,7 @@ _YEAR_AFTER = re.compile(
     r"\s*,?\s*(?P<bare>(?:18|19|20)\d\d)\b"
 )
 _YEAR_BEFORE = re.compile(
-    r"\b(?P<bare>(?:18|19|20)\d\d)(?:'s)?\s+(?:film\s+|movie\s+|version of\s+)?(?:the\s+|an?\s+)?$"
+    rf"\b(?P<bare>(?:18|19|20)\d\d)(?:'s)?\s+(?:(?:{ANY_NOUN}|version of)\s+)?(?:the\s+|an?\s+)?$"
 )
 _FIRST = re.compile(r"\b(?:original|first|old|older|classic)\s+(?:the\s+)?$")
 _LAST = re.compile(r"\b(?:new|newer|newest|latest|recent|remade|remake of|remake)\s+(?:the\s+)?$")
@@ -125,7 +126,7 @@ class TitleIndex:
     def link(self, text: str, years: tuple[int | None, int | None] = (None, None)) -> tuple[Link, ...]:
         """The titles mentioned in ``text``, in order, spans not overlapping; the longest match wins.
 
-        ``years`` (first, last; None: open) choose among films of one name where the text does not. Spans count in
+        ``years`` (first, last; None: open) choose among items of one name where the text does not. Spans count in
         ``agent.text.clean(text)``, which is the text itself for ordinary messages.
         """
         text = clean(text)
@@ -238,7 +239,7 @@ class TitleIndex:
         options = self._options(self._entries[self._strings[best[0]]])
         return Link(text[start:end], start, end, self._decided(options, years), edits=1) if options else None
 
-    # --- deciding which film -----------------------------------------------------------------------------------------
+    # --- deciding which item -----------------------------------------------------------------------------------------
 
     def _resolve(self, text: str, candidate: Candidate, years: tuple[int | None, int | None]) -> Link | None:
         start, end = candidate.start, candidate.end
@@ -251,7 +252,7 @@ class TitleIndex:
             if near:
                 options, end = near, match.end()
             else:
-                return None  # a film of that name from another year is another film
+                return None  # an item of that name from another year is another item
         elif match := _YEAR_BEFORE.search(before):
             near = self._from_year(list(self._entries[candidate.key]), int(match["bare"]))
             options, start = (near, start - len(before) + match.start()) if near else (options, start)
@@ -273,7 +274,7 @@ class TitleIndex:
         levels = [self._ordered(item for item, kind in kinds.items() if kind == level) for level in (FULL, MAIN, PART)]
         full, main, part = levels
         if full:
-            # "Lord of the Rings" hardly ever means the film of exactly that name from 1978.
+            # "Lord of the Rings" hardly ever means the item of exactly that name from 1978.
             much_more = [i for i in main if self._counts[i] >= max(50, _SERIES_MORE_RATED * self._counts[full[0]])]
             return self._ordered([*full, *much_more])
         for level in (main, part):
@@ -283,7 +284,7 @@ class TitleIndex:
         return []
 
     def _ordered(self, items: Iterable[int]) -> list[int]:
-        """Most rated first; of several entries for one film (same title, same year) only the most rated."""
+        """Most rated first; of several entries for one item (same title, same year) only the most rated."""
         unique: dict[tuple[str, int | None], int] = {}
         for item in sorted(items, key=lambda item: (-self._counts[item], item)):
             unique.setdefault((" ".join(w.key for w in words(self._titles[item])), self._years[item]), item)

@@ -1,9 +1,9 @@
 """Title matching: is a run of words meant as a title, or are they just words?
 
-"Heat", "Speed" or "Big" are films and everyday words. A run of words that could be a title is taken as one where a
+"Heat", "Speed" or "Big" are titles and everyday words. A run of words that could be a title is taken as one where a
 logistic regression over signs says so: how rare its words are, capitals, a year or quotation marks, what stands before
-("I loved") and behind it ("was boring"), a list that it stands in. The weights were fitted on real conversations in
-which people named films (:mod:`training.language.titles`); nothing in them is particular to films.
+("I loved") and behind it ("was boring"), a list that it stands in. The weights were fitted on real conversations
+(:mod:`training.language.titles`); the signs hold for titles of any kind.
 """
 
 from __future__ import annotations

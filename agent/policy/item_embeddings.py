@@ -168,16 +168,16 @@ class ItemFeatures:
 
         nothing = np.zeros(embedding.shape[1], np.float32)
         titles = np.stack([words(item.title) for item in items])
-        categories = np.stack(
+        kinds = np.stack(
             [
                 np.mean([words(name.lower()) for name in own], axis=0) if own else nothing
                 for own in (categories or [item.categories for item in items])
             ]
         )
-        titles, categories = _unit(titles), _unit(categories)
+        titles, kinds = _unit(titles), _unit(kinds)
         if texts is not None and any(texts):
             titles = _unit(titles + _unit(np.stack([words(text) if text else nothing for text in texts])))
-        company = _unit(np.asarray(neighbours @ (titles + categories), dtype=np.float32))
+        company = _unit(np.asarray(neighbours @ (titles + kinds), dtype=np.float32))
         years = np.array([np.nan if item.year is None else item.year for item in items], dtype=np.float64)
         order = np.argsort(np.argsort(rating_count, kind="stable"), kind="stable")
         quantile = order / max(len(items) - 1, 1)
@@ -185,7 +185,7 @@ class ItemFeatures:
         values = np.concatenate(
             [
                 titles,
-                categories,
+                kinds,
                 company,
                 _year_bumps(years),
                 _bumps(quantile, POPULARITY_CENTRES, POPULARITY_WIDTH),

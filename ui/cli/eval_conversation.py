@@ -157,7 +157,7 @@ class ReadingOptionError(ValueError):
 
 def reading(
     file: Annotated[
-        Path, typer.Option(help="Real conversations, one JSON object a line (eval/conversation/reading.py).")
+        Path, typer.Option(help="Real conversations, one JSON object a line (eval/conversation/redial_reading.py).")
     ],
     part: Annotated[str, typer.Option(help="development, kept (299 conversations for the end), or all.")] = "all",
     natural: Annotated[
@@ -171,8 +171,8 @@ def reading(
     """Read the messages of real people: what is believed at the end, against what they said of it afterwards."""
     from agent.catalogue.catalogue import Catalogue
     from agent.data.dataset import load_dataset
-    from eval.conversation.reading import PARTS, part_of, read_conversations, reading_shares
-    from eval.conversation.reading import natural as as_written
+    from eval.conversation.redial_reading import PARTS, part_of, read_conversations, reading_shares
+    from eval.conversation.redial_reading import natural as as_written
 
     if part not in PARTS:
         raise ReadingOptionError(f"--part {part!r}: use one of {', '.join(PARTS)}")
