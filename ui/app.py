@@ -110,6 +110,24 @@ def build_app(recommender: Recommender, log: FeedbackLog, authors: Collection[st
     return app
 
 
+def _serving() -> dict[str, Any]:
+    """How Gradio serves the page: nothing that the page does not need, everything under the safe headers."""
+    return {
+        "footer_links": [],
+        "run_history": False,
+        "allowed_paths": [],
+        "max_file_size": "1mb",
+        "enable_monitoring": False,
+        "ssr_mode": False,
+        "mcp_server": False,
+        "pwa": False,
+        "theme": theme.theme(),
+        "css_paths": [theme.STYLE, theme.STUDIO_STYLE, theme.LIVE_STYLE],
+        "js": theme.SCRIPT,
+        "app_kwargs": {"middleware": [Middleware(SafeHeaders)], "docs_url": None, "redoc_url": None},
+    }
+
+
 def mounted(app: gr.Blocks, accounts: Sequence[tuple[str, str]] = ()) -> FastAPI:
     """The app as a web application that another server runs; with ``accounts`` a visitor has to log in."""
     app.queue(max_size=128, default_concurrency_limit=16, api_open=False)
@@ -119,18 +137,7 @@ def mounted(app: gr.Blocks, accounts: Sequence[tuple[str, str]] = ()) -> FastAPI
         app,
         path="",
         auth=list(accounts) or None,
-        footer_links=[],
-        run_history=False,
-        allowed_paths=[],
-        max_file_size="1mb",
-        enable_monitoring=False,
-        ssr_mode=False,
-        mcp_server=False,
-        pwa=False,
-        theme=theme.theme(),
-        css_paths=[theme.STYLE, theme.STUDIO_STYLE, theme.LIVE_STYLE],
-        js=theme.SCRIPT,
-        app_kwargs={"middleware": [Middleware(SafeHeaders)], "docs_url": None, "redoc_url": None},
+        **_serving(),
     )
     return page
 
@@ -159,19 +166,8 @@ def launch(
         share=False,
         quiet=True,
         show_error=True,
-        footer_links=[],
-        run_history=False,
-        allowed_paths=[],
-        max_file_size="1mb",
-        enable_monitoring=False,
-        ssr_mode=False,
-        mcp_server=False,
-        pwa=False,
         strict_cors=True,
         prevent_thread_lock=True,
-        theme=theme.theme(),
-        css_paths=[theme.STYLE, theme.STUDIO_STYLE, theme.LIVE_STYLE],
-        js=theme.SCRIPT,
-        app_kwargs={"middleware": [Middleware(SafeHeaders)], "docs_url": None, "redoc_url": None},
+        **_serving(),
     )
     return str(url)

@@ -85,5 +85,4 @@ LIST = re.compile(
     r"\s*[\"'”’]?\s*(?:\((?:18|19|20)\d\d\))?\s*(?:,|\bvs\b\.?|\bversus\b|;|/|&|\band\b|\bor\b|\bnor\b|\n)+\s*(?:and |"
     r"or |also )?[\"'“‘]?\s*$"
 )
-DELIMITED = re.compile(r"(?:^|[,;/\n&.]|\band|\bor)\s*$")
 ALL = re.compile(r"[\s,;/&.!?\n\"'“”-]*(?:(?:and|or|the|please|maybe)\b[\s,;/&.!?\n]*)*$")

@@ -9,7 +9,7 @@ import io
 import json
 import re
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import IO, Any
@@ -17,10 +17,11 @@ from typing import IO, Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-from pyarrow import compute, parquet
 from pyarrow import csv as arrow_csv
+from pyarrow import parquet
 
 from agent.data.archive import DatasetError, Source
+from agent.data.column_blocks import NoNumber, Numbers, Strings
 from agent.data.jsonlines import json_lines
 
 _MAX_EXAMPLES = 3
@@ -161,7 +162,7 @@ def _read_text(
     numbers = frozenset() if number is None else frozenset({number})
     try:
         frame = _parse(source, text, delimiter, columns, kept, not headless, problems, numbers)
-    except _NoNumber:
+    except NoNumber:
         frame = _parse(source, text, delimiter, columns, kept, not headless, problems, frozenset())
     return Table(source.name, frame.head(most) if most is not None else frame, 1 if headless else 2, headless, types)
 
@@ -328,12 +329,12 @@ def _parse(
     return frame
 
 
-def _swallows(pieces: Mapping[str, _Strings | _Numbers], delimiter: str, width: int) -> bool:
+def _swallows(pieces: Mapping[str, Strings | Numbers], delimiter: str, width: int) -> bool:
     """Whether some cell holds what looks like a row of its own: quotes were paired across rows."""
     if width < 2:
         return False
     row = re.compile(rf"\n[^\n{re.escape(delimiter)}]{{1,40}}(?:{re.escape(delimiter)}[^\n]*){{{width - 1}}}(?:\n|$)")
-    texts = (value for piece in pieces.values() if isinstance(piece, _Strings) for value in piece.values)
+    texts = (value for piece in pieces.values() if isinstance(piece, Strings) for value in piece.values)
     return any("\n" in value and row.search(value) for value in texts)
 
 
@@ -347,7 +348,7 @@ def _blocks(
     quoting: bool,
     multiline: bool,
     numbers: frozenset[str],
-) -> tuple[dict[str, _Strings | _Numbers], int, list[str]]:
+) -> tuple[dict[str, Strings | Numbers], int, list[str]]:
     """The columns, the number of rows of another width, and the first few of those."""
     skipped = 0
     shown: list[str] = []
@@ -361,7 +362,7 @@ def _blocks(
             )
         return "skip"
 
-    pieces = {column: _Numbers() if column in numbers else _Strings() for column in kept}
+    pieces = {column: Numbers() if column in numbers else Strings() for column in kept}
     with source.open() as file:
         stream: Any = file
         encoding = text.encoding
@@ -417,70 +418,6 @@ class _Doubled(io.RawIOBase):
         return size
 
 
-class _NoNumber(ValueError):
-    """A column of numbers holds something else."""
-
-
-class _Numbers:
-    """A column of numbers that grows by blocks."""
-
-    def __init__(self) -> None:
-        self._blocks: list[np.ndarray] = []
-
-    def add(self, column: Any) -> None:
-        """A block of an Arrow column of strings.
-
-        Raises:
-            _NoNumber: a cell is none, or is empty.
-        """
-        try:
-            numbers = compute.cast(compute.utf8_trim_whitespace(column), pa.float64())
-        except pa.ArrowInvalid:
-            raise _NoNumber from None
-        if numbers.null_count:
-            raise _NoNumber
-        self._blocks.append(numbers.to_numpy(zero_copy_only=False))
-
-    def series(self) -> pd.Series:
-        """The column, float64."""
-        return pd.Series(np.concatenate(self._blocks) if self._blocks else np.empty(0), dtype=np.float64)
-
-
-class _Strings:
-    """A column that grows by blocks; equal strings are one object, so that 32 million ids fit in memory."""
-
-    def __init__(self) -> None:
-        self.values: list[str] = []
-        self._place: dict[str, int] = {}
-        self._codes: list[np.ndarray] = []
-
-    def add(self, column: Any) -> None:
-        """A block of an Arrow column of strings."""
-        encoded = column.dictionary_encode()
-        own = [self.code(value or "") for value in encoded.dictionary.to_pylist()]
-        places = np.asarray([*own, self.code("")], dtype=np.int64)
-        indices = encoded.indices.fill_null(len(own)).to_numpy(zero_copy_only=False)
-        self._codes.append(places[indices].astype(np.int32))
-
-    def add_all(self, values: Iterable[str]) -> None:
-        """A block of strings."""
-        self._codes.append(np.fromiter((self.code(value) for value in values), dtype=np.int32))
-
-    def code(self, value: str) -> int:
-        """The place of a value, which is stripped."""
-        value = value.strip()
-        found = self._place.get(value)
-        if found is None:
-            found = self._place[value] = len(self.values)
-            self.values.append(value)
-        return found
-
-    def series(self) -> pd.Series:
-        """The column, of Python strings."""
-        codes = np.concatenate(self._codes) if self._codes else np.empty(0, dtype=np.int32)
-        return pd.Series(np.asarray([*self.values, ""], dtype=object)[codes], dtype=object)
-
-
 # --- the other kinds -------------------------------------------------------------------------------------------------
 
 
@@ -511,7 +448,7 @@ def _read_parquet(source: Source, only: Collection[str] | None, most: int | None
         with source.open() as raw:
             file = parquet.ParquetFile(raw)
             names = [name for name in file.schema_arrow.names if only is None or name in only]
-            pieces = {name: _Strings() for name in names}
+            pieces = {name: Strings() for name in names}
             done = 0
             for batch in file.iter_batches(batch_size=min(most or 1 << 16, 1 << 16), columns=names):
                 for name in names:
@@ -587,7 +524,7 @@ class _Rows:
 
     def __init__(self, only: Collection[str] | None) -> None:
         self._only = only
-        self._columns: dict[str, _Strings] = defaultdict(_Strings)
+        self._columns: dict[str, Strings] = defaultdict(Strings)
         self.count = 0
 
     def add(self, rows: Sequence[Mapping[str, Any]]) -> None:

@@ -27,8 +27,8 @@ Bound = tuple[Literal["at_least", "at_most", "last", "top", "bottom"], float]
 """What a word says of a number: a bound; the ``last`` n units, counted from the greatest number; or the greatest
 (``top``) or least (``bottom``) share of the catalogue's items."""
 
-ANY_NOUN = "|".join((FOLDER / BASE / "nouns.txt").read_text("utf-8").split())
-"""An expression of what people call items of any domain, for cues that are compiled once for all of them."""
+ANY_NOUN, ANY_LABEL = ("|".join(line.split()) for line in (FOLDER / BASE / "nouns.txt").read_text("utf-8").splitlines())
+"""Expressions of what people call items, and their kinds, in any domain; for cues that are compiled once for all."""
 
 POPULARITY = "popularity"
 """The facet that every catalogue has: how many people had an item."""

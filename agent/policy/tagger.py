@@ -205,10 +205,6 @@ class Tagger:
             report(min(start + chunk, len(texts)), len(texts))
         return found
 
-    def decide(self, probabilities: Array) -> list[tuple[str, ...]]:
-        """The labels of each text; none where the tagger is unsure."""
-        return decided(probabilities, self.card)
-
 
 def calibrated(logits: npt.NDArray[Any], temperature: float, multi: bool) -> Array:
     """Probabilities of logits (N, labels): each on its own, or one of all."""

@@ -7,7 +7,7 @@ import time
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 from sqlalchemy import Connection, insert, select
 
@@ -19,7 +19,6 @@ from prompts import Template
 
 Action = Literal["activate", "experiment", "roll back"]
 Status = Literal["draft", "active", "retired"]
-STATUSES: tuple[Status, ...] = get_args(Status)
 OFFLINE_ROLES = ("reward", "reward-text")
 """Roles that no chat reads: training and evaluation do."""
 

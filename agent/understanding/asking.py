@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from agent.domains.domain import ANY_LABEL
 from agent.records.acts import Ask
 from agent.understanding.cues import CHAT, COMPARE, NEGATION, PROFILE, WHICH, WHY, WHY_NOT
 from agent.understanding.vocabulary import NOUN, Vocabulary, facet_labels
@@ -49,7 +50,7 @@ _CATALOGUE = re.compile(
     r"rated|highest rated)\b"
     rf"|\bhow many {NOUN}+s?\b|\bhow (?:big|large|old|new|recent) is (?:your|the) (?:catalogue|catalog|"
     r"collection|database|library|list)|"
-    rf"\bwhat (?:kinds?|sorts?|types?|genres?|categories)(?: of {NOUN}+s?)? (?:do you have|have you "
+    rf"\bwhat (?:kinds?|sorts?|types?|{ANY_LABEL})(?: of {NOUN}+s?)? (?:do you have|have you "
     r"got|are there|can you)|\bhow (?:new|recent|old) (?:are|do) (?:your|the)|"
     rf"\bwhere (?:do|does|did) (?:you|your) (?:get|data|{NOUN}+s?|information)|\bwhat (?:data|"
     rf"{NOUN}+s) do you (?:have|know)"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from agent.domains.domain import ANY_LABEL
+
 
 def _any(*patterns: str) -> re.Pattern[str]:
     return re.compile(rf"(?<![\w'])(?:{'|'.join(patterns)})(?![\w])")
@@ -49,10 +51,6 @@ ASK = _any(
     r"do you have|have you got|surprise me|pick|choose|more(?! than)|another|others?|else|similar|next|ideas?",
     r"let's (?:try|see|watch|do)|looking to watch|hit me|keep (?:going|them coming)|ƒ+ (?:night|time)|"
     r"what's good|up for",
-)
-CHANGE = _any(
-    r"but|instead|rather|actually|more|less|another|others?|else|different|newer|older|not|no",
-    r"nothing|without|except|anything but|drop|forget|whatever|any|also|too|even|only|keep|same",
 )
 ACCEPT = _any(
     r"i'?ll (?:take|watch|go (?:with|for)|pick|try)|let'?s (?:watch|go (?:with|for)|take)|¤+ it is|going with|"
@@ -121,7 +119,7 @@ BARE_NO = re.compile(
 ABOUT = _any(
     r"tell me (?:\w+ )?(?:\w+ )?(?:about|of)|more (?:about|on|info|details|information)|info|details|plot|"
     r"synopsis|trailer|"
-    r"summary|story|cast|director|length|runtime|rating of|genre of|spoilers?",
+    rf"summary|story|cast|director|length|runtime|rating of|(?:{ANY_LABEL}) of|spoilers?",
     r"what(?:'s|s| is| was| are|'re)|who(?:'s| is| was| directed| made| stars?| plays?| starred| wrote)|"
     r"when (?:was|did|is)|"
     r"where (?:was|can|is)|how (?:long|old|good|scary|violent|popular|is|was|are|about|many|bad|funny|does|sad)",

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from agent.domains.domain import ANY_LABEL, ANY_NOUN
 from agent.understanding.amounts import given_grade
 from agent.understanding.scope import N
 
@@ -77,7 +78,7 @@ _BEFORE: tuple[tuple[str, str], ...] = (
     (
         "like",
         r"(?:similar(?: (?:in )?\w+)? to|(?:in the |the |same )?(?:style|vein|spirit|mood|tone|vibe|"
-        r"feel|feeling|atmosphere|energy|kind|type|sort|genre|lines?|realm|ilk)(?: \w+)? (?:of|as|to)|"
+        rf"feel|feeling|atmosphere|energy|kind|type|sort|{ANY_LABEL}|lines?|realm|ilk)(?: \w+)? (?:of|as|to)|"
         r"along the lines of|"
         r"reminiscent of|as \w+ (?:and \w+ )?as|such as|akin to|(?:newer|older|earlier|later|\w+er|"
         r"more \w+|less \w+) than|a la|another|close(?:st)? to|"
@@ -85,7 +86,7 @@ _BEFORE: tuple[tuple[str, str], ...] = (
         r"in between|between|reminds? me of|sequel to|follow(?:-| )?up to|if (?:i|you|we|she|he|"
         r"they) (?:really )?(?:like[ds]?|love[ds]?|enjoy(?:ed)?)|"
         r"(?:meets|crossed with|cross between|mix of|mix between|combination of|blend of)|because (?:i|"
-        r"we) (?:really )?(?:liked?|loved?|enjoyed)|like|with films like|types? of|same as)",
+        rf"we) (?:really )?(?:liked?|loved?|enjoyed)|like|with (?:{ANY_NOUN}) like|types? of|same as)",
     ),
     (
         "disliked",
@@ -277,7 +278,7 @@ _SENTENCE = re.compile(r"[.!?;\n]+(?:\s|$|(?=[a-z]{2}))")
 _NEAR = re.compile(
     rf"(?:[\s\"'“‘(*_:,-]|\b(?:the|an?|both|{N}|called|titled|like|of|all|all of|so|"
     r"much|parts? of|first|original|new|old|ending|story|plot|way|how|mostly|also|and|or|either|is|"
-    r"are|stuff|things|something|movies|that|this|it|one|when|with|to|for)\b|'s)*"
+    rf"are|stuff|things|something|{ANY_NOUN}|that|this|it|one|when|with|to|for)\b|'s)*"
 )
 
 
@@ -385,7 +386,7 @@ def _next(sentence: str, asked: bool) -> str | None:
 
 
 def _one_without(before: str) -> str | None:
-    """The attitude of "my favourite film" in "my favourite film is ..."."""
+    """The attitude of "my favourite book" in "my favourite book is ..."."""
     found = [(m.end(), name) for name, pattern in _COMPILED if name != "about" for m in pattern.finditer(before)]
     return max(found)[1] if found else None
 

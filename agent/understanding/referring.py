@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from agent.domains.domain import ANY_NOUN
 from agent.text import common_words, word_set, words
 from agent.text import flat as flat_of
 from agent.understanding.vocabulary import vocabulary_of
@@ -128,14 +129,14 @@ NO_NAME = word_set(
 TITLE_CUE = re.compile(
     r"\b(?:seen|watched|saw|liked|loved|hated|enjoyed|about|like|not|is|why|with|than|compare|and|or|but|to) $"
 )
-"""Before an everyday word that is also the title of a film on the table."""
+"""Before an everyday word that is also the title of an item on the table."""
 GIVING = re.compile(r"\b(?:g[ai]ve|rated?|score)\b.*\bstars?\b|\bstars?\b.*\b(?:for|to)\b")
-"""A message that gives stars: a number behind "the first" is no count of films."""
+"""A message that gives stars: a number behind "the first" is no count of items."""
 ASKING = re.compile(
     r"\W*(?:(?:and|so|but|ok|well|hm+)\W+)?(?:is|was|does|did|has|would|will|can|should|how (?:long|scary|"
     r"old|good|violent|sad|funny|popular) is|what is|what's|who(?: is|'s)? in|when was) $"
 )
-"""Before "it" in a question about a film."""
+"""Before "it" in a question about an item."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,7 +222,7 @@ class _Table:
         self.shown = shown
 
     def picked(self) -> list[int]:
-        """The films that the references of a message pick, versions by their age as well."""
+        """The items that the references of a message pick, versions by their age as well."""
         self._among(self.shown, correcting=True)
         self._ordered()
         return list(dict.fromkeys(item for reference in self.references for item in reference.items))
@@ -303,7 +304,7 @@ class _Table:
                 self._take(match.start(), match.end(), focus)
 
     def _among(self, pool: Sequence[int], correcting: bool) -> None:
-        """References by year, age, genre, person or a word of the title, where they fit one film of ``pool``."""
+        """References by year, age, category, person or a word of the title, where they fit one item of ``pool``."""
         if not pool:
             return
         years = [self.catalogue[item].year or 0 for item in pool]
@@ -329,7 +330,7 @@ class _Table:
             for match in OTHER.finditer(self.flat):
                 self._one(match, list(pool[:1]))
             if not self.references and len(pool) == 1 and re.match(r"\W*(?:no\W+)?(?:not that one|wrong)", self.flat):
-                match_at = re.search(r"not that one|wrong (?:one|film|movie)", self.flat)
+                match_at = re.search(rf"not that one|wrong (?:one|{ANY_NOUN})", self.flat)
                 if match_at is not None:
                     self._one(match_at, list(pool))
             return

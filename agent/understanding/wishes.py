@@ -15,7 +15,7 @@ import numpy as np
 
 from agent.catalogue.catalogue import Catalogue
 from agent.catalogue.columns import NumberColumn
-from agent.domains.domain import POPULARITY, RATING, Bound, Critique
+from agent.domains.domain import ANY_LABEL, POPULARITY, RATING, Bound, Critique
 from agent.records.conditions import Condition, Conditions, Scope, Strength, bounds
 from agent.text import common_words
 from agent.understanding.amounts import Amount, AmountReader
@@ -65,7 +65,7 @@ _FORGET_YEARS = re.compile(
     r"doesn'?t matter (?:when|how old)|(?:old or new|new or old)\b"
 )
 _FORGET_PRIMARY = re.compile(
-    rf"\b{_ANY} ?(?:genres?|kind|type|sort|category|categories)\b|\bgenre (?:does not|doesn'?t|isn'?t) "
+    rf"\b{_ANY} ?(?:kind|type|sort|{ANY_LABEL})\b|\b(?:{ANY_LABEL}) (?:does not|doesn'?t|isn'?t) "
     r"(?:matter|important)|"
     r"\b(?:anything|everything) goes\b|open to (?:anything|any)"
 )
@@ -241,14 +241,14 @@ class WishReader:
             elif hit.state == "dropped":
                 self._let_go(hit, wishes, standing)
             elif hit.state == "unwanted":
-                if {(hit.facet, value) for value in hit.values} & pairs:  # "a horror film, not too scary"
+                if {(hit.facet, value) for value in hit.values} & pairs:  # "a horror novel, not too scary"
                     wishes.hints.append(with_negation(marked, text, hit.start, hit.end))
                     continue
                 scope: Scope = "standing" if hit.standing else "topic"
                 # No romantic comedies: what makes them such is the last value; comedies may stay.
                 wishes.conditions.append(Condition(hit.facet, "is_not", hit.values[-1:], "must", scope))
         plain = marked
-        for hit in hits:  # "war movies or historical dramas": a mood between two values joins nothing
+        for hit in hits:  # "war novels or historical romances": a mood between two values joins nothing
             if hit.kind == "mood":
                 plain = plain[: hit.start] + " " * (hit.end - hit.start) + plain[hit.end :]
         for facet in dict.fromkeys(hit.facet for hit in wanted):

@@ -31,7 +31,6 @@ from eval.ranking.cases import Cases
 from eval.ranking.lists import DEPTH, Lists
 
 CUTOFFS = (1, 5, 10, 20)
-ACCURACY = ("precision", "recall", "f1", "hr", "ndcg", "mrr", "map")
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from training.requests.phrases import PhraseBank
 from training.requests.wording import Dice
 
-PLACES = ("before", "after", "tail")
 KINDS = ("decade", "year", "range", "older", "newer")
 _SHARES = (0.5, 0.14, 0.12, 0.12, 0.12)
 

@@ -9,7 +9,6 @@ import gradio as gr
 
 from ui.studio.template_lookup import person
 
-LONGEST_TEMPLATE = 64 * 1024
 """Longest text that the editor sends, in characters."""
 FEWEST_USERS, MOST_USERS = 10, 500
 
