@@ -74,11 +74,27 @@ class ItemNeighbours:
 
 
 def _largest(block: sparse.csr_matrix, first: int, k: int) -> sparse.csr_matrix:
-    """The ``k`` largest positive numbers of each row; row r is item ``first + r``, which is not its own neighbour."""
-    row = np.repeat(np.arange(block.shape[0]), np.diff(block.indptr))
-    usable = (block.data > 0) & (block.indices != row + first)
-    row, column, value = row[usable], block.indices[usable], block.data[usable]
-    order = np.lexsort((column, -value, row))
-    start = np.searchsorted(row, np.arange(block.shape[0]))
-    kept = order[np.arange(len(order)) - start[row] < k]
-    return sparse.csr_matrix((value[kept], (row[kept], column[kept])), shape=block.shape)
+    """The ``k`` largest positive numbers of each row; row r is item ``first + r``, which is not its own neighbour.
+
+    Of equal numbers at the border those of the first columns stay.
+    """
+    columns, values, lengths = [], [], []
+    for row in range(block.shape[0]):
+        own = slice(block.indptr[row], block.indptr[row + 1])
+        column, value = block.indices[own], block.data[own]
+        usable = (value > 0) & (column != row + first)
+        column, value = column[usable], value[usable]
+        if len(value) > k:
+            border = np.partition(value, len(value) - k)[len(value) - k]
+            above, at = np.flatnonzero(value > border), np.flatnonzero(value == border)
+            at = at[np.argsort(column[at])][: k - len(above)]
+            kept = np.concatenate([above, at])
+            column, value = column[kept], value[kept]
+        columns.append(column)
+        values.append(value)
+        lengths.append(len(value))
+    indptr = np.concatenate([[0], np.cumsum(lengths)])
+    parts = (np.concatenate(values or [block.data[:0]]), np.concatenate(columns or [block.indices[:0]]), indptr)
+    found = sparse.csr_matrix(parts, shape=block.shape)
+    found.sort_indices()
+    return found
