@@ -65,7 +65,7 @@ class Recommender:
     @classmethod
     def load(
         cls,
-        data: str = "ml-100k",
+        data: str = "films",
         model: str | None = None,
         adapter: str | Path | None = None,
         log: FeedbackLog | None = None,

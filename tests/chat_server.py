@@ -33,7 +33,7 @@ def main(folder: Path, port: int, hostile_port: int) -> None:
     from ui.app import build_app, launch
 
     log = FeedbackLog(folder / "feedback.db")
-    recommender = Recommender.load(log=log)
+    recommender = Recommender.load("ml-100k", log=log)
     if hostile_port:
         serve_hostile(recommender, folder, hostile_port)
     app = build_app(recommender, log)

@@ -33,7 +33,11 @@ from agent.data.importers.recognition import overrides_of
 from agent.data.importers.tables import Options, read_any
 from agent.domains.domain import FOLDER, NAMED, Domain, Facet, domain_module
 
-DEFAULT = "ml-100k"
+DEFAULT = "films"
+"""What is loaded where no data set is named; it ships with its domain."""
+
+BENCHMARK = "ml-100k"
+"""MovieLens-100K, which is fetched: most figures are measured on it."""
 
 # Raised when the parsing changes: a copy of another format is read anew from its source.
 _FORMAT = 3
@@ -43,6 +47,7 @@ _SHIPPED_FILE = "dataset.json"
 _TABLES = ("ratings", "items", "users", "tags", "requests")
 
 __all__ = [
+    "BENCHMARK",
     "DEFAULT",
     "Dataset",
     "DatasetError",
@@ -163,14 +168,14 @@ def load_dataset(name: str = DEFAULT) -> Dataset:
         shipped_meta = json.loads((shipped / _SHIPPED_FILE).read_text(encoding="utf-8"))
         if (stored := _stored(name, shipped_meta, shipped)) is not None:
             return stored
-    source = asset_path(MOVIELENS_100K) if name == DEFAULT else None
+    source = asset_path(MOVIELENS_100K) if name == BENCHMARK else None
     if source is not None:
         return _store(_dataset(name, read_movielens(source), Sources(items=(str(source),))))
     if meta is not None:
         raise DatasetError(
             f"data set {name!r} is damaged or from another version of Concierge: {_fix(name, again=True)}"
         )
-    if name == DEFAULT:
+    if name == BENCHMARK:
         raise DatasetNotFoundError(f"MovieLens-100K is not here yet: {_fix(name)}")
     raise DatasetNotFoundError(f"unknown data set {name!r} (known: {', '.join(names()) or 'none yet'}): {_fix(name)}")
 
@@ -333,7 +338,7 @@ def names() -> list[str]:
     """The names that :func:`load_dataset` knows, sorted."""
     found = {path.stem for path in _root().glob("[!.]*.json")} | set(_shipped())
     if asset_path(MOVIELENS_100K) is not None:
-        found.add(DEFAULT)
+        found.add(BENCHMARK)
     return sorted(found)
 
 
@@ -464,7 +469,7 @@ def _check_name(name: str) -> None:
 
 
 def _fix(name: str, again: bool = False) -> str:
-    if name == DEFAULT:
+    if name == BENCHMARK:
         return "run `concierge data fetch`"
     return f"run `concierge data import PATH --name {name}{' --replace' if again else ''}`"
 

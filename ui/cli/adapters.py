@@ -24,7 +24,7 @@ Version = Annotated[str, typer.Argument(help="A version, as `concierge adapters 
 
 
 @app.command("list", epilog="Example: concierge adapters list --json")
-def list_adapters(data: DataOption = "ml-100k", as_json: JsonOption = False) -> None:
+def list_adapters(data: DataOption = "films", as_json: JsonOption = False) -> None:
     """List the shipped adapters and the trained ones; the one in use is marked."""
     from agent.policy.loading import registry
 
@@ -41,7 +41,7 @@ def list_adapters(data: DataOption = "ml-100k", as_json: JsonOption = False) -> 
 
 
 @app.command(epilog="Example: concierge adapters show feedback-1")
-def show(version: Version, data: DataOption = "ml-100k", as_json: JsonOption = False) -> None:
+def show(version: Version, data: DataOption = "films", as_json: JsonOption = False) -> None:
     """Say where an adapter lies, what it was trained from and how, and what was measured with it."""
     from agent.policy.loading import registry
 
@@ -61,7 +61,7 @@ def add(
     name: Annotated[str | None, typer.Option(help="Its version (default: the one in its card).")] = None,
     parent: Annotated[str | None, typer.Option("--from", help="The version it was trained from.")] = None,
     how: Annotated[str, typer.Option(help="The command that trained it.")] = "",
-    data: DataOption = "ml-100k",
+    data: DataOption = "films",
     as_json: JsonOption = False,
 ) -> None:
     """Copy a trained adapter into the user's own folder, where it stays as it is."""
@@ -79,7 +79,7 @@ def add(
 @app.command(epilog="Example: concierge adapters promote feedback-1")
 def promote(
     version: Version,
-    data: DataOption = "ml-100k",
+    data: DataOption = "films",
     model: ModelOption = None,
     log: Annotated[
         Path | None, typer.Option(help="A feedback log (.db) or its export (default: this user's log).")
@@ -112,7 +112,7 @@ def promote(
 
 
 @app.command(epilog="Example: concierge adapters rollback")
-def rollback(data: DataOption = "ml-100k", as_json: JsonOption = False) -> None:
+def rollback(data: DataOption = "films", as_json: JsonOption = False) -> None:
     """Return to the adapter that was in use before; running chats follow."""
     from agent.policy.loading import registry
 
@@ -126,7 +126,7 @@ def rollback(data: DataOption = "ml-100k", as_json: JsonOption = False) -> None:
 
 
 @app.command(epilog="Example: concierge adapters active --json")
-def active(data: DataOption = "ml-100k", as_json: JsonOption = False) -> None:
+def active(data: DataOption = "films", as_json: JsonOption = False) -> None:
     """Say which adapter is in use, and how it came to that."""
     from agent.policy.loading import registry
 

@@ -31,7 +31,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 def chat(
-    data: DataOption = "ml-100k",
+    data: DataOption = "films",
     model: ModelOption = None,
     adapter: AdapterOption = None,
     host: Annotated[str, typer.Option(help="An address of this machine alone.")] = "127.0.0.1",

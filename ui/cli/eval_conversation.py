@@ -125,7 +125,7 @@ def _simulate(
 
 def conversation(
     file: Annotated[Path, typer.Option(help="Conversations with checks for every turn (eval/conversation/checks.py).")],
-    data: DataOption = "ml-100k",
+    data: DataOption = "films",
     model: ModelOption = None,
     adapter: AdapterOption = None,
     seed: Annotated[int, typer.Option(help="Seed of the intervals.")] = 0,
@@ -163,7 +163,7 @@ def reading(
     natural: Annotated[
         bool, typer.Option("--natural", help="Titles as people write them: no years, every second in lower case.")
     ] = False,
-    data: DataOption = "ml-100k",
+    data: DataOption = "films",
     seed: Annotated[int, typer.Option(help="Seed of the parts and of how titles are written.")] = 0,
     mistakes: Annotated[bool, typer.Option("--mistakes", help="List every mistake.")] = False,
     as_json: JsonOption = False,

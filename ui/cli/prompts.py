@@ -260,7 +260,7 @@ def test(
     against: Annotated[str, typer.Option(help="The one to compare with; active is what serves.")] = "active",
     users: Annotated[int | None, typer.Option(help="So many validation users (default: all).", min=2)] = None,
     pack: Pack = prompts.DEFAULT_PACK,
-    data: DataOption = "ml-100k",
+    data: DataOption = "films",
     model: ModelOption = None,
     adapter: AdapterOption = None,
     as_json: JsonOption = False,

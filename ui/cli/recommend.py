@@ -71,7 +71,7 @@ def recommend(
             show_default=False,
         ),
     ] = None,
-    data: DataOption = "ml-100k",
+    data: DataOption = "films",
     model: ModelOption = None,
     adapter: AdapterOption = None,
     as_json: JsonOption = False,

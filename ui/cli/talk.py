@@ -41,7 +41,7 @@ def talk(
             "one line for each, as soon as it is held.",
         ),
     ] = None,
-    data: DataOption = "ml-100k",
+    data: DataOption = "films",
     model: ModelOption = None,
     adapter: AdapterOption = None,
     as_json: JsonOption = False,

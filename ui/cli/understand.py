@@ -25,7 +25,7 @@ def add_to(app: typer.Typer) -> None:
 
 def understand(
     messages: Annotated[list[str], typer.Argument(help="What a person says, one message after the other.")],
-    data: DataOption = "ml-100k",
+    data: DataOption = "films",
     as_json: JsonOption = False,
 ) -> None:
     """Show what is understood of messages, and the state of the conversation after each; nothing is recommended."""
