@@ -22,6 +22,8 @@ MOVIELENS_100K = "ml-100k"
 SMOLLM2 = "SmolLM2-135M-Instruct"
 MINILM = "all-MiniLM-L6-v2"
 
+_DOMAINS = Path(__file__).parents[1] / "domains"
+
 
 class AssetError(Exception):
     """An asset cannot be brought or made; the message names it and the fix."""
@@ -127,6 +129,12 @@ def asset(name: str) -> Asset:
         if candidate.name == name:
             return candidate
     raise AssetError(f"unknown asset {name!r}: use one of {', '.join(a.name for a in ASSETS)}")
+
+
+def fitted_folder(kind: str, name: str) -> Path:
+    """Where what was fitted lies or will lie: with the domain that ships it, else in the user's cache."""
+    shipped = next(_DOMAINS.glob(f"*/fitted/{kind}/{name}"), None)
+    return cache_dir() / kind / name if shipped is None else shipped
 
 
 def asset_path(name: str) -> Path | None:

@@ -18,10 +18,14 @@ def building(folder: Path, done: Callable[[], bool] | None = None) -> Iterator[P
 
     One process at a time builds; whoever waited finds the folder there. What a killed process left is removed.
     """
+    whole = done or folder.is_dir
+    if whole():
+        yield None
+        return
     parent = folder.parent
     parent.mkdir(parents=True, exist_ok=True)
     with FileLock(parent / f".{folder.name}.lock"):
-        if done() if done is not None else folder.is_dir():
+        if whole():
             yield None
             return
         for left in parent.glob(f".{folder.name}-*.tmp"):

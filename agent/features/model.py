@@ -20,7 +20,7 @@ import pandas as pd
 import rich.progress
 from safetensors.numpy import load_file, save_file
 
-from agent.data.assets import cache_dir
+from agent.data.assets import fitted_folder
 from agent.data.atomic import building
 from agent.data.interactions import indexed_ratings, item_sequences, rating_matrix, user_folds, user_histories
 from agent.features.like_classifier import fit_like_trees
@@ -162,7 +162,7 @@ class EvidenceModel:
         config = config or EvidenceConfig()
         rows = indexed_ratings(dataset) if ratings is None else ratings
         info = ItemInfo.of(dataset)
-        folder = cache_dir() / "evidence" / f"{dataset.name}-{_key(rows, info, seed, config)}"
+        folder = fitted_folder("evidence", f"{dataset.name}-{_key(rows, info, seed, config)}")
         with building(folder, lambda: (folder / "evidence.safetensors").is_file()) as temporary:
             if temporary is not None:
                 bar = rich.progress.Progress(disable=not progress)

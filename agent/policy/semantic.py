@@ -25,7 +25,7 @@ from safetensors.numpy import load_file, save_file
 from scipy import sparse
 
 from agent.catalogue.columns import NamesColumn
-from agent.data.assets import MINILM, cache_dir
+from agent.data.assets import MINILM, fitted_folder
 from agent.data.atomic import building
 from agent.domains.domain import Domain
 from agent.features.request_classifier import RequestClassifier
@@ -162,7 +162,7 @@ class SemanticSimilarity:
         content = hashlib.sha256(path.name.encode())
         for own in texts.values():
             content.update("\n".join([*own, "\0"]).encode())
-        folder = cache_dir() / "semantic" / f"{catalogue.name}-{content.hexdigest()[:16]}"
+        folder = fitted_folder("semantic", f"{catalogue.name}-{content.hexdigest()[:16]}")
         with building(folder) as temporary:
             if temporary is not None:
                 vectors = {name: encoder.encode(own).astype(np.float16) for name, own in texts.items()}

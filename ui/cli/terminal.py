@@ -122,7 +122,9 @@ def reporter(progress: Progress) -> Callable[[str, int, int], None]:
     return report
 
 
-DataOption = Annotated[str, typer.Option(help="A data set: films, ml-100k, or the name that `concierge data import` gave it.")]
+DataOption = Annotated[
+    str, typer.Option(help="A data set: films, ml-100k, or the name that `concierge data import` gave it.")
+]
 CataloguesOption = Annotated[
     list[str] | None,
     typer.Option("--data", help="A data set; may be repeated: the first is the default (default: ml-100k)."),
