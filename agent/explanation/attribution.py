@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 MOST_HISTORY = 10
 """At most so many of the latest events are left out, one at a time, to find which carried a choice."""
 
+READ_AGAIN = 4
+"""So many of them, those that matter most to the evidence, are left out of what the LM reads as well."""
+
 LEAST_WEIGHT = 0.05
 """A part of the state counts as evidence from this change of the log-probability on (5 %)."""
 
@@ -55,7 +58,7 @@ def attribute(policy: Policy, state: State, full: Ranking, shown: Sequence[int])
     """
     if not shown:
         return Attribution({}, {}, {})
-    positions = list(range(len(state.history)))[-MOST_HISTORY:]
+    positions = _telling(policy, state, full, shown)
     variants = [state.without(position) for position in positions]
     variants += [state.without_items({example}) for example in state.like]
     variants += [without_hint(state, hint) for hint in state.hints]
@@ -73,6 +76,21 @@ def attribute(policy: Policy, state: State, full: Ranking, shown: Sequence[int])
         dict(zip(state.like, changes[first:second], strict=True)),
         dict(zip(state.hints, changes[second:], strict=True)),
     )
+
+
+def _telling(policy: Policy, state: State, full: Ranking, shown: Sequence[int]) -> list[int]:
+    """The positions of the history that may carry a choice; of many, those that matter most without the LM."""
+    positions = list(range(len(state.history)))[-MOST_HISTORY:]
+    if len(positions) <= READ_AGAIN or policy.lm is None:
+        return positions
+    place = {int(item): row for row, item in enumerate(full.candidates)}
+    rows = [place[item] for item in shown]
+    variants = [state, *(state.without(position) for position in positions)]
+    rankings = policy.without_lm().rank_many(variants, [full.candidates] * len(variants))
+    before = rankings[0].log_probabilities[rows]
+    change = [float((before - ranking.log_probabilities[rows]).max()) for ranking in rankings[1:]]
+    order = sorted(range(len(positions)), key=lambda own: -change[own])[:READ_AGAIN]
+    return sorted(positions[own] for own in order)
 
 
 def without_hint(state: State, hint: str) -> State:
