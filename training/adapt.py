@@ -54,7 +54,8 @@ LEFT_OUT = 0.3
 """Share of the users (at most MOST_USERS) whose events give the training rows, with features that never saw them."""
 
 MOST_USERS = 3_000
-USERS_A_MINUTE = 100
+USERS_A_MINUTE, SLATES_A_MINUTE = 100, 60
+"""How much is made for each minute of the budget: people whose events give rows, and slates for PPO."""
 
 SHARES = {"sft": 0.5, "ppo": 0.2}
 """Parts of the budget; the rest is for features, calibration and the table."""
@@ -329,6 +330,9 @@ class _Run:
             self.say(f"PPO is done already: {folder}.")
             return folder
         slates, goal, about = self.slates()
+        most = max(ENOUGH_SLATES, round(SLATES_A_MINUTE * self.settings.minutes))
+        if len(slates) > most:
+            slates = [slates[k] for k in sorted(self.rng.choice(len(slates), most, replace=False))]
         if len(slates) < 20:
             self.say(f"PPO is left out: {len(slates)} slates are too few.")
             return start
