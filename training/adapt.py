@@ -400,11 +400,11 @@ class _Run:
         """Choose by the likelihood of validation events how much the LM and the text similarity may say."""
         policy = self.foundation.policy(folder, self.base)
         users = sorted(set(self.held.valid["user"]))
-        chosen = (
-            users
-            if len(users) <= VALIDATION
-            else [users[k] for k in self.rng.choice(len(users), VALIDATION, replace=False)]
-        )
+        chosen = users
+        if len(users) > VALIDATION:
+            # The same people before and after PPO.
+            drawn = np.random.default_rng(self.settings.seed).choice(len(users), VALIDATION, replace=False)
+            chosen = [users[k] for k in drawn]
         events = self.held.valid[self.held.valid["user"].isin(chosen)]
         cases = [
             (self.histories.get(str(user), ()), int(item), rating)

@@ -59,6 +59,10 @@ class Deadline(TrainerCallback):
         """The part of the time that is over, 1 at the end."""
         return min(1.0, (time.perf_counter() - self.started) / max(self.seconds, 1e-9))
 
+    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """What was prepared before does not count."""
+        self.started = time.perf_counter()
+
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """After each optimiser step."""
         if self.share >= 1.0:
