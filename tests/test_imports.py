@@ -31,7 +31,9 @@ AGENT_LAYERS = (
 """The same for the packages of ``agent/``; ``agent.text`` is for all."""
 
 MODULES = sorted(path.relative_to(ROOT) for package in LAYERS for path in (ROOT / package).rglob("*.py"))
-FILM_WORDS = re.compile(r"\b(?:films?|movies?|genres?)\b", re.IGNORECASE)
+FILM_WORDS = re.compile(r"(?<!\")\b(?:films?|movies?|genres?)\b", re.IGNORECASE)
+"""Words of one domain; ``"films"`` in quotes is the name of the data set that ships."""
+
 FILMS_LIVE_IN = re.compile(r"^agent/domains/films/|movielens|^eval/protocols/|llara|tallrec|redial")
 
 

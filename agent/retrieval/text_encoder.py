@@ -7,7 +7,7 @@ The default is all-MiniLM-L6-v2 (Reimers and Gurevych, 2019, arXiv:1908.10084; 2
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -17,10 +17,24 @@ from torch import Tensor
 
 from agent.data.assets import MINILM, asset_path, cache_dir
 from agent.data.atomic import building
-from agent.policy.item_lm import quiet_transformers
 
 LONGEST = 128
 """Tokens of a text that are read."""
+
+
+@contextlib.contextmanager
+def quiet_transformers() -> Iterator[None]:
+    """Hide transformers' own loading bars and notes inside the block (ours are shown instead)."""
+    from transformers.utils import logging
+
+    level = logging.get_verbosity()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(level)
+        logging.enable_progress_bar()
 
 
 def encoder_path() -> Path | None:

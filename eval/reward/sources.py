@@ -15,10 +15,10 @@ from agent.catalogue.catalogue import Catalogue
 from agent.data.assets import resolve_model
 from agent.features.model import FEATURES, EvidenceModel
 from agent.policy.item_embeddings import item_keys
-from agent.policy.item_lm import quiet_transformers
 from agent.policy.loading import catalogue_features
 from agent.policy.state_prompt import item_inputs
 from agent.records.state import State
+from agent.retrieval.text_encoder import quiet_transformers
 from eval.reward.pairs import RatedPairs, ScoreError, Scores
 from eval.reward.score_file import SUFFIXES, read_scores
 from training.progress import Progress, silent

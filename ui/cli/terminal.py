@@ -123,7 +123,7 @@ def reporter(progress: Progress) -> Callable[[str, int, int], None]:
 
 
 DataOption = Annotated[
-    str, typer.Option(help="A data set: films, ml-100k, or the name that `concierge data import` gave it.")
+    str, typer.Option(help="A data set that ships, ml-100k, or the name that `concierge data import` gave it.")
 ]
 CataloguesOption = Annotated[
     list[str] | None,
