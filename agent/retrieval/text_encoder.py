@@ -6,6 +6,7 @@ The default is all-MiniLM-L6-v2 (Reimers and Gurevych, 2019, arXiv:1908.10084; 2
 
 from __future__ import annotations
 
+import contextlib
 import zipfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
