@@ -72,7 +72,7 @@ def test_cards_plots_and_table_are_the_figures_of_the_log(log: FeedbackLog) -> N
     assert found.total is not None
     share = found.total.metrics["click_through_rate"]
     assert share is not None and share.mean == 3 / 12
-    assert "<b>25%</b>" in updates[own.summary] and "4 conversations, 4 slates, 12 films shown" in updates[own.summary]
+    assert "<b>25%</b>" in updates[own.summary] and "4 conversations, 4 slates, 12 items shown" in updates[own.summary]
     for name, plot in own.plots.items():
         spec = json.loads(updates[plot].to_json())
         values = [values for values in spec["datasets"].values()] if "datasets" in spec else [spec["data"]["values"]]

@@ -278,7 +278,7 @@ def test_the_export_and_the_database_say_the_same(
     recommender: Recommender, chats: tuple[Policy, FeedbackLog], tmp_path: Path
 ) -> None:
     policy, log = chats
-    target = _target(recommender, policy, temperature=0.26 * policy.temperature)
+    target = _target(recommender, policy, temperature=0.052 * policy.temperature)
     settings = Settings(("ips", "dr"), resamples=100)
     log.export(tmp_path / "log.jsonl")
     assert evaluate_log(tmp_path / "log.jsonl", target, settings=settings) == evaluate_log(
@@ -290,7 +290,7 @@ def test_two_policies_are_compared_on_the_same_rows(
     recommender: Recommender, chats: tuple[Policy, FeedbackLog]
 ) -> None:
     policy, log = chats
-    near = _target(recommender, policy, temperature=0.27 * policy.temperature)
+    near = _target(recommender, policy, temperature=0.055 * policy.temperature)
     result = paired(log, near, _target(recommender, policy), settings=Settings(("snips", "dr")))
     assert (result.new, result.old) == (f"{policy.version} (new)", f"{policy.version} (old)")
     for row in result.rows:
@@ -304,7 +304,7 @@ def test_a_policy_that_is_too_far_away_or_draws_nothing_is_refused(
     recommender: Recommender, chats: tuple[Policy, FeedbackLog]
 ) -> None:
     policy, log = chats
-    for options in ({"temperature": 0.02}, {"draws": False}):
+    for options in ({"temperature": 0.0005}, {"draws": False}):
         result = evaluate_log(log, _target(recommender, policy, **options), settings=Settings(("ips", "snips", "rips")))
         assert all(isinstance(row.value, Unsupported) for row in result.rows), options
 

@@ -303,7 +303,7 @@ def test_protocols_say_why_they_do_not_apply(dataset: Dataset) -> None:
         with pytest.raises(RankingError, match=f"{name} does not apply to 'other': its ratings have no times"):
             evaluate(timeless, name, RankingRun())
     for name in ("rated-slate", "requests"):
-        with pytest.raises(RankingError, match="no ratings in stars"):
+        with pytest.raises(RankingError, match="it has no grades"):
             evaluate(starless, name, RankingRun())
     with pytest.raises(RankingError, match="no genres that a request could ask for"):
         evaluate(dataclasses.replace(dataset, items=items), "requests", RankingRun())

@@ -169,7 +169,7 @@ def test_every_section_says_n_part_seed_and_how_intervals_are_made(files: Path, 
     text = (files / "report.html").read_text(encoding="utf-8")
     assert re.search(r"12 cases of 12 users; part test; seed 3; 95 % intervals: percentile bootstrap over users", text)
     assert re.search(r"slates of \d+ users; part test; seed 3; 95 % intervals", text)
-    assert "3 conversations, 3 slates, 9 films shown, 3 reactions" in text
+    assert "3 conversations, 3 slates, 9 items shown, 3 reactions" in text
     assert "12 of 40 users, drawn by a hash with seed 3." in text
     page = read(files / "report.html")
     assert {section.name for section in made.sections} | {"manifest"} <= set(page.anchors)

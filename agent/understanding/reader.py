@@ -11,7 +11,7 @@ from agent.catalogue.catalogue import Catalogue
 from agent.catalogue.title_index import Link
 from agent.domains.languages import ENGLISH, in_english, language, readable
 from agent.records.acts import Act, Ask, Command, Judge, NotUnderstood, Pleasantry, Want, WhichItem
-from agent.text import clean, common_words, flat, words
+from agent.text import clean, flat, words
 from agent.understanding.asking import MASK, Sentence, asked, masked_at, sentences_of
 from agent.understanding.cues import (
     ACCEPT,
@@ -34,7 +34,7 @@ from agent.understanding.replies import answered, replied, substituted
 from agent.understanding.typing_errors import mend, rewrite
 from agent.understanding.values import unlisted
 from agent.understanding.vocabulary import Vocabulary, vocabulary_of
-from agent.understanding.wishes import Compared, Wishes, WishReader, known_words, opens_topic
+from agent.understanding.wishes import Compared, Wishes, WishReader, known_words, opens_topic, wordlike
 
 _CLAUSE = re.compile(
     r",|\bbut\b|\bso\b|\band (?:i|we|also|now|something|give|looking|no|not|nothing|maybe|then)\b|"
@@ -581,6 +581,6 @@ class _Message:
         if _PRONOUN.search(marked) or shown:
             return Pleasantry("chat")
         subject = " ".join(found)
-        if found and sum(word in common_words() or word in self.vocabulary.words for word in found) * 2 >= len(found):
+        if found and sum(word in self.vocabulary.words or wordlike(word) for word in found) * 2 >= len(found):
             return Want(hints=(self.plain.strip(" .!?"),), opens_topic=True, request=self.plain.strip())
         return NotUnderstood("nonsense", subject or self.text)

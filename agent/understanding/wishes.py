@@ -578,4 +578,12 @@ def _merged(conditions: Iterable[Condition]) -> list[Condition]:
 def known_words(text: str, vocabulary: Vocabulary) -> bool:
     """Whether a folded text holds any word that is known: an everyday one, or one of a title or name."""
     found = re.findall(r"[^\W\d_]{2,}", text)
-    return any(word in common_words() or word in vocabulary.words for word in found)
+    return any(word in vocabulary.words or wordlike(word) for word in found)
+
+
+def wordlike(word: str) -> bool:
+    """Whether letters could be a word: an everyday one, or one of four letters and more that can be pronounced."""
+    if word in common_words():
+        return True
+    vowels = len(re.findall(r"[aeiouyàâäéèêëíïîóôöúùûü]", word))
+    return len(word) >= 4 and vowels / len(word) >= 0.2 and not re.search(r"[bcdfghjklmnpqrstvwxz]{5}|(.)\1\1", word)
