@@ -110,7 +110,7 @@ def test_the_tab_follows_the_chat(chrome: Browser, dataset: Dataset, tmp_path: P
                 show(log, f"c{number}", time.time() - number * 86_400 - 60, liked=number != 1)
         page.locator("#live-refresh").click()
         expect(page.locator("#live-summary .live-cards li")).to_have_count(len(METRICS), timeout=60_000)
-        expect(page.locator("#live-summary")).to_contain_text("3 conversations, 3 slates, 9 films shown, 3 reactions")
+        expect(page.locator("#live-summary")).to_contain_text("3 conversations, 3 slates, 9 items shown, 3 reactions")
         plots = page.locator(".live-plot svg.marks")
         expect(plots).to_have_count(len(METRICS), timeout=60_000)
         box = plots.first.bounding_box()

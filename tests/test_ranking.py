@@ -305,7 +305,7 @@ def test_protocols_say_why_they_do_not_apply(dataset: Dataset) -> None:
     for name in ("rated-slate", "requests"):
         with pytest.raises(RankingError, match="it has no grades"):
             evaluate(starless, name, RankingRun())
-    with pytest.raises(RankingError, match="no genres that a request could ask for"):
+    with pytest.raises(RankingError, match="no categories that a request could ask for"):
         evaluate(dataclasses.replace(dataset, items=items), "requests", RankingRun())
     with pytest.raises(RankingError, match="unknown protocol 'best': use one of leave-one-out"):
         evaluate(dataset, "best", RankingRun())
