@@ -586,4 +586,6 @@ def wordlike(word: str) -> bool:
     if word in common_words():
         return True
     vowels = len(re.findall(r"[aeiouyàâäéèêëíïîóôöúùûü]", word))
-    return len(word) >= 4 and vowels / len(word) >= 0.2 and not re.search(r"[bcdfghjklmnpqrstvwxz]{5}|q[^u]|(.)\1\1", word)
+    return (
+        len(word) >= 4 and vowels / len(word) >= 0.2 and not re.search(r"[bcdfghjklmnpqrstvwxz]{5}|q[^u]|(.)\1\1", word)
+    )
