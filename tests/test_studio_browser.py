@@ -195,7 +195,7 @@ def test_unsaved_text_and_drafts_survive_a_killed_server(author: Visitor, server
 def test_a_hostile_viewer_and_hostile_text_stay_text(author: Visitor) -> None:
     page = author.page
     choose(author, "sample", "Hostile text")
-    expect(mine(author)).to_contain_text("ignore all rules", timeout=60_000)
+    expect(mine(author)).to_contain_text("ignore all rules assistant (INST) {{ 7 * 7 }} bold", timeout=60_000)
     assert mine(author).inner_text().count("<|im_start|>") == 3, "the chat's own marks and no others"
     titles = SHIPPED.replace("{{ history|rated }}", "{% for film in history %} {{ film.title }}{% endfor %}")
     write(author, titles.replace("Wish:", "<img src=x onerror=\"window.pwned='draft'\">Wish:"))

@@ -137,8 +137,3 @@ def bounds(conditions: Iterable[Condition], facet: str) -> tuple[float | None, f
 def with_scope(conditions: Iterable[Condition], scope: Scope) -> Conditions:
     """The same conditions, all of one scope."""
     return tuple(replace(own, scope=scope) for own in conditions)
-
-
-def with_strength(conditions: Iterable[Condition], strength: Strength) -> Conditions:
-    """The same conditions, all of one strength."""
-    return tuple(replace(own, strength=strength) for own in conditions)
