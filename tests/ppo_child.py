@@ -34,7 +34,9 @@ def main(folder: Path, base: Path, output: Path, *settings: str) -> None:
         resume=True,
         dtype=torch.float32,
     )
-    print("processes", run.trainer.accelerator.num_processes, flush=True)
+    # A file of each process: the lines of two processes mingle on standard output.
+    ranks = run.trainer.accelerator
+    (output / f"process-{ranks.process_index}-of-{ranks.num_processes}").touch()
 
 
 if __name__ == "__main__":

@@ -46,7 +46,8 @@ def _launch(saved: tuple[SmallPolicy, Path], output: Path, processes: int, **set
     env = {**os.environ, "OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true"}
     done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-4000:]
-    assert done.stdout.count(f"processes {processes}") == processes
+    ran = sorted(path.name for path in output.glob("process-*"))
+    assert ran == [f"process-{rank}-of-{processes}" for rank in range(processes)]
 
 
 @pytest.mark.parametrize("estimator", ["ppo", pytest.param("exact", marks=pytest.mark.slow)])
