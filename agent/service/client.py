@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from types import TracebackType
-from typing import Any, TypeVar
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar, overload
 from urllib.parse import quote
 
 import httpx
-from pydantic import BaseModel, TypeAdapter
+from pydantic import TypeAdapter
 
 from agent.records.conditions import Condition
 from agent.service.problems import PREFIX
@@ -32,7 +32,8 @@ from agent.service.schemas import (
     Recommended,
 )
 
-Model = TypeVar("Model", bound=BaseModel)
+Given = ParamSpec("Given")
+Result = TypeVar("Result")
 History = Sequence[Mapping[str, Any] | str]
 Conditions = Sequence[Condition | Mapping[str, Any]]
 
@@ -51,23 +52,70 @@ class ServiceError(Exception):
         self.retry_after = retry_after
 
 
-class Call(BaseModel):
-    """One request, before it is sent."""
+@dataclass(frozen=True)
+class Call(Generic[Result]):
+    """One request, before it is sent, and the type of its answer."""
 
     method: str
     path: str
-    body: dict[str, Any] | None = None
-    query: dict[str, Any] = {}
+    answer: Any
+    body: Mapping[str, Any] | None = None
+    query: Mapping[str, Any] = field(default_factory=dict)
+
+    def read(self, response: httpx.Response) -> Result:
+        """What the service answered.
+
+        Raises:
+            ServiceError: it refused.
+        """
+        if response.status_code >= 400:
+            raise _error(response)
+        read: TypeAdapter[Result] = TypeAdapter(self.answer)
+        return read.validate_python(None if response.status_code == 204 else response.json())
 
 
-class Calls:
-    """The requests of the service, one method for each kind; both clients send them."""
+class Method(Generic[Given, Result]):
+    """A method that both clients have: it makes a call, which each client sends in its own way."""
 
-    @staticmethod
+    def __init__(self, make: Callable[Concatenate[Any, Given], Call[Result]]) -> None:
+        self._make = make
+        self.__doc__ = make.__doc__
+
+    @overload
+    def __get__(self, client: None, owner: type) -> Self: ...
+    @overload
+    def __get__(self, client: Concierge, owner: type) -> Callable[Given, Result]: ...
+    @overload
+    def __get__(self, client: AsyncConcierge, owner: type) -> Callable[Given, Awaitable[Result]]: ...
+    def __get__(self, client: Any, owner: type) -> Any:
+        if client is None:
+            return self
+        return lambda *args, **named: client._send(self._make(client, *args, **named))
+
+
+class _Client:
+    """What both clients know of the service, and its methods."""
+
+    def __init__(self, key: str | None, catalogue: str | None) -> None:
+        self._headers = {} if key is None else {"Authorization": f"Bearer {key}"}
+        self._catalogue = catalogue
+
+    def _parts(self, call: Call[Any]) -> dict[str, Any]:
+        query = {**call.query, "catalogue": self._catalogue}
+        known = {name: value for name, value in query.items() if value is not None}
+        return {"method": call.method, "url": call.path, "json": call.body, "params": known, "headers": self._headers}
+
+    @Method
     def recommend(
-        person: str | None, history: History, wish: str, conditions: Conditions, k: int, record: bool
-    ) -> Call:
-        """A request for a slate."""
+        self,
+        person: str | None = None,
+        history: History = (),
+        wish: str = "",
+        conditions: Conditions = (),
+        k: int = 5,
+        record: bool = True,
+    ) -> Call[AnswerOut]:
+        """A slate for a person, a history, a wish and conditions."""
         body = {
             "person": person,
             "history": [{"item": own} if isinstance(own, str) else dict(own) for own in history],
@@ -76,46 +124,53 @@ class Calls:
             "k": k,
             "record": record,
         }
-        return Call(method="POST", path="/v1/recommend", body=body)
+        return Call("POST", "/v1/recommend", AnswerOut, body)
 
-    @staticmethod
-    def converse(message: str, conversation_id: str | None, person: str | None, k: int, stream: bool = False) -> Call:
-        """The next message of a conversation."""
-        body = {"message": message, "conversation_id": conversation_id, "person": person, "k": k, "stream": stream}
-        return Call(method="POST", path="/v1/converse", body=body)
+    @Method
+    def converse(
+        self, message: str, conversation_id: str | None = None, person: str | None = None, k: int = 5
+    ) -> Call[AnswerOut]:
+        """The answer to the next message; pass the answer's conversation_id on."""
+        return _converse(message, conversation_id, person, k)
 
-    @staticmethod
+    @Method
     def explain(
-        route: str,
+        self,
         item: str,
-        conversation_id: str | None,
-        person: str | None,
-        wish: str,
-        conditions: Conditions,
-        k: int,
-    ) -> Call:
-        """Why, or why not."""
-        body = {
-            "item": item,
-            "conversation_id": conversation_id,
-            "person": person,
-            "wish": wish,
-            "conditions": _conditions(conditions),
-            "k": k,
-        }
-        return Call(method="POST", path=f"/v1/{route}", body=body)
+        conversation_id: str | None = None,
+        person: str | None = None,
+        wish: str = "",
+        conditions: Conditions = (),
+        k: int = 5,
+    ) -> Call[ExplanationOut]:
+        """Why an item is in the slate of a conversation, or of a wish."""
+        return _explain("explain", item, conversation_id, person, wish, conditions, k)
 
-    @staticmethod
+    @Method
+    def why_not(
+        self,
+        item: str,
+        conversation_id: str | None = None,
+        person: str | None = None,
+        wish: str = "",
+        conditions: Conditions = (),
+        k: int = 5,
+    ) -> Call[ExplanationOut]:
+        """Why an item is not there, and what would bring it in."""
+        return _explain("why-not", item, conversation_id, person, wish, conditions, k)
+
+    @Method
     def feedback(
+        self,
         item: str,
         kind: str,
-        value: float | None,
-        impression_id: str | None,
-        conversation_id: str | None,
-        person: str | None,
-        key: str | None,
-    ) -> Call:
-        """What a person did."""
+        value: float | None = None,
+        impression_id: str | None = None,
+        conversation_id: str | None = None,
+        person: str | None = None,
+        key: str | None = None,
+    ) -> Call[FeedbackOut]:
+        """What a person did with an item; give a ``key`` of your own where you may have to repeat it."""
         body = {
             "key": key or uuid.uuid4().hex,
             "item": item,
@@ -125,20 +180,78 @@ class Calls:
             "conversation_id": conversation_id,
             "person": person,
         }
-        return Call(method="POST", path="/v1/feedback", body=body)
+        return Call("POST", "/v1/feedback", FeedbackOut, body)
 
-    @staticmethod
-    def item(item_id: str, rest: str = "", method: str = "GET", body: dict[str, Any] | None = None) -> Call:
-        """One item's route."""
-        return Call(method=method, path=f"/v1/items/{quote(item_id, safe='')}{rest}", body=body)
+    @Method
+    def events(self, events: Sequence[Mapping[str, Any]]) -> Call[EventsOut]:
+        """Events of your own log: key, person, item, kind, value, timestamp."""
+        return Call("POST", "/v1/events", EventsOut, {"events": [dict(event) for event in events]})
 
-    @staticmethod
-    def person(person: str, rest: str = "", method: str = "GET") -> Call:
-        """One person's route."""
-        return Call(method=method, path=f"/v1/people/{quote(person, safe='')}{rest}")
+    @Method
+    def search(self, query: str = "", limit: int = 20, cursor: str | None = None) -> Call[ItemPage]:
+        """A page of items that have these words."""
+        return Call("GET", "/v1/items", ItemPage, query={"query": query, "limit": limit, "cursor": cursor})
+
+    @Method
+    def item(self, item_id: str) -> Call[ItemOut]:
+        """One item."""
+        return Call("GET", _item(item_id), ItemOut)
+
+    @Method
+    def similar(self, item_id: str, k: int = 5) -> Call[list[Recommended]]:
+        """Items for somebody who likes this one."""
+        return Call("GET", _item(item_id, "/similar"), list[Recommended], query={"k": k})
+
+    @Method
+    def put_item(
+        self, item_id: str, title: str, attributes: Mapping[str, Any] | None = None, expires: float | None = None
+    ) -> Call[ItemOut]:
+        """Add an item, or replace its title and attributes."""
+        body = {"title": title, "attributes": dict(attributes or {}), "expires": expires}
+        return Call("PUT", _item(item_id), ItemOut, body)
+
+    @Method
+    def hide_item(self, item_id: str) -> Call[None]:
+        """Recommend an item no more."""
+        return Call("POST", _item(item_id, "/hide"), None)
+
+    @Method
+    def show_item(self, item_id: str) -> Call[None]:
+        """Recommend a hidden item again."""
+        return Call("POST", _item(item_id, "/show"), None)
+
+    @Method
+    def expire_item(self, item_id: str, at: float | None) -> Call[ItemOut]:
+        """From when on an item is not recommended (seconds since 1970)."""
+        return Call("POST", _item(item_id, "/expire"), ItemOut, {"at": at})
+
+    @Method
+    def delete_item(self, item_id: str) -> Call[None]:
+        """Delete an item."""
+        return Call("DELETE", _item(item_id), None)
+
+    @Method
+    def person(self, person: str) -> Call[PersonOut]:
+        """What is known of a person."""
+        return Call("GET", _person(person), PersonOut)
+
+    @Method
+    def export_person(self, person: str) -> Call[PersonExport]:
+        """Everything that is kept of a person."""
+        return Call("GET", _person(person, "/export"), PersonExport)
+
+    @Method
+    def delete_person(self, person: str) -> Call[Deleted]:
+        """Forget a person."""
+        return Call("DELETE", _person(person), Deleted)
+
+    @Method
+    def catalogues(self) -> Call[list[CatalogueOut]]:
+        """The catalogues that may be used."""
+        return Call("GET", "/v1/catalogues", list[CatalogueOut])
 
 
-class Concierge:
+class Concierge(_Client):
     """The service at ``url``. ``key`` is an API key (None: the service is on this machine); ``catalogue`` which one.
 
     Every method raises :class:`ServiceError` where the service refuses, and httpx's errors where it cannot be reached.
@@ -152,48 +265,24 @@ class Concierge:
         seconds: float = SECONDS,
         client: httpx.Client | None = None,
     ) -> None:
-        self._catalogue = catalogue
+        super().__init__(key, catalogue)
         self._http = client or httpx.Client(base_url=url, timeout=seconds)
-        self._headers = _headers(key)
 
-    def __enter__(self) -> Concierge:
+    def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()
 
     def close(self) -> None:
         """Close the connections."""
         self._http.close()
 
-    def recommend(
-        self,
-        person: str | None = None,
-        history: History = (),
-        wish: str = "",
-        conditions: Conditions = (),
-        k: int = 5,
-        record: bool = True,
-    ) -> AnswerOut:
-        """A slate for a person, a history, a wish and conditions."""
-        return self._get(Calls.recommend(person, history, wish, conditions, k, record), AnswerOut)
-
-    def converse(
-        self, message: str, conversation_id: str | None = None, person: str | None = None, k: int = 5
-    ) -> AnswerOut:
-        """The answer to the next message; pass the answer's conversation_id on."""
-        return self._get(Calls.converse(message, conversation_id, person, k), AnswerOut)
-
     def stream(
         self, message: str, conversation_id: str | None = None, person: str | None = None, k: int = 5
     ) -> Iterator[str | AnswerOut]:
-        """The same in pieces of text, and the whole answer last."""
-        call = Calls.converse(message, conversation_id, person, k, stream=True)
-        with self._http.stream(
-            call.method, call.path, json=call.body, params=_query(call, self._catalogue), headers=self._headers
-        ) as response:
+        """What ``converse`` answers, in pieces of text, and the whole answer last."""
+        with self._http.stream(**self._parts(_converse(message, conversation_id, person, k, True))) as response:
             if response.status_code >= 400:
                 response.read()
                 raise _error(response)
@@ -201,113 +290,11 @@ class Concierge:
             for line in response.iter_lines():
                 yield from reader.take(line)
 
-    def explain(
-        self,
-        item: str,
-        conversation_id: str | None = None,
-        person: str | None = None,
-        wish: str = "",
-        conditions: Conditions = (),
-        k: int = 5,
-    ) -> ExplanationOut:
-        """Why an item is in the slate of a conversation, or of a wish."""
-        return self._get(Calls.explain("explain", item, conversation_id, person, wish, conditions, k), ExplanationOut)
-
-    def why_not(
-        self,
-        item: str,
-        conversation_id: str | None = None,
-        person: str | None = None,
-        wish: str = "",
-        conditions: Conditions = (),
-        k: int = 5,
-    ) -> ExplanationOut:
-        """Why an item is not there, and what would bring it in."""
-        return self._get(Calls.explain("why-not", item, conversation_id, person, wish, conditions, k), ExplanationOut)
-
-    def feedback(
-        self,
-        item: str,
-        kind: str,
-        value: float | None = None,
-        impression_id: str | None = None,
-        conversation_id: str | None = None,
-        person: str | None = None,
-        key: str | None = None,
-    ) -> FeedbackOut:
-        """What a person did with an item; give a ``key`` of your own where you may have to repeat it."""
-        call = Calls.feedback(item, kind, value, impression_id, conversation_id, person, key)
-        return self._get(call, FeedbackOut)
-
-    def events(self, events: Sequence[Mapping[str, Any]]) -> EventsOut:
-        """Events of your own log: key, person, item, kind, value, timestamp."""
-        body = {"events": [dict(event) for event in events]}
-        return self._get(Call(method="POST", path="/v1/events", body=body), EventsOut)
-
-    def search(self, query: str = "", limit: int = 20, cursor: str | None = None) -> ItemPage:
-        """A page of items that have these words."""
-        query_of = {"query": query, "limit": limit, "cursor": cursor}
-        return self._get(Call(method="GET", path="/v1/items", query=query_of), ItemPage)
-
-    def item(self, item_id: str) -> ItemOut:
-        """One item."""
-        return self._get(Calls.item(item_id), ItemOut)
-
-    def similar(self, item_id: str, k: int = 5) -> list[Recommended]:
-        """Items for somebody who likes this one."""
-        call = Calls.item(item_id, "/similar").model_copy(update={"query": {"k": k}})
-        return TypeAdapter(list[Recommended]).validate_python(self._send(call))
-
-    def put_item(
-        self, item_id: str, title: str, attributes: Mapping[str, Any] | None = None, expires: float | None = None
-    ) -> ItemOut:
-        """Add an item, or replace its title and attributes."""
-        body = {"title": title, "attributes": dict(attributes or {}), "expires": expires}
-        return self._get(Calls.item(item_id, method="PUT", body=body), ItemOut)
-
-    def hide_item(self, item_id: str) -> None:
-        """Recommend an item no more."""
-        self._send(Calls.item(item_id, "/hide", "POST"))
-
-    def show_item(self, item_id: str) -> None:
-        """Recommend a hidden item again."""
-        self._send(Calls.item(item_id, "/show", "POST"))
-
-    def expire_item(self, item_id: str, at: float | None) -> ItemOut:
-        """From when on an item is not recommended (seconds since 1970)."""
-        return self._get(Calls.item(item_id, "/expire", "POST", {"at": at}), ItemOut)
-
-    def delete_item(self, item_id: str) -> None:
-        """Delete an item."""
-        self._send(Calls.item(item_id, method="DELETE"))
-
-    def person(self, person: str) -> PersonOut:
-        """What is known of a person."""
-        return self._get(Calls.person(person), PersonOut)
-
-    def export_person(self, person: str) -> PersonExport:
-        """Everything that is kept of a person."""
-        return self._get(Calls.person(person, "/export"), PersonExport)
-
-    def delete_person(self, person: str) -> Deleted:
-        """Forget a person."""
-        return self._get(Calls.person(person, method="DELETE"), Deleted)
-
-    def catalogues(self) -> list[CatalogueOut]:
-        """The catalogues that may be used."""
-        return TypeAdapter(list[CatalogueOut]).validate_python(self._send(Call(method="GET", path="/v1/catalogues")))
-
-    def _get(self, call: Call, model: type[Model]) -> Model:
-        return model.model_validate(self._send(call))
-
-    def _send(self, call: Call) -> Any:
-        response = self._http.request(
-            call.method, call.path, json=call.body, params=_query(call, self._catalogue), headers=self._headers
-        )
-        return _read(response)
+    def _send(self, call: Call[Result]) -> Result:
+        return call.read(self._http.request(**self._parts(call)))
 
 
-class AsyncConcierge:
+class AsyncConcierge(_Client):
     """The same for asyncio: what programs that answer many people at once use."""
 
     def __init__(
@@ -318,48 +305,25 @@ class AsyncConcierge:
         seconds: float = SECONDS,
         client: httpx.AsyncClient | None = None,
     ) -> None:
-        self._catalogue = catalogue
+        super().__init__(key, catalogue)
         self._http = client or httpx.AsyncClient(base_url=url, timeout=seconds)
-        self._headers = _headers(key)
 
-    async def __aenter__(self) -> AsyncConcierge:
+    async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *error: object) -> None:
         await self.close()
 
     async def close(self) -> None:
         """Close the connections."""
         await self._http.aclose()
 
-    async def recommend(
-        self,
-        person: str | None = None,
-        history: History = (),
-        wish: str = "",
-        conditions: Conditions = (),
-        k: int = 5,
-        record: bool = True,
-    ) -> AnswerOut:
-        """A slate for a person, a history, a wish and conditions."""
-        return await self._get(Calls.recommend(person, history, wish, conditions, k, record), AnswerOut)
-
-    async def converse(
-        self, message: str, conversation_id: str | None = None, person: str | None = None, k: int = 5
-    ) -> AnswerOut:
-        """The answer to the next message; pass the answer's conversation_id on."""
-        return await self._get(Calls.converse(message, conversation_id, person, k), AnswerOut)
-
     async def stream(
         self, message: str, conversation_id: str | None = None, person: str | None = None, k: int = 5
     ) -> AsyncIterator[str | AnswerOut]:
-        """The same in pieces of text, and the whole answer last."""
-        call = Calls.converse(message, conversation_id, person, k, stream=True)
-        async with self._http.stream(
-            call.method, call.path, json=call.body, params=_query(call, self._catalogue), headers=self._headers
-        ) as response:
+        """What ``converse`` answers, in pieces of text, and the whole answer last."""
+        parts = self._parts(_converse(message, conversation_id, person, k, True))
+        async with self._http.stream(**parts) as response:
             if response.status_code >= 400:
                 await response.aread()
                 raise _error(response)
@@ -368,113 +332,8 @@ class AsyncConcierge:
                 for piece in reader.take(line):
                     yield piece
 
-    async def explain(
-        self,
-        item: str,
-        conversation_id: str | None = None,
-        person: str | None = None,
-        wish: str = "",
-        conditions: Conditions = (),
-        k: int = 5,
-    ) -> ExplanationOut:
-        """Why an item is in the slate of a conversation, or of a wish."""
-        call = Calls.explain("explain", item, conversation_id, person, wish, conditions, k)
-        return await self._get(call, ExplanationOut)
-
-    async def why_not(
-        self,
-        item: str,
-        conversation_id: str | None = None,
-        person: str | None = None,
-        wish: str = "",
-        conditions: Conditions = (),
-        k: int = 5,
-    ) -> ExplanationOut:
-        """Why an item is not there, and what would bring it in."""
-        call = Calls.explain("why-not", item, conversation_id, person, wish, conditions, k)
-        return await self._get(call, ExplanationOut)
-
-    async def feedback(
-        self,
-        item: str,
-        kind: str,
-        value: float | None = None,
-        impression_id: str | None = None,
-        conversation_id: str | None = None,
-        person: str | None = None,
-        key: str | None = None,
-    ) -> FeedbackOut:
-        """What a person did with an item; give a ``key`` of your own where you may have to repeat it."""
-        call = Calls.feedback(item, kind, value, impression_id, conversation_id, person, key)
-        return await self._get(call, FeedbackOut)
-
-    async def events(self, events: Sequence[Mapping[str, Any]]) -> EventsOut:
-        """Events of your own log: key, person, item, kind, value, timestamp."""
-        body = {"events": [dict(event) for event in events]}
-        return await self._get(Call(method="POST", path="/v1/events", body=body), EventsOut)
-
-    async def search(self, query: str = "", limit: int = 20, cursor: str | None = None) -> ItemPage:
-        """A page of items that have these words."""
-        query_of = {"query": query, "limit": limit, "cursor": cursor}
-        return await self._get(Call(method="GET", path="/v1/items", query=query_of), ItemPage)
-
-    async def item(self, item_id: str) -> ItemOut:
-        """One item."""
-        return await self._get(Calls.item(item_id), ItemOut)
-
-    async def similar(self, item_id: str, k: int = 5) -> list[Recommended]:
-        """Items for somebody who likes this one."""
-        call = Calls.item(item_id, "/similar").model_copy(update={"query": {"k": k}})
-        return TypeAdapter(list[Recommended]).validate_python(await self._send(call))
-
-    async def put_item(
-        self, item_id: str, title: str, attributes: Mapping[str, Any] | None = None, expires: float | None = None
-    ) -> ItemOut:
-        """Add an item, or replace its title and attributes."""
-        body = {"title": title, "attributes": dict(attributes or {}), "expires": expires}
-        return await self._get(Calls.item(item_id, method="PUT", body=body), ItemOut)
-
-    async def hide_item(self, item_id: str) -> None:
-        """Recommend an item no more."""
-        await self._send(Calls.item(item_id, "/hide", "POST"))
-
-    async def show_item(self, item_id: str) -> None:
-        """Recommend a hidden item again."""
-        await self._send(Calls.item(item_id, "/show", "POST"))
-
-    async def expire_item(self, item_id: str, at: float | None) -> ItemOut:
-        """From when on an item is not recommended (seconds since 1970)."""
-        return await self._get(Calls.item(item_id, "/expire", "POST", {"at": at}), ItemOut)
-
-    async def delete_item(self, item_id: str) -> None:
-        """Delete an item."""
-        await self._send(Calls.item(item_id, method="DELETE"))
-
-    async def person(self, person: str) -> PersonOut:
-        """What is known of a person."""
-        return await self._get(Calls.person(person), PersonOut)
-
-    async def export_person(self, person: str) -> PersonExport:
-        """Everything that is kept of a person."""
-        return await self._get(Calls.person(person, "/export"), PersonExport)
-
-    async def delete_person(self, person: str) -> Deleted:
-        """Forget a person."""
-        return await self._get(Calls.person(person, method="DELETE"), Deleted)
-
-    async def catalogues(self) -> list[CatalogueOut]:
-        """The catalogues that may be used."""
-        found = await self._send(Call(method="GET", path="/v1/catalogues"))
-        return TypeAdapter(list[CatalogueOut]).validate_python(found)
-
-    async def _get(self, call: Call, model: type[Model]) -> Model:
-        return model.model_validate(await self._send(call))
-
-    async def _send(self, call: Call) -> Any:
-        response = await self._http.request(
-            call.method, call.path, json=call.body, params=_query(call, self._catalogue), headers=self._headers
-        )
-        return _read(response)
+    async def _send(self, call: Call[Result]) -> Result:
+        return call.read(await self._http.request(**self._parts(call)))
 
 
 class _Events:
@@ -494,22 +353,30 @@ class _Events:
             yield AnswerOut.model_validate_json(value)
 
 
+def _converse(
+    message: str, conversation_id: str | None, person: str | None, k: int, stream: bool = False
+) -> Call[AnswerOut]:
+    body = {"message": message, "conversation_id": conversation_id, "person": person, "k": k, "stream": stream}
+    return Call("POST", "/v1/converse", AnswerOut, body)
+
+
+def _explain(
+    route: str, item: str, conversation_id: str | None, person: str | None, wish: str, conditions: Conditions, k: int
+) -> Call[ExplanationOut]:
+    body = {"item": item, "conversation_id": conversation_id, "person": person, "wish": wish, "k": k}
+    return Call("POST", f"/v1/{route}", ExplanationOut, body | {"conditions": _conditions(conditions)})
+
+
 def _conditions(conditions: Conditions) -> list[dict[str, Any]]:
     return [own.to_json() if isinstance(own, Condition) else dict(own) for own in conditions]
 
 
-def _headers(key: str | None) -> dict[str, str]:
-    return {} if key is None else {"Authorization": f"Bearer {key}"}
+def _item(item_id: str, rest: str = "") -> str:
+    return f"/v1/items/{quote(item_id, safe='')}{rest}"
 
 
-def _query(call: Call, catalogue: str | None) -> dict[str, Any]:
-    return {name: value for name, value in {**call.query, "catalogue": catalogue}.items() if value is not None}
-
-
-def _read(response: httpx.Response) -> Any:
-    if response.status_code >= 400:
-        raise _error(response)
-    return None if response.status_code == 204 else response.json()
+def _person(person: str, rest: str = "") -> str:
+    return f"/v1/people/{quote(person, safe='')}{rest}"
 
 
 def _error(response: httpx.Response) -> ServiceError:

@@ -1,4 +1,4 @@
-"""The verbs ``concierge data fetch | import | join | reread | enrich | describe | rows``."""
+"""The verbs ``concierge data fetch | import | join | reread | enrich | describe``."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from rich.table import Table
 
 from agent.data.assets import ASSETS, SMOLLM2, asset_path, base_model_path
 from agent.data.assets import fetch as fetch_assets
-from ui.cli.terminal import DataOption, JsonOption, out, print_json, steps, sub_app, working
+from ui.cli.terminal import JsonOption, out, print_json, steps, sub_app, working
 
-app = sub_app("Bring data and the base model, import tables of your own, describe them, make rows to train on.")
+app = sub_app("Bring data and the base model, import tables of your own, describe them.")
 
 
 @app.command(epilog="Example: concierge data fetch --from ~/Downloads")
@@ -215,65 +215,6 @@ def describe(
     _show_columns(facts["card"])
     _show_outcome(facts)
     out().print(f"card: {path}", soft_wrap=True)
-
-
-@app.command(epilog="Example: concierge data rows --kind preferences --data ml-100k --output rows/")
-def rows(
-    kind: Annotated[
-        str, typer.Option(help="sft (demonstrations), preferences (liked over disliked) or prompts (slates for PPO).")
-    ] = "sft",
-    data: DataOption = "ml-100k",
-    output: Annotated[
-        Path | None,
-        typer.Option(help="Also write a Parquet file a split into this folder.", show_default=False),
-    ] = None,
-    template: Annotated[str, typer.Option(help="The state template that renders the prompts.")] = "state",
-    held_users: Annotated[float, typer.Option(help="Share of users whom only the split new_users has.")] = 0.1,
-    seed: Annotated[int, typer.Option(help="Seed of the held-out users and of the rows.")] = 0,
-    as_json: JsonOption = False,
-) -> None:
-    """Make rows to train on from a data set's past: without held-out users, slates and items; kept in the cache."""
-    from agent.data.dataset import load_dataset
-    from training.rows.datasets import SPLITS, RowSettings, build_rows, check_kind
-
-    wanted = check_kind(kind)
-    settings = RowSettings(template=template, held_users=held_users, seed=seed)
-    with steps() as report:
-        built = build_rows(load_dataset(data), wanted, settings, lambda done, of: report("rows", done, of))
-    files = {} if output is None else built.write(output)
-    first = built.load()[0] if built.counts["train"] else None
-    if as_json:
-        print_json(
-            {
-                "data": data,
-                "kind": kind,
-                "splits": {split: {"rows": built.counts[split], "users": built.users[split]} for split in SPLITS},
-                "template": dict(built.template),
-                "cleaning": built.cleaning.to_json(),
-                "folder": str(built.folder),
-                "files": {split: str(path) for split, path in files.items()},
-                "example": first,
-            }
-        )
-        return
-    out().print(f"{kind}: {sum(built.counts.values()):,} rows in {built.folder}", soft_wrap=True)
-    for split in SPLITS:
-        out().print(f"  {split:<10} {built.counts[split]:>9,} rows of {built.users[split]:,} users")
-    out().print(f"cleaning: {built.cleaning.kept:,} of {built.cleaning.rows:,} ratings used")
-    for line in built.cleaning.lines():
-        out().print(line, soft_wrap=True)
-    for path in files.values():
-        out().print(f"written: {path}", soft_wrap=True)
-    if first is not None:
-        out().print("the first row:")
-        for message in first["prompt"]:
-            out().print(f"  {message['role']}: {message['content']}", soft_wrap=True)
-        for column in ("completion", "chosen", "rejected"):
-            if column in first:
-                out().print(f"  {column}: {first[column][0]['content']}")
-        if "tokens" in first:
-            stars = zip(first["tokens"], first["stars"], strict=True)
-            out().print(f"  slate: {', '.join(f'{token} {own:g}' for token, own in stars)}", soft_wrap=True)
 
 
 def _show_columns(card: Mapping[str, Any]) -> None:
