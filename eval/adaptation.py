@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from agent.catalogue.catalogue import Catalogue
 from agent.data.dataset import Dataset
 from agent.data.interactions import indexed_ratings
+from agent.policy.loading import Foundation
 from agent.records.state import POSITIVE, State
+from eval.metrics import Interval, cluster_bootstrap
 from eval.protocols import leave_one_out
 from eval.ranking import methods
 from eval.ranking.cases import Cases
@@ -61,7 +64,7 @@ def adaptation_tables(
         sources.append(PolicySource("after PPO", after))
     run = RankingRun(policies=sources, model=model, users=users, seed=seed, report=report)
     parts = split_requests(dataset)
-    fitted = Fitted(replace(dataset, requests=parts.train), held.train, run)
+    fitted = Fitted(replace(dataset, requests=_known(parts)), held.train, run)
     n_items = len(dataset.items)
 
     def tuning() -> Tuning:
@@ -98,6 +101,35 @@ def answered_cases(parts: AskedParts, catalogue: Catalogue) -> Cases:
         (everything,) * len(pairs),
         tuple(np.array([catalogue.index(item)]) for _, item in pairs),
     )
+
+
+def handed_over(dataset: Dataset, others: Sequence[str], seed: int = 0) -> tuple[Interval, Interval]:
+    """Shares that are handed to a person: of held-out requests, and of questions about other things.
+
+    Args:
+        dataset: with requests of known answers, of which :func:`training.adapt.split_requests` holds out a fifth.
+        others: questions that no item answers.
+        seed: of the intervals.
+
+    Raises:
+        ValueError: the data set has no requests of known answers, or the sentence encoder is missing.
+    """
+    parts = split_requests(dataset)
+    if parts.test is None or parts.train is None:
+        raise ValueError(f"{dataset.name!r} has no requests of known answers: import it with --requests FILE")
+    semantic = Foundation.of(replace(dataset, requests=_known(parts))).semantic
+    if semantic is None:
+        raise ValueError("the sentence encoder is missing: run `concierge data fetch`")
+    shares = []
+    for texts in (parts.test["text"].astype(str).tolist(), list(others)):
+        values = np.array([not semantic.answerable(text) for text in texts], dtype=np.float64)
+        shares.append(cluster_bootstrap(values, [str(number) for number in range(len(values))], seed=seed))
+    return shares[0], shares[1]
+
+
+def _known(parts: AskedParts) -> pd.DataFrame | None:
+    """The requests that are not held out: weights were chosen on a part of them that was not fitted on."""
+    return None if parts.train is None else pd.concat([parts.train, parts.valid], ignore_index=True)
 
 
 def request_cases(held: LeaveOneOut, catalogue: Catalogue, users: int, seed: int = 0) -> Cases:

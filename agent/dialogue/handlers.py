@@ -27,7 +27,7 @@ from agent.dialogue.questions import (
     why,
     yours,
 )
-from agent.dialogue.slate import Choice, choose
+from agent.dialogue.slate import LEAST_SHOWN, WEAK, Choice, choose
 from agent.dialogue.state import DialogueState, policy_state
 from agent.explanation.counterfactual import ORDINALS, Change, why_not
 from agent.explanation.counterfactual import Turn as RankedTurn
@@ -44,6 +44,12 @@ from prompts import PromptError
 
 COUNT = 5
 """So many items are shown where nothing else is said."""
+
+ANSWERS = 3
+"""So many answers to a question are shown at most; the first one is given in full."""
+
+WEAK_ANSWER = 0.03
+"""Another answer is shown where it is so many times as probable as the first."""
 
 MOST_OPTIONS = 4
 """So many items of one name are offered as quick replies."""
@@ -134,7 +140,7 @@ def respond(turn: Turn) -> Reply:
         noted.append({"kind": "unknown", "titles": list(turn.state.unknown)})
     if not sentences and not noted:
         sentences, choices = _small_talk(turn)
-    elif noted and not sentences:
+    elif noted and not sentences and turn.catalogue.domain.hand_over is None:
         noted.append({"kind": "opener"})
         choices = turn.catalogue.domain.starters[:3]
     kinds = [act.kind if isinstance(act, Ask) else act_name(act) for act in acts]
@@ -160,6 +166,8 @@ def wants_slate(turn: Turn) -> bool:
                 return True
             case Judge(verdict="not_seen" | "interested"):
                 pass
+            case Judge(verdict="liked") if turn.catalogue.domain.hand_over is not None:
+                pass
             case Judge():
                 if (
                     turn.state.slate
@@ -175,9 +183,18 @@ def wants_slate(turn: Turn) -> bool:
 def recommend(turn: Turn) -> Reply:
     """A slate, with the sentences that introduce it; with a question beside it where that pays."""
     catalogue, dialogue = turn.catalogue, turn.state
+    if _handed_over(turn):
+        asked = any(isinstance(act, Want) for act in turn.acts)
+        text = turn.wording.tell(kind="handed_over", value=catalogue.domain.hand_over, again=not asked)
+        return Reply(replace(answer_of(turn, text, about="handed_over"), unmet=(dialogue.request,)))
     state = policy_state(dialogue, turn.past)
     left_out = dialogue.left_out(catalogue) | state.seen
     count = dialogue.count or turn.k
+    if catalogue.domain.hand_over is not None:
+        # What helped with another question says nothing of this one.
+        state = State(request=dialogue.request, goal="request")
+        left_out = frozenset(item for item, own in dialogue.judgements.items() if own.disliked)
+        count = min(count, ANSWERS)
     given_up: tuple[GivenUp, ...] = ()
     if not catalogue.mask(state.conditions, {*left_out, *state.excluded}).any():
         if dialogue.fresh:
@@ -200,7 +217,9 @@ def recommend(turn: Turn) -> Reply:
         least, most = (plain_number(own, facet) for own in (beyond.least, beyond.most))
         sentences.append({"kind": "beyond", "value": value, "least": least, "most": most})
         unmet.append(value)
-    if given_up and choice.items:
+    if catalogue.domain.hand_over is not None and choice.items:
+        sentences += about(catalogue.index(choice.items[0].item_id), catalogue)
+    elif given_up and choice.items:
         sentences.append(_relaxed(turn, wished, bool(state.seen), given_up, len(choice.items)))
         unmet += [phrase(own.was, catalogue.facets[own.was.facet]) for own in given_up]
     else:
@@ -209,15 +228,16 @@ def recommend(turn: Turn) -> Reply:
     if undecided and choice.items:
         sentences.append({"kind": "undecided", "words": undecided})
     unmet += undecided
-    question, choices = (None, ()) if given_up else _question(turn, choice, count)
+    plain = given_up or catalogue.domain.hand_over is not None
+    question, choices = (None, ()) if plain else _question(turn, choice, count)
     text = turn.wording.all_of(sentences)
     if turn.state.which and turn.asks:
         question, choices = _which(turn)
     if question is not None:
         text = f"{text} {question.text}"
     timings = {"understanding": turn.understood - turn.start, **choice.seconds}
-    about = next((act_name(act) for act in turn.acts if act_name(act) in CHANGING), "want")
-    answer = answer_of(turn, text, choice.items, choices, timings, policy, about)
+    changing = next((act_name(act) for act in turn.acts if act_name(act) in CHANGING), "want")
+    answer = answer_of(turn, text, choice.items, choices, timings, policy, changing)
     answer = replace(answer, question=question, unmet=tuple(dict.fromkeys(unmet)), slate_changed=True)
     drawn = turn.rng is not None
     impression = (
@@ -228,13 +248,26 @@ def recommend(turn: Turn) -> Reply:
     return Reply(answer, impression)
 
 
+def _handed_over(turn: Turn) -> bool:
+    """Whether a person should answer: nothing is near the question, or none of what was shown has helped."""
+    if turn.catalogue.domain.hand_over is None:
+        return False
+    if any(isinstance(act, Judge) for act in turn.acts):
+        refused = [act for act in turn.acts if isinstance(act, Judge) and act.verdict == "disliked"]
+        if not any(isinstance(act, Want) for act in turn.acts):
+            return 0 < len(turn.before.slate) <= len(refused)
+    semantic = turn.policy.semantic
+    return semantic is not None and not semantic.answerable(turn.state.request)
+
+
 def _chosen(turn: Turn, state: State, left_out: frozenset[int], count: int) -> tuple[Policy, Choice]:
     exactly = turn.state.count is not None
     words = turn.wording.explanation
+    fit = (WEAK, LEAST_SHOWN) if turn.catalogue.domain.hand_over is None else (WEAK_ANSWER, 1)
     try:
-        return turn.policy, choose(turn.policy, turn.catalogue, state, left_out, count, turn.rng, words, exactly)
+        return turn.policy, choose(turn.policy, turn.catalogue, state, left_out, count, turn.rng, words, exactly, *fit)
     except PromptError:
-        return turn.plain, choose(turn.plain, turn.catalogue, state, left_out, count, turn.rng, words, exactly)
+        return turn.plain, choose(turn.plain, turn.catalogue, state, left_out, count, turn.rng, words, exactly, *fit)
 
 
 def _found(turn: Turn, wished: Conditions, taste: bool, choice: Choice, count: int) -> list[Facts]:
@@ -331,6 +364,9 @@ def judgements(turn: Turn) -> list[Facts]:
     """What the latest message said of single items, repeated in short, so that a misreading is seen."""
     names: dict[str, list[str]] = {kind: [] for kind in ("liked", "disliked", "seen", "unseen", "refused")}
     judged = {act.item for act in turn.acts if isinstance(act, Judge)}
+    if judged and turn.catalogue.domain.hand_over is not None:
+        helped = any(isinstance(act, Judge) and act.verdict == "liked" for act in turn.acts)
+        return [{"kind": "helped" if helped else "not_helped"}]
     for item in judged:
         own = turn.state.judgements.get(item)
         verdicts = {act.verdict for act in turn.acts if isinstance(act, Judge) and act.item == item}
@@ -430,11 +466,13 @@ def _small_talk(turn: Turn) -> tuple[list[Facts], tuple[str, ...]]:
     for act in turn.acts:
         match act:
             case Command(kind="restart"):
-                return [{"kind": "restart"}, {"kind": "opener"}], starters
+                opener = [] if turn.catalogue.domain.hand_over is not None else [{"kind": "opener"}]
+                return [{"kind": "restart"}, *opener], starters
             case Pleasantry(kind="greeting"):
                 first = turn.state.turns <= 1
                 facts: Facts = {**known, "kind": "greeting"}
-                return ([facts, {"kind": "opener"}], starters) if first else ([facts], ())
+                opens = first and turn.catalogue.domain.hand_over is None
+                return ([facts, {"kind": "opener"}] if opens else [facts], starters if first else ())
             case Pleasantry(kind=kind):
                 return [{"kind": kind}], ()
             case NotUnderstood(kind="language"):

@@ -27,6 +27,9 @@ MOST_ITEMS = 5
 MOST_COMPARED = 4
 """At most so many items are compared in one answer."""
 
+TEXT = 400
+"""So many characters of an item's text are told; an answer is told whole."""
+
 TAGS = 3
 """So many tags are named."""
 
@@ -123,7 +126,8 @@ def about(item: int, catalogue: Catalogue) -> list[Facts]:
     """What an item is about: its joined text where there is one, else what the other facets tell."""
     for texts in catalogue.texts.values():
         if texts[item]:
-            return [{"kind": "about", "title": catalogue[item].title, "value": _sentence(texts[item])}]
+            most = None if catalogue.domain.hand_over is not None else TEXT
+            return [{"kind": "about", "title": catalogue[item].title, "value": _sentence(texts[item], most)}]
     known = catalogue.domain.facets
     text = next((facet for facet in known.values() if facet.kind == "text"), None)
     question = next((own for own in catalogue.domain.questions.values() if text and own.facet == text.name), None)
@@ -261,10 +265,10 @@ def _text_facet(name: str, catalogue: Catalogue) -> Facet | None:
     return catalogue.domain.facets.get(name) if name in catalogue.texts else None
 
 
-def _sentence(text: str) -> str:
+def _sentence(text: str, most: int | None) -> str:
     text = " ".join(text.split())
-    if len(text) > 400:
-        text = text[:400].rsplit(" ", 1)[0] + "…"
+    if most is not None and len(text) > most:
+        text = text[:most].rsplit(" ", 1)[0] + "…"
     return text if text[-1:] in ".!?…" else f"{text}."
 
 

@@ -62,12 +62,15 @@ def choose(
     rng: np.random.Generator | None = None,
     explanation: Template | None = None,
     exactly: bool = False,
+    weak: float = WEAK,
+    least: int = LEAST_SHOWN,
 ) -> Choice:
     """Choose ``k`` items for a state among those that its conditions allow and that are not in ``left_out``.
 
     With ``rng`` the slate is drawn (Plackett-Luce, at a low temperature), else the most probable items are taken.
-    Fewer than ``k`` come back where fewer are allowed, or, unless ``exactly`` so many are wanted, fit. ``explanation``
-    is the edited template that words the reasons, if one serves.
+    Fewer than ``k`` come back where fewer are allowed, or, unless ``exactly`` so many are wanted, fit: what is less
+    than ``weak`` times as probable as the top does not, unless fewer than ``least`` would remain. ``explanation`` is
+    the edited template that words the reasons, if one serves.
     """
     start = time.perf_counter()
     allowed = np.flatnonzero(catalogue.mask(state.conditions, left_out={*left_out, *state.excluded}))
@@ -78,8 +81,8 @@ def choose(
     probability = dict(zip(ranking.candidates.tolist(), ranking.probabilities.tolist(), strict=True))
     top = max((probability[index] for index in slate.items), default=1.0)
     places = list(zip(slate.items, slate.propensities, strict=True))
-    kept = [own for own in places if probability[own[0]] >= WEAK * top]
-    if exactly or len(kept) < LEAST_SHOWN:
+    kept = [own for own in places if probability[own[0]] >= weak * top]
+    if exactly or len(kept) < least:
         kept = places
     ranked = time.perf_counter()
     attribution = attribute(policy, state, ranking, [index for index, _ in kept])

@@ -150,6 +150,8 @@ class Domain(_Strict):
     """What is particular to one kind of catalogue; see :class:`Facet` and ``agent/domains/README.md``.
 
     ``levels`` holds, for ``popularity`` and ``rating``, words and what they say of the number ("little known").
+    ``hand_over`` is said to a question that no item answers; where there is one, a message is a question, read as it
+    stands, and ``verdicts`` are the words that judge an answer ("that did not help").
     """
 
     name: str
@@ -166,6 +168,8 @@ class Domain(_Strict):
     levels: Mapping[str, Mapping[str, Bound]] = Field(default_factory=dict)
     off_topic: tuple[str, ...] = ()
     starters: tuple[str, ...] = ()
+    verdicts: Mapping[Literal["liked", "disliked"], tuple[str, ...]] = Field(default_factory=dict)
+    hand_over: str | None = None
     phrasebook: str | None = None
     links: Mapping[str, str] = Field(default_factory=dict)
     """Column that identifies items elsewhere -> the address there, with ``{value}`` for the item's id."""
@@ -287,6 +291,8 @@ def _check_expressions(domain: Domain) -> None:
         said += sensitivity.words
     for question in domain.questions.values():
         said += question.words
+    for words in domain.verdicts.values():
+        said += words
     for facet in domain.facets.values():
         said += [*facet.compounds, *facet.cues]
         said += facet.words if facet.numeric else [str(word) for words in facet.words.values() for word in words]

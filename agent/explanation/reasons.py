@@ -134,6 +134,7 @@ def inputs_of(item: Item, facts: Sequence[Evidence], catalogue: Catalogue) -> di
         "had": titles(had)[:1] if not liked else [],
         "asked": [words for fact in met if (words := _met_words(fact, catalogue))],
         "match": [str(fact.value) for fact in facts if fact.kind == "hint"][:1],
+        "answers": catalogue.domain.hand_over is not None,
         "kinds": [value_name(name, catalogue.primary.facet) for name in item.categories[:3]]
         if catalogue.primary
         else [],

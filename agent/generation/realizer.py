@@ -102,6 +102,7 @@ class Wording:
             "many": domain.nouns.many,
             "base": domain.verbs.base,
             "done": domain.verbs.done,
+            "answers": domain.hand_over is not None,
             "variant": self.turn,
             **facts,
         }

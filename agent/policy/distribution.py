@@ -34,6 +34,10 @@ class SemanticSource(Protocol):
         """(n_items,) float32, zeros where nothing is wished."""
         ...
 
+    def answerable(self, request: str) -> bool:
+        """Whether a request is of the kind that the items answer."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Parts:

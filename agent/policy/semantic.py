@@ -14,7 +14,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,7 +28,7 @@ from agent.catalogue.columns import NamesColumn
 from agent.data.assets import MINILM, fitted_folder
 from agent.data.atomic import building
 from agent.domains.domain import Domain
-from agent.features.request_classifier import RequestClassifier
+from agent.features.request_classifier import RequestClassifier, nearness
 from agent.retrieval.text_encoder import TextEncoder, encoder_path
 
 if TYPE_CHECKING:
@@ -186,6 +186,17 @@ class SemanticSimilarity:
         other._answers = RequestClassifier.cached(requests, items, self._encoder, MINILM)
         other._known = lru_cache(maxsize=512)(other._score)
         return other
+
+    def answerable(self, request: str) -> bool:
+        """Whether a request is of the kind that the items answer: near to one of a known answer, else to an item."""
+        vector = self._encoder.encode([request])[0]
+        if self._answers is not None:
+            return self._answers.fits(vector)
+        return bool((self.items @ vector).max() >= self._nearness)
+
+    @cached_property
+    def _nearness(self) -> float:
+        return nearness(self.items)
 
     def scores(self, wishes: Sequence[str]) -> np.ndarray:
         """How well each item fits the wishes together, (n_items,) float32; zeros where there is none.

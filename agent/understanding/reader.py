@@ -12,6 +12,7 @@ from agent.catalogue.title_index import Link
 from agent.domains.languages import ENGLISH, in_english, language, readable
 from agent.records.acts import Act, Ask, Command, Judge, NotUnderstood, Pleasantry, Want, WhichItem
 from agent.text import clean, flat, words
+from agent.understanding.answering import read_question
 from agent.understanding.asking import MASK, Sentence, asked, masked_at, sentences_of
 from agent.understanding.cues import (
     ACCEPT,
@@ -102,7 +103,7 @@ def understand(message: str, context: Context, catalogue: Catalogue) -> Reading:
         catalogue: the items and values that words may stand for.
     """
     answer = answered(message, context, catalogue)
-    if answer is not None:
+    if answer is not None and catalogue.domain.hand_over is None:
         return answer
     text = clean(message)
     vocabulary = vocabulary_of(catalogue)
@@ -123,7 +124,10 @@ def understand(message: str, context: Context, catalogue: Catalogue) -> Reading:
         told = understand(rest, Context(), catalogue)
         acts = tuple(act for act in told.acts if isinstance(act, Want | Judge | WhichItem))
         return replace(told, acts=(Command("restart"), *acts), mentions=())
-    return _Message(text, context, catalogue, vocabulary).reading()
+    reading = _Message(text, context, catalogue, vocabulary).reading()
+    if catalogue.domain.hand_over is not None:
+        return read_question(text, reading, context, catalogue, vocabulary)
+    return reading
 
 
 class _Message:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -44,6 +45,26 @@ def latency(
             f"turns; medians of the parts: {parts}",
             soft_wrap=True,
         )
+
+
+@app.command(epilog="Example: concierge eval handover support --off-topic eval/protocols/data/off_topic_questions.txt")
+def handover(
+    data: Annotated[str, typer.Argument(help="A data set with requests of known answers.")],
+    off_topic: Annotated[Path, typer.Option(help="Questions about other things, one a line.", exists=True)],
+    seed: Annotated[int, typer.Option(help="Seed of the intervals.")] = 0,
+    as_json: JsonOption = False,
+) -> None:
+    """Count the held-out questions, and those about other things, that are handed to a person."""
+    from agent.data.dataset import load_dataset
+    from eval.adaptation import handed_over
+
+    others = [line.strip() for line in off_topic.read_text(encoding="utf-8").splitlines() if line.strip()]
+    with working("Reading the questions"):
+        real, other = handed_over(load_dataset(data), others, seed)
+    if as_json:
+        print_json({"held_out": asdict(real), "off_topic": asdict(other)})
+        return
+    out().print(f"handed over: {real} of the held-out questions, {other} of {len(others):,} about other things")
 
 
 @app.command(epilog="Example: concierge eval speed --command sft --command ppo --steps 20")
