@@ -29,7 +29,7 @@ from agent.features.model import FEATURES, EvidenceModel
 from agent.policy.distribution import Policy
 from agent.policy.item_embeddings import RowMaker, item_token
 from agent.policy.item_lm import PolicyCard, best_device, load_base
-from agent.policy.loading import Foundation, catalogue_features, registry
+from agent.policy.loading import BEFORE_PPO, Foundation, catalogue_features, registry
 from agent.policy.registry import AdapterEntry
 from agent.policy.state_prompt import StatePrompt
 from agent.policy.weights import check_memory
@@ -45,7 +45,7 @@ from training.release import TRAINING_FILE
 from training.requests.facet_writer import request_writer
 from training.sft.packing import GOALS
 from training.sft.rows import RowPlan, SftRows, build_rows
-from training.sft.trainer import SftSettings, fit_evidence_weights, train_policy
+from training.sft.trainer import SftSettings, can_start_from, fit_evidence_weights, train_policy
 from training.splits import LeaveOneOut, Slate, held_out_users, leave_one_out, past_slates
 
 HOW = "concierge adapt"
@@ -257,8 +257,16 @@ class _Run:
             seconds=60 * self.settings.minutes * SHARES["sft"],
         )
         rows = self.rows
+        start = (
+            BEFORE_PPO
+            if can_start_from(BEFORE_PPO, self.base, layers, self.settings.lora_rank, features.width)
+            else None
+        )
+        if start is not None:
+            self.say(f"Fine-tuning starts from the adapter {start.name!r}.")
+        maker = RowMaker(features).to(network.device)
         trainer = train_policy(
-            network, tokenizer, RowMaker(features), rows, prompt, first_item, settings, run, self.report, resume
+            network, tokenizer, maker, rows, prompt, first_item, settings, run, self.report, resume, start
         )
         write_adapter(
             folder,
@@ -283,6 +291,7 @@ class _Run:
         self.figures["phases"]["sft"] = {
             "rows": len(rows.rows),
             "steps": trainer.state.global_step,
+            "started_from": start.name if start is not None else None,
             "passes": round(trainer.state.epoch or 0.0, 2),
             "seconds": round(time.perf_counter() - started, 1),
         }

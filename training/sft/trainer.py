@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 from trl import SFTConfig, SFTTrainer
 
-from agent.policy.item_embeddings import RowMaker
-from agent.policy.item_lm import backbone
+from agent.policy.item_embeddings import ItemLike, RowMaker, item_keys
+from agent.policy.item_lm import PolicyCard, backbone
 from agent.policy.state_prompt import StatePrompt
+from agent.policy.weights import ADAPTER_FILE, ROW_MAKER_FILE, base_digest
 from training.checkpoints import Deadline, ProgressReport, WholeCheckpoints, packed_row_arguments, run_trainer
 from training.progress import Progress
 from training.sft.packing import GOALS, PolicyCollator, encode_rows
@@ -151,7 +154,8 @@ class PolicyTrainer(WholeCheckpoints, SFTTrainer):
 
         def factor(step: int) -> float:
             done = max(step / max(num_training_steps, 1), deadline.share)
-            return min(1.0, step / warmup) * 0.5 * (1.0 + math.cos(math.pi * min(1.0, done)))
+            rising = max(step / warmup, deadline.share / self.settings.warmup)
+            return min(1.0, rising) * 0.5 * (1.0 + math.cos(math.pi * min(1.0, done)))
 
         self.lr_scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer or self.optimizer, factor)
         return self.lr_scheduler
@@ -220,11 +224,13 @@ def train_policy(
     output: Path,
     report: Progress,
     resume: bool = False,
+    start: Path | None = None,
 ) -> PolicyTrainer:
     """Fine-tune; returns the trainer, whose ``model`` holds LoRA and ``policy_head``.
 
     ``model`` is the base LM before item tokens were added, ``tokenizer`` knows them already. With ``resume`` it goes on
-    from the newest checkpoint in ``output``; where there is none yet, from the beginning.
+    from the newest checkpoint in ``output``; where there is none yet, from the beginning: from the adapter ``start``,
+    where there is one (see :func:`start_from`).
     """
     from peft import LoraConfig, get_peft_model
 
@@ -233,6 +239,8 @@ def train_policy(
         model, LoraConfig(r=settings.lora_rank, lora_alpha=2 * settings.lora_rank, target_modules="all-linear")
     )
     wrapped.policy_head = PolicyHead(rows, fit_evidence_weights(data))
+    if start is not None:
+        start_from(start, wrapped, rows, prompt.items)
     args = SFTConfig(
         output_dir=str(output),
         per_device_train_batch_size=settings.batch,
@@ -260,3 +268,34 @@ def train_policy(
     )
     run_trainer(trainer, output, resume)
     return trainer
+
+
+def can_start_from(folder: Path, base: str | Path, layers: int | None, lora_rank: int, features: int) -> bool:
+    """Whether an adapter stands on the same weights, layers, rank and width of item features as a training to come."""
+    from peft import LoraConfig
+
+    card = PolicyCard.read(folder)
+    with safe_open(folder / ROW_MAKER_FILE, "pt") as stored:
+        width = stored.get_slice("change").get_shape()[0]
+    rank = LoraConfig.from_pretrained(str(folder)).r
+    same = (card.layers, rank, width) == (layers, lora_rank, features)
+    return same and bool(card.base_sha256) and base_digest(base) == card.base_sha256
+
+
+def start_from(folder: Path, model: Any, rows: RowMaker, items: Sequence[ItemLike]) -> None:
+    """Give a new model an adapter's LoRA, its row maker, and its rows of the items that both know.
+
+    What another catalogue taught the LM about reading a state serves this one: fewer steps are needed.
+    """
+    from peft import set_peft_model_state_dict
+
+    state = load_file(folder / ADAPTER_FILE)
+    set_peft_model_state_dict(model, {name: tensor for name, tensor in state.items() if "lora_" in name})
+    trained = next(tensor for name, tensor in state.items() if "trainable_tokens_delta" in name).float()
+    place = {key: row for row, key in enumerate(PolicyCard.read(folder).items)}
+    known = [(row, place[key]) for row, key in enumerate(item_keys(items)) if key in place]
+    with torch.no_grad():
+        rows.change.copy_(load_file(folder / ROW_MAKER_FILE)["change"].float())
+        if known:
+            here, there = map(list, zip(*known, strict=True))
+            rows.own[here] = trained[there].to(rows.own.device) - rows(torch.tensor(here, device=rows.own.device))
