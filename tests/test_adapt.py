@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 from agent.catalogue.catalogue import Catalogue
 from agent.data.dataset import Dataset, load_dataset
+from agent.policy.item_lm import PolicyCard
 from agent.policy.loading import registry
 from agent.policy.weights import WeightsError
 from agent.recommender import Recommender
@@ -88,6 +89,8 @@ def test_one_command_tunes_a_policy_that_is_used_at_once_and_resumes(wines: Data
     known = registry(wines.name)
     assert known.active() == result.entry.version == "adapt-1"
     assert any("next event" in text for text in said)
+    card = PolicyCard.read(result.after)
+    assert card.layers == SETTINGS.layers and 0 < len(card.items) <= len(wines.items)
     policy = Recommender.load(wines.name).policy
     assert policy.version == "adapt-1" and policy.reads_requests
     answer = Recommender.load(wines.name).recommend(ask="a riesling", k=3)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from peft import LoraConfig, get_peft_model
 from scipy.sparse import csr_matrix
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, Trainer
 
@@ -27,7 +28,15 @@ from training.requests.facet_writer import request_writer
 from training.requests.writer import PhraseWriter
 from training.sft.packing import PolicyCollator, encode_rows
 from training.sft.rows import RowPlan, SftRows, build_rows
-from training.sft.trainer import PolicyTrainer, SftSettings, fit_evidence_weights, policy_logits, train_policy
+from training.sft.trainer import (
+    PolicyTrainer,
+    SftSettings,
+    can_start_from,
+    fit_evidence_weights,
+    policy_logits,
+    start_from,
+    train_policy,
+)
 from training.splits import past_and_future
 
 FEATURES = ("first", "second")
@@ -115,7 +124,7 @@ def trained(small_rows: tuple[Catalogue, SftRows], tmp_path_factory: pytest.Temp
     return run
 
 
-def _write(run: Trained, layers: int | None) -> None:
+def _write(run: Trained, layers: int | None, kept: list[int] | None = None) -> None:
     write_adapter(
         run.folder,
         run.trainer.model,
@@ -130,6 +139,7 @@ def _write(run: Trained, layers: int | None) -> None:
         version="test",
         temperature=1.0,
         max_history=15,
+        kept=kept,
     )
 
 
@@ -156,6 +166,36 @@ def test_training_lowers_the_loss_and_moves_every_part(trained: Trained) -> None
     assert not torch.equal(start, head.weights.detach())
     lora = {n: p for n, p in trained.trainer.model.named_parameters() if "lora_B" in n}
     assert lora and all(p.abs().max() > 0 for p in lora.values())
+
+
+def test_another_training_starts_where_an_adapter_of_the_same_base_ended(trained: Trained) -> None:
+    width = trained.features.width
+    assert can_start_from(trained.folder, trained.base, 2, 4, width)
+    assert not can_start_from(trained.folder, trained.base, 3, 4, width)
+    assert not can_start_from(trained.folder, trained.base, 2, 8, width)
+    model, _ = load_base(trained.base, layers=2, dtype=torch.float32)
+    fresh = get_peft_model(model, LoraConfig(r=4, lora_alpha=8, target_modules="all-linear"))
+    rows = RowMaker(trained.features)
+    start_from(trained.folder, fresh, rows, trained.catalogue.items)
+    head = trained.trainer.model.policy_head
+    torch.testing.assert_close(rows(), head.rows(), rtol=1e-2, atol=1e-2)
+    there = dict(trained.trainer.model.named_parameters())
+    for name, tensor in fresh.named_parameters():
+        if "lora_" in name:
+            torch.testing.assert_close(tensor, there[name], rtol=1e-2, atol=1e-3)
+
+
+def test_only_the_kept_rows_are_written_and_the_others_are_made(trained: Trained, tmp_path: Path) -> None:
+    few = replace(trained, folder=tmp_path / "few")
+    _write(few, 2, kept=[3, 700])
+    card = PolicyCard.read(few.folder)
+    assert len(card.items) == 2
+    args = (trained.base, trained.catalogue.items, trained.features)
+    loaded = ItemLanguageModel.from_adapter(few.folder, *args, dtype=torch.float32)
+    rows = loaded.model.get_input_embeddings().weight[loaded.token_ids]
+    whole = trained.trainer.model.policy_head.rows()
+    torch.testing.assert_close(rows[[3, 700]], whole[[3, 700]], rtol=1e-2, atol=1e-2)
+    assert not torch.equal(rows[4], torch.zeros_like(rows[4]))
 
 
 def test_a_resumed_run_ends_where_an_unbroken_one_does(

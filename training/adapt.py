@@ -72,6 +72,9 @@ VALIDATION = 200
 LM_GRID = (0.0, 0.1, 0.3, 0.6, 1.0)
 SEMANTIC_GRID = (0.0, 0.2, 0.6, 1.2, 2.0)
 
+LEAST_EVENTS = 3
+"""An item with fewer events keeps no row: the row maker knows as much of it."""
+
 PROBE = 0.15
 """Share of the users whose slates are not trained on: they say when to stop."""
 _BATCH = 32
@@ -240,9 +243,7 @@ class _Run:
         self._say_resume("Fine-tuning", run, resume)
         started = time.perf_counter()
         network, tokenizer = load_base(self.base, self.settings.layers, device=best_device())
-        layers = self.settings.layers
-        if layers is not None and layers >= network.config.num_hidden_layers:
-            layers = None
+        layers = network.config.num_hidden_layers
         features = catalogue_features(self.catalogue, self.foundation.features, self.base, layers)
         first_item = len(tokenizer)
         tokenizer.add_tokens([item_token(item.item_id) for item in self.catalogue.items])
@@ -282,6 +283,7 @@ class _Run:
             version="sft",
             temperature=1.0,
             max_history=prompt.max_history,
+            kept=self._trained(),
         )
         card = PolicyCard.read(folder)
         alone = dict(zip(GOALS, fit_evidence_weights(rows).tolist(), strict=True))
@@ -297,6 +299,15 @@ class _Run:
         }
         (folder / TRAINING_FILE).write_text(json.dumps(self.figures, indent=1) + "\n", encoding="utf-8")
         return folder
+
+    def _trained(self) -> list[int] | None:
+        """Items of which training saw enough for a row of their own; None: too few, so that all are kept."""
+        seen = [
+            self.held.train["item"].to_numpy(np.int64),
+            np.array([item for _, item in self._answered(self.asked.train)], np.int64),
+        ]
+        counts = np.bincount(np.concatenate(seen), minlength=len(self.catalogue))
+        return np.flatnonzero(counts >= LEAST_EVENTS).tolist() or None
 
     def slates(self) -> tuple[list[Slate], Goal, str]:
         """What PPO is paid for: slates, the goal that the states have, and in words."""

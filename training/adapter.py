@@ -36,15 +36,20 @@ def write_adapter(
     version: str,
     temperature: float,
     max_history: int,
+    kept: Sequence[int] | None = None,
 ) -> PolicyCard:
     """Write LoRA and item rows (float16), the row maker and the policy card.
 
     The folder is a PEFT adapter: `PeftModel.from_pretrained`, on the base with the item tokens added, gives this model.
 
-    ``base_weights`` is the base LM as it was loaded, by name or folder.
+    ``base_weights`` is the base LM as it was loaded, by name or folder; ``kept`` are the catalogue indices whose rows
+    are written (None: all), any other item's row is made by the row maker when it is loaded.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    write_peft_files(folder, model, head.rows(), first_item, base)
+    kept = range(len(items)) if kept is None else kept
+    rows = head.rows()[torch.tensor(kept)]
+    keys = item_keys(items)
+    write_peft_files(folder, model, rows, [first_item + index for index in kept], base)
     save_file({"change": head.rows.change.detach().cpu().to(torch.float16)}, folder / ROW_MAKER_FILE)
     card = PolicyCard(
         version=version,
@@ -56,7 +61,7 @@ def write_adapter(
         weights={goal: tuple(round(w, 6) for w in head.weights[index].tolist()) for index, goal in enumerate(GOALS)},
         lm_weights=dict.fromkeys(GOALS, 1.0),
         temperature=temperature,
-        items=tuple(item_keys(items)),
+        items=tuple(keys[index] for index in kept),
         max_history=max_history,
     )
     card.write(folder)
@@ -109,14 +114,14 @@ def write_tuned_adapter(
     return card
 
 
-def write_peft_files(folder: Path, model: Any, rows: Tensor, first_item: int, base: str) -> None:
+def write_peft_files(folder: Path, model: Any, rows: Tensor, tokens: Sequence[int], base: str) -> None:
     """Write what PEFT reads: LoRA, a classifier's head where there is one, and the item rows, all as float16.
 
     Args:
         folder: an existing folder.
         model: a PEFT model around a causal LM or a sequence classifier.
         rows: (n_items, hidden) rows of the item tokens.
-        first_item: the token id of item 0.
+        tokens: (n_items,) their token ids.
         base: the base model's name, for the configuration.
     """
     state = {
@@ -134,7 +139,7 @@ def write_peft_files(folder: Path, model: Any, rows: Tensor, first_item: int, ba
     config.update(
         base_model_name_or_path=base,
         inference_mode=True,
-        trainable_token_indices={embedding.rpartition(".")[2]: list(range(first_item, first_item + len(rows)))},
+        trainable_token_indices={embedding.rpartition(".")[2]: list(tokens)},
         target_modules=sorted(config["target_modules"]),
     )
     (folder / "adapter_config.json").write_text(json.dumps(config, indent=1, default=str) + "\n", encoding="utf-8")

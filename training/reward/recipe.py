@@ -107,7 +107,7 @@ def train_reward(
     folder = output / "adapter"
     folder.mkdir(parents=True, exist_ok=True)
     embedding = network.get_input_embeddings().weight
-    write_peft_files(folder, network, embedding[token_ids].float(), int(token_ids[0]), Path(base).name)
+    write_peft_files(folder, network, embedding[token_ids].float(), token_ids.tolist(), Path(base).name)
     shutil.copyfile(start / ROW_MAKER_FILE, folder / ROW_MAKER_FILE)
     head = network.reward_head
     card = RewardCard(
