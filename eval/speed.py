@@ -79,11 +79,7 @@ class Stopwatch:
     def speed(self, command: str, sample: str, samples: float, whole: int) -> Speed:
         """The figures of the run that has just ended.
 
-        Args:
-            command: its name.
-            sample: what a sample is.
-            samples: in one step.
-            whole: the steps of a run with the command's defaults.
+        ``whole``: the steps of a run with the command's defaults.
         """
         wall = time.perf_counter() - self.started
         step = (self.ends[-1] - self.ends[0]) / (len(self.ends) - 1)

@@ -62,14 +62,8 @@ def tagging_table(
 ) -> list[TagRow]:
     """The figures of methods on the same stratified folds; what is in ``output`` already is not made again.
 
-    Args:
-        rows: texts with one label each.
-        methods: of :data:`METHODS`.
-        output: the folder that keeps predictions and half-done training.
-        folds: the folds that are held out and read (all of ``of``, unless time is short).
-        of: the number of folds.
-        seed: of the folds.
-        report: called with (what, done, of).
+    ``methods``: of :data:`METHODS`; ``folds``: the folds that are held out and read (all of ``of``, unless time is
+    short).
 
     Raises:
         TaggerError: a method is unknown, does not fit the labels, or lacks what it needs.

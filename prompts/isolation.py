@@ -115,8 +115,7 @@ def render_isolated(source: str, inputs: dict[str, Any], file: str = "<draft>") 
 def check_isolated(source: str, file: str = "<draft>") -> tuple[str, int]:
     """Read a template that is not trusted and render all its examples, under the limits of :func:`render_isolated`.
 
-    Returns:
-        The template's name and version.
+    Returns the template's name and version.
 
     Raises:
         PromptError: the first thing that is wrong.

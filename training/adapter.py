@@ -81,14 +81,8 @@ def write_tuned_adapter(
 
     The folder appears whole or not at all; one of that name is replaced.
 
-    Args:
-        folder: the new adapter.
-        source: the adapter that ``model`` was loaded from; its item rows and row maker are kept.
-        model: the PEFT model of :meth:`agent.policy.item_lm.ItemLanguageModel.from_adapter`, trained further.
-        version: of the new policy.
-        weights: the evidence weights by goal, (n_features,) each.
-        lm_weights: the weight of the LM's logits by goal.
-        temperature: of the policy's softmax.
+    ``source``: the adapter that ``model`` was loaded from; its item rows and row maker are kept; ``weights``: the
+    evidence weights by goal, (n_features,) each.
     """
     state = load_file(source / ADAPTER_FILE)
     trained = get_peft_model_state_dict(model, adapter_name="policy", save_embedding_layers=False)
@@ -117,12 +111,7 @@ def write_tuned_adapter(
 def write_peft_files(folder: Path, model: Any, rows: Tensor, tokens: Sequence[int], base: str) -> None:
     """Write what PEFT reads: LoRA, a classifier's head where there is one, and the item rows, all as float16.
 
-    Args:
-        folder: an existing folder.
-        model: a PEFT model around a causal LM or a sequence classifier.
-        rows: (n_items, hidden) rows of the item tokens.
-        tokens: (n_items,) their token ids.
-        base: the base model's name, for the configuration.
+    ``rows``: (n_items, hidden) rows of the item tokens; ``tokens``: (n_items,) their token ids.
     """
     state = {
         name: tensor.detach().cpu().to(torch.float16).contiguous()

@@ -120,8 +120,7 @@ def curves(history: Sequence[dict[str, float]]) -> dict[str, Any]:
 def write_curves(folder: Path) -> list[Path]:
     """Write ``curves.json``, ``curves.png`` and, of a run with two probes or more, ``over_optimisation.png``.
 
-    Returns:
-        The files written, in this order.
+    Returns the files written, in this order.
 
     Raises:
         CurvesError: see :func:`read_history`.

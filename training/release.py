@@ -28,12 +28,8 @@ def release(
 ) -> Path:
     """Copy a trained adapter to ``target`` and write its model card.
 
-    Args:
-        adapter: the folder that `concierge train sft` or `train ppo` wrote.
-        target: the folder to fill; what it held is replaced.
-        rows: the figures, as `concierge eval ranking --json` prints them under ``rows``.
-        command: the command that trained it.
-        slates: what `concierge eval policy --json` prints, where it was measured.
+    ``target``: the folder to fill; what it held is replaced; ``rows``: the figures, as `concierge eval ranking --json`
+    prints them under ``rows``; ``slates``: what `concierge eval policy --json` prints, where it was measured.
 
     Raises:
         AdapterError: the adapter is incomplete (the message names the missing file).
@@ -184,11 +180,7 @@ def figure_tables(rows: Sequence[Mapping[str, Any]]) -> list[str]:
 def release_reward(folder: Path, target: Path, report: Mapping[str, Any], command: str) -> Path:
     """Copy a trained reward model to ``target`` and write its model card.
 
-    Args:
-        folder: what `concierge train reward` wrote.
-        target: the folder to fill; what it held is replaced.
-        report: what `concierge eval reward --json` printed for it (with or without ``--against``).
-        command: the command that trained it.
+    ``target``: the folder to fill; what it held is replaced.
 
     Raises:
         AdapterError: the folder is incomplete (the message names the missing file).

@@ -72,12 +72,8 @@ def columns(
 ) -> np.ndarray:
     """All NAMES of every item, (F, n_items) float32.
 
-    Args:
-        dialogue: the conversation.
-        features: FEATURES, (len(FEATURES), n_items).
-        learnt: LEARNT, (len(LEARNT), n_items).
-        evidence: the policy's evidence with the text similarity, (n_items,).
-        lm: the LM's part of the policy's logits, (n_items,).
+    ``features``: FEATURES, (len(FEATURES), n_items); ``learnt``: LEARNT, (len(LEARNT), n_items); ``evidence``: the
+    policy's evidence with the text similarity, (n_items,); ``lm``: the LM's part of the policy's logits, (n_items,).
     """
     parts = np.stack([own - own.mean() for own in (evidence.astype(np.float32), lm.astype(np.float32))])
     return np.concatenate([features, learnt, parts, np.zeros_like(parts) if dialogue.named else parts])

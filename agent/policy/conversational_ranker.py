@@ -162,11 +162,8 @@ class LearntCounts:
     ) -> np.ndarray:
         """(len(LEARNT), n_items) float32.
 
-        Args:
-            dialogue: the conversation.
-            named_here: items named anywhere in it, where it is one of those counted: they are taken off again.
-            rec_here: items recommended in it, likewise.
-            turns_here: the places of its turns among those of the past dialogues, likewise.
+        ``named_here``: items named anywhere in it, where it is one of those counted: they are taken off again;
+        ``turns_here``: the places of its turns among those of the past dialogues, likewise.
         """
         mentioned, recommended = self.mentioned.copy(), self.recommended.copy()
         mentioned[list(named_here)] -= 1

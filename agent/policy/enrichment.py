@@ -53,13 +53,8 @@ def enrich(
 
     Empty, repeated, undated, future-dated, foreign and machine-made texts are not scored; the card counts them.
 
-    Args:
-        name: the data set.
-        facet: the name of the facet.
-        folder: of a tagger.
-        text: the facet of kind text that is read, or ``title``.
-        today: the present day in days since 1970, if the items have dates.
-        report: called with (what, done, of).
+    ``text``: the facet of kind text that is read, or ``title``; ``today``: the present day in days since 1970, if the
+    items have dates.
 
     Raises:
         TaggerError: the tagger or the text cannot be used.

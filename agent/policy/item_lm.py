@@ -227,12 +227,9 @@ class ItemLanguageModel:
         Only prompts of one length share a pass, so nothing is padded; what is left of the batch in float32 is the
         rounding of its matrix products.
 
-        Args:
-            prompts: B token id lists.
-            batch_tokens: at most so many tokens go through the model at once.
+        ``batch_tokens``: at most so many tokens go through the model at once.
 
-        Returns:
-            (B, n_items) float32.
+        Returns (B, n_items) float32.
         """
         order = sorted(range(len(prompts)), key=lambda i: len(prompts[i]))
         out = np.empty((len(prompts), len(self.token_ids)), np.float32)

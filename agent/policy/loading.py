@@ -54,10 +54,8 @@ class Foundation:
     def of(cls, dataset: Dataset, features: EvidenceModel | None = None, progress: bool = False) -> Foundation:
         """Fit (or read from the cache) what the data set's events say.
 
-        Args:
-            dataset: its events alone count; cut it with :meth:`agent.data.dataset.Dataset.only` beforehand.
-            features: a model that was fitted already (None: the cached one of all events).
-            progress: show progress bars.
+        ``dataset``: its events alone count; cut it with :meth:`agent.data.dataset.Dataset.only` beforehand;
+        ``features``: a model that was fitted already (None: the cached one of all events).
         """
         catalogue = Catalogue(dataset)
         features = features or EvidenceModel.cached(dataset, progress=progress)

@@ -119,12 +119,9 @@ class AdapterRegistry:
     ) -> AdapterEntry:
         """Copy a trained adapter's folder into the registry, where it stays as it is.
 
-        Args:
-            source: the folder that `concierge train` wrote.
-            version: its name from now on, in the log too (None: the one in its card).
-            parent: the version it was trained from (None: what its record of the training says).
-            how: the command or recipe that trained it ("": likewise).
-            figures: what was measured with it, as plain data.
+        ``version``: its name from now on, in the log too (None: the one in its card); ``parent``: the version it was
+        trained from (None: what its record of the training says); ``how``: the command or recipe that trained it ("":
+        likewise).
 
         Raises:
             RegistryError: the folder is incomplete, or the name is taken or no name.

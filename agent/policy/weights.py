@@ -34,9 +34,7 @@ class WeightsError(ValueError):
 def check_file(path: Path, fix: str) -> None:
     """Look at a file of weights before a library does.
 
-    Args:
-        path: the file.
-        fix: what to do where it is broken, for the message.
+    ``fix``: what to do where it is broken, for the message.
 
     Raises:
         WeightsError: it is missing, empty, a pointer of Git LFS, or shorter than its header says.
@@ -144,11 +142,7 @@ def base_digest(base: str | Path) -> str:
 def needed(base: str | Path, bytes_each: int = 4, training: bool = False, layers: int | None = None) -> int | None:
     """Bytes of memory that a base LM takes (None: its files are not here).
 
-    Args:
-        base: name or folder.
-        bytes_each: of a number in memory.
-        training: with what training takes beside.
-        layers: only the first so many layers (None: all), as if all weights were in layers.
+    ``layers``: only the first so many layers (None: all), as if all weights were in layers.
     """
     folder = model_folder(base)
     files = [] if folder is None else weight_files(folder)

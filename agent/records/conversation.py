@@ -164,10 +164,8 @@ class Conversation:
 def undone(events: list[Event], answered: tuple[str, ...] | None = None) -> tuple[list[Event], str | None]:
     """The events without the last exchange, and its message; presses and removals after it stay.
 
-    Args:
-        events: oldest first.
-        answered: what :attr:`agent.records.answer.Answer.about` says of exchanges that are taken back; those that only
-            asked something, after them, go as well. None: the last exchange, whatever it was.
+    ``events``: oldest first. ``answered``: what :attr:`agent.records.answer.Answer.about` says of exchanges that are
+    taken back; those that only asked something, after them, go as well. None: the last exchange, whatever it was.
     """
     said = [place for place, event in enumerate(events) if isinstance(event, Said)]
     for start in reversed(said):

@@ -65,10 +65,6 @@ class Gate:
     def admit(self, headers: Mapping[str, str], client: str | None) -> Caller:
         """The caller of a request.
 
-        Args:
-            headers: the request's, names in lower case.
-            client: the address that it comes from.
-
         Raises:
             Problem: no key or a wrong one (no-key), or too many requests.
         """

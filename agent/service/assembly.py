@@ -54,14 +54,8 @@ def opened(
 ) -> Iterator[Opened]:
     """Load a recommender for each catalogue, with a store each.
 
-    Args:
-        data: names of data sets; the first is the default.
-        model: the base LM of all (None: the fetched one).
-        adapter: an adapter folder of the first (None: the active one).
-        require_key: ask programs on this machine for a key, too.
-        threads: how many turns are worked on at a time.
-        waiting: how many more may wait.
-        progress: show progress bars.
+    ``data``: names of data sets; the first is the default; ``adapter``: an adapter folder of the first (None: the
+    active one).
 
     Raises:
         AssetError, ValueError: something is missing or does not fit; the message names it and the fix.

@@ -131,13 +131,7 @@ class AlertStore:
 
         An alert of a muted series, and one that is known already, is not delivered.
 
-        Args:
-            monitor: its name.
-            settings: its settings, plain data.
-            before: what :meth:`state` gave when the run began.
-            state: how far it has come.
-            happened: the alerts that began or ended, in order.
-            channels: who is to be told.
+        ``before``: what :meth:`state` gave when the run began.
 
         Raises:
             AlertError: another run of this monitor has come further meanwhile; nothing was kept.

@@ -82,14 +82,9 @@ class KeyStore:
     ) -> tuple[str, ApiKey]:
         """Make a key and return it; this is the only time that it can be read.
 
-        Args:
-            name: whose it is; keys of one name are one caller.
-            verbs: what it allows.
-            catalogues: which catalogues (empty: every one).
-            person: the one person whom it may ask for (None: any).
-            per_minute: how many requests it may make in a minute.
-            days: how long it lasts (None: until it is revoked).
-            actor: who made it, for the audit log.
+        ``name``: whose it is; keys of one name are one caller; ``catalogues``: which catalogues (empty: every one);
+        ``person``: the one person whom it may ask for (None: any); ``days``: how long it lasts (None: until it is
+        revoked).
 
         Raises:
             ApiKeyError: the name, a verb or a number cannot be used.

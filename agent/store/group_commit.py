@@ -40,8 +40,7 @@ class GroupCommit:
     def run(self, write: Callable[[Connection], Result]) -> Result:
         """The result of ``write``; what it wrote is on disk when this returns, and undone if it raises.
 
-        Args:
-            write: makes its changes by the connection that it is given, and must not commit.
+        ``write``: makes its changes by the connection that it is given, and must not commit.
         """
         job = _Job(write)
         with self._line:

@@ -37,9 +37,8 @@ class LoggedImpression:
 def read_impressions(log: FeedbackLog | Path, since: float | None = None) -> Iterator[LoggedImpression]:
     """The impressions with their outcomes, in the order of recording.
 
-    Args:
-        log: the feedback log, or the file that :meth:`agent.store.feedback.FeedbackLog.export` wrote.
-        since: only impressions from this time on, in seconds since 1970.
+    ``log``: the feedback log, or the file that :meth:`agent.store.feedback.FeedbackLog.export` wrote; ``since``: only
+    impressions from this time on, in seconds since 1970.
 
     Raises:
         LogError: a line of the file is not what the export writes.

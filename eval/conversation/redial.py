@@ -204,16 +204,7 @@ def policy_parts(
     report: Progress | None = None,
     about: str = "ranking with the policy",
 ) -> PolicyParts:
-    """What the policy makes of every state without its ranker of conversations; without the LM that part is zero.
-
-    Args:
-        policy: whose logits.
-        states: B states.
-        data: fingerprint of the data set that the policy was fitted on.
-        with_lm: whether the LM is asked.
-        report: told about the progress.
-        about: what the progress is called.
-    """
+    """What the policy makes of every state without its ranker of conversations; without the LM that part is zero."""
     policy = (policy if with_lm else policy.instead_of_lm()).without_conversational()
     plain = policy.without_semantic()
     key = _key(policy, data, with_lm)

@@ -68,12 +68,8 @@ def quantiles(
 ) -> Sequence[float]:
     """Which quantiles of the resampled estimates are the interval's ends.
 
-    Args:
-        drawn: (B,) resampled estimates.
-        value: the estimate.
-        left_out: (G,) the estimate without each cluster (the jackknife).
-        method: ``percentile``, or ``bca`` (Efron, 1987, equations 2.3 and 6.6).
-        level: of confidence.
+    ``drawn``: (B,) resampled estimates; ``left_out``: (G,) the estimate without each cluster (the jackknife);
+    ``method``: ``percentile``, or ``bca`` (Efron, 1987, equations 2.3 and 6.6).
     """
     tails = np.array([(1 - level) / 2, (1 + level) / 2])
     share = ((drawn < value).mean() + (drawn <= value).mean()) / 2

@@ -14,10 +14,8 @@ _ROWS_AT_ONCE = 4
 def conditionals(first: np.ndarray, slate: np.ndarray, outside: np.ndarray) -> np.ndarray:
     """Probability of each item of the slates given those above it, (N, K).
 
-    Args:
-        first: (N, C) probabilities of coming first.
-        slate: (N, K) places in the C candidates, -1 where a slate is shorter (gives 1).
-        outside: (N,) the mass on items outside the candidates; ``first`` and it sum to 1.
+    ``first``: (N, C) probabilities of coming first; ``slate``: (N, K) places in the C candidates, -1 where a slate is
+    shorter (gives 1); ``outside``: (N,) the mass on items outside the candidates; ``first`` and it sum to 1.
     """
     rows = np.arange(len(first))[:, None]
     chosen = np.where(slate >= 0, first[rows, slate], 0.0)
@@ -37,9 +35,7 @@ def place_probabilities(first: np.ndarray, k: int) -> np.ndarray:
     ``P(item i at place j) = integral of rate_i exp(-rate_i t) P(j - 1 of the others rang before t) dt``, which the
     trapezoidal rule over log t gives to about 1e-9. Where fewer than ``j`` candidates can come, place j sums to 0.
 
-    Args:
-        first: (N, C) probabilities of coming first; zeros never come.
-        k: number of places.
+    ``first``: (N, C) probabilities of coming first; zeros never come.
     """
     if k == 1:
         return first[:, None, :].copy()

@@ -122,12 +122,10 @@ def evaluate_log(
 ) -> OffPolicyResult:
     """The value of a target policy by every estimator of ``settings``.
 
-    Args:
-        log: a feedback database, its export, or a file as :mod:`eval.off_policy.log` describes it.
-        target: a :class:`~eval.off_policy.target.PolicyTarget`, or ``columns``: its probabilities stand in the file.
-        reward: click, signed-click or rating, made from the outcomes; a file's own ``rewards`` are taken as they are.
-        settings: estimators, intervals and limits.
-        since: leaves out what was shown before (seconds since 1970).
+    ``log``: a feedback database, its export, or a file as :mod:`eval.off_policy.log` describes it; ``target``: a
+    :class:`~eval.off_policy.target.PolicyTarget`, or ``columns``: its probabilities stand in the file; ``reward``:
+    click, signed-click or rating, made from the outcomes; a file's own ``rewards`` are taken as they are; ``since``:
+    leaves out what was shown before (seconds since 1970).
 
     Raises:
         LogError: the log is malformed, empty, or lacks what the target needs; names the row and the field.

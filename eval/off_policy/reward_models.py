@@ -86,12 +86,8 @@ def refitted(model: RewardModel, samples: Samples, places: np.ndarray, refits: i
     returned is less the value from the whole log. Rows that are only averaged over a given model say nothing about the
     model's own error, which is most of the direct method's.
 
-    Args:
-        model: the reward model.
-        samples: the log.
-        places: (N, K, C) the target's probabilities at each place.
-        refits: how many logs are drawn.
-        seed: of the draws; the same for two targets that are compared.
+    ``places``: (N, K, C) the target's probabilities at each place; ``seed``: of the draws; the same for two targets
+    that are compared.
     """
     everything = np.arange(len(samples.clusters))
     members = np.split(np.argsort(samples.clusters, kind="stable"), np.cumsum(np.bincount(samples.clusters))[:-1])

@@ -112,13 +112,9 @@ def compare(
 ) -> PromotionReport:
     """Compare two policies, the new one first.
 
-    Args:
-        candidate: makes the policy that would be promoted.
-        current: makes the policy in use.
-        dataset: what the chat recommends from, with the ratings that the slates are cut from.
-        log: the chat's log or its export (None: only the rated slates are asked).
-        since: leaves out impressions before this time, which the candidate was trained on.
-        report: called with (what is being done, steps done, steps in all).
+    ``dataset``: what the chat recommends from, with the ratings that the slates are cut from; ``log``: the chat's log
+    or its export (None: only the rated slates are asked); ``since``: leaves out impressions before this time, which the
+    candidate was trained on.
 
     Raises:
         ValueError: the data set has no rated slates, so that nothing can be said.

@@ -128,12 +128,8 @@ def evaluate_policies(
 ) -> PolicyTable:
     """Greedy and sampled picks on the rated slates; evidence and baselines are fitted on the past alone.
 
-    Args:
-        dataset: with ratings in stars and times.
-        policies: by row name; each also gets a row without its LM.
-        part: ``test`` for reports; ``valid`` cuts the slates within the past, for choices.
-        seed: of the bootstrap.
-        report: called with what is being done.
+    ``policies``: by row name; each also gets a row without its LM; ``part``: ``test`` for reports; ``valid`` cuts the
+    slates within the past, for choices.
 
     Raises:
         ValueError: the data set has no slate of ten rated items after the first four fifths of anyone's ratings.
@@ -183,8 +179,7 @@ def rare_items(
 
     A case is one such item of a user's future, ranked among all such items that the user's past does not hold.
 
-    Returns:
-        One object a scorer: ``policy``, ``cases``, ``items``, and ``ndcg@10`` and ``hr@10`` with their ``cis``.
+    Returns one object a scorer: ``policy``, ``cases``, ``items``, and ``ndcg@10`` and ``hr@10`` with their ``cis``.
     """
     count = np.bincount(parts.past["item"], minlength=n_items)
     rare = np.flatnonzero(count < RARE)

@@ -77,13 +77,8 @@ def trial(
     graded 4 or more?), and the validation requests (how high comes the item that the wish describes?), alone and
     under the filters that the chat applies.
 
-    Args:
-        dataset: ratings with times.
-        policy: the LM and weights to use; its evidence is replaced by one that is fitted on the past alone.
-        candidates: the templates to try.
-        against: the template to compare them with.
-        users: so many users, chosen by a hash and hence the same every time; None: all.
-        report: for a progress bar.
+    ``policy``: the LM and weights to use; its evidence is replaced by one that is fitted on the past alone; ``users``:
+    so many users, chosen by a hash and hence the same every time; None: all.
 
     Raises:
         PromptError: a template fails on one of the states: that is no score.

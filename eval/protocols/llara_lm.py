@@ -128,12 +128,7 @@ def train_sequence_lm(
 ) -> SequenceLm:
     """Train by AdamW with a cosine schedule, over ``count`` sequences in an order drawn by the seed.
 
-    Args:
-        lm: as it starts; it is changed.
-        loss: the mean loss of some of the sequences, given by their places.
-        count: how many sequences there are.
-        settings: rates and steps.
-        report: called with (what is being done, steps done, steps in all).
+    ``lm``: as it starts; it is changed.
     """
     own = {id(p) for p in lm.rows.parameters()}
     groups = [
@@ -229,16 +224,9 @@ def fit_llara_lm(
 ) -> LlaraLm:
     """Train, or read what was kept in the user's cache, and choose the weight on the validation rows.
 
-    Args:
-        train: the training users' sequences; no other user is learned from.
-        valid: the validation rows.
-        info: the items beside ratings.
-        items: the catalogue, for the words of the item rows.
-        ranker: the policy without the LM; its weights make the offset.
-        base: the base LM.
-        plan: of the ranker, whose fits without a group of users make the evidence of that group.
-        lm_plan: of the LM.
-        report: called with (what is being done, steps done, steps in all).
+    ``train``: the training users' sequences; no other user is learned from; ``ranker``: the policy without the LM; its
+    weights make the offset; ``plan``: of the ranker, whose fits without a group of users make the evidence of that
+    group.
     """
     lm_plan = lm_plan or LlaraLmPlan()
     settings = lm_plan.settings
@@ -260,10 +248,7 @@ def best_weight(prior: np.ndarray, lm: np.ndarray, rows: Sequence[ChoiceRow]) ->
 
     The share is worked out over all draws at once: the chance that none of the items that outrank the target is drawn.
 
-    Args:
-        prior: (rows, n_items) logits of the evidence.
-        lm: (rows, n_items) logits of the LM.
-        rows: histories and targets.
+    ``prior``: (rows, n_items) logits of the evidence; ``lm``: (rows, n_items) logits of the LM.
     """
     shares = {w: float(np.mean(first_place(prior + w * lm, rows))) for w in LM_WEIGHTS}
     return max(shares, key=shares.__getitem__)

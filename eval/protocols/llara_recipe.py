@@ -154,14 +154,10 @@ def drawn_candidates(row: ChoiceRow, n_items: int, negatives: int, rng: np.rando
 def choice_weights(features: np.ndarray, counts: np.ndarray, decay: float, steps: int = 100) -> np.ndarray:
     """Softmax regression (conditional logit: McFadden, 1974) by L-BFGS.
 
-    Args:
-        features: (N, C, F), the right choice first.
-        counts: (N,) how much each choice counts.
-        decay: penalty on the squared weights.
-        steps: of L-BFGS at most.
+    ``features``: (N, C, F), the right choice first; ``counts``: (N,) how much each choice counts; ``steps``: of L-BFGS
+    at most.
 
-    Returns:
-        (F,) float32.
+    Returns (F,) float32.
     """
     given = torch.from_numpy(np.asarray(features, dtype=np.float32))
     share = torch.from_numpy((counts / counts.sum()).astype(np.float32))

@@ -80,11 +80,7 @@ def load_requests(
 
     Targets without a genre are left out, since nothing could be asked.
 
-    Args:
-        dataset: ratings with times.
-        which: the set.
-        part: the half of the users.
-        catalogue: the data set's catalogue, where the caller has one (saves building it).
+    ``catalogue``: the data set's catalogue, where the caller has one (saves building it).
 
     Raises:
         ValueError: an unknown set or part.

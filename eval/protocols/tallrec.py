@@ -116,12 +116,7 @@ def figures(
 ) -> list[TableRow]:
     """Rows with the mean AUC over draws and the paired difference to ``reference``; intervals are over users.
 
-    Args:
-        scores: for each policy one array (windows,) a draw of its training rows.
-        windows: what was scored.
-        reference: one of the policies.
-        kinds: of the policies.
-        seed: of the bootstrap.
+    ``scores``: for each policy one array (windows,) a draw of its training rows.
     """
     users = UserBootstrap([window.user for window in windows], seed=seed)
     liked = np.array([window.liked for window in windows])

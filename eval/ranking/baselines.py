@@ -114,14 +114,9 @@ def untuned_policy(
 ) -> Policy:
     """A policy that is the LM's item logits alone: no LoRA, no evidence, item rows made from the items' words.
 
-    Args:
-        catalogue: the items, with the ratings' statistics.
-        evidence: says which items the same people watch (a part of the rows); its weights are zero.
-        model: the base LM (default: the fetched one), whole.
-        template: the state template (default: the product's).
-        random_weights: draw all the network's weights anew, embeddings and so item rows too, as it was before its
-            pretraining.
-        seed: of that draw.
+    ``evidence``: says which items the same people watch (a part of the rows); its weights are zero; ``template``: the
+    state template (default: the product's); ``random_weights``: draw all the network's weights anew, embeddings and so
+    item rows too, as it was before its pretraining.
     """
     network, tokenizer = load_base(resolve_model(str(model) if model is not None else None))
     if random_weights:

@@ -165,12 +165,6 @@ def banded(
 ) -> Iterator[tuple[str, str, dict[str, np.ndarray]]]:
     """Slices as (``history`` or ``item popularity``, the band, metrics (cases,) with NaN outside of it).
 
-    Args:
-        lists: a policy's lists.
-        cases: what they are of.
-        values: the metrics to give by history, case by case.
-        traits: of the items.
-
     By popularity, only the band's items count as relevant, and a case without one is left out. Metrics that are not
     made of relevance alone are left out there.
     """

@@ -22,10 +22,7 @@ by case and rank. A case's relevant items are all there, so their number is know
 def rank(cases: Cases, scores: Sequence[np.ndarray], first: int = 0) -> Lists:
     """The lists that scores make of cases. Equal scores stand in the order of a hash of user and item.
 
-    Args:
-        cases: what was scored.
-        scores: one array a case, as many as candidates.
-        first: the number of the first case.
+    ``first``: the number of the first case.
 
     Raises:
         ValueError: another number of scores than candidates, or one that is not a number.

@@ -104,11 +104,7 @@ def library(
 ) -> tuple[list[Method], list[str]]:
     """Rows of the library's recommenders, tuned on validation; with the extra missing, none and a note that says so.
 
-    Args:
-        fitted: whose past they are fitted on.
-        tuning: what trials are judged on, asked for when there are any to make.
-        stars: those that predict ratings, or those that foresee what comes next.
-        names: of them, only these.
+    ``stars``: those that predict ratings, or those that foresee what comes next; ``names``: of them, only these.
     """
     if not fitted.run.library:
         return [], []

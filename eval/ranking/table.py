@@ -110,15 +110,9 @@ def make_table(
 ) -> Table:
     """Rank the cases with all methods (or those that the run wants) and work out the table.
 
-    Args:
-        cases: what is ranked; of a large set, the users are sampled here.
-        methods: the rows.
-        traits: of the items, by the past.
-        item_ids: the items' ids, for the dump.
-        content: the data's fingerprint and all else that fixes the cases, for the cache.
-        headline: the metrics of a short table; the first decides which row is the strongest.
-        run: what is asked.
-        notes: what else has to be said below the table.
+    ``cases``: what is ranked; of a large set, the users are sampled here; ``content``: the data's fingerprint and all
+    else that fixes the cases, for the cache; ``headline``: the metrics of a short table; the first decides which row is
+    the strongest.
 
     Raises:
         RankingError: the run wants a row that there is not.

@@ -44,11 +44,8 @@ def build(
 ) -> Report:
     """The report: documents from files stand for themselves, those of the named sections are worked out.
 
-    Args:
-        run: what is asked of the sections that are worked out.
-        sections: their names; without any, and without files, all.
-        files: documents that verbs printed; a section that has one is not worked out.
-        command: the command line, for the manifest.
+    ``sections``: their names; without any, and without files, all; ``files``: documents that verbs printed; a section
+    that has one is not worked out.
 
     Raises:
         ReportError: an unknown section, a document with a field missing or wrong, or the extra is not installed.
@@ -94,13 +91,9 @@ def _gathered(name: str, run: ReportRun, named: bool) -> Gathered:
 def write(report: Report, output: Path, progress: Progress = silent) -> list[Path]:
     """Write the page, Markdown and JSON, and the plots beside the Markdown.
 
-    Args:
-        report: what is written.
-        output: a folder, in which the files are called ``report``; or a file that ends in ``.html``.
-        progress: called with (what is being done, steps done, steps in all).
+    ``output``: a folder, in which the files are called ``report``; or a file that ends in ``.html``.
 
-    Returns:
-        The page, the Markdown and the JSON.
+    Returns the page, the Markdown and the JSON.
 
     Raises:
         ReportError: the output is a file of another kind, or cannot be written.

@@ -77,12 +77,8 @@ def dots(
 ) -> Spec:
     """One dot with its interval a row; of several metrics one is picked from a list, the first to begin with.
 
-    Args:
-        rows: (name, kind, figures by metric).
-        axis: the title of the axis of values.
-        zero: draws a line at 0, for differences.
-        names: the metrics that are shown, with their names for people (None: all, as they are).
-        kinds: what rows are, see :data:`KINDS`.
+    ``rows``: (name, kind, figures by metric); ``zero``: draws a line at 0, for differences; ``names``: the metrics that
+    are shown, with their names for people (None: all, as they are); ``kinds``: what rows are, see :data:`KINDS`.
     """
     metrics = names or {metric: metric for _, _, figures in rows for metric in figures}
     points = [
@@ -139,15 +135,9 @@ def lines(
 ) -> Spec:
     """Lines with points and 95 % intervals; a click on the legend leaves one line in full colour.
 
-    Args:
-        points: objects with the field of ``x``, ``mean``, ``low``, ``high`` and, with ``series``, ``series``.
-        x: the axis.
-        y: the title of the axis of values.
-        series: the lines' names in their order; without any there is one line.
-        band: intervals as a band instead of bars.
-        height: of the plot, in pixels.
-        marks: further layers, drawn below.
-        y_scale: of the values (None: without 0 where it is far).
+    ``points``: objects with the field of ``x``, ``mean``, ``low``, ``high`` and, with ``series``, ``series``;
+    ``series``: the lines' names in their order; without any there is one line; ``y_scale``: of the values (None:
+    without 0 where it is far).
     """
     chart = inline([dict(point) for point in points])
     picked = alt.selection_point(fields=["series"], bind="legend") if len(series) > 1 else None

@@ -40,13 +40,7 @@ _ROOT = Path(__file__).resolve().parents[2]
 
 
 def manifest(command: str, seed: int, sources: Sequence[Source]) -> dict[str, Any]:
-    """Date, command, seeds, data, adapters, packages, machine, commit and where every document came from.
-
-    Args:
-        command: the command line that the report was asked for with.
-        seed: of what was worked out for it.
-        sources: its documents.
-    """
+    """Date, command, seeds, data, adapters, packages, machine, commit and where every document came from."""
     names = dict.fromkeys(str(source.value["data"]) for source in sources if "data" in source.value)
     seeds = {source.kind: source.value["seed"] for source in sources if "seed" in source.value}
     return {

@@ -56,13 +56,8 @@ def evaluate_reward(
 ) -> RewardReport:
     """Judge one model, or two side by side, on the same pairs.
 
-    Args:
-        models: the scores; with two, the second is what the first is compared with.
-        pairs: what they are scores of.
-        catalogue: the items, with the statistics of the past alone.
-        allow_missing: leave out the pairs that a model does not score (counted), instead of refusing.
-        resamples: draws of users for intervals.
-        seed: of the draws.
+    ``models``: the scores; with two, the second is what the first is compared with; ``allow_missing``: leave out the
+    pairs that a model does not score (counted), instead of refusing.
 
     Raises:
         ScoreError: a pair has no score and ``allow_missing`` is not set, or there is nothing left to judge; a model

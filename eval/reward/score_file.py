@@ -23,10 +23,7 @@ def read_scores(path: Path, pairs: RatedPairs, item_index: Mapping[str, int]) ->
     Pairs that the file does not hold get NaN. Rows about other known pairs are not used, and counted in the notes.
     Scores that all lie in [0, 1] are taken as probabilities of a like.
 
-    Args:
-        path: the file; its suffix says which kind it is.
-        pairs: what is asked for.
-        item_index: the catalogue index of each item id.
+    ``path``: the file; its suffix says which kind it is; ``item_index``: the catalogue index of each item id.
 
     Raises:
         ScoreError: a field is missing, unknown or malformed, an item is unknown, or a pair stands twice; the message

@@ -44,16 +44,10 @@ def score_model(
 ) -> Scores:
     """The scores of one model for all pairs.
 
-    Args:
-        name: a folder of `concierge train reward`; a file of scores; ``evidence``; or a Hugging Face sequence
-            classification model with one output or two labels (other, like), by name or folder.
-        pairs: what is judged.
-        catalogue: the items, with the statistics of the past alone.
-        evidence: gives what was fitted on the past alone; asked only where it is needed.
-        base: the base LM of our reward models (None: the fetched default one).
-        template: of role ``reward-text``, for text classifiers.
-        max_history: how many of the latest items a text classifier reads.
-        report: called as the scoring goes on.
+    ``name``: a folder of `concierge train reward`; a file of scores; ``evidence``; or a Hugging Face sequence
+    classification model with one output or two labels (other, like), by name or folder; ``evidence``: gives what was
+    fitted on the past alone; asked only where it is needed; ``base``: the base LM of our reward models (None: the
+    fetched default one); ``template``: of role ``reward-text``, for text classifiers.
 
     Raises:
         ScoreError: a file of scores is malformed, or a classifier has other outputs or cannot be loaded.

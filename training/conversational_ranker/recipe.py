@@ -67,13 +67,8 @@ def fit_on_ratings(
 ) -> ConversationalRanker:
     """A ranker that has seen no dialogue: its weights foretell one liked item of a person from a few others.
 
-    Args:
-        catalogue: the items.
-        rated: all ratings.
-        semantic: has the vectors of the items' texts, and encodes what the people "say": the category, the items and
-            the theme that they name.
-        settings: how.
-        report: told about the folds.
+    ``semantic``: has the vectors of the items' texts, and encodes what the people "say": the category, the items and
+    the theme that they name.
 
     Raises:
         ValueError: nobody liked enough items lately.
@@ -123,15 +118,8 @@ def fit_on_dialogues(
 ) -> ConversationalRanker:
     """A ranker fitted on the items that recommenders named.
 
-    Args:
-        names: of the features, F.
-        targets: for each row the items to foretell (None: not in the catalogue).
-        named: for each row the items that were named before.
-        matrix: gives a row's features, (F, n_items), without what its own dialogue added to ``past``.
-        past: what all these dialogues named.
-        sure: the items that are always among the candidates.
-        settings: how.
-        report: told about the rows.
+    ``targets``: for each row the items to foretell (None: not in the catalogue); ``matrix``: gives a row's features,
+    (F, n_items), without what its own dialogue added to ``past``.
 
     Raises:
         ValueError: no row has an item of the catalogue to foretell.

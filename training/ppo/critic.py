@@ -25,11 +25,9 @@ class Critic(nn.Module):
     def forward(self, hidden: Tensor, evidence: Tensor, probabilities: Tensor, remaining: Tensor) -> Tensor:
         """Values (B, T).
 
-        Args:
-            hidden: (B, hidden) after the prompt.
-            evidence: (B, C, F) at the candidates.
-            probabilities: (B, T, C) of the policy at each step.
-            remaining: (B, T, C) bool, the candidates still to be had at each step; at least one.
+        ``hidden``: (B, hidden) after the prompt; ``evidence``: (B, C, F) at the candidates; ``probabilities``: (B, T,
+        C) of the policy at each step; ``remaining``: (B, T, C) bool, the candidates still to be had at each step; at
+        least one.
         """
         share = remaining.float() / remaining.sum(dim=-1, keepdim=True)
         mean = share @ evidence
@@ -48,14 +46,10 @@ def gae(rewards: Tensor, values: Tensor, gamma: float, lam: float) -> tuple[Tens
 
     ``delta_t = r_t + gamma V_{t+1} - V_t`` with ``V_T = 0``, and ``A_t = delta_t + gamma lam A_{t+1}``.
 
-    Args:
-        rewards: (B, T).
-        values: (B, T).
-        gamma: the discount.
-        lam: lambda; 1 gives the return minus the value, 0 the one-step difference.
+    ``rewards``: (B, T); ``values``: (B, T); ``lam``: lambda; 1 gives the return minus the value, 0 the one-step
+    difference.
 
-    Returns:
-        Advantages and returns ``A + V``, each (B, T).
+    Returns advantages and returns ``A + V``, each (B, T).
     """
     advantages = torch.zeros_like(rewards)
     following = rewards.new_zeros(len(rewards))

@@ -80,15 +80,8 @@ def train_from_feedback(
 
     The new version is not in use yet: `concierge adapters promote` compares it first.
 
-    Args:
-        log: the feedback log or its export.
-        data: the data set that the chat recommends from.
-        adapter: the policy to start from (None: the one in use).
-        output: receives checkpoints, history and the adapter.
-        settings: how to train.
-        report: called with (what is being done, steps done, steps in all).
-        model: the base LM by name or folder (None: the fetched default).
-        resume: go on from the newest checkpoint in ``output``.
+    ``adapter``: the policy to start from (None: the one in use); ``resume``: go on from the newest checkpoint in
+    ``output``.
 
     Raises:
         FeedbackError: the log has too few impressions that can be trained on, or nothing in them differs.

@@ -65,19 +65,11 @@ def train_ppo(
 
     Nothing of the last fifth of each user's ratings is read, so the test slates stay unseen.
 
-    Args:
-        output: receives the adapter, checkpoints and the history; see :func:`training.ppo.run.train_ppo_policy`.
-        data: name of a data set.
-        model: the base LM by name or folder (None: the fetched default).
-        adapter: the policy to start from (None: the released one before PPO).
-        reward: a mixture of named rewards (see :func:`training.ppo.rewards.parse_reward`), or ``model:FOLDER`` for the
-            predictions of a reward model.
-        settings: how to train.
-        version: the name of the new policy in logs.
-        resume: go on from the last checkpoint in ``output``.
-        report: called with (what is being done, steps done, steps in all).
-        watch: called with each new entry of the history.
-        tensorboard: also log to TensorBoard, in ``output / "tensorboard"``.
+    ``output``: receives the adapter, checkpoints and the history; see :func:`training.ppo.run.train_ppo_policy`;
+    ``adapter``: the policy to start from (None: the released one before PPO); ``reward``: a mixture of named rewards
+    (see :func:`training.ppo.rewards.parse_reward`), or ``model:FOLDER`` for the predictions of a reward model;
+    ``resume``: go on from the last checkpoint in ``output``; ``watch``: called with each new entry of the history;
+    ``tensorboard``: also log to TensorBoard, in ``output / "tensorboard"``.
 
     Raises:
         AdapterError, AssetError, RewardError, ValueError: something is missing or does not fit; the message says what

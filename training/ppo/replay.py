@@ -119,18 +119,10 @@ def replay_rows(
 ) -> ReplayRows:
     """Rows from the feedback log or from its export.
 
-    Args:
-        log: the log, or the file that :meth:`agent.store.feedback.FeedbackLog.export` wrote.
-        policy: the policy that will be trained; its chances are those over the logged candidates.
-        catalogue: the catalogue that the chat recommended from.
-        reward: what an item's outcome pays, see :mod:`training.ppo.rewards`. Nothing done with an item is no click;
-        likes
-            and dislikes read as grades of 5 and 1.
-        clip: importance weights are cut here.
-        since: only impressions from this time on, in seconds since 1970.
-        until: only impressions before this time.
-        traits: what the rewards "diversity" and "novelty" need.
-        report: called with (what is being done, steps done, steps in all).
+    ``log``: the log, or the file that :meth:`agent.store.feedback.FeedbackLog.export` wrote. ``policy``: the policy
+    that will be trained; its chances are those over the logged candidates. ``reward``: what an item's outcome pays, see
+    :mod:`training.ppo.rewards`. Nothing done with an item is no click. likes and dislikes read as grades of 5 and 1.
+    ``since``: only impressions from this time on, in seconds since 1970. ``until``: only impressions before this time.
 
     Raises:
         ValueError: ``clip`` is not above 0, or the reward or a line of the export cannot be read.

@@ -109,18 +109,13 @@ def rows_dataset(
 ) -> Any:
     """The rows as a `datasets.Dataset`, padded to the longest.
 
-    Args:
-        users: whose slate it is, N names.
-        prompts: N token id lists of the state's prompt.
-        candidates: N lists of catalogue indices, at least two each.
-        evidence: N arrays (C, F) at the candidates, or all parts of the policy there.
-        rewards: N arrays (C,): what training pays for each candidate (of a logged row only the shown one's counts).
-        ratings: N lists of the real stars, where they are known; only probe rows need them.
-        weights: N importance weights of replayed rows, in (0, cap]: the chance of the shown candidate under the policy
-            to be trained, over its logged chance. 1 by default.
-        logged: N places of the candidate that was shown, for rows replayed from a log (``EMPTY``: a row that picks are
-            drawn for). The candidates are then those that were still to be had at its place of the slate.
-        states: N states, for their goal; without them the goal is "like".
+    ``candidates``: N lists of catalogue indices, at least two each. ``evidence``: N arrays (C, F) at the candidates, or
+    all parts of the policy there. ``rewards``: N arrays (C,): what training pays for each candidate (of a logged row
+    only the shown one's counts). ``ratings``: N lists of the real stars, where they are known; only probe rows need
+    them. ``weights``: N importance weights of replayed rows, in (0, cap]: the chance of the shown candidate under the
+    policy to be trained, over its logged chance. 1 by default. ``logged``: N places of the candidate that was shown,
+    for rows replayed from a log (``EMPTY``: a row that picks are drawn for). The candidates are then those that were
+    still to be had at its place of the slate. ``states``: N states, for their goal; without them the goal is "like".
 
     Raises:
         ValueError: the parts of a row differ in length.
@@ -171,17 +166,11 @@ def slate_rows(
 ) -> Any:
     """Rows for slates of a data set's past, with evidence by fits that have not seen the slate's user.
 
-    Args:
-        dataset: all ratings; only their past is read (see :func:`training.sft.recipe.past_only`).
-        slates: slates cut from that past, see :func:`training.splits.past_slates`.
-        rewards: one array (C,) a slate: what training pays for each of its items.
-        prompt: how states are shown to the LM.
-        folds: groups of users that the evidence is cross-fitted over.
-        seed: seed of the folds.
-        report: called with (what is being done, steps done, steps in all).
+    ``dataset``: all ratings; only their past is read (see :func:`training.sft.recipe.past_only`); ``slates``: slates
+    cut from that past, see :func:`training.splits.past_slates`; ``rewards``: one array (C,) a slate: what training pays
+    for each of its items.
 
-    Returns:
-        A `datasets.Dataset` in the order of ``slates``, see :func:`rows_dataset`.
+    Returns a `datasets.Dataset` in the order of ``slates``, see :func:`rows_dataset`.
     """
     features: list[np.ndarray | None] = [None] * len(slates)
     done = 0

@@ -125,24 +125,14 @@ def train_ppo_policy(
 ) -> PpoRun:
     """Train an adapter's policy on rewards, and write the new adapter to ``output / "adapter"``.
 
-    Args:
-        adapter: the folder of the policy to start from; also the reference of the KL divergence.
-        base: name or folder of the base LM.
-        items: the catalogue.
-        rows: what to train on, see :func:`training.ppo.rows.rows_dataset`.
-        probe_rows: rows of other users with real ratings; None: no real-reward probe.
-        settings: how to train.
-        output: also receives the checkpoints (``run``), ``history.jsonl`` and the curves (see
-            :func:`training.curves.write_curves`).
-        report: called with (what is being done, steps done, steps in all).
-        resume: go on from the newest checkpoint in ``output``; where there is none yet, from the beginning.
-        version: what the new adapter's card calls the policy.
-        features: what item rows are made from; needed only for items that the adapter was not trained on.
-        device: where the LM runs (None: on a GPU where there is one).
-        dtype: of the LM (None: bfloat16 where the hardware has it).
-        watch: called with each new entry of the history.
-        tensorboard: also log to TensorBoard, in ``output / "tensorboard"``.
-        seconds: training ends after so many (None: after all steps).
+    ``adapter``: the folder of the policy to start from; also the reference of the KL divergence; ``rows``: what to
+    train on, see :func:`training.ppo.rows.rows_dataset`; ``probe_rows``: rows of other users with real ratings; None:
+    no real-reward probe; ``output``: also receives the checkpoints (``run``), ``history.jsonl`` and the curves (see
+    :func:`training.curves.write_curves`); ``resume``: go on from the newest checkpoint in ``output``; where there is
+    none yet, from the beginning; ``features``: what item rows are made from; needed only for items that the adapter was
+    not trained on; ``device``: where the LM runs (None: on a GPU where there is one); ``dtype``: of the LM (None:
+    bfloat16 where the hardware has it); ``watch``: called with each new entry of the history; ``tensorboard``: also log
+    to TensorBoard, in ``output / "tensorboard"``; ``seconds``: training ends after so many (None: after all steps).
 
     A guard's stop is no error: see :attr:`PpoRun.stopped`. The best probed weights are then what is written.
 

@@ -116,20 +116,14 @@ def slate_forward(
 ) -> dict[str, Tensor]:
     """One pass through the LM for S slates, and what B orders over them are worth.
 
-    Args:
-        model: the PEFT model of :func:`load_slate_policy`.
-        slates: S slates.
-        orders: (B, T) places among the candidates, in the order they are shown; ``EMPTY`` throughout where an order is
-            to be drawn here. None: only the logits.
-        owners: (B,) the slate of each order.
-        reference: (S, C) logits to measure the KL divergence to.
-        noise: (B, C) Gumbel noise to draw with: the largest sums of logit and noise are a draw without replacement
-            (Kool et al., 2019, arXiv:1903.06059).
+    ``orders``: (B, T) places among the candidates, in the order they are shown; ``EMPTY`` throughout where an order is
+    to be drawn here. None: only the logits. ``owners``: (B,) the slate of each order. ``reference``: (S, C) logits to
+    measure the KL divergence to. ``noise``: (B, C) Gumbel noise to draw with: the largest sums of logit and noise are a
+    draw without replacement (Kool et al., 2019, arXiv:1903.06059).
 
-    Returns:
-        ``logits`` (S, C), divided by the temperature, ``NOT_ALLOWED`` in empty places; ``hidden`` (S, hidden); and with
-        orders ``log_probs``, ``entropies``, ``kls`` (with a reference) and ``values`` (with a critic), each (B, T), and
-        the ``orders`` themselves.
+    Returns ``logits`` (S, C), divided by the temperature, ``NOT_ALLOWED`` in empty places; ``hidden`` (S, hidden); and
+    with orders ``log_probs``, ``entropies``, ``kls`` (with a reference) and ``values`` (with a critic), each (B, T),
+    and the ``orders`` themselves.
     """
     head: SlateHead = model.slate_head
     positions = (slates.attention_mask.cumsum(dim=1) - 1).clamp(min=0)
@@ -161,10 +155,8 @@ def slate_forward(
 def follow(logits: Tensor, orders: Tensor, reference: Tensor | None = None) -> Steps:
     """What happens place by place when items are drawn without replacement (Plackett-Luce).
 
-    Args:
-        logits: (B, C), ``NOT_ALLOWED`` in empty places.
-        orders: (B, T) places among the candidates.
-        reference: (B, C) logits of the policy before training.
+    ``logits``: (B, C), ``NOT_ALLOWED`` in empty places; ``orders``: (B, T) places among the candidates; ``reference``:
+    (B, C) logits of the policy before training.
 
     The entropy and the KL divergence of a place are those over what remains there, exactly.
     """

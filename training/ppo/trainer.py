@@ -68,14 +68,9 @@ class PpoCheckpoints(WholeCheckpoints):
 class PPOTrainer(PpoCheckpoints, GRPOTrainer):
     """TRL's trainer with a critic. A prompt is the index of a row of ``rows``; a completion is an order of candidates.
 
-    Args:
-        lm: what :func:`training.ppo.slate_policy.load_slate_policy` gave.
-        rows: what to train on.
-        probe: rows of other users, whose real ratings judge the greedy picks; None: no probes.
-        settings: how to train.
-        reference: (N, C) logits of the policy before training, for the rows that :func:`run_sampler` visits.
-        folder: where checkpoints go.
-        callbacks: further callbacks of the `transformers.Trainer`.
+    ``lm``: what :func:`training.ppo.slate_policy.load_slate_policy` gave; ``probe``: rows of other users, whose real
+    ratings judge the greedy picks; None: no probes; ``reference``: (N, C) logits of the policy before training, for the
+    rows that :func:`run_sampler` visits; ``folder``: where checkpoints go.
     """
 
     def __init__(

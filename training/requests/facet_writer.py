@@ -76,11 +76,8 @@ class FacetWriter:
     ) -> WrittenRequest | None:
         """A request that the item answers; None where none of its facets can be asked for.
 
-        Args:
-            item: catalogue index.
-            rng: every choice is drawn from it.
-            style: ``hard`` uses names and plain phrases, ``soft`` those that only imply, ``mixed`` both.
-            example: the request leans on an item that is named elsewhere ("like that, but ...").
+        ``item``: catalogue index; ``style``: ``hard`` uses names and plain phrases, ``soft`` those that only imply,
+        ``mixed`` both; ``example``: the request leans on an item that is named elsewhere ("like that, but ...").
         """
         before: list[str] = []
         after: list[str] = []

@@ -85,13 +85,9 @@ def write_request(
 ) -> Request:
     """Write one request that ``item`` answers.
 
-    Args:
-        item: the item; its title is not used.
-        rng: every choice is drawn from it.
-        bank: the words, see :meth:`PhraseBank.load`.
-        style: None draws one (hard 40 %, soft 35 %, mixed 25 %).
-        like: whether the sentence leans on an example named elsewhere ("like this, but ..."); None: 6 % do.
-        typo: probability of one slip of the finger.
+    ``item``: the item; its title is not used; ``bank``: the words, see :meth:`PhraseBank.load`; ``style``: none draws
+    one (hard 40 %, soft 35 %, mixed 25 %); ``like``: whether the sentence leans on an example named elsewhere ("like
+    this, but ..."); None: 6 % do.
 
     An item without categories gets a wish by year alone; the style is then ``hard``.
 

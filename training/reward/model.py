@@ -92,8 +92,7 @@ def adapted_classifier(
     ``keys`` are the ``item_keys`` of the folder's trained rows; the rows are frozen. A policy's folder has no head: it
     starts at zero. LoRA of layers beyond ``layers`` is dropped.
 
-    Returns:
-        The PEFT model, its tokenizer and the token ids of the items (n_items,) int64.
+    Returns the PEFT model, its tokenizer and the token ids of the items (n_items,) int64.
 
     Raises:
         AdapterError: the adapter does not fit the base model or the items.
@@ -192,14 +191,8 @@ class RewardModel:
     ) -> RewardModel:
         """The reward model of a folder over a catalogue.
 
-        Args:
-            folder: what `concierge train reward` wrote.
-            base: the base LM by name or folder; None: the fetched default one.
-            items: the catalogue.
-            evidence: the evidence that its card weighs.
-            features: what the rows of items that it was not trained on are made from.
-            device: where the LM runs.
-            dtype: the LM's numbers; None: the fastest that the device multiplies natively.
+        ``base``: the base LM by name or folder; None: the fetched default one; ``device``: where the LM runs;
+        ``dtype``: the LM's numbers; None: the fastest that the device multiplies natively.
 
         Raises:
             AdapterError: the folder is incomplete, does not fit, or weighs evidence that was not given.

@@ -158,16 +158,12 @@ def finish_card(
     Between the two the logits are mixed, ``(1 - s) * evidence alone + s * trained``, for each s of :data:`LM_SHARES`;
     the lowest out-of-fold log-loss wins. Without evidence s is 1.
 
-    Args:
-        card: with the trained weights and bias.
-        lm: (R,) the LM's part of the logits of all validation candidates.
-        valid: the validation slates.
-        evidence_alone: weights (F,) and bias that were fitted without the LM.
+    ``lm``: (R,) the LM's part of the logits of all validation candidates; ``evidence_alone``: weights (F,) and bias
+    that were fitted without the LM.
 
-    Returns:
-        The finished card; and the figures: ``lm_share``, ``calibration``, ``log_loss_by_share``,
-        ``log_loss_by_calibration``, and for ``chosen``, ``trained`` and ``evidence_alone`` the figures of
-        :func:`validation_figures`.
+    Returns the finished card; and the figures: ``lm_share``, ``calibration``, ``log_loss_by_share``,
+    ``log_loss_by_calibration``, and for ``chosen``, ``trained`` and ``evidence_alone`` the figures of
+    :func:`validation_figures`.
     """
     evidence, likes = np.concatenate(valid.evidence), np.concatenate(valid.likes)
     users = [user for user, own in zip(valid.users, valid.items, strict=True) for _ in own]

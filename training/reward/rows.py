@@ -86,12 +86,9 @@ def build_reward_rows(
 ) -> RewardRows:
     """Slates cut from the users' past (see :func:`training.splits.past_slates`) with cross-fitted evidence.
 
-    Args:
-        past: ratings with catalogue indices; nothing after them is read.
-        fold_evidence: evidence models, each with the users whom it has not seen; slates of other users are left out.
-        share: the part of a user's past before the first slate.
-        batch: slates whose evidence is worked out at once.
-        report: called with (slates done, slates in all).
+    ``past``: ratings with catalogue indices; nothing after them is read; ``fold_evidence``: evidence models, each with
+    the users whom it has not seen; slates of other users are left out; ``share``: the part of a user's past before the
+    first slate.
     """
     by_user: dict[str, list[int]] = {}
     slates = past_slates(past, share)

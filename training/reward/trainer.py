@@ -92,11 +92,7 @@ def reward_loss(logits: Tensor, stars: Tensor, slate: Tensor, pair_weight: float
     RewardTrainer's own loss is the second alone. It says nothing about the level, so a probability needs the first; the
     second (for every pair with different stars, not only across the like line) keeps to what one user prefers.
 
-    Args:
-        logits: (R,) of a like.
-        stars: (R,).
-        slate: (R,) which slate each row is of.
-        pair_weight: the weight of the pairs.
+    ``logits``: (R,) of a like; ``stars``: (R,); ``slate``: (R,) which slate each row is of.
     """
     loss = F.binary_cross_entropy_with_logits(logits, (stars >= POSITIVE).float())
     better = (slate[:, None] == slate[None, :]) & (stars[:, None] > stars[None, :])

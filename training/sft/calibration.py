@@ -69,15 +69,10 @@ def calibrate(
 ) -> tuple[dict[str, float], dict[str, dict[float, float]]]:
     """The LM's weight for the goals without words, by the likelihood of validation choices.
 
-    Args:
-        dataset: all ratings; the test items of leave-one-out and the test slates are not read.
-        lm: the tuned LM.
-        prompt: how states are shown to it.
-        weights: the evidence weights by goal, (n_features,) each.
-        report: called with (what is being done, steps done, steps in all).
+    ``dataset``: all ratings; the test items of leave-one-out and the test slates are not read; ``weights``: the
+    evidence weights by goal, (n_features,) each.
 
-    Returns:
-        The weight by goal (1 for ``request``), and the mean log-likelihood by goal and tried weight.
+    Returns the weight by goal (1 for ``request``), and the mean log-likelihood by goal and tried weight.
     """
     chosen: dict[str, float] = {"request": 1.0}
     tried: dict[str, dict[float, float]] = {}

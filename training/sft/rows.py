@@ -170,15 +170,10 @@ def build_rows(
 ) -> SftRows:
     """Build the training rows of all users in ``fold_evidence``.
 
-    Args:
-        histories: each user's past, oldest first; nothing later than it is read.
-        fold_evidence: pairs of (evidence fitted without these users, the users).
-        catalogue: the items.
-        neighbours: (n_items, n_items) item-item co-occurrence, to pick an example item near the target.
-        writer: writes the requests.
-        plan: how many rows, and the seed.
-        progress: called with (users done, users in all).
-        answered: requests of known answers (text, catalogue index), asked by people without a past.
+    ``histories``: each user's past, oldest first; nothing later than it is read; ``fold_evidence``: pairs of (evidence
+    fitted without these users, the users); ``neighbours``: (n_items, n_items) item-item co-occurrence, to pick an
+    example item near the target; ``answered``: requests of known answers (text, catalogue index), asked by people
+    without a past.
     """
     rng = np.random.default_rng(plan.seed)
     rows: list[SftRow] = []

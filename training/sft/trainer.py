@@ -71,8 +71,7 @@ def fit_evidence_weights(data: SftRows, n_goals: int = len(GOALS), steps: int = 
 
     This is the policy "without the LM", and where fine-tuning starts.
 
-    Returns:
-        (n_goals, n_features) float32.
+    Returns (n_goals, n_features) float32.
     """
     rng = np.random.default_rng(0)
     weights = torch.zeros(n_goals, data.evidence.shape[2])

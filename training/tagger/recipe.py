@@ -62,14 +62,8 @@ def train_tagger(
 ) -> TaggerResult:
     """Train a tagger into ``output/tagger``; checkpoints are beside it.
 
-    Args:
-        rows: texts with labels.
-        output: the folder.
-        settings: of the training.
-        version: its name in data cards.
-        tuning: False keeps the network as it comes: seconds instead of minutes.
-        report: called with (what, done, of).
-        resume: go on from the last checkpoint in ``output``.
+    ``tuning``: false keeps the network as it comes: seconds instead of minutes; ``resume``: go on from the last
+    checkpoint in ``output``.
 
     Raises:
         TaggerError: the network is not here.

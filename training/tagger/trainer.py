@@ -146,15 +146,8 @@ def tune(
     The head starts from one that was fitted to the network as it comes, so that its first steps do not undo what the
     network knows (Kumar et al., 2022, arXiv:2202.10054).
 
-    Args:
-        encoder: its network is changed in place.
-        rows: texts, and 1 for each of their labels, (N, labels).
-        head: the weights (labels, width) and bias (labels,) to start from.
-        multi: whether there may be several labels.
-        settings: of the training.
-        output: the folder of the checkpoints.
-        report: called with (what, done, of).
-        resume: go on from the newest checkpoint there.
+    ``rows``: texts, and 1 for each of their labels, (N, labels); ``head``: the weights (labels, width) and bias
+    (labels,) to start from.
     """
     torch.manual_seed(settings.seed)
     model = trainable(encoder.model, settings.tuning, settings.rank, settings.dropout)
