@@ -31,7 +31,6 @@ from eval.metrics import Interval
 
 KEPT = 299
 """So many conversations are kept for the end."""
-PARTS = ("development", "kept", "all")
 MEASURES = ("films", "liked", "disliked", "seen", "not_seen", "conditions")
 _RESAMPLES = 1000
 Report = Callable[[str, int, int], None]

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal, get_args
+from typing import Literal
 
 import numpy as np
 
@@ -17,7 +17,6 @@ from eval.off_policy.log import LoggedSlate
 from eval.off_policy.plackett_luce import conditionals, place_probabilities
 
 Cluster = Literal["conversation", "user", "row"]
-CLUSTERS: tuple[Cluster, ...] = get_args(Cluster)
 _ROUNDING = 1e-3
 
 

@@ -7,19 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.table import Table as Grid
 
-from ui.cli.terminal import JsonOption, ModelOption, out, print_json, steps
+from ui.cli.terminal import ROOT, JsonOption, ModelOption, print_json, say, show_table, steps
 
 if TYPE_CHECKING:
     from eval.ranking.table import Table
 
 
-def add_to(app: typer.Typer) -> None:
-    """Mount the verb on the root command."""
-    app.command(epilog="Example: concierge adapt wines --minutes 20")(adapt)
-
-
+@ROOT.command(epilog="Example: concierge adapt wines --minutes 20")
 def adapt(
     data: Annotated[str, typer.Argument(help="A data set, by the name that `concierge data import` gave it.")],
     minutes: Annotated[float, typer.Option(help="Time for training, calibration and the table.", min=0.1)] = 30.0,
@@ -57,19 +52,14 @@ def adapt(
         return
     for each in tables:
         _show(each)
-    out().print(
+    say(
         f"{result.entry.version} is in use for {data}: concierge chat --data {data} "
-        f"(back: concierge adapters rollback --data {data})",
-        soft_wrap=True,
+        f"(back: concierge adapters rollback --data {data})"
     )
 
 
 def _show(table: Table) -> None:
-    grid = Grid(title=f"{table.protocol}: {table.about}, {table.cases:,} cases", title_justify="left")
-    for name in ("policy", *table.headline):
-        grid.add_column(name, justify="left" if name == "policy" else "right")
-    for row in table.rows:
-        grid.add_row(row.policy, *(str(row.figures[metric]) for metric in table.headline if metric in row.figures))
-    out().print(grid)
+    rows = [(row.policy, *(row.figures.get(metric, "") for metric in table.headline)) for row in table.rows]
+    show_table(("policy", *table.headline), rows, f"{table.protocol}: {table.about}, {table.cases:,} cases")
     for note in table.notes:
-        out().print(note, soft_wrap=True)
+        say(note)

@@ -9,13 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
-from ui.cli.terminal import DataOption, JsonOption, ModelOption, out, print_json, sub_app, working
+from ui.cli.terminal import ADAPTERS, DataOption, JsonOption, ModelOption, out, print_json, say, working
 
 if TYPE_CHECKING:
     from agent.policy.registry import AdapterEntry
     from eval.policy.promotion import PromotionReport
-
-app = sub_app("Versions of the policy: list them, put one to use, go back.")
 
 TRAINED_UNTIL = "trained_until"
 """Among an adapter's figures: what the chat showed before this time (seconds since 1970) it was trained on."""
@@ -23,7 +21,7 @@ TRAINED_UNTIL = "trained_until"
 Version = Annotated[str, typer.Argument(help="A version, as `concierge adapters list` names it.")]
 
 
-@app.command("list", epilog="Example: concierge adapters list --json")
+@ADAPTERS.command("list", epilog="Example: concierge adapters list --json")
 def list_adapters(data: DataOption = "films", as_json: JsonOption = False) -> None:
     """List the shipped adapters and the trained ones; the one in use is marked."""
     from agent.policy.loading import registry
@@ -31,8 +29,7 @@ def list_adapters(data: DataOption = "films", as_json: JsonOption = False) -> No
     known = registry(data)
     active, entries = known.active(), known.entries()
     if as_json:
-        print_json([{**entry.to_json(), "active": entry.version == active} for entry in entries])
-        return
+        return print_json([{**entry.to_json(), "active": entry.version == active} for entry in entries])
     table = Table("", "version", "origin", "from", "made", "how", box=None, pad_edge=False)
     for entry in entries:
         mark = "*" if entry.version == active else ""
@@ -40,7 +37,7 @@ def list_adapters(data: DataOption = "films", as_json: JsonOption = False) -> No
     out().print(table)
 
 
-@app.command(epilog="Example: concierge adapters show feedback-1")
+@ADAPTERS.command(epilog="Example: concierge adapters show feedback-1")
 def show(version: Version, data: DataOption = "films", as_json: JsonOption = False) -> None:
     """Say where an adapter lies, what it was trained from and how, and what was measured with it."""
     from agent.policy.loading import registry
@@ -49,13 +46,12 @@ def show(version: Version, data: DataOption = "films", as_json: JsonOption = Fal
     entry = known.verified(version)
     active = known.active() == version
     if as_json:
-        print_json({**entry.to_json(), "active": active})
-        return
+        return print_json({**entry.to_json(), "active": active})
     for label, value in _facts(entry, active):
-        out().print(f"{label:<8} {value}", soft_wrap=True)
+        say(f"{label:<8} {value}")
 
 
-@app.command(epilog="Example: concierge adapters add runs/ppo/adapter --name ppo-wide --from ppo")
+@ADAPTERS.command(epilog="Example: concierge adapters add runs/ppo/adapter --name ppo-wide --from ppo")
 def add(
     path: Annotated[Path, typer.Argument(help="The adapter folder that `concierge train` wrote.")],
     name: Annotated[str | None, typer.Option(help="Its version (default: the one in its card).")] = None,
@@ -73,10 +69,10 @@ def add(
     if as_json:
         print_json(entry.to_json())
     else:
-        out().print(f"{entry.version} in {entry.folder}: `concierge adapters promote {entry.version}` puts it to use")
+        say(f"{entry.version} in {entry.folder}: `concierge adapters promote {entry.version}` puts it to use")
 
 
-@app.command(epilog="Example: concierge adapters promote feedback-1")
+@ADAPTERS.command(epilog="Example: concierge adapters promote feedback-1")
 def promote(
     version: Version,
     data: DataOption = "films",
@@ -111,7 +107,7 @@ def promote(
         raise typer.Exit(1)
 
 
-@app.command(epilog="Example: concierge adapters rollback")
+@ADAPTERS.command(epilog="Example: concierge adapters rollback")
 def rollback(data: DataOption = "films", as_json: JsonOption = False) -> None:
     """Return to the adapter that was in use before; running chats follow."""
     from agent.policy.loading import registry
@@ -122,10 +118,10 @@ def rollback(data: DataOption = "films", as_json: JsonOption = False) -> None:
     if as_json:
         print_json({"active": back, "left": left})
     else:
-        out().print(f"{back} is in use again (it was {left})")
+        say(f"{back} is in use again (it was {left})")
 
 
-@app.command(epilog="Example: concierge adapters active --json")
+@ADAPTERS.command(epilog="Example: concierge adapters active --json")
 def active(data: DataOption = "films", as_json: JsonOption = False) -> None:
     """Say which adapter is in use, and how it came to that."""
     from agent.policy.loading import registry
@@ -133,11 +129,10 @@ def active(data: DataOption = "films", as_json: JsonOption = False) -> None:
     known = registry(data)
     version, steps = known.active(), known.steps()
     if as_json:
-        print_json({"active": version, "steps": [asdict(step) for step in steps]})
-        return
+        return print_json({"active": version, "steps": [asdict(step) for step in steps]})
     out().print(version)
     for step in steps:
-        out().print(f"  {step.at}  {step.action} {step.version}{' (forced)' if step.forced else ''}")
+        say(f"  {step.at}  {step.action} {step.version}{' (forced)' if step.forced else ''}")
 
 
 def _compare(
@@ -176,15 +171,13 @@ def _facts(entry: AdapterEntry, active: bool) -> list[tuple[str, Any]]:
 def _print(report: PromotionReport, promoted: bool) -> None:
     for finding in report.findings:
         if finding.difference is None:
-            out().print(f"{finding.about}: {finding.note}", soft_wrap=True)
+            say(f"{finding.about}: {finding.note}")
         else:
             figures = f"{finding.new}, in use {finding.old}, difference {finding.difference}"
-            out().print(f"{finding.about}: {figures} ({finding.note})", soft_wrap=True)
+            say(f"{finding.about}: {figures} ({finding.note})")
     for reason in report.reasons:
-        out().print(f"against it: {reason}", soft_wrap=True)
+        say(f"against it: {reason}")
     if promoted:
-        out().print(f"{report.candidate} is in use{'' if report.accepted else ' (forced)'}; it was {report.current}")
+        say(f"{report.candidate} is in use{'' if report.accepted else ' (forced)'}; it was {report.current}")
     else:
-        out().print(
-            f"{report.candidate} is refused; {report.current} stays in use (--force puts it to use all the same)"
-        )
+        say(f"{report.candidate} is refused; {report.current} stays in use (--force puts it to use all the same)")

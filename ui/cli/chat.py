@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from ui.cli.terminal import AdapterOption, DataOption, ModelOption, out
+from ui.cli.terminal import ROOT, AdapterOption, DataOption, ModelOption, say
 
 AUTH_VARIABLE = "CONCIERGE_AUTH"
 """Environment variable with accounts for ``concierge serve``, one ``user:password`` a line."""
@@ -25,11 +25,7 @@ class ServeError(Exception):
     """The chat cannot be served as asked; the message says what to change."""
 
 
-def add_to(app: typer.Typer) -> None:
-    """Add the verb to the root."""
-    app.command(epilog="Example: concierge chat --port 8000 --no-open")(chat)
-
-
+@ROOT.command(epilog="Example: concierge chat --port 8000 --no-open")
 def chat(
     data: DataOption = "films",
     model: ModelOption = None,
@@ -46,7 +42,7 @@ def chat(
     """Open the chat on this machine."""
     if not is_loopback(host):
         raise ServeError(f"--host {host} lets other machines in: use `concierge serve --host {host} --auth FILE`")
-    out().print("Starting Concierge …")
+    say("Starting Concierge …")
     from agent.data.assets import data_dir
     from agent.recommender import Recommender
     from agent.store.feedback import FeedbackLog
@@ -59,7 +55,7 @@ def chat(
             url = launch(app, host=host, port=port, open_browser=_has_desktop() if browser is None else browser)
         except OSError as error:
             raise ServeError(f"cannot listen on {host}{f':{port}' if port else ''}: choose another --port") from error
-        out().print(f"Concierge is at {url} (Ctrl-C stops it)", soft_wrap=True)
+        say(f"Concierge is at {url} (Ctrl-C stops it)")
         app.block_thread()
 
 

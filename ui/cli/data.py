@@ -13,12 +13,10 @@ from rich.table import Table
 
 from agent.data.assets import ASSETS, SMOLLM2, asset_path, base_model_path
 from agent.data.assets import fetch as fetch_assets
-from ui.cli.terminal import JsonOption, out, print_json, steps, sub_app, working
-
-app = sub_app("Bring data and the base model, import tables of your own, describe them.")
+from ui.cli.terminal import DATA, JsonOption, out, print_json, say, show_table, steps, working
 
 
-@app.command(epilog="Example: concierge data fetch --from ~/Downloads")
+@DATA.command(epilog="Example: concierge data fetch --from ~/Downloads")
 def fetch(
     names: Annotated[
         list[str] | None, typer.Argument(help=f"What to bring (default: all): {', '.join(a.name for a in ASSETS)}.")
@@ -41,16 +39,15 @@ def fetch(
                 | {"fetched": not here[asset.name]}
             )
     if as_json:
-        print_json(rows)
-        return
+        return print_json(rows)
     for row in rows:
         if row["fetched"]:
-            out().print(f"{row['about']}\n  Licence: {row['licence']}\n  In {row['path']}", soft_wrap=True)
+            say(f"{row['about']}\n  Licence: {row['licence']}\n  In {row['path']}")
         else:
-            out().print(f"{row['name']}: here already, in {row['path']}", soft_wrap=True)
+            say(f"{row['name']}: here already, in {row['path']}")
 
 
-@app.command(
+@DATA.command(
     "import",
     epilog="Example: concierge data import books.csv ratings.csv --name books --domain books\n\n"
     "concierge data import ~/Downloads/ml-latest-small.zip    "
@@ -113,14 +110,13 @@ def import_(
         dataset = import_dataset([items, *(events or [])], name, replace, options)
         facts = describe(dataset)
     if as_json:
-        print_json(facts)
-        return
+        return print_json(facts)
     _show_columns(facts["card"])
     _show_outcome(facts)
-    out().print(f"See: concierge data describe {name}", soft_wrap=True)
+    say(f"See: concierge data describe {name}")
 
 
-@app.command(epilog="Example: concierge data join latest facts.csv --on imdb_id --only director")
+@DATA.command(epilog="Example: concierge data join latest facts.csv --on imdb_id --only director")
 def join(
     name: Annotated[str, typer.Argument(help="The data set.")],
     table: Annotated[Path, typer.Argument(help="The table that knows more of its items.")],
@@ -142,10 +138,10 @@ def join(
     if as_json:
         print_json({"joined": told, **describe(dataset)})
     else:
-        out().print(told, soft_wrap=True)
+        say(told)
 
 
-@app.command(epilog="Example: concierge data reread books")
+@DATA.command(epilog="Example: concierge data reread books")
 def reread(
     name: Annotated[str, typer.Argument(help="The data set whose card was edited.")], as_json: JsonOption = False
 ) -> None:
@@ -155,13 +151,12 @@ def reread(
     with working(f"Reading {name}"):
         facts = describe(reread_dataset(name))
     if as_json:
-        print_json(facts)
-        return
+        return print_json(facts)
     _show_columns(facts["card"])
     _show_outcome(facts)
 
 
-@app.command(epilog="Example: concierge data enrich news --facet tone --tagger runs/tone/tagger")
+@DATA.command(epilog="Example: concierge data enrich news --facet tone --tagger runs/tone/tagger")
 def enrich(
     name: Annotated[str, typer.Argument(help="The name of a data set.")],
     facet: Annotated[str, typer.Option(help="The facet to fill; it is marked as predicted.")],
@@ -187,18 +182,16 @@ def enrich(
         "examples": {reason: list(own) for reason, own in found.audit.examples.items()},
     }
     if as_json:
-        print_json(document)
-        return
-    console = out()
-    console.print(f"{name}: {facet} of {items:,} items; {found.read:,} texts read, {found.known:,} known already")
+        return print_json(document)
+    say(f"{name}: {facet} of {items:,} items; {found.read:,} texts read, {found.known:,} known already")
     for label, count in sorted(found.values.items(), key=lambda own: -own[1]):
-        console.print(f"  {label:<24} {count:>8,}")
-    console.print(f"  {'(unsure)':<24} {found.unsure:>8,}")
+        say(f"  {label:<24} {count:>8,}")
+    say(f"  {'(unsure)':<24} {found.unsure:>8,}")
     for reason, count in found.audit.counts.items():
-        console.print(f"  not read: {count:,} {reason}, such as {found.audit.examples[reason][0]!r}", soft_wrap=True)
+        say(f"  not read: {count:,} {reason}, such as {found.audit.examples[reason][0]!r}")
 
 
-@app.command(epilog="Example: concierge data describe ml-100k --json")
+@DATA.command(epilog="Example: concierge data describe ml-100k --json")
 def describe(
     name: Annotated[str, typer.Argument(help="The name of a data set.")] = "ml-100k", as_json: JsonOption = False
 ) -> None:
@@ -209,12 +202,11 @@ def describe(
         facts = datasets.describe(datasets.load_dataset(name))
         path = datasets.card_path(name)
     if as_json:
-        print_json({**facts, "card_path": str(path)})
-        return
+        return print_json({**facts, "card_path": str(path)})
     _show(facts)
     _show_columns(facts["card"])
     _show_outcome(facts)
-    out().print(f"card: {path}", soft_wrap=True)
+    say(f"card: {path}")
 
 
 def _show_columns(card: Mapping[str, Any]) -> None:
@@ -223,16 +215,13 @@ def _show_columns(card: Mapping[str, Any]) -> None:
         columns = card["columns"][part]
         if not columns or not any(own["why"] for own in columns):
             continue
-        table = Table(part, "taken for", "because", "example", "filled", box=None, pad_edge=False)
+        rows = []
         for own in columns:
             facet = card["facets"].get(own["taken_for"])
             kind = f" ({facet['kind']}{', primary' * facet['primary']})" if facet and part == "items" else ""
-            table.add_row(
-                own["column"], own["taken_for"] + kind, own["why"], own["example"],
-                f"{own['filled']:.0%}",
-            )  # fmt: skip
-        out().print(table)
-        out().print()
+            rows.append((own["column"], own["taken_for"] + kind, own["why"], own["example"], f"{own['filled']:.0%}"))
+        show_table((part, "taken for", "because", "example", "filled"), rows, words=4, lines=False)
+        say("")
 
 
 def _show_outcome(facts: Mapping[str, Any]) -> None:
@@ -251,7 +240,7 @@ def _show_outcome(facts: Mapping[str, Any]) -> None:
         lines += [f"    {example}" for example in own["examples"]]
     lines += [f"  note: {note}" for note in card["notes"]]
     for line in lines:
-        out().print(line, soft_wrap=True)
+        say(line)
 
 
 def _show(facts: Mapping[str, Any]) -> None:
@@ -285,13 +274,13 @@ def _show(facts: Mapping[str, Any]) -> None:
     for label, value in (*rows, ("fingerprint", facts["fingerprint"])):
         table.add_row(label, value)
     console = out()
-    console.print(f"{facts['name']}")
+    say(f"{facts['name']}")
     console.print(table)
     if facts["ratings"]:
-        console.print(f"grades, mean {facts['mean_rating']:.2f}")
+        say(f"grades, mean {facts['mean_rating']:.2f}")
         most = max(facts["ratings"].values())
         shown = facts["ratings"] if len(facts["ratings"]) <= 12 else {}
         for grade, count in shown.items():
-            console.print(f"  {grade:>3}  {count:>10,}  {'█' * max(1, round(40 * count / most))}")
+            say(f"  {grade:>3}  {count:>10,}  {'█' * max(1, round(40 * count / most))}")
     if facts["without_grade"]:
-        console.print(f"without a grade: {facts['without_grade']:,}")
+        say(f"without a grade: {facts['without_grade']:,}")

@@ -21,16 +21,12 @@ from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
 from agent.data import assets
-from ui.cli.terminal import JsonOption, out, print_json, working
+from ui.cli.terminal import ROOT, JsonOption, print_json, say, working
 
 _MARKS = {"ok": "ok     ", "warning": "warning", "problem": "PROBLEM"}
 
 
-def add_to(app: typer.Typer) -> None:
-    """Add the verb to the root."""
-    app.command(epilog="Example: concierge doctor --json")(doctor)
-
-
+@ROOT.command(epilog="Example: concierge doctor --json")
 def doctor(as_json: JsonOption = False) -> None:
     """Check Python, packages, assets, folders, memory, device, database; exit with 1 if something needed is missing."""
     with working("Checking"):
@@ -39,9 +35,9 @@ def doctor(as_json: JsonOption = False) -> None:
         print_json([asdict(finding) for finding in findings])
     else:
         for finding in findings:
-            out().print(f"{_MARKS[finding.status]}  {finding.subject}: {finding.detail}", soft_wrap=True)
+            say(f"{_MARKS[finding.status]}  {finding.subject}: {finding.detail}")
             if finding.fix:
-                out().print(f"         fix: {finding.fix}", soft_wrap=True)
+                say(f"         fix: {finding.fix}")
     if any(finding.status == "problem" for finding in findings):
         raise typer.Exit(1)
 

@@ -7,21 +7,22 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.table import Table as Grid
 
-from ui.cli import eval_conversation, eval_log, eval_ranking, eval_report, eval_reward, eval_tagger
-from ui.cli.terminal import AdapterOption, DataOption, JsonOption, ModelOption, out, print_json, steps, sub_app, working
+from ui.cli.terminal import (
+    EVAL,
+    AdapterOption,
+    DataOption,
+    JsonOption,
+    ModelOption,
+    print_json,
+    say,
+    show_table,
+    steps,
+    working,
+)
 
-app = sub_app("Measure the policy beside baselines, and reward models.")
-eval_ranking.add_to(app)
-eval_reward.add_to(app)
-eval_log.add_to(app)
-eval_report.add_to(app)
-eval_conversation.add_to(app)
-eval_tagger.add_to(app)
 
-
-@app.command(epilog="Example: concierge eval latency --turns 50")
+@EVAL.command(epilog="Example: concierge eval latency --turns 50")
 def latency(
     turns: Annotated[int, typer.Option(help="Turns of each kind.", min=1)] = 20,
     data: DataOption = "ml-100k",
@@ -36,18 +37,16 @@ def latency(
     with working("Timing turns"):
         timings = measure_turns(Recommender.load(data, model, adapter), turns)
     if as_json:
-        print_json({"rows": [asdict(timing) for timing in timings]})
-        return
+        return print_json({"rows": [asdict(timing) for timing in timings]})
     for timing in timings:
         parts = ", ".join(f"{part} {value:.0f}" for part, value in timing.parts.items())
-        out().print(
+        say(
             f"{timing.about}: {timing.median:.0f} ms a turn (90th percentile {timing.p90:.0f}) over {timing.turns} "
-            f"turns; medians of the parts: {parts}",
-            soft_wrap=True,
+            f"turns; medians of the parts: {parts}"
         )
 
 
-@app.command(epilog="Example: concierge eval handover support --off-topic eval/protocols/data/off_topic_questions.txt")
+@EVAL.command(epilog="Example: concierge eval handover support --off-topic eval/protocols/data/off_topic_questions.txt")
 def handover(
     data: Annotated[str, typer.Argument(help="A data set with requests of known answers.")],
     off_topic: Annotated[Path, typer.Option(help="Questions about other things, one a line.", exists=True)],
@@ -62,12 +61,11 @@ def handover(
     with working("Reading the questions"):
         real, other = handed_over(load_dataset(data), others, seed)
     if as_json:
-        print_json({"held_out": asdict(real), "off_topic": asdict(other)})
-        return
-    out().print(f"handed over: {real} of the held-out questions, {other} of {len(others):,} about other things")
+        return print_json({"held_out": asdict(real), "off_topic": asdict(other)})
+    say(f"handed over: {real} of the held-out questions, {other} of {len(others):,} about other things")
 
 
-@app.command(epilog="Example: concierge eval speed --command sft --command ppo --steps 20")
+@EVAL.command(epilog="Example: concierge eval speed --command sft --command ppo --steps 20")
 def speed(
     command: Annotated[
         list[str] | None, typer.Option(help="sft, reward or ppo; may be repeated (default: all).")
@@ -88,16 +86,11 @@ def speed(
         rows = list(measure_training(data, model, command or COMMANDS, count, report))
     where = machine()
     if as_json:
-        print_json({"data": data, "machine": where, "rows": [row.to_json(rows[0]) for row in rows]})
-        return
+        return print_json({"data": data, "machine": where, "rows": [row.to_json(rows[0]) for row in rows]})
     title = f"{where['device']}, {where['name']}, {where['dtype']}, {where['threads']} threads, torch {where['torch']}"
-    grid = Grid(title=title, title_justify="left")
-    grid.add_column("train")
-    for column in ("preparing (s)", "a step (s)", "samples/s", "after (s)", "wall (s)", "default run (min)"):
-        grid.add_column(column, justify="right")
-    grid.add_column(f"samples/s to {rows[0].command}", justify="right")
-    for row in rows:
-        grid.add_row(
+    columns = ("train", "preparing (s)", "a step (s)", "samples/s", "after (s)", "wall (s)", "default run (min)")
+    cells = [
+        (
             row.command,
             f"{row.seconds_preparing:.1f}",
             f"{row.seconds_a_step:.2f}",
@@ -107,6 +100,8 @@ def speed(
             f"{row.whole_run_seconds / 60:.1f}",
             f"{row.samples_per_second / rows[0].samples_per_second:.2f}",
         )
-    out().print(grid)
+        for row in rows
+    ]
+    show_table((*columns, f"samples/s to {rows[0].command}"), cells, title)
     for row in rows:
-        out().print(f"A sample of {row.command} is one {row.sample}; {row.samples_a_step:.0f} a step.", soft_wrap=True)
+        say(f"A sample of {row.command} is one {row.sample}; {row.samples_a_step:.0f} a step.")

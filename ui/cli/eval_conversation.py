@@ -3,29 +3,29 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
-from rich.table import Table as Grid
 
-from ui.cli.terminal import AdapterOption, DataOption, JsonOption, ModelOption, out, print_json, steps
-
-
-class DialogueOptionError(ValueError):
-    """An option is badly given; the message says how to give it."""
-
-
-def add_to(app: typer.Typer) -> None:
-    """Add the verbs to the group."""
-    app.command(
-        epilog="Example: concierge eval dialogue --dataset latest --file redial.jsonl --train-half; simulated people: "
-        "concierge eval dialogue --simulate 200"
-    )(dialogue)
-    app.command(epilog="Example: concierge eval conversation --file dialogues.yaml --data latest --json")(conversation)
-    app.command(epilog="Example: concierge eval reading --file dialogues.jsonl --natural --data latest --json")(reading)
-    app.command(epilog="Example: concierge eval explanations --users 20")(explanations)
+from ui.cli.terminal import (
+    EVAL,
+    AdapterOption,
+    DataOption,
+    JsonOption,
+    ModelOption,
+    OptionError,
+    PartOption,
+    print_json,
+    say,
+    show_table,
+    steps,
+)
 
 
+@EVAL.command(
+    epilog="Example: concierge eval dialogue --dataset latest --file redial.jsonl --train-half; simulated people: "
+    "concierge eval dialogue --simulate 200"
+)
 def dialogue(
     dataset: Annotated[
         str, typer.Option("--dataset", help="A data set whose items are ranked: ml-100k, or an imported one's name.")
@@ -62,7 +62,7 @@ def dialogue(
     95 % intervals draw whole dialogues. Every message goes through the understanding and the state of the chat.
     """
     if (file is None) == (simulate == 0):
-        raise DialogueOptionError("give either --file with dialogues or --simulate with a number of people")
+        raise OptionError("give either --file with dialogues or --simulate with a number of people")
     if simulate:
         _simulate(dataset, simulate, model, adapter, lm, seed, as_json)
         return
@@ -70,9 +70,9 @@ def dialogue(
     from eval.conversation.redial_run import DialogueRun, run_dialogues
 
     if before_ppo and not lm:
-        raise DialogueOptionError("--before-ppo is about the language model: leave --no-lm out")
+        raise OptionError("--before-ppo is about the language model: leave --no-lm out")
     if output is not None and not train_half:
-        raise DialogueOptionError("--output takes the ranker that --train-half trains: give both")
+        raise OptionError("--output takes the ranker that --train-half trains: give both")
     assert file is not None
     rows = read_rows(file)
     with steps() as report:
@@ -85,17 +85,11 @@ def dialogue(
     # What the product itself reaches stands at the top: trained on the other half where that was asked for.
     best: dict[str, Any] = next((own for own in documents if "trained" in str(own["name"])), documents[0])
     if as_json:
-        print_json({"data": dataset, "file": str(file), "trained": train_half, **best, "rows": documents})
-        return
+        return print_json({"data": dataset, "file": str(file), "trained": train_half, **best, "rows": documents})
     first = results[0]
     title = f"{first.targets:,} items to foretell in {first.dialogues:,} dialogues; {first.known:,} are in {dataset!r}"
-    grid = Grid(title=title, title_justify="left")
-    grid.add_column("ranker")
-    for k in first.recall:
-        grid.add_column(f"recall@{k}", justify="right")
-    for own in results:
-        grid.add_row(own.name, *(str(figure) for figure in own.recall.values()))
-    out().print(grid)
+    columns = ("ranker", *(f"recall@{k}" for k in first.recall))
+    show_table(columns, [(own.name, *own.recall.values()) for own in results], title)
 
 
 def _simulate(
@@ -106,23 +100,17 @@ def _simulate(
     with steps() as report:
         results = simulate(SimulationRun(dataset, people, model, adapter, lm, seed), report)
     if as_json:
-        print_json({"data": dataset, "people": people, "seed": seed, "rows": [own.to_json() for own in results]})
-        return
-    grid = Grid(title=f"{people:,} simulated people, up to {results[0].limit} turns each", title_justify="left")
-    grid.add_column("recommender")
-    for name in results[0].figures:
-        grid.add_column(name, justify="right")
+        return print_json({"data": dataset, "people": people, "seed": seed, "rows": [own.to_json() for own in results]})
+    title = f"{people:,} simulated people, up to {results[0].limit} turns each"
+    show_table(("recommender", *results[0].figures), [(own.name, *own.figures.values()) for own in results], title)
     for own in results:
-        grid.add_row(own.name, *(str(figure) for figure in own.figures.values()))
-    out().print(grid)
-    for own in results:
-        out().print(
+        say(
             f"{own.name}: {own.turns:,} turns; items that broke a condition {own.violations}, outside the catalogue "
-            f"{own.unknown}, refused or known and shown again {own.repeated}; crashes {own.crashes}",
-            soft_wrap=True,
+            f"{own.unknown}, refused or known and shown again {own.repeated}; crashes {own.crashes}"
         )
 
 
+@EVAL.command(epilog="Example: concierge eval conversation --file dialogues.yaml --data latest --json")
 def conversation(
     file: Annotated[Path, typer.Option(help="Conversations with checks for every turn (eval/conversation/checks.py).")],
     data: DataOption = "films",
@@ -141,25 +129,23 @@ def conversation(
         figures = run(dialogues, recommender, report).to_json(seed)
     document = {"data": data, "file": str(file), "seed": seed, **figures}
     if as_json:
-        print_json(document)
-        return
+        return print_json(document)
     for name, row in (("turns", figures["turns"]), *figures["kinds"].items()):
         low, high = row["ci"]
-        out().print(f"{name}: {row['right']} of {row['of']} right, {row['share']:.3f} [{low:.3f}, {high:.3f}]")
+        say(f"{name}: {row['right']} of {row['of']} right, {row['share']:.3f} [{low:.3f}, {high:.3f}]")
     for flaw in figures["flaws"]:
         words = f"{flaw['conversation']}, turn {flaw['turn']} ({flaw['said']}): {flaw['kind']}: {flaw['what']}"
-        out().print(words, soft_wrap=True)
+        say(words)
 
 
-class ReadingOptionError(ValueError):
-    """An option is badly written; the message says how to write it."""
-
-
+@EVAL.command(epilog="Example: concierge eval reading --file dialogues.jsonl --natural --data latest --json")
 def reading(
     file: Annotated[
         Path, typer.Option(help="Real conversations, one JSON object a line (eval/conversation/redial_reading.py).")
     ],
-    part: Annotated[str, typer.Option(help="development, kept (299 conversations for the end), or all.")] = "all",
+    part: Annotated[
+        Literal["development", "kept", "all"], typer.Option(help="kept: 299 conversations for the end.")
+    ] = "all",
     natural: Annotated[
         bool, typer.Option("--natural", help="Titles as people write them: no years, every second in lower case.")
     ] = False,
@@ -171,11 +157,9 @@ def reading(
     """Read the messages of real people: what is believed at the end, against what they said of it afterwards."""
     from agent.catalogue.catalogue import Catalogue
     from agent.data.dataset import load_dataset
-    from eval.conversation.redial_reading import PARTS, part_of, read_conversations, reading_shares
     from eval.conversation.redial_reading import natural as as_written
+    from eval.conversation.redial_reading import part_of, read_conversations, reading_shares
 
-    if part not in PARTS:
-        raise ReadingOptionError(f"--part {part!r}: use one of {', '.join(PARTS)}")
     told = part_of(read_conversations(file), part, seed)
     with steps() as report:
         catalogue = Catalogue(load_dataset(data))
@@ -192,23 +176,17 @@ def reading(
     if mistakes:
         document["mistakes"] = [[own.name, own.measure, own.what, own.kind] for own in found]
     if as_json:
-        print_json(document)
-        return
+        return print_json(document)
     for name, share in shares.items():
-        out().print(
-            f"{name}: precision {share.precision}, recall {share.recall}, F1 {share.f1} ({share.wanted} to find)"
-        )
+        say(f"{name}: precision {share.precision}, recall {share.recall}, F1 {share.f1} ({share.wanted} to find)")
     for own in found if mistakes else ():
-        out().print(f"{own.name}: {own.measure} {own.kind}: {own.what}", soft_wrap=True)
+        say(f"{own.name}: {own.measure} {own.kind}: {own.what}")
 
 
-class ExplanationOptionError(ValueError):
-    """An option is badly written; the message says how to write it."""
-
-
+@EVAL.command(epilog="Example: concierge eval explanations --users 20")
 def explanations(
     users: Annotated[int, typer.Option(help="Held-out users to chat with, drawn by a hash.", min=1)] = 40,
-    part: Annotated[str, typer.Option(help="test for reports, valid for choices.")] = "test",
+    part: PartOption = "test",
     data: DataOption = "ml-100k",
     model: ModelOption = None,
     adapter: AdapterOption = None,
@@ -223,8 +201,6 @@ def explanations(
     from eval.conversation.held_out import HeldOut
     from eval.explanations.faithfulness import Judge
 
-    if part not in ("valid", "test"):
-        raise ExplanationOptionError(f"unknown part {part!r}: use valid or test")
     with steps() as report:
         held_out = HeldOut.build(load_dataset(data), model, adapter, seed)
         judge, names = Judge(held_out), held_out.users(part, users)
@@ -232,8 +208,7 @@ def explanations(
         strangers = judge.judge(names, strangers=True, report=report).to_json(seed)
         document: dict[str, Any] = {"data": data, "part": part, "seed": seed, **figures, "strangers": strangers}
     if as_json:
-        print_json(document)
-        return
+        return print_json(document)
     _show_explanations(document, "users with their past")
     _show_explanations(strangers, "the same as strangers who name what they loved")
 
@@ -242,25 +217,21 @@ def _show_explanations(figures: dict[str, Any], who: str) -> None:
     facts, direction, deletion, offered = (
         figures[name] for name in ("facts", "direction", "deletion", "counterfactual")
     )
-    out().print(
-        f"{figures['users']} {who}: {facts['total']:,} facts, {facts['share']:.2%} of them true", soft_wrap=True
-    )
+    say(f"{figures['users']} {who}: {facts['total']:,} facts, {facts['share']:.2%} of them true")
     for one in figures["not_true"]:
-        out().print(f"  not true of {one['item']}: {one['kind']} {one['value']}", soft_wrap=True)
+        say(f"  not true of {one['item']}: {one['kind']} {one['value']}")
     if direction["total"]:
         kinds = ", ".join(f"{kind} {right} of {total}" for kind, (right, total) in direction["kinds"].items())
-        out().print(f"direction: {direction['share']:.1%} of what is cited speaks for it ({kinds})", soft_wrap=True)
+        say(f"direction: {direction['share']:.1%} of what is cited speaks for it ({kinds})")
     if deletion["items"]:
         low, high = deletion["ci"]
-        out().print(
+        say(
             f"deletion, {deletion['items']} items: the cited items carry {deletion['cited']:.3f} of the "
             f"log-probability, as many others {deletion['other']:.3f}; difference {deletion['difference']:.3f} "
-            f"[{low:.3f}, {high:.3f}]",
-            soft_wrap=True,
+            f"[{low:.3f}, {high:.3f}]"
         )
     if offered["offered"]:
-        out().print(
+        say(
             f"why not: a change offered for {offered['offered']} of {offered['asked']} items; {offered['valid']:.0%} "
-            "of the changes bring the item into the slate",
-            soft_wrap=True,
+            "of the changes bring the item into the slate"
         )

@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
-import sys
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
-from rich.console import Console
-from rich.progress import Progress
-from rich.table import Table as Grid
 
-from ui.cli.terminal import AdapterOption, DataOption, JsonOption, ModelOption, out, print_json, working
+from ui.cli.terminal import (
+    EVAL,
+    AdapterOption,
+    DataOption,
+    JsonOption,
+    ModelOption,
+    OptionError,
+    print_json,
+    say,
+    show_table,
+    steps,
+    working,
+)
 
 if TYPE_CHECKING:
     from eval.off_policy.diagnostics import Diagnostics
-    from eval.off_policy.report import OffPolicyResult, PairedResult, Settings
+    from eval.off_policy.report import OffPolicyResult, PairedResult
     from eval.off_policy.self_check import SelfCheck
     from eval.off_policy.target import PolicyTarget
 
@@ -26,27 +35,19 @@ UNSUPPORTED = 3
 SinceOption = Annotated[str | None, typer.Option(help="Only what was shown from this day on (YYYY-MM-DD, UTC).")]
 
 
-class LogOptionError(ValueError):
-    """An option is badly written, or two do not go together; the message says how to write it."""
-
-
-def add_to(app: typer.Typer) -> None:
-    """Mount the verbs on the group ``eval``."""
-    app.command(
-        "off-policy",
-        epilog="Examples: concierge eval off-policy --adapter runs/ppo/adapter\n\n"
-        "concierge eval off-policy log.parquet --target columns --json    concierge eval off-policy --self-check",
-    )(off_policy)
-    app.command("live", epilog="Example: concierge eval live --by week --since 2026-01-01")(live)
-
-
+@EVAL.command(
+    "off-policy",
+    epilog="Examples: concierge eval off-policy --adapter runs/ppo/adapter\n\n"
+    "concierge eval off-policy log.parquet --target columns --json    concierge eval off-policy --self-check",
+)
 def off_policy(
     log: Annotated[
         Path | None,
         typer.Argument(help="A feedback database (.db), JSON lines or Parquet (default: the chat's own database)."),
     ] = None,
     target: Annotated[
-        str, typer.Option(help="policy: ask our own again; columns: its probabilities stand in the file.")
+        Literal["policy", "columns"],
+        typer.Option(help="policy: ask our own again; columns: its probabilities stand in the file."),
     ] = "policy",
     data: DataOption = "ml-100k",
     model: ModelOption = None,
@@ -65,9 +66,9 @@ def off_policy(
         list[str] | None,
         typer.Option(help="dm, ips, clipped-ips, snips, dr, switch-dr, iips or rips; may be repeated (default: all)."),
     ] = None,
-    cluster: Annotated[str, typer.Option(help="Drawn together in the bootstrap: conversation, user or row.")] = (
-        "conversation"
-    ),
+    cluster: Annotated[
+        Literal["conversation", "user", "row"], typer.Option(help="Drawn together in the bootstrap.")
+    ] = "conversation",
     clip: Annotated[float, typer.Option(help="Largest weight of clipped IPS.", min=1.0)] = 10.0,
     threshold: Annotated[float, typer.Option(help="Largest weight of switch-DR's corrections.", min=0.0)] = 10.0,
     since: SinceOption = None,
@@ -85,15 +86,14 @@ def off_policy(
     if self_check:
         _check(replications, seed, as_json)
         return
-    if target not in ("policy", "columns"):
-        raise LogOptionError(f"unknown target {target!r}: use policy or columns")
     if target == "columns" and (adapter or template or temperature or greedy or against or against_template):
-        raise LogOptionError("--target columns takes the probabilities from the file: leave the policy's options out")
+        raise OptionError("--target columns takes the probabilities from the file: leave the policy's options out")
     from agent.data.assets import data_dir
-    from eval.off_policy.report import evaluate_log, paired
+    from eval.off_policy.estimators import ESTIMATORS
+    from eval.off_policy.report import Settings, evaluate_log, paired
 
     path = log or data_dir() / "feedback.db"
-    settings = _settings(tuple(estimator or ()), cluster, clip, threshold, seed)
+    settings = Settings(tuple(estimator or ESTIMATORS), cluster, clip, threshold, seed=seed)
     moment = _moment(since)
     result: OffPolicyResult | PairedResult
     with working("Asking the target at every row of the log"):
@@ -114,61 +114,37 @@ def off_policy(
         raise typer.Exit(UNSUPPORTED)
 
 
+@EVAL.command("live", epilog="Example: concierge eval live --by week --since 2026-01-01")
 def live(
     log: Annotated[Path | None, typer.Argument(help="A feedback database (default: the chat's own).")] = None,
-    by: Annotated[str, typer.Option(help="hour, day or week.")] = "day",
+    by: Annotated[Literal["hour", "day", "week"], typer.Option(help="Length of the periods.")] = "day",
     since: SinceOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Click-through rate, conversion, satisfaction and session length of the chat, over time, with 95 % intervals."""
     from agent.data.assets import data_dir
     from agent.store.feedback import FeedbackLog
-    from eval.live.figures import METRICS, PERIODS, live_metrics
+    from eval.live.figures import METRICS, live_metrics
 
-    periods = [period for period in PERIODS if period == by]
-    if not periods:
-        raise LogOptionError(f"unknown period {by!r}: use one of {', '.join(PERIODS)}")
     path = log or data_dir() / "feedback.db"
     if not path.is_file():
-        raise LogOptionError(f"{path} is no file: chat first with `concierge chat`, or name a feedback database")
+        raise OptionError(f"{path} is no file: chat first with `concierge chat`, or name a feedback database")
     with FeedbackLog(path) as opened:
-        found = live_metrics(opened, _moment(since), periods[0])
+        found = live_metrics(opened, _moment(since), by)
     if as_json:
-        print_json({"log": str(path), "about": dict(METRICS), **found.to_json()})
-        return
+        return print_json({"log": str(path), "about": dict(METRICS), **found.to_json()})
     if found.total is None:
-        out().print("Nothing was shown yet.")
+        say("Nothing was shown yet.")
         return
-    whole = Grid(title=f"{found.total.conversations:,} conversations, 95 % intervals", title_justify="left")
-    for heading in ("figure", "value", "what it is"):
-        whole.add_column(heading)
-    for name, text in METRICS.items():
-        whole.add_row(name.replace("_", " "), _or_dash(found.total.metrics[name]), text)
-    out().print(whole)
-    grid = Grid(title=f"By {by} (UTC)", title_justify="left")
-    grid.add_column(by, no_wrap=True)
-    for heading in ("chats", *METRICS):
-        grid.add_column(heading.replace("_", " "), justify="right")
+    whole = [(name.replace("_", " "), found.total.metrics[name], text) for name, text in METRICS.items()]
+    title = f"{found.total.conversations:,} conversations, 95 % intervals"
+    show_table(("figure", "value", "what it is"), whole, title, words=3)
+    rows = []
     for figures in found.periods:
-        start = figures.start[:16] if by == "hour" else figures.start[:10]
         means = (None if value is None else f"{value.mean:.3f}" for value in figures.metrics.values())
-        grid.add_row(start, f"{figures.conversations:,}", *(_or_dash(mean) for mean in means))
-    out().print(grid)
-
-
-def _or_dash(value: object) -> str:
-    return "–" if value is None else str(value)
-
-
-def _settings(names: tuple[str, ...], cluster: str, clip: float, threshold: float, seed: int) -> Settings:
-    from eval.off_policy.estimators import ESTIMATORS
-    from eval.off_policy.report import Settings
-    from eval.off_policy.samples import CLUSTERS
-
-    clusters = [known for known in CLUSTERS if known == cluster]
-    if not clusters:
-        raise LogOptionError(f"unknown cluster {cluster!r}: use one of {', '.join(CLUSTERS)}")
-    return Settings(names or tuple(ESTIMATORS), clusters[0], clip, threshold, seed=seed)
+        start = figures.start[: 16 if by == "hour" else 10]
+        rows.append((start, f"{figures.conversations:,}", *means))
+    show_table((by, "chats", *METRICS), rows, f"By {by} (UTC)")
 
 
 def _target(
@@ -184,7 +160,7 @@ def _target(
     from ui.studio.template_lookup import find_template
 
     if temperature is not None and (greedy or temperature <= 0):
-        raise LogOptionError(f"--temperature {temperature}: give a number above 0, and not with --greedy")
+        raise OptionError(f"--temperature {temperature}: give a number above 0, and not with --greedy")
     catalogue, source, histories = load_policy(data, model, adapter)
     policy = source.current()
     if template is not None:
@@ -198,30 +174,27 @@ def _moment(since: str | None) -> float | None:
     try:
         return datetime.strptime(since, "%Y-%m-%d").replace(tzinfo=UTC).timestamp()
     except ValueError:
-        raise LogOptionError(f"--since {since!r}: write the day as YYYY-MM-DD") from None
+        raise OptionError(f"--since {since!r}: write the day as YYYY-MM-DD") from None
 
 
 def _show(result: OffPolicyResult | PairedResult) -> None:
     from eval.off_policy.report import OffPolicyResult
 
-    grid = Grid(title=f"Expected {result.reward} of a slate, 95 % intervals", title_justify="left")
-    headings: tuple[str, ...]
+    columns: tuple[str, ...]
+    rows: list[tuple[str | None, ...]]
     if isinstance(result, OffPolicyResult):
-        headings = ("estimator", f"value of {result.target}", "effective rows", "largest share", "mean weight")
-    else:
-        headings = ("estimator", result.new, result.old, "difference")
-    for heading in headings:
-        grid.add_column(heading, overflow="fold")
-    if isinstance(result, OffPolicyResult):
+        columns = ("estimator", f"value of {result.target}", "effective rows", "largest share", "mean weight")
+        rows = []
         for row in result.rows:
             w = row.weights
-            cells = ("–",) * 3 if w is None else (f"{w.effective:.0f}", f"{w.share:.3f}", f"{w.mean:.3f} (p {w.p:.2g})")
-            grid.add_row(row.estimator, _value(row.value), *cells)
+            none = (None, None, None)
+            weights = none if w is None else (f"{w.effective:.0f}", f"{w.share:.3f}", f"{w.mean:.3f} (p {w.p:.2g})")
+            rows.append((row.estimator, _value(row.value), *weights))
     else:
-        for pair in result.rows:
-            grid.add_row(pair.estimator, *(_value(value) for value in (pair.new, pair.old, pair.difference)))
-    out().print(grid)
-    out().print(f"the logged policy's own: {result.logged}")
+        columns = ("estimator", result.new, result.old, "difference")
+        rows = [(own.estimator, *map(_value, (own.new, own.old, own.difference))) for own in result.rows]
+    show_table(columns, rows, f"Expected {result.reward} of a slate, 95 % intervals", words=len(columns))
+    say(f"the logged policy's own: {result.logged}")
     both = (result.diagnostics,) if isinstance(result, OffPolicyResult) else result.diagnostics
     for diagnostics in both:
         _diagnostics(diagnostics)
@@ -235,28 +208,22 @@ def _value(value: Any) -> str:
 
 def _diagnostics(found: Diagnostics) -> None:
     calibration = "" if found.calibration is None else f", calibration of the propensities p = {found.calibration:.2g}"
-    out().print(
+    say(
         f"{found.rows:,} rows in {found.clusters:,} clusters ({found.empty} empty slates left out), {found.drawn:.0%} "
-        f"of the items drawn, {found.unsupported:.2%} of the target's mass without support{calibration}",
-        soft_wrap=True,
+        f"of the items drawn, {found.unsupported:.2%} of the target's mass without support{calibration}"
     )
     if found.approximate:
-        out().print(
+        say(
             f"warning: {found.approximate:,} rows do not hold the state that they were chosen for (written by an older "
-            "version); it was put together from the user's past, the request and the constraints",
-            soft_wrap=True,
+            "version); it was put together from the user's past, the request and the constraints"
         )
 
 
 def _check(replications: int, seed: int, as_json: bool) -> None:
     from eval.off_policy.self_check import self_check
 
-    console = Console(file=sys.stderr)
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task("Drawing logs of known value", total=None)
-        found = self_check(
-            replications, seed, progress=lambda done, total: bar.update(task, completed=done, total=total)
-        )
+    with steps() as report:
+        found = self_check(replications, seed, partial(report, "drawing logs of known value"))
     if as_json:
         print_json({"seed": seed, **found.to_json()})
     else:
@@ -266,15 +233,13 @@ def _check(replications: int, seed: int, as_json: bool) -> None:
 
 
 def _show_check(found: SelfCheck) -> None:
-    grid = Grid(title="Bandits of known value: what the 95 % intervals cover", title_justify="left")
-    for heading in ("bandit", "estimator", "true value", "mean estimate", "covered", ""):
-        grid.add_column(heading)
-    before = ""
+    rows, before = [], ""
     for row in found.coverage:
         figures = (f"{row.truth:.4f}", f"{row.mean:.4f}", f"{row.covered:.1%}", "ok" if row.passed else "FAILED")
-        grid.add_row("" if row.case == before else row.case, row.estimator, *figures)
+        rows.append(("" if row.case == before else row.case, row.estimator, *figures))
         before = row.case
-    out().print(grid)
+    columns = ("bandit", "estimator", "true value", "mean estimate", "covered", "")
+    show_table(columns, rows, "Bandits of known value: what the 95 % intervals cover", words=6)
     for alarm in found.alarms:
         state = "ok" if alarm.passed else "FAILED"
-        out().print(f"{alarm.case}: refused {alarm.refused:.1%} ({state}), e.g. {alarm.reason}", soft_wrap=True)
+        say(f"{alarm.case}: refused {alarm.refused:.1%} ({state}), e.g. {alarm.reason}")

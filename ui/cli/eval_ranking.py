@@ -8,9 +8,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.table import Table as Grid
 
-from ui.cli.terminal import AdapterOption, DataOption, JsonOption, ModelOption, out, print_json, steps, working
+from ui.cli.terminal import (
+    EVAL,
+    AdapterOption,
+    DataOption,
+    JsonOption,
+    ModelOption,
+    OptionError,
+    PartOption,
+    print_json,
+    say,
+    show_table,
+    steps,
+    working,
+)
 from ui.studio.template_lookup import find_template
 
 if TYPE_CHECKING:
@@ -26,19 +38,10 @@ if TYPE_CHECKING:
 _BEYOND = ("coverage@10", "gini@10", "novelty@10", "popularity@10", "diversity@10")
 
 
-class RankingOptionError(ValueError):
-    """An option is badly written; the message says how to write it."""
-
-
-def add_to(app: typer.Typer) -> None:
-    """Add the verbs to the group."""
-    app.command(
-        epilog="Example: concierge eval ranking --protocol leave-one-out --predictions out.parquet; two templates: "
-        "concierge eval ranking --protocol requests --compare state@1 my/state.j2"
-    )(ranking)
-    app.command(epilog="Example: concierge eval policy --policy exact=runs/exact/adapter")(policy)
-
-
+@EVAL.command(
+    epilog="Example: concierge eval ranking --protocol leave-one-out --predictions out.parquet; two templates: "
+    "concierge eval ranking --protocol requests --compare state@1 my/state.j2"
+)
 def ranking(
     protocol: Annotated[
         list[str] | None,
@@ -54,7 +57,7 @@ def ranking(
         list[str] | None,
         typer.Option(help="One more policy, NAME=FOLDER of an adapter; may be repeated."),
     ] = None,
-    part: Annotated[str, typer.Option(help="test for reports, valid for choices.")] = "test",
+    part: PartOption = "test",
     template: Annotated[
         str | None,
         typer.Option(help="A state template for all policies: NAME@VERSION or a file (default: each adapter's own)."),
@@ -86,11 +89,9 @@ def ranking(
 
     unknown = sorted(set(protocol or ()) - set(PROTOCOLS))
     if unknown:
-        raise RankingOptionError(f"unknown protocol {unknown[0]!r}: use one of {', '.join(PROTOCOLS)}")
-    if part not in ("valid", "test"):
-        raise RankingOptionError(f"unknown part {part!r}: use valid or test")
+        raise OptionError(f"unknown protocol {unknown[0]!r}: use one of {', '.join(PROTOCOLS)}")
     if predictions is not None and predictions.suffix != ".parquet":
-        raise RankingOptionError(f"--predictions {str(predictions)!r}: give a file that ends in .parquet")
+        raise OptionError(f"--predictions {str(predictions)!r}: give a file that ends in .parquet")
     own = None if template is None else state_template(template)
     sources = [PolicySource("policy", adapter, own)] if adapter is not None else released_policies()
     sources = [PolicySource(source.name, source.adapter, own) for source in sources]
@@ -104,7 +105,7 @@ def ranking(
             policies=sources,
             model=model,
             template=own,
-            part="valid" if part == "valid" else "test",
+            part=part,
             users=users,
             seed=seed,
             library=library,
@@ -127,18 +128,18 @@ def ranking(
     for table in tables:
         _show(table)
     for reason in left_out.values():
-        out().print(reason, soft_wrap=True)
+        say(reason)
 
 
 def state_template(which: str) -> Template:
     """The state template that goes by a name, or a file.
 
     Raises:
-        RankingOptionError: it is of another role.
+        OptionError: it is of another role.
     """
     template = find_template(which)
     if template.header.role != "state":
-        raise RankingOptionError(f"{which!r} is of role {template.header.role!r}: give a template of role 'state'")
+        raise OptionError(f"{which!r} is of role {template.header.role!r}: give a template of role 'state'")
     return template
 
 
@@ -146,13 +147,13 @@ def named_policy(text: str, template: Template | None = None) -> PolicySource:
     """A policy from ``NAME=FOLDER``.
 
     Raises:
-        RankingOptionError: it is written otherwise.
+        OptionError: it is written otherwise.
     """
     from eval.ranking.run import PolicySource
 
     name, equals, folder = text.partition("=")
     if not (name and equals and folder):
-        raise RankingOptionError(f"--policy {text!r}: write it as NAME=FOLDER")
+        raise OptionError(f"--policy {text!r}: write it as NAME=FOLDER")
     return PolicySource(name, Path(folder), template)
 
 
@@ -176,7 +177,7 @@ def _compared(
         names.append(name)
     first, second = names
     if first == second:
-        raise RankingOptionError(f"--compare {pair[0]} {pair[1]}: both are the row {first!r}; name two")
+        raise OptionError(f"--compare {pair[0]} {pair[1]}: both are the row {first!r}; name two")
     return found, (first, second)
 
 
@@ -197,31 +198,21 @@ def _difference(table: Table, pair: tuple[str, str]) -> dict[str, Any]:
 def _show(table: Table) -> None:
     judged = table.headline[0]
     title = f"{table.protocol}: {table.about} ({table.cases:,} cases of {table.users:,} users)"
-    grid = Grid(title=title, title_justify="left")
-    grid.add_column("policy")
-    for metric in (*table.headline, f"{judged} less {table.reference}"):
-        grid.add_column(metric, justify="right")
-    for row in table.rows:
-        difference = row.differences.get(judged)
-        cells = (str(row.figures[metric]) for metric in table.headline)
-        grid.add_row(row.policy, *cells, "" if difference is None else str(difference))
-    out().print(grid)
-    beyond = Grid(title="What is recommended", title_justify="left")
-    beyond.add_column("policy")
-    for metric in _BEYOND:
-        beyond.add_column(metric, justify="right")
-    for row in table.rows:
-        values = {**row.totals, **{metric: own.mean for metric, own in row.figures.items()}}
-        beyond.add_row(row.policy, *(f"{values[m]:.3f}" if m in values else "-" for m in _BEYOND))
-    out().print(beyond)
+    rows = [
+        (row.policy, *(row.figures[metric] for metric in table.headline), row.differences.get(judged, ""))
+        for row in table.rows
+    ]
+    show_table(("policy", *table.headline, f"{judged} less {table.reference}"), rows, title)
+    values = {
+        row.policy: {**row.totals} | {metric: own.mean for metric, own in row.figures.items()} for row in table.rows
+    }
+    beyond = [(name, *(f"{own[m]:.3f}" if m in own else None for m in _BEYOND)) for name, own in values.items()]
+    show_table(("policy", *_BEYOND), beyond, "What is recommended")
     for note in (*table.notes, "All figures, by length of history and popularity of items too: --json."):
-        out().print(note, soft_wrap=True)
+        say(note)
 
 
-class PolicyOptionError(ValueError):
-    """An option is badly written; the message says how to write it."""
-
-
+@EVAL.command(epilog="Example: concierge eval policy --policy exact=runs/exact/adapter")
 def policy(
     more: Annotated[
         list[str] | None,
@@ -229,7 +220,7 @@ def policy(
     ] = None,
     data: DataOption = "ml-100k",
     model: ModelOption = None,
-    part: Annotated[str, typer.Option(help="test for reports, valid for choices.")] = "test",
+    part: PartOption = "test",
     template: Annotated[
         str | None,
         typer.Option(help="A state template for all policies: NAME@VERSION or a file (default: each adapter's own)."),
@@ -245,8 +236,6 @@ def policy(
     from agent.policy.loading import ADAPTERS
     from eval.policy.table import evaluate_policies
 
-    if part not in ("valid", "test"):
-        raise PolicyOptionError(f"unknown part {part!r}: use valid or test")
     folders = {role: ADAPTERS / f"ml-100k-{role}" for role in ("sft", "ppo")}
     folders = {name: folder for name, folder in folders.items() if folder.is_dir()}
     for text in more or ():
@@ -259,30 +248,24 @@ def policy(
         return policy if own is None else policy.with_template(own)
 
     makers = {name: partial(make, folder) for name, folder in folders.items()}
-    with working("Picking from rated slates") as say:
-        table = evaluate_policies(load_dataset(data), makers, "valid" if part == "valid" else "test", seed, say)
+    with working("Picking from rated slates") as report:
+        table = evaluate_policies(load_dataset(data), makers, part, seed, report)
     if as_json:
-        print_json({"data": data, "part": part, **table.to_json()})
-        return
+        return print_json({"data": data, "part": part, **table.to_json()})
     _show_policies(table)
 
 
 def _show_policies(table: PolicyTable) -> None:
     metrics = ("click_rate", "sampled_click_rate", "mean_rating", "precision@5")
-    grid = Grid(title=f"{len(table.users):,} rated slates of {len(set(table.users)):,} users", title_justify="left")
-    for name in ("policy", *metrics):
-        grid.add_column(name.replace("_", " "), justify="left" if name == "policy" else "right")
-    for row in table.rows:
-        cells = (str(row.figures[metric]) if metric in row.figures else "" for metric in metrics)
-        grid.add_row(row.policy, *cells)
-    out().print(grid)
+    title = f"{len(table.users):,} rated slates of {len(set(table.users)):,} users"
+    rows = [(row.policy, *(row.figures.get(metric, "") for metric in metrics)) for row in table.rows]
+    show_table(("policy", *metrics), rows, title)
     for name, (one, other) in table.comparisons().items():
-        out().print(f"{name}: {table.paired(one, other)} ({one} less {other}, click rate)", soft_wrap=True)
+        say(f"{name}: {table.paired(one, other)} ({one} less {other}, click rate)")
     for entry in table.rare:
-        out().print(
+        say(
             f"items with few ratings, {entry['policy']}: NDCG@10 {entry['ndcg@10']:.4f}, HR@10 {entry['hr@10']:.4f} "
-            f"({entry['cases']} cases, {entry['items']} items)",
-            soft_wrap=True,
+            f"({entry['cases']} cases, {entry['items']} items)"
         )
     for note in table.notes:
-        out().print(note, soft_wrap=True)
+        say(note)

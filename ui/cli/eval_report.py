@@ -5,26 +5,18 @@ from __future__ import annotations
 import shlex
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from ui.cli.eval_ranking import named_policy
-from ui.cli.terminal import DataOption, JsonOption, ModelOption, out, print_json, steps
+from ui.cli.terminal import EVAL, DataOption, JsonOption, ModelOption, OptionError, print_json, say, steps
 
 
-class ReportOptionError(ValueError):
-    """An option is badly written; the message says how to write it."""
-
-
-def add_to(app: typer.Typer) -> None:
-    """Mount the verb on the group ``eval``."""
-    app.command(
-        epilog="Examples: concierge eval report --output report/ --section policy --section live\n\n"
-        "concierge eval ranking --json > ranking.json && concierge eval report --from ranking.json"
-    )(report)
-
-
+@EVAL.command(
+    epilog="Examples: concierge eval report --output report/ --section policy --section live\n\n"
+    "concierge eval ranking --json > ranking.json && concierge eval report --from ranking.json"
+)
 def report(
     output: Annotated[
         Path,
@@ -76,7 +68,7 @@ def report(
             "target_propensities for off-policy alone (default: the chat's own database, without off-policy)."
         ),
     ] = None,
-    by: Annotated[str, typer.Option(help="Periods of the live figures: hour, day or week.")] = "day",
+    by: Annotated[Literal["hour", "day", "week"], typer.Option(help="Periods of the live figures.")] = "day",
     run: Annotated[
         Path | None, typer.Option(help="The --output folder of a `concierge train ppo` (default: the released run).")
     ] = None,
@@ -91,7 +83,6 @@ def report(
 
     What was worked out before by the same code from the same content comes from the cache.
     """
-    from eval.live.figures import PERIODS
     from eval.ranking.comparison import PROTOCOLS, released_policies
     from eval.report.building import SECTIONS, build, write
     from eval.report.sources import ReportRun, from_file
@@ -99,12 +90,9 @@ def report(
     for name, value, known in (("section", section, SECTIONS), ("protocol", protocol, PROTOCOLS)):
         unknown = [own for own in value or () if own not in known]
         if unknown:
-            raise ReportOptionError(f"unknown {name} {unknown[0]!r}: use one of {', '.join(known)}")
-    periods = [period for period in PERIODS if period == by]
-    if not periods:
-        raise ReportOptionError(f"unknown period {by!r}: use one of {', '.join(PERIODS)}")
+            raise OptionError(f"unknown {name} {unknown[0]!r}: use one of {', '.join(known)}")
     if len(reward_model or ()) > 2:
-        raise ReportOptionError(f"{len(reward_model or ())} reward models: give one, or two to compare")
+        raise OptionError(f"{len(reward_model or ())} reward models: give one, or two to compare")
     own = [*released_policies(), *(named_policy(text) for text in policy or ())]
     sources = [from_file(path) for path in files or ()]
     with steps() as progress:
@@ -118,7 +106,7 @@ def report(
             rows=published,
             seed=seed,
             log=log,
-            by=periods[0],
+            by=by,
             run=run,
             replications=replications,
             fresh=fresh,
@@ -132,4 +120,4 @@ def report(
         print_json({"files": [str(path) for path in written], "documents": documents})
         return
     for path in written:
-        out().print(str(path), soft_wrap=True)
+        say(str(path))

@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.table import Table as Grid
 
-from ui.cli.terminal import DataOption, JsonOption, out, print_json, steps
+from ui.cli.terminal import EVAL, DataOption, JsonOption, print_json, say, show_table, steps
 
 if TYPE_CHECKING:
     from eval.reward.report import RewardReport
@@ -16,14 +15,10 @@ _HIDDEN = ("model", "probabilities", "notes", "ci", "reliability", "best_of_n", 
 _SLICE_FIGURES = ("auc_within_user", "ece", "rating_rmse")
 
 
-def add_to(app: typer.Typer) -> None:
-    """Mount the verb on the group ``eval``."""
-    app.command(
-        epilog="Example: concierge eval reward --model runs/reward/adapter --against evidence; somebody else's scores: "
-        'concierge eval reward --model scores.jsonl, with lines like {"user": "12", "item": "50", "score": 0.8}'
-    )(reward)
-
-
+@EVAL.command(
+    epilog="Example: concierge eval reward --model runs/reward/adapter --against evidence; somebody else's scores: "
+    'concierge eval reward --model scores.jsonl, with lines like {"user": "12", "item": "50", "score": 0.8}'
+)
 def reward(
     model: Annotated[
         str,
@@ -63,58 +58,44 @@ def reward(
 
 
 def _show(report: RewardReport) -> None:
-    console = out()
-    console.print(f"{report.pairs:,} rated pairs in {report.slates:,} slates of {report.users:,} users")
+    say(f"{report.pairs:,} rated pairs in {report.slates:,} slates of {report.users:,} users")
     for name, count in report.missing.items():
         if count:
-            console.print(f"{name}: {count:,} pairs without a score were left out for all", soft_wrap=True)
+            say(f"{name}: {count:,} pairs without a score were left out for all")
     for row in report.rows:
         for note in row["notes"]:
-            console.print(f"{row['model']}: {note}", soft_wrap=True)
-    console.print(_figures(report))
+            say(f"{row['model']}: {note}")
+    _show_figures(report)
     for row in report.rows:
-        console.print(_curve(row))
-        console.print(_slices(row))
+        _show_curve(row)
+        _show_slices(row)
 
 
-def _figures(report: RewardReport) -> Grid:
-    grid = Grid(title="Figures, with 95 % intervals over users", title_justify="left")
-    grid.add_column("figure")
-    for row in report.rows:
-        grid.add_column(row["model"], justify="right")
-    if report.paired:
-        grid.add_column("difference", justify="right")
-        grid.add_column("p", justify="right")
+def _show_figures(report: RewardReport) -> None:
+    rows = []
     for name in (name for name in report.rows[0] if name not in _HIDDEN):
         cells = [_cell(row[name], row["ci"][name]) for row in report.rows]
         if report.paired:
             own = report.paired[name]
             cells += [_cell(own["mean"], own["ci"]), f"{own['p']:.3f}"]
-        grid.add_row(name, *cells)
-    return grid
+        rows.append((name, *cells))
+    columns = ["figure", *(row["model"] for row in report.rows), *(("difference", "p") if report.paired else ())]
+    show_table(columns, rows, "Figures, with 95 % intervals over users")
 
 
-def _curve(row: dict[str, Any]) -> Grid:
-    title = f"{row['model']}: the best of n random candidates"
-    grid = Grid(title=title, title_justify="left")
-    for name in ("n", "click_rate", "mean_rating", "belief", "gap"):
-        grid.add_column(name, justify="right")
-    for step in row["best_of_n"]:
-        names = ("click_rate", "mean_rating", "belief", "gap")
-        grid.add_row(str(step["n"]), *(_cell(step[name], step["ci"][name], 3) for name in names))
-    return grid
+def _show_curve(row: dict[str, Any]) -> None:
+    names = ("click_rate", "mean_rating", "belief", "gap")
+    rows = [(own["n"], *(_cell(own[name], own["ci"][name], 3) for name in names)) for own in row["best_of_n"]]
+    show_table(("n", *names), rows, f"{row['model']}: the best of n random candidates", words=0)
 
 
-def _slices(row: dict[str, Any]) -> Grid:
-    grid = Grid(title=f"{row['model']}: by slice (intervals: --json)", title_justify="left")
-    for name in ("slice", "group"):
-        grid.add_column(name)
-    for name in ("pairs", *_SLICE_FIGURES):
-        grid.add_column(name, justify="right")
+def _show_slices(row: dict[str, Any]) -> None:
+    rows = []
     for own in row["slices"]:
-        cells = ["-" if own.get(name) is None else f"{own[name]:.3f}" for name in _SLICE_FIGURES]
-        grid.add_row(own["slice"], own["group"], f"{own['pairs']:,}", *cells)
-    return grid
+        cells = (None if own.get(name) is None else f"{own[name]:.3f}" for name in _SLICE_FIGURES)
+        rows.append((own["slice"], own["group"], f"{own['pairs']:,}", *cells))
+    title = f"{row['model']}: by slice (intervals: --json)"
+    show_table(("slice", "group", "pairs", *_SLICE_FIGURES), rows, title, words=2)
 
 
 def _cell(value: float | None, ci: list[float | None], places: int = 4) -> str:

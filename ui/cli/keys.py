@@ -5,22 +5,20 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Annotated, Any
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.table import Column, Table
 
-from ui.cli.terminal import JsonOption, out, print_json, sub_app
+from ui.cli.terminal import KEYS, JsonOption, print_json, say, show_table
 
 if TYPE_CHECKING:
     from agent.store.api_keys import ApiKey, KeyStore
 
-app = sub_app("API keys of the service: make, list, rotate and revoke them.")
-
 IdArgument = Annotated[str, typer.Argument(help="The key's id, as `concierge keys list` shows it.")]
 
 
-@app.command(epilog="Example: concierge keys create shop --allow recommend --allow feedback --catalogue books")
+@KEYS.command(epilog="Example: concierge keys create shop --allow recommend --allow feedback --catalogue books")
 def create(
     name: Annotated[str, typer.Argument(help="Whose key it is; keys of one name are one caller.")],
     allow: Annotated[
@@ -42,25 +40,22 @@ def create(
     _show_secret(secret, key, as_json)
 
 
-@app.command("list")
+@KEYS.command("list")
 def list_keys(as_json: JsonOption = False) -> None:
     """List the keys, without their secrets."""
     with _keys() as keys:
         known = keys.list()
     if as_json:
-        print_json([_plain(key) for key in known])
-        return
-    table = Table(
-        Column("Id", no_wrap=True, min_width=12), "Name", "Allows", "Catalogues", "Person", "A minute", "Until"
-    )
+        return print_json([asdict(key) for key in known])
+    rows = []
     for key in known:
         until = "revoked" if key.revoked else _date(key.expires) if key.expires else "you end it"
         scope = ", ".join(key.catalogues) or "every one"
-        table.add_row(key.id, key.name, ", ".join(key.verbs), scope, key.person or "", str(key.per_minute), until)
-    out().print(table)
+        rows.append((key.id, key.name, ", ".join(key.verbs), scope, key.person or "", key.per_minute, until))
+    show_table(("Id", "Name", "Allows", "Catalogues", "Person", "A minute", "Until"), rows, words=7)
 
 
-@app.command()
+@KEYS.command()
 def rotate(
     id: IdArgument,
     grace: Annotated[float, typer.Option(help="Minutes for which the old one still works.", min=0)] = 60.0,
@@ -72,15 +67,15 @@ def rotate(
     _show_secret(secret, key, as_json)
 
 
-@app.command()
+@KEYS.command()
 def revoke(id: IdArgument) -> None:
     """End a key at once."""
     with _keys() as keys:
         key = keys.revoke(id)
-    out().print(f"Key {key.id} of {key.name} is revoked")
+    say(f"Key {key.id} of {key.name} is revoked")
 
 
-@app.command()
+@KEYS.command()
 def audit(
     latest: Annotated[int, typer.Option(help="How many changes.", min=1)] = 50, as_json: JsonOption = False
 ) -> None:
@@ -90,14 +85,10 @@ def audit(
     with _keys() as keys:
         changes = audit_log(keys.engine, latest)
     if as_json:
-        print_json(changes)
-        return
-    table = Table("When", "Who", "What", "Of")
-    for change in changes:
-        table.add_row(
-            _date(float(str(change["timestamp"]))), *(str(change[name]) for name in ("actor", "action", "subject"))
-        )
-    out().print(table)
+        return print_json(changes)
+    names = ("actor", "action", "subject")
+    rows = [(_date(float(str(own["timestamp"]))), *(own[name] for name in names)) for own in changes]
+    show_table(("When", "Who", "What", "Of"), rows, words=4)
 
 
 @contextmanager
@@ -112,16 +103,9 @@ def _keys() -> Iterator[KeyStore]:
 
 def _show_secret(secret: str, key: ApiKey, as_json: bool) -> None:
     if as_json:
-        print_json({"key": secret, **_plain(key)})
-        return
-    out().print(secret, soft_wrap=True)
-    out().print(f"Key {key.id} of {key.name}: {', '.join(key.verbs)}. Keep it safe: it is not shown again.")
-
-
-def _plain(key: ApiKey) -> dict[str, Any]:
-    from dataclasses import asdict
-
-    return asdict(key)
+        return print_json({"key": secret, **asdict(key)})
+    say(secret)
+    say(f"Key {key.id} of {key.name}: {', '.join(key.verbs)}. Keep it safe: it is not shown again.")
 
 
 def _date(moment: float) -> str:

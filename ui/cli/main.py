@@ -6,58 +6,25 @@ Modules that take long to import (torch, transformers, gradio) are imported by t
 
 from __future__ import annotations
 
+from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from typing import Annotated
 
 import typer
 
 import prompts as templates
-from ui.cli import (
-    adapt,
-    adapters,
-    chat,
-    data,
-    doctor,
-    eval,
-    keys,
-    mcp,
-    monitor,
-    prompts,
-    recommend,
-    release,
-    serve,
-    talk,
-    train,
-    understand,
-)
-from ui.cli.terminal import Group
+from ui.cli.terminal import ROOT as app
 from ui.studio.template_lookup import SavedTemplates
 
-app = typer.Typer(
-    name="concierge",
-    cls=Group,
-    help="Recommendations in conversation, by a language model that picks from a real catalogue and says why.",
-    epilog="Start with: concierge data fetch, then: concierge chat",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-app.add_typer(data.app, name="data")
-app.add_typer(prompts.app, name="prompts")
-app.add_typer(train.app, name="train")
-app.add_typer(eval.app, name="eval")
-app.add_typer(adapters.app, name="adapters")
-app.add_typer(keys.app, name="keys")
-chat.add_to(app)
-serve.add_to(app)
-mcp.add_to(app)
-adapt.add_to(app)
-monitor.add_to(app)
-recommend.add_to(app)
-talk.add_to(app)
-understand.add_to(app)
-release.add_to(app)
-doctor.add_to(app)
+VERBS = (
+    "chat", "recommend", "talk", "understand", "serve", "adapt", "monitor", "release", "doctor", "data", "prompts",
+    "template_versions", "train", "train_ppo", "tagger", "eval", "eval_ranking", "eval_reward", "eval_log",
+    "eval_report", "eval_conversation", "adapters", "keys",
+)  # fmt: skip
+"""The modules that hold the verbs, in the order of the help."""
+
+for name in VERBS:
+    import_module(f"ui.cli.{name}")
 
 
 def _print_version(wanted: bool) -> None:

@@ -9,16 +9,11 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.table import Table
 
-from ui.cli.terminal import JsonOption, out, print_json, working
-
-
-def add_to(app: typer.Typer) -> None:
-    """Mount the verb."""
-    app.command(epilog="Example: concierge monitor news --facet tone --by topic --to alerts.jsonl")(monitor)
+from ui.cli.terminal import ROOT, JsonOption, out, print_json, say, show_table, working
 
 
+@ROOT.command(epilog="Example: concierge monitor news --facet tone --by topic --to alerts.jsonl")
 def monitor(
     name: Annotated[str, typer.Argument(help="The name of a data set whose items have dates.")],
     facet: Annotated[str, typer.Option(help="The facet that is watched.")] = "tone",
@@ -75,12 +70,12 @@ def monitor(
             store = AlertStore(log.engine)
             if acknowledge is not None:
                 alert = store.acknowledge(acknowledge, getpass.getuser())
-                console.print(f"{alert.id} ({alert.series}, {alert.opened}): seen by {alert.acknowledged_by}")
+                say(f"{alert.id} ({alert.series}, {alert.opened}): seen by {alert.acknowledged_by}")
             if mute is not None:
                 if until is None:
                     raise MonitorError("--mute needs --until: nothing is muted for ever")
                 store.mute(watch.name, mute, last)
-                console.print(f"{mute}: nothing is delivered until {last}")
+                say(f"{mute}: nothing is delivered until {last}")
         return
     with working(f"Reading {name}"):
         articles = read_articles(load_dataset(name), facet, value, by, today)
@@ -102,12 +97,11 @@ def monitor(
             document["events"] = [asdict(own) | {"start": str(own.start), "end": str(own.end)} for own in known]
             document["curve"] = [{"false_alarms": budget, **own.to_json()} for budget, own in points]
         if as_json:
-            print_json(document)
-            return
+            return print_json(document)
         _show_left_out(console, left_out)
         for alert in alerts:
             ended = f" to {alert.closed}" if alert.closed else ", still open"
-            console.print(f"{alert.opened}{ended}  {in_words(alert.series, alert.detail, value)}", soft_wrap=True)
+            say(f"{alert.opened}{ended}  {in_words(alert.series, alert.detail, value)}")
         if "curve" in document:
             _show_curve(console, document)
         return
@@ -126,19 +120,19 @@ def monitor(
         "failures": [asdict(own) for own in outcome.failures],
     }
     if as_json:
-        print_json(document)
-        return
+        return print_json(document)
     _show_left_out(console, left_out)
     if outcome.late:
-        console.print(f"late: {outcome.late:,} texts of days that were judged before; part of what is usual now")
+        say(f"late: {outcome.late:,} texts of days that were judged before; part of what is usual now")
     for failure in outcome.failures:
-        console.print(f"not delivered to {failure.channel}: {failure.reason}; it is tried again by the next run")
-    table = Table("series", "last 7 days", "share", "95 %", box=None, pad_edge=False)
-    for series, own in document["series"].items():
-        table.add_row(series, f"{own['read']:,} texts", f"{own['share']:.0%}", f"{own['low']:.0%} to {own['high']:.0%}")
-    console.print(table)
+        say(f"not delivered to {failure.channel}: {failure.reason}; it is tried again by the next run")
+    rows = [
+        (series, f"{own['read']:,} texts", f"{own['share']:.0%}", f"{own['low']:.0%} to {own['high']:.0%}")
+        for series, own in document["series"].items()
+    ]
+    show_table(("series", "last 7 days", "share", "95 %"), rows, lines=False)
     opened = ", ".join(f"{own.series} since {own.opened} [{own.id}]" for own in outcome.open)
-    console.print(f"judged to {outcome.through}; open alerts: {opened or 'none'}", soft_wrap=True)
+    say(f"judged to {outcome.through}; open alerts: {opened or 'none'}")
 
 
 def _day(text: str) -> datetime.date:
@@ -162,14 +156,13 @@ def _plain(own: Any) -> dict[str, Any]:
 
 def _show_left_out(console: Any, left_out: dict[str, int]) -> None:
     if left_out:
-        console.print("not scored: " + ", ".join(f"{count:,} {reason}" for reason, count in left_out.items()))
+        say("not scored: " + ", ".join(f"{count:,} {reason}" for reason, count in left_out.items()))
 
 
 def _show_curve(console: Any, document: dict[str, Any]) -> None:
-    table = Table(
-        "budget", *(own["start"] for own in document["events"]), "false a half-year", box=None, pad_edge=False
-    )
+    rows = []
     for point in document["curve"]:
-        delays = ["-" if delay is None else f"{delay} days" for delay in point["delays"]]
-        table.add_row(f"{point['false_alarms']:g}", *delays, f"{point['false_per_half_year']:.2f} ({point['false']})")
-    console.print(table)
+        delays = (None if delay is None else f"{delay} days" for delay in point["delays"])
+        rows.append((f"{point['false_alarms']:g}", *delays, f"{point['false_per_half_year']:.2f} ({point['false']})"))
+    columns = ("budget", *(own["start"] for own in document["events"]), "false a half-year")
+    show_table(columns, rows, lines=False)

@@ -10,20 +10,25 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.syntax import Syntax
-from rich.table import Table
-from rich.text import Text
 
 import prompts
 from prompts import PromptError, Rendered, Template
-from ui.cli import template_versions
-from ui.cli.terminal import AdapterOption, DataOption, JsonOption, ModelOption, out, print_json, steps, sub_app
+from ui.cli.terminal import (
+    PROMPTS,
+    AdapterOption,
+    DataOption,
+    JsonOption,
+    ModelOption,
+    print_json,
+    say,
+    show_table,
+    steps,
+)
 from ui.studio.template_lookup import find_template
 
 if TYPE_CHECKING:
     from eval.policy.template_trial import Trial
 
-app = sub_app("List, show, check, compare, test and activate the templates that the language model reads.")
-template_versions.add_to(app)
 Pack = Annotated[str, typer.Option(help=f"Domain pack: {', '.join(prompts.packs())}.")]
 Which = Annotated[
     str,
@@ -37,10 +42,10 @@ def _print_code(text: str, language: str) -> None:
     """Coloured in a terminal, and in the lines that it has."""
     coloured = Syntax("", language, background_color="default").highlight(text.rstrip("\n"))
     coloured.rstrip()
-    out().print(coloured, soft_wrap=True)
+    say(coloured)
 
 
-@app.command("list", epilog="Example: concierge prompts list --pack music")
+@PROMPTS.command("list", epilog="Example: concierge prompts list --pack music")
 def list_templates(
     pack: Annotated[str | None, typer.Option(help="Only this domain pack.")] = None, as_json: JsonOption = False
 ) -> None:
@@ -60,16 +65,12 @@ def list_templates(
         for template in prompts.shelf(name)
     ]
     if as_json:
-        print_json(rows)
-        return
-    table = Table("pack", "template", "role", "description", box=None)
-    for row in rows:
-        version = f"{row['name']}@{row['version']}"
-        table.add_row(row["pack"], version, row["role"], Text(row["description"]))
-    out().print(table)
+        return print_json(rows)
+    cells = [(row["pack"], f"{row['name']}@{row['version']}", row["role"], row["description"]) for row in rows]
+    show_table(("pack", "template", "role", "description"), cells, words=4, lines=False)
 
 
-@app.command(epilog="Example: concierge prompts show state@1 --pack books")
+@PROMPTS.command(epilog="Example: concierge prompts show state@1 --pack books")
 def show(which: Which, pack: Pack = prompts.DEFAULT_PACK, as_json: JsonOption = False) -> None:
     """Show a template's file."""
     template = find_template(which, pack)
@@ -97,7 +98,7 @@ def show(which: Which, pack: Pack = prompts.DEFAULT_PACK, as_json: JsonOption = 
         _print_code(template.source, "jinja")
 
 
-@app.command(epilog="Example: concierge prompts render state --sample 'a request'")
+@PROMPTS.command(epilog="Example: concierge prompts render state --sample 'a request'")
 def render(
     which: Which,
     pack: Pack = prompts.DEFAULT_PACK,
@@ -167,7 +168,7 @@ def _tokenized(rendered: Rendered, model: str) -> tuple[str, int]:
     return rendered.text(tokenizer), len(rendered.ids(tokenizer))
 
 
-@app.command(epilog="Example: concierge prompts check my-pack/state.j2")
+@PROMPTS.command(epilog="Example: concierge prompts check my-pack/state.j2")
 def check(
     files: Annotated[
         list[Path] | None, typer.Argument(help="Template files or pack folders; none: all shipped.")
@@ -205,7 +206,7 @@ def _checked(path: Path) -> dict[str, Any]:
     return {"file": template.file, "ok": True, "line": None, "message": f"{template.name}@{template.version}"}
 
 
-@app.command(epilog="Example: concierge prompts diff state my/state.j2")
+@PROMPTS.command(epilog="Example: concierge prompts diff state my/state.j2")
 def diff(
     first: Annotated[str, typer.Argument(metavar="FIRST", help="A name, a version of it, or a file.")],
     second: Annotated[str, typer.Argument(metavar="SECOND", help="The one to compare it with.")],
@@ -252,7 +253,7 @@ class RoleError(ValueError):
         super().__init__(f"{template.file} is of role {role!r}: only state templates can be tested offline; {instead}")
 
 
-@app.command(epilog="Example: concierge prompts test my/state.j2 --against active --users 50")
+@PROMPTS.command(epilog="Example: concierge prompts test my/state.j2 --against active --users 50")
 def test(
     candidates: Annotated[
         list[str], typer.Argument(metavar="TEMPLATE...", help="State templates: names, versions (state@2) or files.")
@@ -281,16 +282,15 @@ def test(
         policy = load_policy(data, model, adapter)[1].current()
         trials = trial(dataset, policy, templates, other, users, report)
     if as_json:
-        print_json([found.to_json() for found in trials])
-        return
+        return print_json([found.to_json() for found in trials])
     for name, found in zip(candidates, trials, strict=True):
         _show_trial(name, against, found)
 
 
 def _show_trial(name: str, against: str, found: Trial) -> None:
     title = f"{name} against {against}: {found.users} validation users"
-    table = Table("metric", "cases", "this", "other", "difference", title=title, title_justify="left", box=None)
-    for row in found.rows:
-        means = f"{row.candidate.mean:.4f}", f"{row.against.mean:.4f}"
-        table.add_row(row.metric, f"{row.cases:,}", *means, str(row.difference))
-    out().print(table)
+    rows = [
+        (row.metric, f"{row.cases:,}", f"{row.candidate.mean:.4f}", f"{row.against.mean:.4f}", row.difference)
+        for row in found.rows
+    ]
+    show_table(("metric", "cases", "this", "other", "difference"), rows, title, words=5, lines=False)

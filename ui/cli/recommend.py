@@ -12,7 +12,18 @@ import typer
 from rich.progress import track
 
 from agent.data.jsonlines import read_json_lines
-from ui.cli.terminal import AdapterOption, DataOption, JsonOption, ModelOption, out, print_json, working
+from ui.cli.terminal import (
+    ROOT,
+    AdapterOption,
+    DataOption,
+    JsonOption,
+    ModelOption,
+    OptionError,
+    out,
+    print_json,
+    say,
+    working,
+)
 
 if TYPE_CHECKING:
     from agent.catalogue.catalogue import Catalogue
@@ -20,7 +31,7 @@ if TYPE_CHECKING:
     from agent.recommender import Recommender
     from agent.records.answer import Answer
 
-KEYS = {"id", "user", "history", "messages", "k"}
+FIELDS = {"id", "user", "history", "messages", "k"}
 # Of requests to OpenAI-compatible servers; not used.
 SERVER_KEYS = {
     "model",
@@ -35,18 +46,10 @@ SERVER_KEYS = {
 }
 
 
-class InputError(ValueError):
-    """A line of the input file cannot be used; the message names the file, the line and the field."""
-
-
-def add_to(app: typer.Typer) -> None:
-    """Mount the verb on the root command."""
-    app.command(
-        epilog='Examples: concierge recommend --likes Alien --likes "Blade Runner" --ask "something funny" -k 5\n\n'
-        "concierge recommend --user 42 --json    concierge recommend --input requests.jsonl"
-    )(recommend)
-
-
+@ROOT.command(
+    epilog='Examples: concierge recommend --likes Alien --likes "Blade Runner" --ask "something funny" -k 5\n\n'
+    "concierge recommend --user 42 --json    concierge recommend --input requests.jsonl"
+)
 def recommend(
     user: Annotated[str | None, typer.Option(help="A user of the data set whose past counts.")] = None,
     likes: Annotated[list[str] | None, typer.Option(help="An item you like; may be repeated.")] = None,
@@ -82,7 +85,7 @@ def recommend(
     from agent.recommender import Recommender
 
     if input is not None and (user or likes or dislikes or ask or history):
-        raise InputError("--input stands alone: put the user, the history and the messages into its lines")
+        raise OptionError("--input stands alone: put the user, the history and the messages into its lines")
     lines = list(read_json_lines(input)) if input is not None else []
     with working("Loading the model"):
         recommender = Recommender.load(data, model, adapter, progress=not as_json)
@@ -111,9 +114,9 @@ def recommend(
         name = request.get("id", line.number)
         try:
             if line.error is not None:
-                raise InputError(f"{where}: {line.error}")
+                raise OptionError(f"{where}: {line.error}")
             found = _answer(recommender, _checked(request, where)).to_json()
-        except (InputError, RequestError) as error:
+        except (OptionError, RequestError) as error:
             failed = True
             said = str(error)
             found = {"error": said if said.startswith(where) else f"{where}: {said}"}
@@ -126,29 +129,29 @@ def _checked(request: Mapping[str, Any], where: str) -> Mapping[str, Any]:
     """A request whose fields are of the right kinds.
 
     Raises:
-        InputError: one is not; the message names the line and the field.
+        OptionError: one is not; the message names the line and the field.
     """
-    unknown = set(request) - KEYS - SERVER_KEYS
+    unknown = set(request) - FIELDS - SERVER_KEYS
     if unknown:
-        raise InputError(f"{where}: unknown field {min(unknown)!r}: use {', '.join(sorted(KEYS))}")
+        raise OptionError(f"{where}: unknown field {min(unknown)!r}: use {', '.join(sorted(FIELDS))}")
     for field, known, need in (("history", {"item", "rating"}, "item"), ("messages", {"role", "content"}, "content")):
         entries = request.get(field) or []
         if not isinstance(entries, list):
-            raise InputError(f"{where}: {field!r} must be a list, not {type(entries).__name__}")
+            raise OptionError(f"{where}: {field!r} must be a list, not {type(entries).__name__}")
         for entry in entries:
             if not isinstance(entry, dict) or need not in entry or not set(entry) <= known | {"name"}:
-                raise InputError(f"{where}: {field!r} holds {entry!r}: give an object with {', '.join(sorted(known))}")
+                raise OptionError(f"{where}: {field!r} holds {entry!r}: give an object with {', '.join(sorted(known))}")
     for entry in request.get("messages") or []:
         if _text(entry["content"]) is None or "role" not in entry:
-            raise InputError(f"{where}: 'messages' holds {entry!r}: give a role, and the content as text")
+            raise OptionError(f"{where}: 'messages' holds {entry!r}: give a role, and the content as text")
     for entry in request.get("history") or []:
         if not isinstance(entry["item"], str | int) or isinstance(entry["item"], bool):
-            raise InputError(f"{where}: 'history' holds the item {entry['item']!r}: give an id or a title")
+            raise OptionError(f"{where}: 'history' holds the item {entry['item']!r}: give an id or a title")
         if not isinstance(entry.get("rating"), int | float | None):
-            raise InputError(f"{where}: rating {entry['rating']!r} is not a number")
+            raise OptionError(f"{where}: rating {entry['rating']!r} is not a number")
     k = request.get("k", 5)
     if not isinstance(k, int) or isinstance(k, bool) or k < 1:
-        raise InputError(f"{where}: k {k!r} is not a whole number from 1 on")
+        raise OptionError(f"{where}: k {k!r} is not a whole number from 1 on")
     return request
 
 
@@ -179,17 +182,16 @@ def _answer(recommender: Recommender, request: Mapping[str, Any]) -> Answer:
 
 def _show_history(own: PersonHistory, catalogue: Catalogue) -> None:
     graded = sum(event.rating is not None for event in own.events)
-    out().print(f"From the history: {len(own.events):,} {catalogue.domain.nouns.many}, {graded:,} with a grade.")
+    say(f"From the history: {len(own.events):,} {catalogue.domain.nouns.many}, {graded:,} with a grade.")
     if own.unmatched:
         shown = "; ".join(own.unmatched[:20]) + ("; ..." if len(own.unmatched) > 20 else "")
-        out().print(f"Not in {catalogue.name}: {len(own.unmatched):,}: {shown}", soft_wrap=True)
+        say(f"Not in {catalogue.name}: {len(own.unmatched):,}: {shown}")
     out().print()
 
 
 def _show(answer: Answer) -> None:
-    console = out()
-    console.print(answer.reply, soft_wrap=True)
+    say(answer.reply)
     for place, item in enumerate(answer.items, 1):
         year = f" ({item.year})" if item.year else ""
-        console.print(f"\n{place}. {item.title}{year}  {', '.join(item.categories)}", soft_wrap=True)
-        console.print(f"   {item.reason}", soft_wrap=True)
+        say(f"\n{place}. {item.title}{year}  {', '.join(item.categories)}")
+        say(f"   {item.reason}")

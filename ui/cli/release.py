@@ -8,21 +8,13 @@ from typing import Annotated, Any
 
 import typer
 
-from ui.cli.terminal import JsonOption, out, print_json
+from ui.cli.terminal import ROOT, JsonOption, OptionError, print_json, say
 
 
-class FiguresError(ValueError):
-    """The file of figures cannot be used; the message says why."""
-
-
-def add_to(app: typer.Typer) -> None:
-    """Mount the verb on the root command."""
-    app.command(
-        epilog="Example: concierge eval ranking --adapter runs/sft/adapter --json > figures.json && "
-        "concierge release runs/sft/adapter agent/policy/adapters/ml-100k-sft --figures figures.json"
-    )(release)
-
-
+@ROOT.command(
+    epilog="Example: concierge eval ranking --adapter runs/sft/adapter --json > figures.json && "
+    "concierge release runs/sft/adapter agent/policy/adapters/ml-100k-sft --figures figures.json"
+)
 def release(
     adapter: Annotated[Path, typer.Argument(help="The folder that a `concierge train` wrote.")],
     target: Annotated[Path, typer.Argument(help="The folder to fill; what it held is replaced.")],
@@ -60,7 +52,7 @@ def release(
     if as_json:
         print_json({"folder": str(folder)})
     else:
-        out().print(f"{folder}: adapter and model card", soft_wrap=True)
+        say(f"{folder}: adapter and model card")
 
 
 def _read(path: Path, verb: str) -> dict[str, Any]:
@@ -68,5 +60,5 @@ def _read(path: Path, verb: str) -> dict[str, Any]:
         report: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         report["rows"]
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise FiguresError(f"{path} is not what `concierge {verb} --json` prints: {error}") from None
+        raise OptionError(f"{path} is not what `concierge {verb} --json` prints: {error}") from None
     return report

@@ -1,17 +1,19 @@
-"""The verb ``concierge serve``: the chat, the service for other programs and the tools for agents in one process."""
+"""The verbs ``concierge serve`` (chat, service and tools in one process) and ``concierge mcp`` (tools on stdio)."""
 
 from __future__ import annotations
 
 import os
 import signal
 import socket
+import sys
+from contextlib import redirect_stdout
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from ui.cli.chat import AUTH_VARIABLE, Port, ServeError, is_loopback, read_accounts
-from ui.cli.terminal import AdapterOption, CataloguesOption, ModelOption, out
+from ui.cli.terminal import ROOT, AdapterOption, CataloguesOption, ModelOption, say
 
 FIRST_PORT, PORTS = 7860, 20
 """Where a free port is looked for, and how many are tried."""
@@ -20,14 +22,10 @@ DRAIN_SECONDS = 30
 """How long requests that are being answered may take after the process was asked to end."""
 
 
-def add_to(app: typer.Typer) -> None:
-    """Mount the verb on the root command."""
-    app.command(
-        epilog="Example: concierge keys create shop, then: concierge serve --host 0.0.0.0 --auth accounts.txt\n\n"
-        "The routes are described at /v1/docs."
-    )(serve)
-
-
+@ROOT.command(
+    epilog="Example: concierge keys create shop, then: concierge serve --host 0.0.0.0 --auth accounts.txt\n\n"
+    "The routes are described at /v1/docs."
+)
 def serve(
     data: CataloguesOption = None,
     model: ModelOption = None,
@@ -50,7 +48,9 @@ def serve(
     ] = False,
     turns: Annotated[int, typer.Option(help="Turns that are worked on at a time.", min=1, max=64)] = 2,
     queue: Annotated[int, typer.Option(help="Turns that may wait; more are refused.", min=0)] = 32,
-    log_level: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "info",
+    log_level: Annotated[
+        Literal["debug", "info", "warning", "error"], typer.Option(help="The least that is logged.")
+    ] = "info",
 ) -> None:
     """Serve the chat, HTTP (/v1) and MCP (/mcp): people need an account, programs a key, unless they are local."""
     accounts = read_accounts(auth, os.environ.get(AUTH_VARIABLE))
@@ -62,9 +62,7 @@ def serve(
             f"--host {host} lets other machines in, and nobody has an account: give --auth FILE or set {AUTH_VARIABLE},"
             " with one user:password a line, or leave the chat out with --no-chat"
         )
-    if log_level not in ("debug", "info", "warning", "error"):
-        raise ServeError(f"--log-level {log_level}: use debug, info, warning or error")
-    out().print("Starting Concierge …")
+    say("Starting Concierge …")
     import uvicorn
 
     from agent.service.assembly import build_application, opened
@@ -85,7 +83,7 @@ def serve(
         application = build_application(parts.service, page)
         name, number = held.getsockname()[:2]
         shown = f"[{name}]" if ":" in name else name
-        out().print(f"Concierge is at http://{shown}:{number} (Ctrl-C stops it)", soft_wrap=True)
+        say(f"Concierge is at http://{shown}:{number} (Ctrl-C stops it)")
         config = uvicorn.Config(
             application,
             log_config=None,
@@ -122,3 +120,27 @@ def listen(host: str, port: int | None) -> socket.socket:
         except OSError:
             continue
     raise ServeError(f"cannot listen on {host}{f':{port}' if port else ''}: choose another --port")
+
+
+@ROOT.command(
+    epilog="Example, in an agent's configuration: "
+    '{"mcpServers": {"concierge": {"command": "concierge", "args": ["mcp"]}}}\n\n'
+    "Over HTTP the same tools are at /mcp of `concierge serve`."
+)
+def mcp(data: CataloguesOption = None, model: ModelOption = None, adapter: AdapterOption = None) -> None:
+    """Offer the recommender to an agent as tools (Model Context Protocol on standard input and output)."""
+    import asyncio
+
+    from agent.service.assembly import opened
+    from agent.service.mcp_server import build_mcp
+    from agent.service.watch import log_to_stderr
+
+    log_to_stderr("warning")
+    with redirect_stdout(sys.stderr):  # standard output belongs to the protocol
+        holder = opened(catalogues(data), model, adapter)
+        parts = holder.__enter__()
+    try:
+        asyncio.run(build_mcp(parts.service).run_stdio_async())
+    finally:
+        parts.service.close()
+        holder.__exit__(None, None, None)

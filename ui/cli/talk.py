@@ -10,27 +10,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ui.cli.terminal import AdapterOption, DataOption, JsonOption, ModelOption, out, working
+from ui.cli.terminal import ROOT, AdapterOption, DataOption, JsonOption, ModelOption, OptionError, say, working
 
 if TYPE_CHECKING:
     from agent.recommender import Recommender
     from agent.records.answer import Answer
 
-KEYS = {"id", "user", "turns"}
+FIELDS = {"id", "user", "turns"}
 
 
-class TalkError(ValueError):
-    """A conversation cannot be held as given; the message names the line or turn and the fix."""
-
-
-def add_to(app: typer.Typer) -> None:
-    """Mount the verb on the root command."""
-    app.command(
-        epilog="Examples: concierge talk    concierge talk --input dialogues.jsonl --json\n\nA line of the file: "
-        '{"id": "a", "turns": ["a western", {"react": "like", "position": 1}, {"remove": "year"}, "why?"]}'
-    )(talk)
-
-
+@ROOT.command(
+    epilog="Examples: concierge talk    concierge talk --input dialogues.jsonl --json\n\nA line of the file: "
+    '{"id": "a", "turns": ["a western", {"react": "like", "position": 1}, {"remove": "year"}, "why?"]}'
+)
 def talk(
     input: Annotated[
         Path | None,
@@ -76,7 +68,7 @@ def _lines(path: Path) -> Iterator[tuple[int, str]]:
     try:
         file = sys.stdin.buffer if str(path) == "-" else path.open("rb")
     except OSError as error:
-        raise TalkError(f"{path} cannot be read: {error}") from None
+        raise OptionError(f"{path} cannot be read: {error}") from None
     with file:
         for number, raw in enumerate(file, 1):
             line = raw.decode("utf-8-sig" if number == 1 else "utf-8", "replace").strip()
@@ -88,14 +80,14 @@ def _checked(line: str) -> Mapping[str, Any]:
     try:
         request = json.loads(line)
     except ValueError as error:
-        raise TalkError(f"not JSON: {error}") from None
+        raise OptionError(f"not JSON: {error}") from None
     if not isinstance(request, dict):
-        raise TalkError(f"a line must hold one JSON object, not {type(request).__name__}")
-    unknown = set(request) - KEYS
+        raise OptionError(f"a line must hold one JSON object, not {type(request).__name__}")
+    unknown = set(request) - FIELDS
     if unknown:
-        raise TalkError(f"unknown field {min(unknown)!r}: use {', '.join(sorted(KEYS))}")
+        raise OptionError(f"unknown field {min(unknown)!r}: use {', '.join(sorted(FIELDS))}")
     if "id" not in request or not isinstance(request.get("turns"), list):
-        raise TalkError("give each conversation an 'id' and a list of 'turns'")
+        raise OptionError("give each conversation an 'id' and a list of 'turns'")
     return request
 
 
@@ -110,11 +102,10 @@ def _id_of(line: str) -> Any:
 def _interactive(recommender: Recommender) -> None:
     from agent.records.conversation import Conversation
 
-    console = out()
     conversation = Conversation()
     starters = recommender.catalogue.domain.starters
     if starters:
-        console.print(f"For instance: {starters[0]} (an empty line ends it)", soft_wrap=True)
+        say(f"For instance: {starters[0]} (an empty line ends it)")
     while True:
         try:
             message = input("> ").strip()
@@ -126,16 +117,14 @@ def _interactive(recommender: Recommender) -> None:
 
 
 def _print(answer: Answer) -> None:
-    console = out()
-    console.print(answer.reply, soft_wrap=True)
+    say(answer.reply)
     for place, item in enumerate(answer.items, 1):
-        console.print(f"{place}. {item.name}: {item.reason}", soft_wrap=True)
+        say(f"{place}. {item.name}: {item.reason}")
 
 
 def _show(held: Mapping[str, Any]) -> None:
-    console = out()
-    console.print(f"{held['id']}: {held['error']}" if "error" in held else f"{held['id']}:", soft_wrap=True)
+    say(f"{held['id']}: {held['error']}" if "error" in held else f"{held['id']}:")
     for turn in held.get("turns", ()):
-        console.print(turn["reply"], soft_wrap=True)
+        say(turn["reply"])
         for place, item in enumerate(turn["slate"], 1):
-            console.print(f"  {place}. {item['title']}: {item['reason']}", soft_wrap=True)
+            say(f"  {place}. {item['title']}: {item['reason']}")

@@ -8,11 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.table import Table
-from rich.text import Text
 
 import prompts
-from ui.cli.terminal import JsonOption, out, print_json
+from ui.cli.terminal import PROMPTS, JsonOption, print_json, say, show_table
 from ui.studio.template_lookup import person, served_templates
 
 if TYPE_CHECKING:
@@ -26,17 +24,7 @@ Note = Annotated[str, typer.Option(help="Why, in a line.")]
 Version = Annotated[str, typer.Argument(metavar="NAME@VERSION", help="A saved version, such as state@2.")]
 
 
-def add_to(app: typer.Typer) -> None:
-    """Add the verbs to ``concierge prompts``."""
-    app.command(epilog="Example: concierge prompts versions state")(versions)
-    app.command(epilog="Example: concierge prompts save my/state.j2 --parent 1 --note 'no stars'")(save)
-    app.command(epilog="Example: concierge prompts activate state@2 --note 'better on requests'")(activate)
-    app.command(epilog="Example: concierge prompts rollback state")(rollback)
-    app.command(epilog="Example: concierge prompts experiment state@1 state@2 --weight 0.2")(experiment)
-    app.command("export", epilog="Example: concierge prompts export backup state")(export)
-    app.command("import", epilog="Example: concierge prompts import backup")(import_)
-
-
+@PROMPTS.command(epilog="Example: concierge prompts versions state")
 def versions(
     name: Annotated[str | None, typer.Argument(help="Only versions of this template.")] = None,
     pack: Pack = prompts.DEFAULT_PACK,
@@ -67,17 +55,17 @@ def versions(
         for version in found
     ]
     if as_json:
-        print_json(rows)
-        return
-    table = Table("template", "status", "from", "author", "saved", "note", box=None)
+        return print_json(rows)
+    cells = []
     for row in rows:
         status = row["status"] if row["weight"] in (0.0, 1.0) else f"{row['status']} ({row['weight']:.0%})"
         saved = time.strftime("%Y-%m-%d %H:%M", time.localtime(row["timestamp"]))
         parent = "" if row["parent"] is None else f"@{row['parent']}"
-        table.add_row(row["template"], status, parent, Text(row["author"]), saved, Text(row["note"]))
-    out().print(table)
+        cells.append((row["template"], status, parent, row["author"], saved, row["note"]))
+    show_table(("template", "status", "from", "author", "saved", "note"), cells, words=6, lines=False)
 
 
+@PROMPTS.command(epilog="Example: concierge prompts save my/state.j2 --parent 1 --note 'no stars'")
 def save(
     file: Annotated[
         Path, typer.Argument(exists=True, dir_okay=False, help="A template file; its name does not matter.")
@@ -98,13 +86,15 @@ def save(
             parent = draft.version
         version, siblings = served.store.save(source, author or person(), note, parent)
     if as_json:
-        print_json({"template": version.reference, "hash": version.hash, "forks": [s.reference for s in siblings]})
-        return
-    out().print(f"{version.reference} is saved; `concierge prompts activate {version.reference}` lets it serve")
+        return print_json(
+            {"template": version.reference, "hash": version.hash, "forks": [s.reference for s in siblings]}
+        )
+    say(f"{version.reference} is saved; `concierge prompts activate {version.reference}` lets it serve")
     for sibling in siblings:
-        out().print(f"Note: {sibling.author} made {sibling.reference} from the same version: compare the two")
+        say(f"Note: {sibling.author} made {sibling.reference} from the same version: compare the two")
 
 
+@PROMPTS.command(epilog="Example: concierge prompts activate state@2 --note 'better on requests'")
 def activate(
     version: Version,
     author: Author = None,
@@ -118,6 +108,7 @@ def activate(
     _say(serving, as_json)
 
 
+@PROMPTS.command(epilog="Example: concierge prompts rollback state")
 def rollback(
     role: Annotated[str, typer.Argument(help="state, reply, explanation, reward, ...")] = "state",
     author: Author = None,
@@ -131,6 +122,7 @@ def rollback(
     _say(serving, as_json)
 
 
+@PROMPTS.command(epilog="Example: concierge prompts experiment state@1 state@2 --weight 0.2")
 def experiment(
     first: Annotated[str | None, typer.Argument(metavar="[NAME@VERSION", help="A saved version.")] = None,
     second: Annotated[str | None, typer.Argument(metavar="NAME@VERSION]", help="The one to compare it with.")] = None,
@@ -159,15 +151,15 @@ def experiment(
         found = report(served.store.log, since, hashes, served, role)
         waiting = [share.reference for share in served.current(role).shares]
     if as_json:
-        print_json(found.to_json())
-        return
+        return print_json(found.to_json())
     _show(found)
     shown = {arm.template for arm in found.arms}
     for reference in waiting:
         if reference not in shown:
-            out().print(f"Nothing of {reference} was shown yet")
+            say(f"Nothing of {reference} was shown yet")
 
 
+@PROMPTS.command("export", epilog="Example: concierge prompts export backup state")
 def export(
     folder: Annotated[Path, typer.Argument(file_okay=False, help="Where the files go; made where it is not there.")],
     names: Annotated[list[str] | None, typer.Argument(help="Templates or versions (default: all).")] = None,
@@ -188,9 +180,10 @@ def export(
     if as_json:
         print_json([str(path) for path in paths])
     else:
-        out().print(f"{len(paths)} versions are in {folder}", soft_wrap=True)
+        say(f"{len(paths)} versions are in {folder}")
 
 
+@PROMPTS.command("import", epilog="Example: concierge prompts import backup")
 def import_(
     path: Annotated[Path, typer.Argument(exists=True, help="A template file, or a folder of them.")],
     author: Author = None,
@@ -203,33 +196,31 @@ def import_(
     with served_templates(pack) as served:
         adopted = import_versions(served.store, path, author or person())
     if as_json:
-        print_json([{"file": str(file), "template": version.reference} for file, version in adopted])
-        return
+        return print_json([{"file": str(file), "template": version.reference} for file, version in adopted])
     for file, version in adopted:
-        out().print(f"{file} is {version.reference}", soft_wrap=True)
+        say(f"{file} is {version.reference}")
 
 
 def _say(serving: Serving, as_json: bool) -> None:
     if as_json:
-        print_json(asdict(serving))
-        return
+        return print_json(asdict(serving))
     shares = [f"{share.reference} ({share.weight:.0%})" for share in serving.shares]
     what = " and ".join(shares) if shares else "the product's own template"
-    out().print(f"{serving.role}: {what}", soft_wrap=True)
+    say(f"{serving.role}: {what}")
 
 
 def _show(report: Report) -> None:
     first = report.arms[0]
-    table = Table("template", "slates", "metric", "figure", f"less {first.template}", box=None)
+    rows = []
     for arm, differences in zip(report.arms, ({}, *report.differences), strict=True):
         name, count = arm.template, f"{arm.slates:,}"
         for metric, figure in arm.figures.items():
             difference = differences.get(metric)
-            table.add_row(
-                name, count, metric, _interval(figure), "" if difference is None else _interval(difference, "+")
-            )
+            less = "" if difference is None else _interval(difference, "+")
+            rows.append((name, count, metric, _interval(figure), less))
             name = count = ""
-    out().print(table)
+    columns = ("template", "slates", "metric", "figure", f"less {first.template}")
+    show_table(columns, rows, words=5, lines=False)
 
 
 def _interval(figure: Interval, sign: str = "") -> str:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
+from rich.box import HEAVY_HEAD
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -22,6 +23,7 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.table import Table
 from typer.core import TyperGroup
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for machines.")]
@@ -43,9 +45,35 @@ class Group(TyperGroup):
             raise typer.Exit(2) from error
 
 
-def sub_app(help_text: str) -> typer.Typer:
-    """A group of verbs to add to the root: ``app.add_typer(sub_app("..."), name="data")``."""
-    return typer.Typer(help=help_text, no_args_is_help=True, pretty_exceptions_enable=False)
+def _group(name: str, about: str) -> typer.Typer:
+    group = typer.Typer(help=about, no_args_is_help=True, pretty_exceptions_enable=False)
+    ROOT.add_typer(group, name=name)
+    return group
+
+
+ROOT = typer.Typer(
+    name="concierge",
+    cls=Group,
+    help="Recommendations in conversation, by a language model that picks from a real catalogue and says why.",
+    epilog="Start with: concierge data fetch, then: concierge chat",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+"""The command itself; modules add their verbs to it and to its groups."""
+
+DATA = _group("data", "Bring data and the base model, import tables of your own, describe them.")
+PROMPTS = _group(
+    "prompts", "List, show, check, compare, test and activate the templates that the language model reads."
+)
+TRAIN = _group("train", "Train the policy and its reward model.")
+EVAL = _group("eval", "Measure the policy beside baselines, and reward models.")
+ADAPTERS = _group("adapters", "Versions of the policy: list them, put one to use, go back.")
+KEYS = _group("keys", "API keys of the service: make, list, rotate and revoke them.")
+
+
+class OptionError(ValueError):
+    """An option is badly given, or two do not go together; the message says how to give it."""
 
 
 def print_json(value: Any) -> None:
@@ -56,6 +84,31 @@ def print_json(value: Any) -> None:
 def out() -> Console:
     """The console for people on standard output; nothing that is printed is read as markup."""
     return Console(markup=False, highlight=False, emoji=False)
+
+
+def say(text: object) -> None:
+    """A line for people; the terminal breaks it where it is too long."""
+    out().print(text, soft_wrap=True)
+
+
+def show_table(
+    columns: Sequence[str],
+    rows: Iterable[Sequence[object]],
+    title: str | None = None,
+    words: int = 1,
+    lines: bool = True,
+) -> None:
+    """A table for people: the first ``words`` columns are words, the others figures; without ``lines``, no frame."""
+    box = HEAVY_HEAD if lines else None
+    grid = Table(title=title, title_justify="left", box=box, pad_edge=lines)
+    rows = list(rows)
+    for place, name in enumerate(columns):
+        # Dates, ids and short names stay whole.
+        whole = place == 0 and all(len(str(row[0])) <= 24 for row in rows)
+        grid.add_column(name.replace("_", " "), justify="left" if place < words else "right", no_wrap=whole)
+    for row in rows:
+        grid.add_row(*("–" if cell is None else str(cell) for cell in row))
+    out().print(grid)
 
 
 @contextmanager
@@ -133,6 +186,7 @@ ModelOption = Annotated[
     str | None,
     typer.Option(help="A Hugging Face causal LM by name or folder (default: the fetched SmolLM2-135M-Instruct)."),
 ]
+PartOption = Annotated[Literal["valid", "test"], typer.Option(help="test for reports, valid for choices.")]
 AdapterOption = Annotated[
     Path | None,
     typer.Option(help="An adapter folder (default: the one in use; to train or evaluate, the released one)."),

@@ -8,15 +8,10 @@ from typing import Annotated
 import typer
 
 import prompts
-from ui.cli import train_ppo, train_tagger
-from ui.cli.terminal import DataOption, JsonOption, ModelOption, out, print_json, steps, sub_app, working
-
-app = sub_app("Train the policy and its reward model.")
-train_ppo.add_to(app)
-train_tagger.add_to(app)
+from ui.cli.terminal import TRAIN, DataOption, JsonOption, ModelOption, OptionError, print_json, say, steps, working
 
 
-@app.command(epilog="Example: concierge train sft --data ml-100k --output runs/sft")
+@TRAIN.command(epilog="Example: concierge train sft --data ml-100k --output runs/sft")
 def sft(
     output: Annotated[Path, typer.Option(help="The folder for checkpoints and the adapter.")] = Path("runs/sft"),
     data: DataOption = "ml-100k",
@@ -53,17 +48,15 @@ def sft(
             resume=resume,
         )
     if as_json:
-        print_json({"adapter": str(result.folder), **result.figures})
-        return
+        return print_json({"adapter": str(result.folder), **result.figures})
     figures = result.figures
-    out().print(
+    say(
         f"{result.folder}: {figures['samples_seen']:,} samples in {figures['seconds_training']:,.0f} s "
-        f"({figures['samples_per_second']:.1f} a second). Try it: concierge chat --adapter {result.folder}",
-        soft_wrap=True,
+        f"({figures['samples_per_second']:.1f} a second). Try it: concierge chat --adapter {result.folder}"
     )
 
 
-@app.command(epilog="Example: concierge train reward --data ml-100k --output runs/reward")
+@TRAIN.command(epilog="Example: concierge train reward --data ml-100k --output runs/reward")
 def reward(
     output: Annotated[Path, typer.Option(help="The folder for checkpoints and the reward model.")] = Path(
         "runs/reward"
@@ -104,26 +97,20 @@ def reward(
             output, data, model, settings, start or RELEASED, 4, template, version, report=report, resume=resume
         )
     if as_json:
-        print_json({"reward_model": str(result.folder), **result.figures})
-        return
+        return print_json({"reward_model": str(result.folder), **result.figures})
     figures, valid = result.figures, result.figures["validation"]
-    out().print(
+    say(
         f"{result.folder}: {figures['slates_seen']:,} slates in {figures['seconds_training']:,.0f} s "
         f"({figures['samples_per_second']:.0f} rated items a second); calibration: {valid['calibration']}, "
-        f"share of the LM: {valid['lm_share']:g}",
-        soft_wrap=True,
+        f"share of the LM: {valid['lm_share']:g}"
     )
     for name in ("chosen", "trained", "evidence_alone"):
         own = ", ".join(f"{metric} {value:.4f}" for metric, value in valid[name].items())
-        out().print(f"validation users, {name.replace('_', ' ')}: {own}", soft_wrap=True)
-    out().print(f"Measure it: concierge eval reward --model {result.folder}", soft_wrap=True)
+        say(f"validation users, {name.replace('_', ' ')}: {own}")
+    say(f"Measure it: concierge eval reward --model {result.folder}")
 
 
-class EncoderMissingError(ValueError):
-    """The sentence encoder has not been fetched; the message says how."""
-
-
-@app.command(epilog="Example: concierge train dialogue --data latest --output runs/dialogue")
+@TRAIN.command(epilog="Example: concierge train dialogue --data latest --output runs/dialogue")
 def dialogue(
     output: Annotated[Path, typer.Option(help="The folder for the ranker.")] = Path("runs/dialogue"),
     data: DataOption = "ml-100k",
@@ -142,19 +129,18 @@ def dialogue(
     catalogue = Catalogue(dataset)
     semantic = SemanticSimilarity.load(catalogue)
     if semantic is None:
-        raise EncoderMissingError("conversations are read with the sentence encoder: run `concierge data fetch`")
+        raise OptionError("conversations are read with the sentence encoder: run `concierge data fetch`")
     with steps() as report:
         ranker = fit_on_ratings(
             catalogue, Rated.of(indexed_ratings(dataset)), semantic, DialogueSettings(seed=seed), report
         )
     ranker.save(output)
     if as_json:
-        print_json({"ranker": str(output), "about": ranker.about, "weights": dict(ranker.weights)})
-        return
-    out().print(f"{output}: {ranker.about}. Try it: concierge eval dialogue --ranker {output}", soft_wrap=True)
+        return print_json({"ranker": str(output), "about": ranker.about, "weights": dict(ranker.weights)})
+    say(f"{output}: {ranker.about}. Try it: concierge eval dialogue --ranker {output}")
 
 
-@app.command(epilog="Example: concierge train meaning ./wine --output ./wine")
+@TRAIN.command(epilog="Example: concierge train meaning ./wine --output ./wine")
 def meaning(
     domain: Annotated[str, typer.Argument(help="A domain whose phrasebook has sentences and moods, or its folder.")],
     output: Annotated[Path, typer.Option(help="The folder for the reader of wishes.")] = Path("runs/meaning"),
@@ -169,17 +155,16 @@ def meaning(
 
     path = encoder_path()
     if path is None:
-        raise EncoderMissingError("wishes are read with the sentence encoder: run `concierge data fetch`")
+        raise OptionError("wishes are read with the sentence encoder: run `concierge data fetch`")
     with working("Reading wishes"):
         settings = SemanticSettings(requests=requests, seed=seed)
         file = fit_reader(TextEncoder.load(path), load_domain(domain), settings).save(output)
     if as_json:
-        print_json({"reader": str(file), "requests": requests})
-        return
-    out().print(f"{file}: fitted on {requests:,} wishes and the book of moods", soft_wrap=True)
+        return print_json({"reader": str(file), "requests": requests})
+    say(f"{file}: fitted on {requests:,} wishes and the book of moods")
 
 
-@app.command(epilog="Example: concierge train curves runs/ppo")
+@TRAIN.command(epilog="Example: concierge train curves runs/ppo")
 def curves(
     run: Annotated[Path, typer.Argument(help="The --output folder of a `concierge train ppo`; it may still go on.")],
     as_json: JsonOption = False,
@@ -189,9 +174,8 @@ def curves(
 
     written = write_curves(run)
     if as_json:
-        print_json({"files": [str(path) for path in written]})
-        return
+        return print_json({"files": [str(path) for path in written]})
     for path in written:
-        out().print(str(path), soft_wrap=True)
+        say(str(path))
     if run / OVER_OPTIMISATION_FILE not in written:
-        out().print("No picture of over-optimisation: the run has fewer than two probes (--probe-every).")
+        say("No picture of over-optimisation: the run has fewer than two probes (--probe-every).")

@@ -11,15 +11,8 @@ from typing import Annotated, Any, get_type_hints
 import typer
 
 from training.ppo.settings import DEFAULT_REWARD, PpoSettings
-from ui.cli.terminal import DataOption, JsonOption, ModelOption, out, print_json, steps
+from ui.cli.terminal import TRAIN, DataOption, JsonOption, ModelOption, print_json, say, steps
 from ui.cli.training_panel import live_run
-
-
-def add_to(app: typer.Typer) -> None:
-    """Mount the verb on the group ``train``."""
-    app.command(epilog="Example: concierge train ppo --output runs/ppo --reward click:0.7,novelty:0.3 --steps 300")(
-        with_setting_flags(ppo)
-    )
 
 
 def with_setting_flags(command: Callable[..., None]) -> Callable[..., None]:
@@ -53,6 +46,8 @@ def with_setting_flags(command: Callable[..., None]) -> Callable[..., None]:
     return run
 
 
+@TRAIN.command(epilog="Example: concierge train ppo --output runs/ppo --reward click:0.7,novelty:0.3 --steps 300")
+@with_setting_flags
 def ppo(
     output: Annotated[Path, typer.Option(help="The folder for checkpoints, curves and the adapter.")] = Path(
         "runs/ppo"
@@ -94,19 +89,17 @@ def ppo(
         return
     figures = {name: value for name, value in result.figures.items() if name != "history"}
     if as_json:
-        print_json({"adapter": str(result.run.folder), **figures})
-        return
+        return print_json({"adapter": str(result.run.folder), **figures})
     last = result.run.history[-1]
-    out().print(
+    say(
         f"{result.run.folder}: {figures['steps']:,} steps, {figures['samples']:,} picks in "
         f"{figures['seconds_training']:,.0f} s ({figures['samples_per_second']:.0f} a second); reward "
-        f"{last['reward']:+.3f}, KL {last['kl']:.3f}, entropy {last['entropy']:.2f}",
-        soft_wrap=True,
+        f"{last['reward']:+.3f}, KL {last['kl']:.3f}, entropy {last['entropy']:.2f}"
     )
     if figures["stopped"]:
-        out().print(f"Stopped: {figures['stopped']}. Kept: the weights of step {figures['kept']}.", soft_wrap=True)
-    out().print(f"Curves: {output / 'curves.png'}", soft_wrap=True)
-    out().print(f"Measure it: concierge eval policy --policy new={result.run.folder}", soft_wrap=True)
+        say(f"Stopped: {figures['stopped']}. Kept: the weights of step {figures['kept']}.")
+    say(f"Curves: {output / 'curves.png'}")
+    say(f"Measure it: concierge eval policy --policy new={result.run.folder}")
 
 
 def _from_feedback(
@@ -126,9 +119,5 @@ def _from_feedback(
     with steps() as report:
         folder = train_from_feedback(log, data, adapter, output, options, report, model, resume)
     if as_json:
-        print_json({"adapter": str(folder), "version": folder.name})
-        return
-    out().print(
-        f"{folder}: trained on {log}. It serves once it is promoted: concierge adapters promote {folder.name}",
-        soft_wrap=True,
-    )
+        return print_json({"adapter": str(folder), "version": folder.name})
+    say(f"{folder}: trained on {log}. It serves once it is promoted: concierge adapters promote {folder.name}")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ui.cli.terminal import DataOption, JsonOption, out, print_json, working
+from ui.cli.terminal import ROOT, DataOption, JsonOption, print_json, say, working
 
 if TYPE_CHECKING:
     from agent.catalogue.catalogue import Catalogue
@@ -15,14 +15,10 @@ if TYPE_CHECKING:
     from agent.records.conversation import Said
 
 
-def add_to(app: typer.Typer) -> None:
-    """Mount the verb on the root command."""
-    app.command(
-        epilog='Examples: concierge understand "a comedy from the 90s" "no, the 80s"\n\n'
-        'concierge understand "something like Alien but less scary" --data latest --json'
-    )(understand)
-
-
+@ROOT.command(
+    epilog='Examples: concierge understand "a comedy from the 90s" "no, the 80s"\n\n'
+    'concierge understand "something like Alien but less scary" --data latest --json'
+)
 def understand(
     messages: Annotated[list[str], typer.Argument(help="What a person says, one message after the other.")],
     data: DataOption = "films",
@@ -48,18 +44,16 @@ def understand(
         state = fold(events, catalogue)
         turns.append({"message": text, **read_json(said, catalogue), "state": state_json(state, catalogue)})
     if as_json:
-        print_json(turns)
-        return
-    console = out()
+        return print_json(turns)
     for turn in turns:
-        console.print(f"> {turn['message']}", soft_wrap=True)
+        say(f"> {turn['message']}")
         for act in turn["acts"]:
             told = ", ".join(f"{key} {value}" for key, value in act.items() if key != "act" and value)
-            console.print(f"{act['act']}: {told}", soft_wrap=True)
+            say(f"{act['act']}: {told}")
         for head, lines in turn["state"].items():
             if lines:
-                console.print(f"  {head}: {', '.join(map(str, lines))}", soft_wrap=True)
-        console.print("")
+                say(f"  {head}: {', '.join(map(str, lines))}")
+        say("")
 
 
 def read_json(said: Said, catalogue: Catalogue) -> dict[str, Any]:

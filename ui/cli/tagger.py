@@ -1,4 +1,4 @@
-"""The verb ``concierge train tagger``."""
+"""The verbs ``concierge train tagger`` and ``concierge eval tagger``."""
 
 from __future__ import annotations
 
@@ -8,17 +8,13 @@ from typing import Annotated
 
 import typer
 
-from ui.cli.terminal import JsonOption, out, print_json, steps
+from ui.cli.terminal import EVAL, TRAIN, JsonOption, print_json, say, show_table, steps
 
 
-def add_to(app: typer.Typer) -> None:
-    """Mount the verb on the group ``train``."""
-    app.command(epilog="Example: concierge train tagger --rows tones.csv --text text --label tone --output runs/tone")(
-        tagger
-    )
-
-
-def tagger(
+@TRAIN.command(
+    "tagger", epilog="Example: concierge train tagger --rows tones.csv --text text --label tone --output runs/tone"
+)
+def train_tagger(
     rows: Annotated[Path, typer.Option(help="A CSV, TSV, Parquet or JSON lines file of texts.")],
     text: Annotated[str, typer.Option(help="The column of the texts.")],
     label: Annotated[str | None, typer.Option(help="The column of the labels.", show_default=False)] = None,
@@ -53,7 +49,7 @@ def tagger(
     """Learn from labelled texts which values of a facet a text speaks of; writes a folder for `data enrich`."""
     from agent.domains.domain import load_domain
     from agent.policy.tagger import ENCODER, TaggerError
-    from training.tagger.recipe import train_tagger
+    from training.tagger.recipe import train_tagger as train
     from training.tagger.rows import by_words, labelled, read_columns
     from training.tagger.trainer import TaggerSettings, language_model
 
@@ -72,19 +68,62 @@ def tagger(
     of_base = TaggerSettings() if base == ENCODER else language_model(layers or None, base=base)
     settings = replace(of_base, epochs=epochs, sure=sure, seed=seed)
     with steps() as report:
-        result = train_tagger(known, output, settings, version or output.name, tune, report, resume)
+        result = train(known, output, settings, version or output.name, tune, report, resume)
     figures = result.figures
     if as_json:
-        print_json({"tagger": str(result.folder), **figures})
-        return
-    console = out()
-    console.print(f"{result.folder}: {figures['rows']:,} texts, {len(known.names)} labels, {figures['seconds']:,.0f} s")
+        return print_json({"tagger": str(result.folder), **figures})
+    say(f"{result.folder}: {figures['rows']:,} texts, {len(known.names)} labels, {figures['seconds']:,.0f} s")
     for reason, count in figures["left_out"].items():
-        console.print(f"  left out: {count:,} {reason}")
+        say(f"  left out: {count:,} {reason}")
     for name, own in figures["validation"].items():
         used = " (used)" if name == figures["chosen"] else ""
-        console.print(
+        say(
             f"  {name}{used}: accuracy {own['accuracy']:.3f}, macro F1 {own['macro_f1']:.3f}; "
             f"unsure of {own['unsure']:.0%}, right in {own['decided']:.0%} of the others"
         )
-    console.print(f"Use it: concierge data enrich NAME --facet FACET --tagger {result.folder}", soft_wrap=True)
+    say(f"Use it: concierge data enrich NAME --facet FACET --tagger {result.folder}")
+
+
+@EVAL.command(
+    "tagger", epilog="Example: concierge eval tagger --rows tones.csv --text text --label tone --with linear,tuned"
+)
+def eval_tagger(
+    rows: Annotated[Path, typer.Option(help="A CSV, TSV, Parquet or JSON lines file of texts.")],
+    text: Annotated[str, typer.Option(help="The column of the texts.")],
+    label: Annotated[str, typer.Option(help="The column of the labels.")],
+    methods: Annotated[
+        str,
+        typer.Option("--with", help="Of words, ngrams, linear, tuned, lm-untuned, lm-LAYERS (lm-12)."),
+    ] = "linear,ngrams,tuned",
+    output: Annotated[Path, typer.Option(help="The folder that keeps what is done; a second run goes on.")] = Path(
+        "runs/tagging"
+    ),
+    folds: Annotated[int, typer.Option(help="Into how many folds the rows are cut.", min=2)] = 5,
+    first: Annotated[int, typer.Option(help="Hold out only the first so many folds (0: all).", min=0)] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of the folds.")] = 0,
+    as_json: JsonOption = False,
+) -> None:
+    """Compare ways to read a value out of texts, on held-out folds."""
+    from eval.tagging import tagging_table
+    from training.tagger.rows import labelled, read_columns
+
+    texts, cells = read_columns(rows, text, label)
+    known = labelled(texts, cells)
+    names = [name.strip() for name in methods.split(",") if name.strip()]
+    with steps() as report:
+        found = tagging_table(known, names, output, range(first or folds), folds, seed, report)
+    if as_json:
+        return print_json({"texts": len(known), "labels": list(known.names), "rows": [row.to_json() for row in found]})
+    columns = ("method", "texts", "accuracy", "macro F1", "log-loss", "texts a second")
+    rows_shown = [
+        (
+            row.method,
+            f"{row.texts:,}",
+            row.accuracy,
+            row.macro_f1,
+            f"{row.log_loss:.3f}",
+            f"{row.texts_per_second:,.0f}",
+        )
+        for row in found
+    ]
+    show_table(columns, rows_shown, lines=False)
