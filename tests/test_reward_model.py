@@ -6,13 +6,14 @@ import json
 import math
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+from pydantic import TypeAdapter
 from scipy.special import expit
 from sklearn.metrics import log_loss, roc_auc_score
 
@@ -243,7 +244,7 @@ def test_calibration_makes_probabilities_true(kind: Kind) -> None:
     assert calibration_error(expit(stretched[4000:]), likes[4000:]) > 0.08
     assert calibration_error(probabilities, likes[4000:]) < 0.03
     assert (np.diff(fitted(np.linspace(-9, 9, 50))) >= 0).all() and 0 < probabilities.min() < probabilities.max() < 1
-    assert Calibration.of(json.loads(json.dumps(fitted.to_json()))) == fitted
+    assert TypeAdapter(Calibration).validate_python(json.loads(json.dumps(asdict(fitted)))) == fitted
     with pytest.raises(ValueError, match="all 3 rows have the same answer"):
         Calibration.fit(kind, np.zeros(3), np.ones(3, dtype=bool))
 

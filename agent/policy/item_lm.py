@@ -6,12 +6,13 @@ import json
 import os
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
+from pydantic import ConfigDict, TypeAdapter
 from safetensors.torch import load_file
 from torch import Tensor
 
@@ -108,6 +109,8 @@ class PolicyCard:
     ``reads_requests``, else only what no facet decides.
     """
 
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
+
     version: str
     base: str
     base_sha256: str
@@ -131,24 +134,15 @@ class PolicyCard:
         """
         path = folder / POLICY_FILE
         try:
-            data = json.loads(path.read_text(encoding="utf-8"))
-            return cls(
-                **{
-                    **data,
-                    "features": tuple(data["features"]),
-                    "weights": {goal: tuple(w) for goal, w in data["weights"].items()},
-                    "items": tuple(data["items"]),
-                }
-            )
-        except (OSError, ValueError, TypeError, KeyError) as error:
+            return TypeAdapter(cls).validate_json(path.read_bytes())
+        except (OSError, ValueError) as error:
             raise AdapterError(
                 f"{path} is not a policy card: {error}. Point --adapter at a folder made by `concierge train sft`."
             ) from error
 
     def write(self, folder: Path) -> None:
         """Write the card into an adapter folder."""
-        data = {name: getattr(self, name) for name in self.__slots__}
-        (folder / POLICY_FILE).write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
+        (folder / POLICY_FILE).write_text(json.dumps(asdict(self), indent=1) + "\n", encoding="utf-8")
 
 
 def backbone(model: Any) -> Any:
@@ -186,32 +180,14 @@ class ItemLanguageModel:
         Raises:
             AdapterError: the adapter is incomplete, or does not fit the base model.
         """
-        from peft import LoraConfig, get_peft_model, set_peft_model_state_dict
+        from peft import set_peft_model_state_dict
 
         card = PolicyCard.read(folder)
-        try:
-            check_adapter(folder, (ADAPTER_FILE, ROW_MAKER_FILE, "adapter_config.json"))
-        except WeightsError as error:
-            raise AdapterError(str(error)) from error
         check_same_base(folder, card.base, card.base_sha256, base)
-        state = load_file(folder / ADAPTER_FILE)
-        trained = next(tensor for name, tensor in state.items() if "trainable_tokens_delta" in name).float()
-        rows = item_rows(folder, card.items, trained, items, features)
-        model, tokenizer = load_base(base, card.layers, dtype, device)
-        if model.config.hidden_size != rows.shape[1]:
-            raise AdapterError(
-                f"the adapter {folder.name!r} was trained on {card.base} (hidden size {rows.shape[1]}), not on "
-                f"{str(base)!r} ({model.config.hidden_size}): train one for it with `concierge train sft --model`"
-            )
-        token_ids = add_item_tokens(model, tokenizer, [item.item_id for item in items], rows.to(model.device))
-        config = LoraConfig.from_pretrained(str(folder))
-        config.trainable_token_indices = None
-        config.inference_mode = True
-        config.base_model_name_or_path = None
-        with warnings.catch_warnings():
-            # peft reads an old alias of transformers; nobody who starts a chat can do anything about it.
-            warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)
-            wrapped = get_peft_model(model, config, adapter_name="policy")
+        state, model, tokenizer, token_ids = base_with_items(
+            folder, card.items, base, items, features, card.layers, dtype, device
+        )
+        wrapped = with_lora(model, folder, "policy")
         lora = {name: tensor for name, tensor in state.items() if "lora_" in name}
         outcome = set_peft_model_state_dict(wrapped, lora, adapter_name="policy")
         if outcome.unexpected_keys:
@@ -260,6 +236,60 @@ class ItemLanguageModel:
     def _head(self) -> Tensor:
         head: Tensor = self.model.get_output_embeddings().weight
         return head
+
+
+def base_with_items(
+    folder: Path,
+    keys: Sequence[str],
+    base: str | Path,
+    items: Sequence[ItemLike],
+    features: ItemFeatures | None,
+    layers: int | None,
+    dtype: torch.dtype | None,
+    device: str,
+    scalar: bool = False,
+) -> tuple[dict[str, Tensor], Any, Any, np.ndarray]:
+    """What an adapter's folder holds, the base LM with item tokens and their rows, its tokenizer and the token ids.
+
+    ``keys`` are the ``item_keys`` of the folder's trained rows; ``scalar`` as in :func:`load_base`.
+
+    Raises:
+        AdapterError: a file is broken, or the adapter does not fit the base model or the items.
+    """
+    try:
+        check_adapter(folder, (ADAPTER_FILE, ROW_MAKER_FILE, "adapter_config.json"))
+    except WeightsError as error:
+        raise AdapterError(str(error)) from error
+    state = load_file(folder / ADAPTER_FILE)
+    trained = next(tensor for name, tensor in state.items() if "trainable_tokens_delta" in name).float()
+    rows = item_rows(folder, keys, trained, items, features)
+    model, tokenizer = load_base(base, layers, dtype, device, scalar)
+    if model.config.hidden_size != rows.shape[1]:
+        raise AdapterError(
+            f"the adapter {folder.name!r} was trained on a hidden size of {rows.shape[1]}, {str(base)!r} has "
+            f"{model.config.hidden_size}: give the base model that it names, or train one for this with "
+            "`concierge train sft --model`"
+        )
+    token_ids = add_item_tokens(model, tokenizer, [item.item_id for item in items], rows.to(model.device))
+    return state, model, tokenizer, token_ids
+
+
+def with_lora(model: Any, folder: Path, name: str = "default", **changes: Any) -> Any:
+    """The model under fresh LoRA matrices as an adapter's configuration has them, with ``changes`` to that."""
+    from peft import LoraConfig, get_peft_model
+
+    config = LoraConfig.from_pretrained(str(folder))
+    for key, value in {
+        "trainable_token_indices": None,
+        "inference_mode": True,
+        "base_model_name_or_path": None,
+        **changes,
+    }.items():
+        setattr(config, key, value)
+    with warnings.catch_warnings():
+        # peft reads an old alias of transformers; nobody who starts a chat can do anything about it.
+        warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)
+        return get_peft_model(model, config, adapter_name=name)
 
 
 def check_same_base(folder: Path, name: str, digest: str, base: str | Path) -> None:

@@ -12,11 +12,12 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
 import torch
+from pydantic import ConfigDict, TypeAdapter
 from safetensors.numpy import load_file, save_file
 from safetensors.torch import load_file as load_weights
 from torch import Tensor
@@ -56,6 +57,8 @@ class TaggerCard:
         figures: what training measured.
     """
 
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
+
     version: str
     labels: tuple[str, ...]
     multi: bool
@@ -76,9 +79,8 @@ class TaggerCard:
         """
         path = folder / CARD_FILE
         try:
-            data = json.loads(path.read_text(encoding="utf-8"))
-            return cls(**{**data, "labels": tuple(data["labels"]), "thresholds": tuple(data["thresholds"])})
-        except (OSError, ValueError, TypeError, KeyError) as error:
+            return TypeAdapter(cls).validate_json(path.read_bytes())
+        except (OSError, ValueError) as error:
             raise TaggerError(
                 f"{path} is no tagger's card ({error}): give a folder made by `concierge train tagger`"
             ) from error

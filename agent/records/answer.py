@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from pydantic import TypeAdapter
+
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
@@ -99,19 +101,4 @@ class Answer:
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Answer:
         """The inverse of :meth:`to_json`."""
-        items = tuple(
-            Recommendation(
-                **{
-                    **item,
-                    "categories": tuple(item["categories"]),
-                    "evidence": tuple(Evidence(**e) for e in item["evidence"]),
-                }
-            )
-            for item in data["items"]
-        )
-        question = None
-        if data.get("question"):
-            asked = data["question"]
-            question = Question(**{**asked, "options": tuple(asked["options"]), "values": tuple(asked["values"])})
-        sequences = {name: tuple(data.get(name, ())) for name in ("choices", "unmet", "spoken", "conditions")}
-        return cls(**{**data, **sequences, "items": items, "question": question})
+        return TypeAdapter(cls).validate_python({"conditions": (), **data})

@@ -6,8 +6,8 @@ Beside it the figures that say how true they are, and how well scores tell liked
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, Literal, NamedTuple, get_args
+from dataclasses import dataclass
+from typing import Literal, NamedTuple, get_args
 
 import numpy as np
 from scipy.special import expit
@@ -61,19 +61,6 @@ class Calibration:
             x, y = np.array(self.knots).T
             return np.asarray(np.interp(logits, x, y))
         return np.asarray(expit(self.slope * np.asarray(logits, np.float64) + self.intercept))
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain data, as the reward card holds it."""
-        return asdict(self)
-
-    @classmethod
-    def of(cls, data: dict[str, Any]) -> Calibration:
-        """Read what :meth:`to_json` gave.
-
-        Raises:
-            TypeError: a key is unknown.
-        """
-        return cls(**{**data, "knots": tuple((float(x), float(y)) for x, y in data.get("knots", ()))})
 
 
 def out_of_fold(kind: Kind, logits: np.ndarray, likes: np.ndarray, users: Sequence[str]) -> np.ndarray:

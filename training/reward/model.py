@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import json
-import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from safetensors.torch import load_file
+from pydantic import ConfigDict, TypeAdapter
 from torch import Tensor
 
 import prompts
 from agent.features.model import FEATURES
-from agent.policy.item_embeddings import ItemFeatures, ItemLike, add_item_tokens
-from agent.policy.item_lm import AdapterError, backbone, item_rows, load_base
+from agent.policy.item_embeddings import ItemFeatures, ItemLike
+from agent.policy.item_lm import AdapterError, backbone, base_with_items, with_lora
 from agent.policy.state_prompt import StatePrompt
-from agent.policy.weights import ADAPTER_FILE, ROW_MAKER_FILE, WeightsError, check_adapter
 from agent.records.state import State
 from training.reward.calibration import Calibration
 from training.reward.rows import CandidateEvidence, candidate_evidence, pack_candidates
@@ -36,6 +34,8 @@ class RewardCard:
     LM stands alone) and ``calibration`` makes a probability of it. ``layers``, ``items`` and ``max_history`` are as in
     :class:`agent.policy.item_lm.PolicyCard`.
     """
+
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
 
     version: str
     base: str
@@ -59,21 +59,18 @@ class RewardCard:
         """
         path = folder / REWARD_FILE
         try:
-            data = json.loads(path.read_text(encoding="utf-8"))
-            lists = {name: tuple(data[name]) for name in ("features", "weights", "items")}
-            if len(lists["features"]) != len(lists["weights"]):
-                raise ValueError(f"{len(lists['weights'])} weights for {len(lists['features'])} features")
-            return cls(**{**data, **lists, "calibration": Calibration.of(data["calibration"])})
-        except (OSError, ValueError, TypeError, KeyError) as error:
+            card = TypeAdapter(cls).validate_json(path.read_bytes())
+            if len(card.features) != len(card.weights):
+                raise ValueError(f"{len(card.weights)} weights for {len(card.features)} features")
+            return card
+        except (OSError, ValueError) as error:
             raise AdapterError(
                 f"{path} is not a reward model's card: {error}. Give a folder made by `concierge train reward`."
             ) from error
 
     def write(self, folder: Path) -> None:
         """Write the card into a folder."""
-        data = {name: getattr(self, name) for name in self.__slots__}
-        data["calibration"] = self.calibration.to_json()
-        (folder / REWARD_FILE).write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
+        (folder / REWARD_FILE).write_text(json.dumps(asdict(self), indent=1) + "\n", encoding="utf-8")
 
 
 def adapted_classifier(
@@ -97,34 +94,15 @@ def adapted_classifier(
     Raises:
         AdapterError: the adapter does not fit the base model or the items.
     """
-    from peft import LoraConfig, get_peft_model, get_peft_model_state_dict, set_peft_model_state_dict
+    from peft import get_peft_model_state_dict, set_peft_model_state_dict
 
-    try:
-        check_adapter(folder, (ADAPTER_FILE, ROW_MAKER_FILE))
-    except WeightsError as error:
-        raise AdapterError(str(error)) from error
-    state = load_file(folder / ADAPTER_FILE)
-    trained = next(tensor for name, tensor in state.items() if "trainable_tokens_delta" in name).float()
-    rows = item_rows(folder, keys, trained, items, features)
-    model, tokenizer = load_base(base, layers, dtype, device, scalar=True)
-    if model.config.hidden_size != rows.shape[1]:
-        raise AdapterError(
-            f"the adapter {folder.name!r} was trained on a hidden size of {rows.shape[1]}, {str(base)!r} has "
-            f"{model.config.hidden_size}: give the base model that {folder.name!r} names"
-        )
-    token_ids = add_item_tokens(model, tokenizer, [item.item_id for item in items], rows.to(model.device))
+    state, model, tokenizer, token_ids = base_with_items(
+        folder, keys, base, items, features, layers, dtype, device, scalar=True
+    )
     model.config.pad_token_id = tokenizer.pad_token_id
     torch.nn.init.zeros_(model.score.weight)
     model.score.float()
-    config = LoraConfig.from_pretrained(str(folder))
-    config.trainable_token_indices = None
-    config.task_type = "SEQ_CLS"
-    config.inference_mode = not trainable
-    config.base_model_name_or_path = None
-    with warnings.catch_warnings():
-        # peft reads an old alias of transformers.
-        warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)
-        wrapped = get_peft_model(model, config)
+    wrapped = with_lora(model, folder, task_type="SEQ_CLS", inference_mode=not trainable)
     own = get_peft_model_state_dict(wrapped, save_embedding_layers=False)
     if not any("lora_" in name for name in own.keys() & state.keys()):
         raise AdapterError(f"the adapter {folder.name!r} does not fit {str(base)!r}: no LoRA matrix of it has a place")

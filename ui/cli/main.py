@@ -13,8 +13,10 @@ from typing import Annotated
 import typer
 
 import prompts as templates
-from ui.cli.terminal import ROOT as app
+from ui.cli.terminal import ROOT
 from ui.studio.template_lookup import SavedTemplates
+
+app = ROOT
 
 VERBS = (
     "chat", "recommend", "talk", "understand", "serve", "adapt", "monitor", "release", "doctor", "data", "prompts",

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from dataclasses import fields
 from pathlib import Path
-from typing import Annotated, Any, get_type_hints
+from typing import Annotated, Any
 
 import typer
 
-from training.ppo.settings import DEFAULT_REWARD, PpoSettings
+from training.ppo.settings import DEFAULT_REWARD, FIELDS, PpoSettings
 from ui.cli.terminal import TRAIN, DataOption, JsonOption, ModelOption, print_json, say, steps
 from ui.cli.training_panel import live_run
 
@@ -19,20 +18,18 @@ def with_setting_flags(command: Callable[..., None]) -> Callable[..., None]:
     """The command with one optional flag a field of PpoSettings; what is given reaches it as ``**given``."""
     signature = inspect.signature(command, eval_str=True)
     parameters = [p for p in signature.parameters.values() if p.kind is not inspect.Parameter.VAR_KEYWORD]
-    hints = get_type_hints(PpoSettings)
-    for each in fields(PpoSettings):
-        hint = str(hints[each.name])
+    for name, field in FIELDS.items():
+        hint, text = str(field.annotation), field.description or ""
         kind: Any = float if "float" in hint else int if "int" in hint else str
-        text = each.metadata["help"]
         option = typer.Option(
-            f"--{each.name.replace('_', '-')}",
-            help=f"{text[0].upper()}{text[1:]}. [default: {each.default}]",
+            f"--{name.replace('_', '-')}",
+            help=f"{text[0].upper()}{text[1:]}. [default: {field.default}]",
             show_default=False,
             rich_help_panel="PPO settings",
         )
         parameters.append(
             inspect.Parameter(
-                each.name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[kind | None, option]
+                name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[kind | None, option]
             )
         )
 
