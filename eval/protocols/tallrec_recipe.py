@@ -92,8 +92,15 @@ def fit_tallrec(
 ) -> TallrecScores:
     """Train on ``rows`` windows (None: all) drawn by the seed, choose on validation, score both parts.
 
-    ``others``: the fit on :meth:`TallrecSplit.background`, where the source is ``others`` and it has been made;
-    ``stars``: whether the windows' stars are read, or only likes and dislikes as in the published prompts.
+    Args:
+        split: the protocol's parts.
+        info: the items beside ratings.
+        source: what item statistics are made of.
+        others: the fit on :meth:`TallrecSplit.background`, where the source is ``others`` and it has been made.
+        rows: training windows.
+        names: the features that are weighed.
+        stars: whether the windows' stars are read, or only likes and dislikes as in the published prompts.
+        seed: of the draw.
     """
     windows = split.train if rows is None else split.few(rows, seed)
     taught, asked = examples(windows), (*split.valid, *split.test)
@@ -117,10 +124,14 @@ def fit_tallrec(
 def log_odds(mine: np.ndarray, liked: np.ndarray, theirs: np.ndarray, penalty: float) -> np.ndarray:
     """Logistic regression on features standardised over the examples; zeros where these are all liked, or none is.
 
-    ``mine``: (N, F) features of the examples; ``liked``: (N,) whether they were liked; ``theirs``: (M, F) features of
-    what is asked about.
+    Args:
+        mine: (N, F) features of the examples.
+        liked: (N,) whether they were liked.
+        theirs: (M, F) features of what is asked about.
+        penalty: scikit-learn's C.
 
-    Returns (M,) log-odds of a like.
+    Returns:
+        (M,) log-odds of a like.
     """
     if liked.all() or not liked.any():
         return np.zeros(len(theirs))

@@ -306,9 +306,14 @@ def tuned_factorization(
 ) -> tuple[Scorer, str]:
     """LensKit's biased matrix factorisation (ALS), with the size and penalty that click best on validation slates.
 
-    ``valid_slates``: slates cut from ``past`` after ``valid_past``.
+    Args:
+        past: the ratings that the scorer is fitted on in the end.
+        valid_past: the ratings before the validation slates.
+        valid_slates: slates cut from ``past`` after ``valid_past``.
+        seed: of the factors' start.
 
-    Returns the scorer, and what was chosen in words.
+    Returns:
+        The scorer, and what was chosen in words.
     """
     candidates = [np.array(slate.items) for slate in valid_slates]
     histories = [slate.history for slate in valid_slates]
