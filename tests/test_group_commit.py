@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Connection, event, insert, text
 
+from agent.store.database import person_table
 from agent.store.feedback import FeedbackLog
 from agent.store.group_commit import GroupCommit
-from agent.store.service_tables import person_table
 
 
 def adding(name: str, fails: bool = False) -> Callable[[Connection], str]:

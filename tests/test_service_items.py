@@ -11,8 +11,8 @@ import pytest
 
 from agent.service.client import ServiceError
 from agent.service.live_index import LiveIndex
+from agent.store.database import audit_log
 from agent.store.live_items import LiveItemStore
-from agent.store.service_tables import audit_log
 from tests.service_app import Running, serving
 
 if TYPE_CHECKING:

@@ -8,65 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, Literal
 
-from sqlalchemy import (
-    JSON,
-    Column,
-    Connection,
-    Engine,
-    Float,
-    Integer,
-    MetaData,
-    Row,
-    Table,
-    Text,
-    insert,
-    select,
-    update,
-)
+from sqlalchemy import Connection, Engine, Row, insert, select, update
 
-_metadata = MetaData()
-_monitor = Table(
-    "monitor",
-    _metadata,
-    Column("name", Text, primary_key=True),
-    Column("settings", JSON),
-    Column("state", JSON),
-    Column("updated", Float),
-)
-_alert = Table(
-    "alert",
-    _metadata,
-    Column("id", Text, primary_key=True),
-    Column("monitor", Text),
-    Column("series", Text),
-    Column("opened", Text),
-    Column("closed", Text),
-    Column("detail", JSON),
-    Column("acknowledged", Float),
-    Column("acknowledged_by", Text),
-)
-_delivery = Table(
-    "alert_delivery",
-    _metadata,
-    Column("number", Integer, primary_key=True),
-    Column("alert", Text),
-    Column("event", Text),
-    Column("channel", Text),
-    Column("delivered", Float),
-)
-_mute = Table(
-    "alert_mute",
-    _metadata,
-    Column("monitor", Text, primary_key=True),
-    Column("series", Text, primary_key=True),
-    Column("until", Text),
-)
+from agent.store.database import alert_table, delivery_table, monitor_table, mute_table, writing
 
 Happening = Literal["opened", "closed"]
 
@@ -115,7 +64,7 @@ class AlertStore:
     def state(self, monitor: str, settings: Mapping[str, Any]) -> dict[str, Any] | None:
         """How far a monitor has come with these settings; None where it has not begun, or had others."""
         with self._engine.begin() as connection:
-            row = connection.execute(select(_monitor).filter_by(name=monitor)).one_or_none()
+            row = connection.execute(select(monitor_table).filter_by(name=monitor)).one_or_none()
         return None if row is None or row.settings != dict(settings) else row.state
 
     def commit(
@@ -136,30 +85,30 @@ class AlertStore:
         Raises:
             AlertError: another run of this monitor has come further meanwhile; nothing was kept.
         """
-        with self._write() as connection:
-            row = connection.execute(select(_monitor).filter_by(name=monitor)).one_or_none()
+        with writing(self._engine) as connection:
+            row = connection.execute(select(monitor_table).filter_by(name=monitor)).one_or_none()
             stored = None if row is None or row.settings != dict(settings) else row.state
             if stored != before:
                 raise AlertError(f"another run of the monitor {monitor!r} was faster: run it again")
             values = {"settings": dict(settings), "state": dict(state), "updated": time.time()}
             if row is None:
-                connection.execute(insert(_monitor).values(name=monitor, **values))
+                connection.execute(insert(monitor_table).values(name=monitor, **values))
             else:
-                connection.execute(update(_monitor).where(_monitor.c.name == monitor).values(**values))
-            muted = {own.series: own.until for own in connection.execute(select(_mute).filter_by(monitor=monitor))}
+                connection.execute(update(monitor_table).where(monitor_table.c.name == monitor).values(**values))
+            muted = {own.series: own.until for own in connection.execute(select(mute_table).filter_by(monitor=monitor))}
             for alert, event in happened:
                 if _record(connection, alert, event) and muted.get(alert.series, "") < _day_of(alert, event):
                     rows = [{"alert": alert.id, "event": event, "channel": channel} for channel in channels]
                     if rows:
-                        connection.execute(insert(_delivery), rows)
+                        connection.execute(insert(delivery_table), rows)
 
     def pending(self, monitor: str) -> list[Delivery]:
         """What is still to be delivered, in the order in which it happened."""
         query = (
-            select(_delivery.c.number, _delivery.c.event, _delivery.c.channel, _alert)
-            .join(_alert, _alert.c.id == _delivery.c.alert)
-            .where(_alert.c.monitor == monitor, _delivery.c.delivered.is_(None))
-            .order_by(_delivery.c.number)
+            select(delivery_table.c.number, delivery_table.c.event, delivery_table.c.channel, alert_table)
+            .join(alert_table, alert_table.c.id == delivery_table.c.alert)
+            .where(alert_table.c.monitor == monitor, delivery_table.c.delivered.is_(None))
+            .order_by(delivery_table.c.number)
         )
         with self._engine.begin() as connection:
             rows = connection.execute(query).all()
@@ -167,15 +116,15 @@ class AlertStore:
 
     def delivered(self, delivery: Delivery) -> None:
         """Mark something as delivered."""
-        with self._write() as connection:
-            marked = update(_delivery).where(_delivery.c.number == delivery.number)
+        with writing(self._engine) as connection:
+            marked = update(delivery_table).where(delivery_table.c.number == delivery.number)
             connection.execute(marked.values(delivered=time.time()))
 
     def alerts(self, monitor: str | None = None) -> list[Alert]:
         """All alerts (of one monitor), the oldest first."""
-        query = select(_alert).order_by(_alert.c.opened, _alert.c.series)
+        query = select(alert_table).order_by(alert_table.c.opened, alert_table.c.series)
         if monitor is not None:
-            query = query.where(_alert.c.monitor == monitor)
+            query = query.where(alert_table.c.monitor == monitor)
         with self._engine.begin() as connection:
             return [_to_alert(row) for row in connection.execute(query)]
 
@@ -185,35 +134,32 @@ class AlertStore:
         Raises:
             AlertError: there is no such alert.
         """
-        with self._write() as connection:
-            unseen = update(_alert).where(_alert.c.id == id, _alert.c.acknowledged.is_(None))
+        with writing(self._engine) as connection:
+            unseen = update(alert_table).where(alert_table.c.id == id, alert_table.c.acknowledged.is_(None))
             connection.execute(unseen.values(acknowledged=time.time(), acknowledged_by=by))
-            row = connection.execute(select(_alert).filter_by(id=id)).one_or_none()
+            row = connection.execute(select(alert_table).filter_by(id=id)).one_or_none()
         if row is None:
             raise AlertError(f"no alert {id!r}: `concierge monitor` lists them with their ids")
         return _to_alert(row)
 
     def mute(self, monitor: str, series: str, until: date) -> None:
         """Deliver nothing of a series up to a day; alerts are still kept."""
-        with self._write() as connection:
-            connection.execute(_mute.delete().where(_mute.c.monitor == monitor, _mute.c.series == series))
-            connection.execute(insert(_mute).values(monitor=monitor, series=series, until=until.isoformat()))
-
-    @contextmanager
-    def _write(self) -> Iterator[Connection]:
-        with self._engine.connect().execution_options(write=True) as connection, connection.begin():
-            yield connection
+        with writing(self._engine) as connection:
+            connection.execute(
+                mute_table.delete().where(mute_table.c.monitor == monitor, mute_table.c.series == series)
+            )
+            connection.execute(insert(mute_table).values(monitor=monitor, series=series, until=until.isoformat()))
 
 
 def _record(connection: Connection, alert: Alert, event: Happening) -> bool:
     """Write down that an alert began or ended; False where that is known."""
-    row = connection.execute(select(_alert).filter_by(id=alert.id)).one_or_none()
+    row = connection.execute(select(alert_table).filter_by(id=alert.id)).one_or_none()
     if event == "closed":
-        ended = update(_alert).where(_alert.c.id == alert.id, _alert.c.closed.is_(None))
+        ended = update(alert_table).where(alert_table.c.id == alert.id, alert_table.c.closed.is_(None))
         return connection.execute(ended.values(closed=_day_of(alert, event))).rowcount > 0
     if row is None:
         values = {"id": alert.id, "monitor": alert.monitor, "series": alert.series, "detail": dict(alert.detail)}
-        connection.execute(insert(_alert).values(**values, opened=alert.opened.isoformat()))
+        connection.execute(insert(alert_table).values(**values, opened=alert.opened.isoformat()))
     return row is None
 
 

@@ -17,7 +17,7 @@ from typing import Any, Literal, get_args
 
 from sqlalchemy import Engine, Row, insert, select, update
 
-from agent.store.service_tables import audit, key_table, writing
+from agent.store.database import audit, key_table, writing
 
 Verb = Literal["recommend", "feedback", "items", "people", "metrics"]
 """What a key allows: to ask for recommendations and look items up; to report what people did; to change items; to see,

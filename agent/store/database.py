@@ -1,4 +1,4 @@
-"""Database: the tables of the feedback log as queries see them, and its connections.
+"""Database: the tables of the feedback log as queries see them, its connections and transactions, and its audit log.
 
 The tables themselves are made by the SQL files in ``agent/store/migrations``.
 """
@@ -6,6 +6,9 @@ The tables themselves are made by the SQL files in ``agent/store/migrations``.
 from __future__ import annotations
 
 import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,58 +26,63 @@ from sqlalchemy import (
     Text,
     create_engine,
     event,
+    insert,
+    select,
 )
 
 BUSY_SECONDS = 30.0
 """How long a writer waits for another process's transaction; one takes milliseconds."""
 
 _metadata = MetaData()
-impression_table = Table(
+
+
+def _table(
+    name: str, key: str, text: str = "", real: str = "", whole: str = "", json: str = "", null: str = ""
+) -> Table:
+    """A table by the names of its columns: its key (``number``: counted), texts, floats, integers and documents.
+
+    Of the documents named by ``null``, None is SQL's NULL; of the others, JSON's.
+    """
+    kinds = ((text, Text), (real, Float), (whole, Integer), (json, JSON), (null, JSON(none_as_null=True)))
+    keys = [Column(own, Integer if own == "number" else Text, primary_key=True) for own in key.split()]
+    return Table(name, _metadata, *keys, *(Column(own, kind) for names, kind in kinds for own in names.split()))
+
+
+impression_table = _table(
     "impression",
-    _metadata,
-    Column("number", Integer, primary_key=True),
-    Column("id", Text),
-    Column("conversation_id", Text),
-    Column("turn", Integer),
-    Column("timestamp", Float),
-    Column("user", Text),
-    Column("request", Text),
-    Column("candidates", JSON),
-    Column("slate", JSON),
-    Column("propensities", JSON),
-    Column("scores", JSON),
-    Column("policy", Text),
-    Column("template_name", Text),
-    Column("template_version", Text),
-    Column("template_hash", Text),
-    Column("constraints", JSON),
-    Column("temperature", Float),
-    Column("latency_ms", Float),
-    Column("state", JSON(none_as_null=True)),
-    Column("candidate_propensities", JSON(none_as_null=True)),
+    key="number",
+    text="id conversation_id user request policy template_name template_version template_hash",
+    real="timestamp temperature latency_ms",
+    whole="turn",
+    json="candidates slate propensities scores constraints",
+    null="state candidate_propensities",
 )
-outcome_table = Table(
-    "outcome",
-    _metadata,
-    Column("number", Integer, primary_key=True),
-    Column("id", Text),
-    Column("impression_id", Text),
-    Column("conversation_id", Text),
-    Column("item_id", Text),
-    Column("kind", Text),
-    Column("value", Float),
-    Column("position", Integer),
-    Column("timestamp", Float),
+outcome_table = _table(
+    "outcome", "number", "id impression_id conversation_id item_id kind", real="value timestamp", whole="position"
 )
-conversation_table = Table(
-    "conversation",
-    _metadata,
-    Column("id", Text, primary_key=True),
-    Column("owner", Text),
-    Column("title", Text),
-    Column("updated", Float),
-    Column("document", JSON),
+conversation_table = _table("conversation", "id", "owner title", real="updated", json="document")
+version_table = _table(
+    "template_version",
+    "number",
+    "pack name role author note hash source origin",
+    real="timestamp",
+    whole="version parent",
 )
+serving_table = _table(
+    "template_serving", "number", "pack role author note action", real="timestamp", whole="previous", json="shares"
+)
+draft_table = _table("template_draft", "owner pack name", "source", real="updated", whole="parent")
+key_table = _table(
+    "api_key", "id", "name hash person", real="created expires revoked", whole="per_minute", json="catalogues verbs"
+)
+live_item_table = _table("live_item", "item_id", "status", real="expires", whole="revision", null="document")
+person_table = _table("person", "id", "salt", real="created forgotten")
+person_event_table = _table("person_event", "id", "person item_id kind", real="value timestamp")
+audit_table = _table("audit", "number", "actor action subject", real="timestamp")
+monitor_table = _table("monitor", "name", real="updated", json="settings state")
+alert_table = _table("alert", "id", "monitor series opened closed acknowledged_by", real="acknowledged", json="detail")
+delivery_table = _table("alert_delivery", "number", "alert event channel", real="delivered")
+mute_table = _table("alert_mute", "monitor series", "until")
 
 
 def open_engine(path: Path) -> Engine:
@@ -98,3 +106,24 @@ def open_engine(path: Path) -> Engine:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
 
     return engine
+
+
+@contextmanager
+def writing(engine: Engine) -> Iterator[Connection]:
+    """One transaction that holds the write lock; what it wrote is on disk when it has ended."""
+    with engine.connect().execution_options(write=True) as connection, connection.begin():
+        yield connection
+
+
+def audit(connection: Connection, actor: str, action: str, subject: str) -> None:
+    """Note within the transaction of a change who made it."""
+    values = {"timestamp": time.time(), "actor": actor, "action": action, "subject": subject}
+    connection.execute(insert(audit_table).values(values))
+
+
+def audit_log(engine: Engine, latest: int = 100) -> list[dict[str, object]]:
+    """The latest changes, newest first: timestamp (seconds since 1970), actor, action, subject."""
+    query = select(audit_table).order_by(audit_table.c.number.desc()).limit(latest)
+    with engine.connect() as connection:
+        rows = connection.execute(query).all()
+    return [{name: getattr(row, name) for name in ("timestamp", "actor", "action", "subject")} for row in rows]

@@ -9,7 +9,6 @@ import json
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -22,7 +21,7 @@ from sqlalchemy.exc import DatabaseError
 from agent.domains.domain import legacy_reader
 from agent.records.conversation import Conversation
 from agent.records.impression import Impression, Outcome, storable
-from agent.store.database import BUSY_SECONDS, conversation_table, impression_table, open_engine, outcome_table
+from agent.store.database import BUSY_SECONDS, conversation_table, impression_table, open_engine, outcome_table, writing
 from agent.store.migration import MigrationError, migrate, shipped_migrations
 
 EXPORT_FORMAT = 1
@@ -93,7 +92,7 @@ class FeedbackLog:
         Raises:
             ValueError: another impression has this id.
         """
-        with self._write() as connection:
+        with writing(self._engine) as connection:
             _append(connection, impression_table, impression)
             if conversation is not None:
                 _save(connection, conversation, None)
@@ -106,7 +105,7 @@ class FeedbackLog:
             ValueError: another outcome has this id, its impression is unknown, of another conversation, or did not
                 show the item.
         """
-        with self._write() as connection:
+        with writing(self._engine) as connection:
             append_outcome(connection, outcome)
             if conversation is not None:
                 _save(connection, conversation, None)
@@ -121,7 +120,7 @@ class FeedbackLog:
         Raises:
             PermissionError: the conversation belongs to another owner.
         """
-        with self._write() as connection:
+        with writing(self._engine) as connection:
             _save(connection, conversation, owner)
 
     def load_conversation(self, id: str, owner: str | None = None) -> Conversation | None:
@@ -154,7 +153,7 @@ class FeedbackLog:
         Raises:
             PermissionError: ``owner`` is given and the conversation belongs to another one.
         """
-        with self._write() as connection:
+        with writing(self._engine) as connection:
             row = connection.execute(select(conversation_table.c.owner).filter_by(id=id)).one_or_none()
             if row is not None:
                 _check_owner(id, row.owner, owner)
@@ -209,11 +208,6 @@ class FeedbackLog:
         finally:
             partial.unlink(missing_ok=True)
         return count
-
-    @contextmanager
-    def _write(self) -> Iterator[Connection]:
-        with self._engine.connect().execution_options(write=True) as connection, connection.begin():
-            yield connection
 
 
 def append_outcome(connection: Connection, outcome: Outcome) -> None:

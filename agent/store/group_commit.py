@@ -13,7 +13,7 @@ from typing import Any, TypeVar, cast
 
 from sqlalchemy import Connection, Engine
 
-from agent.store.service_tables import writing
+from agent.store.database import writing
 
 Result = TypeVar("Result")
 

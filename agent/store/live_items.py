@@ -9,7 +9,7 @@ from typing import Any, Literal
 from sqlalchemy import Engine, Row, func, select
 from sqlalchemy.dialects.sqlite import insert as upsert
 
-from agent.store.service_tables import audit, live_item_table, writing
+from agent.store.database import audit, live_item_table, writing
 
 Status = Literal["shown", "hidden", "deleted"]
 

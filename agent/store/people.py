@@ -15,8 +15,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, Row, delete, insert, select
 
 from agent.records.impression import REACTIONS, Reaction
-from agent.store.database import conversation_table
-from agent.store.service_tables import audit, person_event_table, person_table, writing
+from agent.store.database import audit, conversation_table, person_event_table, person_table, writing
 
 
 class PersonError(ValueError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -51,16 +51,7 @@ def export_versions(versions: Sequence[SavedVersion], folder: Path) -> list[Path
         index[version.reference] = _Origin(
             version.parent, version.author, version.note, version.timestamp, version.hash
         )
-    lines = {
-        reference: {
-            "parent": origin.parent,
-            "author": origin.author,
-            "note": origin.note,
-            "timestamp": origin.timestamp,
-            "hash": origin.hash,
-        }
-        for reference, origin in sorted(index.items())
-    }
+    lines = {reference: asdict(origin) for reference, origin in sorted(index.items())}
     (folder / INDEX).write_text(json.dumps(lines, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
     return paths
 

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, insert, select
 
 from agent.policy.distribution import Policy
 from agent.records.impression import storable
-from agent.store.template_tables import serving_table
+from agent.store.database import serving_table, writing
 from agent.store.template_versions import MOST_NAME, MOST_NOTE, SavedVersion, TemplateError, TemplateStore
 from prompts import Template
 
@@ -79,7 +79,7 @@ class ServedTemplates:
 
     def current(self, role: str) -> Serving:
         """What serves a role now."""
-        with self.store.reading() as connection:
+        with self.store.log.engine.connect() as connection:
             return self._current(connection, role)
 
     def history(self, role: str | None = None) -> list[Serving]:
@@ -87,7 +87,7 @@ class ServedTemplates:
         query = select(serving_table).filter_by(pack=self.store.pack).order_by(serving_table.c.number)
         if role is not None:
             query = query.filter_by(role=role)
-        with self.store.reading() as connection:
+        with self.store.log.engine.connect() as connection:
             return [_serving(row) for row in connection.execute(query)]
 
     def active(self, role: str) -> list[SavedVersion]:
@@ -186,7 +186,7 @@ class ServedTemplates:
             TemplateError: the product's own template serves, or no author.
         """
         author = _author(author)
-        with self.store.writing() as connection:
+        with writing(self.store.log.engine) as connection:
             current = self._current(connection, role)
             if not current.number or not (current.shares or current.previous):
                 raise TemplateError(f"nothing to roll back: role {role!r} is served by the product's own template")
@@ -229,7 +229,7 @@ class ServedTemplates:
 
     def _serve(self, role: str, shares: tuple[Share, ...], author: str, note: str, action: Action) -> Serving:
         author = _author(author)
-        with self.store.writing() as connection:
+        with writing(self.store.log.engine) as connection:
             current = self._current(connection, role)
             if current.shares == shares:
                 raise TemplateError(f"{' and '.join(share.reference for share in shares)} serves already")

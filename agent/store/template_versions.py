@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -15,7 +13,7 @@ from sqlalchemy.dialects.sqlite import insert as upsert
 
 import prompts
 from agent.records.impression import storable
-from agent.store.template_tables import draft_table, version_table
+from agent.store.database import draft_table, version_table, writing
 from prompts import IsolatedTemplate, Template
 
 if TYPE_CHECKING:
@@ -89,25 +87,13 @@ class TemplateStore:
         self.pack = pack
         self._add_shipped()
 
-    @contextmanager
-    def reading(self) -> Iterator[Connection]:
-        """One moment of the database."""
-        with self.log.engine.connect() as connection:
-            yield connection
-
-    @contextmanager
-    def writing(self) -> Iterator[Connection]:
-        """A transaction that has the write lock; on disk when the block has ended, undone after an exception."""
-        with self.log.engine.connect().execution_options(write=True) as connection, connection.begin():
-            yield connection
-
     def versions(self, name: str | None = None, role: str | None = None) -> list[SavedVersion]:
         """The versions in the order of saving, of one name or role or all."""
         query = select(version_table).filter_by(pack=self.pack).order_by(version_table.c.number)
         for column, wanted in ((version_table.c.name, name), (version_table.c.role, role)):
             if wanted is not None:
                 query = query.where(column == wanted)
-        with self.reading() as connection:
+        with self.log.engine.connect() as connection:
             return [_version(row) for row in connection.execute(query)]
 
     def get(self, reference: str) -> SavedVersion:
@@ -132,7 +118,7 @@ class TemplateStore:
     def find(self, name: str, version: int, pack: str) -> Template | None:
         """The template of one version, for :func:`prompts.attach`; None where there is none."""
         query = select(version_table).filter_by(pack=pack, name=name, version=version)
-        with self.reading() as connection:
+        with self.log.engine.connect() as connection:
             row = connection.execute(query).one_or_none()
         return None if row is None else _version(row).template
 
@@ -152,7 +138,7 @@ class TemplateStore:
         source = storable(source)
         name, _ = prompts.check_isolated(source)
         draft = prompts.parse(source, "<draft>")
-        with self.writing() as connection:
+        with writing(self.log.engine) as connection:
             own = self._own(connection, name)
             _check_edit(draft, own, parent)
             version = self._insert(connection, draft, 1 + max(own, default=0), parent, author, note, None)
@@ -169,7 +155,7 @@ class TemplateStore:
         """
         prompts.check_isolated(version.source, version.reference)
         template = prompts.parse(version.source, version.reference)
-        with self.writing() as connection:
+        with writing(self.log.engine) as connection:
             own = self._own(connection, template.name)
             here = own.get(template.version)
             if here is not None and here.hash == template.hash:
@@ -185,19 +171,19 @@ class TemplateStore:
         """Remember what ``owner``'s editor holds for a template, whatever state it is in."""
         values = {"source": storable(source), "parent": parent, "updated": time.time()}
         statement = upsert(draft_table).values(owner=owner, pack=self.pack, name=name, **values)
-        with self.writing() as connection:
+        with writing(self.log.engine) as connection:
             connection.execute(statement.on_conflict_do_update(index_elements=["owner", "pack", "name"], set_=values))
 
     def unsaved(self, owner: str, name: str) -> UnsavedText | None:
         """What ``owner`` left unsaved, or None."""
         columns = (draft_table.c.source, draft_table.c.parent, draft_table.c.updated)
-        with self.reading() as connection:
+        with self.log.engine.connect() as connection:
             row = connection.execute(select(*columns).filter_by(owner=owner, pack=self.pack, name=name)).one_or_none()
         return None if row is None else UnsavedText(*row)
 
     def drop_unsaved(self, owner: str, name: str) -> None:
         """Forget it: it was saved, or thrown away."""
-        with self.writing() as connection:
+        with writing(self.log.engine) as connection:
             connection.execute(delete(draft_table).filter_by(owner=owner, pack=self.pack, name=name))
 
     def _own(self, connection: Connection, name: str) -> dict[int, SavedVersion]:
@@ -237,13 +223,13 @@ class TemplateStore:
         base = [] if self.pack == "base" else list(prompts.shelf("base"))
         own = list(prompts.shelf(self.pack))
         shipped = own + [template for template in base if template.name not in {t.name for t in own}]
-        with self.reading() as connection:
+        with self.log.engine.connect() as connection:
             query = select(version_table.c.name, version_table.c.origin).filter_by(pack=self.pack)
             known = {tuple(row) for row in connection.execute(query.where(version_table.c.origin.is_not(None)))}
         missing = [template for template in shipped if (template.name, template.hash) not in known]
         if not missing:
             return
-        with self.writing() as connection:
+        with writing(self.log.engine) as connection:
             for template in missing:
                 taken = self._own(connection, template.name)
                 if any(version.origin == template.hash for version in taken.values()):

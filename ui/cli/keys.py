@@ -80,7 +80,7 @@ def audit(
     latest: Annotated[int, typer.Option(help="How many changes.", min=1)] = 50, as_json: JsonOption = False
 ) -> None:
     """Show who changed keys, items and people, the latest first."""
-    from agent.store.service_tables import audit_log
+    from agent.store.database import audit_log
 
     with _keys() as keys:
         changes = audit_log(keys.engine, latest)
