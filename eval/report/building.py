@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,27 +12,66 @@ from agent.data.atomic import write_whole
 from eval.report.blocks import Part, Plot, Plots, Report, Section, Source, Text
 from eval.report.charts import javascript, require_pictures, svg
 from eval.report.documents import ReportError, checked
-from eval.report.live import experiments_section, live_section
+from eval.report.live import experiments_parts, live_parts
 from eval.report.manifest import manifest
-from eval.report.off_policy import off_policy_section
+from eval.report.off_policy import off_policy_parts
 from eval.report.page import html, markdown
-from eval.report.ranking import policy_section, ranking_section
-from eval.report.reward import reward_section
+from eval.report.ranking import policy_parts, ranking_parts
+from eval.report.reward import reward_parts
 from eval.report.sources import Gathered, ReportRun, gather
-from eval.report.training import ppo_section, speed_section
+from eval.report.training import ppo_parts, speed_parts
 from training.progress import Progress, silent
 
-SECTIONS: Mapping[str, Callable[[Sequence[Source]], Section]] = {
-    "ranking": ranking_section,
-    "policy": policy_section,
-    "reward": reward_section,
-    "off-policy": off_policy_section,
-    "live": live_section,
-    "experiments": experiments_section,
-    "ppo": ppo_section,
-    "speed": speed_section,
+SECTIONS: Mapping[str, tuple[str, Callable[[Source], Iterator[Part]], str]] = {
+    "ranking": (
+        "Ranking",
+        ranking_parts,
+        "Our policies, baselines and library recommenders rank the same candidates of the same users; everything is "
+        "fitted on each protocol's past alone.",
+    ),
+    "policy": (
+        "Policy: click rates",
+        policy_parts,
+        "Each policy picks one item from slates whose ratings are all known: is it one that the user graded 4 "
+        "or more? The ratings are real, no simulator is involved.",
+    ),
+    "reward": (
+        "Reward model",
+        reward_parts,
+        "Reward models predict what a user likes. They are judged on slates whose ratings are known: who is told "
+        "apart, how true the probabilities are, and what a policy really earns by following them.",
+    ),
+    "off-policy": (
+        "Off-policy evaluation",
+        off_policy_parts,
+        "What would another policy have earned where this one served? The estimators are checked on bandits whose "
+        "values are known; where a log cannot support a number, none is given.",
+    ),
+    "live": (
+        "Live figures",
+        live_parts,
+        "The chat's own feedback log: the last word on an item stands, and what was taken back does not count. A "
+        "conversation counts whole in the period of its first slate.",
+    ),
+    "experiments": (
+        "Experiments of templates",
+        experiments_parts,
+        "A template is measured like a policy: versions share the conversations, and the differences compare these two "
+        "groups of conversations.",
+    ),
+    "ppo": (
+        "Over-optimisation of PPO",
+        ppo_parts,
+        "A probe during training asks for the real click rate on slates of users that are not trained on. Where the "
+        "training reward goes on rising and the real one falls, the reward is over-optimised (Gao et al., 2023).",
+    ),
+    "speed": (
+        "Training speed",
+        speed_parts,
+        "The training commands side by side: short runs with the defaults but for the number of steps.",
+    ),
 }
-"""The sections in the order of the report."""
+"""The sections in the order of the report: title, the parts that a document gives, and what it is about."""
 
 
 _SECTION_OF = {"off-policy-log": "off-policy"}
@@ -71,9 +109,10 @@ def build(
         else:
             found, reasons = _gathered(name, run, named=name in sections)
         sources += found
-        section = SECTIONS[name](found)
-        missing = [Part("", [Text(reason, "quiet") for reason in reasons])] if reasons else []
-        made.append(replace(section, parts=[*section.parts, *missing]))
+        title, parts_of, lead = SECTIONS[name]
+        parts = [part for source in found for part in parts_of(source)]
+        parts += [Part("", [Text(reason, "quiet") for reason in reasons])] if reasons else []
+        made.append(Section(name, title, lead, parts))
     run.report("sections", len(todo), len(todo))
     return Report("Evaluation of Concierge", made, sources, manifest(command, run.seed, sources))
 

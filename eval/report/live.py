@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 
 import altair as alt
 
@@ -16,7 +16,6 @@ from eval.report.blocks import (
     Part,
     Plot,
     Plots,
-    Section,
     Source,
     Table,
     Text,
@@ -25,7 +24,6 @@ from eval.report.blocks import (
     figure,
     label,
 )
-from eval.report.blocks import label as named
 from eval.report.documents import ExperimentsDocument, LiveDocument
 
 METHOD = "95 % intervals: percentile bootstrap over conversations, 2,000 draws, seed 0"
@@ -40,17 +38,9 @@ UNITS: Mapping[str, str] = {
 }
 
 
-def live_section(sources: Sequence[Source]) -> Section:
-    """The section from what ``concierge eval live --json`` prints."""
-    parts = []
-    for source in sources:
-        document = LiveDocument.model_validate(source.value)
-        parts.append(Part("", list(_live_blocks(document))))
-    lead = (
-        "The chat's own feedback log: the last word on an item stands, and what was taken back does not count. A "
-        "conversation counts whole in the period of its first slate."
-    )
-    return Section("live", "Live figures", lead, parts)
+def live_parts(source: Source) -> Iterator[Part]:
+    """Of what ``concierge eval live --json`` prints."""
+    yield Part("", list(_live_blocks(LiveDocument.model_validate(source.value))))
 
 
 def _live_blocks(document: LiveDocument) -> Iterator[Block]:
@@ -131,17 +121,10 @@ def tab_plot(document: LiveDocument, name: str) -> alt.LayerChart:
 NO_EXPERIMENTS = "No version of a template has served anybody yet: chat first, with `concierge chat`."
 
 
-def experiments_section(sources: Sequence[Source]) -> Section:
-    """The section from what ``concierge prompts experiment --json`` prints."""
-    parts = []
-    for source in sources:
-        document = ExperimentsDocument.model_validate(source.value)
-        parts.append(Part(f"Templates of role {document.role}", list(_experiments_blocks(document))))
-    lead = (
-        "A template is measured like a policy: versions share the conversations, and the differences compare these two "
-        "groups of conversations."
-    )
-    return Section("experiments", "Experiments of templates", lead, parts)
+def experiments_parts(source: Source) -> Iterator[Part]:
+    """Of what ``concierge prompts experiment --json`` prints."""
+    document = ExperimentsDocument.model_validate(source.value)
+    yield Part(f"Templates of role {document.role}", list(_experiments_blocks(document)))
 
 
 def _experiments_blocks(document: ExperimentsDocument) -> Iterator[Block]:
@@ -158,7 +141,7 @@ def _experiments_blocks(document: ExperimentsDocument) -> Iterator[Block]:
     for metric, about in EXPERIMENT_METRICS.items():
         dots = [(name, "ours", {"": arm.figures[metric].interval}) for name, arm in zip(names, arms, strict=True)]
         values = "; ".join(f"{name}: {figure(own['']).text}" for name, _, own in dots)
-        plots.append(Plot(named(metric).capitalize(), f"{about}: {values}.", charts.dots(dots, about)))
+        plots.append(Plot(label(metric).capitalize(), f"{about}: {values}.", charts.dots(dots, about)))
     yield Plots(tuple(plots))
     rows = []
     for name, arm, differences in zip(names, arms, ({}, *document.differences), strict=True):
@@ -168,7 +151,7 @@ def _experiments_blocks(document: ExperimentsDocument) -> Iterator[Block]:
             rows.append(
                 [
                     Cell(name),
-                    Cell(named(metric)),
+                    Cell(label(metric)),
                     count(arm.slates),
                     count(arm.conversations),
                     figure(arm.figures[metric].interval, 3),

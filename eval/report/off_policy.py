@@ -2,32 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from eval.metrics import Interval
 from eval.report import charts
-from eval.report.blocks import Block, Cell, Part, Plot, Section, Source, Table, Text, count, difference, figure, number
+from eval.report.blocks import Block, Cell, Part, Plot, Source, Table, Text, count, difference, figure, number
 from eval.report.documents import Bounds, CoverageRow, OffPolicyDocument, Refused, SelfCheckDocument
 
 COVERED = (0.93, 0.97)
 """Where the coverage of 95 % intervals has to be over 1,000 replications."""
 
 
-def off_policy_section(sources: Sequence[Source]) -> Section:
-    """The section from what ``concierge eval off-policy --json`` prints, with and without ``--self-check``."""
-    parts = []
-    for source in sources:
-        if source.kind == "off-policy":
-            checked = SelfCheckDocument.model_validate(source.value)
-            parts.append(Part("Self-check", list(_self_check(checked))))
-        else:
-            document = OffPolicyDocument.model_validate(source.value)
-            parts.append(Part("What the log says", list(_log(document))))
-    lead = (
-        "What would another policy have earned where this one served? The estimators are checked on bandits whose "
-        "values are known; where a log cannot support a number, none is given."
-    )
-    return Section("off-policy", "Off-policy evaluation", lead, parts)
+def off_policy_parts(source: Source) -> Iterator[Part]:
+    """Of what ``concierge eval off-policy --json`` prints, with and without ``--self-check``."""
+    if source.kind == "off-policy":
+        yield Part("Self-check", list(_self_check(SelfCheckDocument.model_validate(source.value))))
+    else:
+        yield Part("What the log says", list(_log(OffPolicyDocument.model_validate(source.value))))
 
 
 def _self_check(document: SelfCheckDocument) -> Iterator[Block]:

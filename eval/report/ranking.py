@@ -14,7 +14,6 @@ from eval.report.blocks import (
     Part,
     Plot,
     Plots,
-    Section,
     Source,
     Table,
     Text,
@@ -37,24 +36,17 @@ _BANDS = {
 }
 
 
-def ranking_section(sources: Sequence[Source]) -> Section:
-    """The section from what ``concierge eval ranking --json`` prints."""
-    parts: list[Part] = []
-    for source in sources:
-        document = RankingDocument.model_validate(source.value)
-        tables: dict[tuple[str, str], list[RankingRow]] = {}
-        for row in document.rows:
-            tables.setdefault((row.protocol, row.about), []).append(row)
-        for (protocol, about), rows in tables.items():
-            notes = [n.removeprefix(f"{protocol}: ") for n in document.notes if n.startswith(f"{protocol}: ")]
-            parts.append(Part(f"{protocol}, {document.data}: {about}", list(_protocol(document, rows, notes))))
-        for protocol, reason in document.left_out.items():
-            parts.append(Part(f"{protocol}, {document.data}", [Text(reason, "quiet")]))
-    lead = (
-        "Our policies, baselines and library recommenders rank the same candidates of the same users; everything is "
-        "fitted on each protocol's past alone."
-    )
-    return Section("ranking", "Ranking", lead, parts)
+def ranking_parts(source: Source) -> Iterator[Part]:
+    """Of what ``concierge eval ranking --json`` prints."""
+    document = RankingDocument.model_validate(source.value)
+    tables: dict[tuple[str, str], list[RankingRow]] = {}
+    for row in document.rows:
+        tables.setdefault((row.protocol, row.about), []).append(row)
+    for (protocol, about), rows in tables.items():
+        notes = [n.removeprefix(f"{protocol}: ") for n in document.notes if n.startswith(f"{protocol}: ")]
+        yield Part(f"{protocol}, {document.data}: {about}", list(_protocol(document, rows, notes)))
+    for protocol, reason in document.left_out.items():
+        yield Part(f"{protocol}, {document.data}", [Text(reason, "quiet")])
 
 
 def _protocol(document: RankingDocument, rows: Sequence[RankingRow], notes: Sequence[str]) -> Iterator[Block]:
@@ -162,17 +154,10 @@ def _band_table(
 PICK_METRICS = ("click_rate", "sampled_click_rate", "mean_rating", "precision@5")
 
 
-def policy_section(sources: Sequence[Source]) -> Section:
-    """The section from what ``concierge eval policy --json`` prints."""
-    parts = []
-    for source in sources:
-        document = PolicyDocument.model_validate(source.value)
-        parts.append(Part(f"Rated slates of {document.data}", list(_policy_blocks(document))))
-    lead = (
-        "Each policy picks one item from slates whose ratings are all known: is it one that the user graded 4 "
-        "or more? The ratings are real, no simulator is involved."
-    )
-    return Section("policy", "Policy: click rates", lead, parts)
+def policy_parts(source: Source) -> Iterator[Part]:
+    """Of what ``concierge eval policy --json`` prints."""
+    document = PolicyDocument.model_validate(source.value)
+    yield Part(f"Rated slates of {document.data}", list(_policy_blocks(document)))
 
 
 def _policy_blocks(document: PolicyDocument) -> Iterator[Block]:

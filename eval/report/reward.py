@@ -16,7 +16,6 @@ from eval.report.blocks import (
     Part,
     Plot,
     Plots,
-    Section,
     Source,
     Table,
     Text,
@@ -36,17 +35,10 @@ STEP_FIGURES = ("click_rate", "mean_rating", "belief", "gap")
 STEP_NAMES = {"belief": "what the model promises", "gap": "promise less click rate"}
 
 
-def reward_section(sources: Sequence[Source]) -> Section:
-    """The section from what ``concierge eval reward --json`` prints."""
-    parts: list[Part] = []
-    for source in sources:
-        document = RewardDocument.model_validate(source.value)
-        parts += _parts(document, _names(document))
-    lead = (
-        "Reward models predict what a user likes. They are judged on slates whose ratings are known: who is told "
-        "apart, how true the probabilities are, and what a policy really earns by following them."
-    )
-    return Section("reward", "Reward model", lead, parts)
+def reward_parts(source: Source) -> Iterator[Part]:
+    """Of what ``concierge eval reward --json`` prints."""
+    document = RewardDocument.model_validate(source.value)
+    yield from _parts(document, _names(document))
 
 
 def _names(document: RewardDocument) -> list[str]:

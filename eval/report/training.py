@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 import altair as alt
 
 from eval.report import charts
-from eval.report.blocks import Block, Cell, Part, Plot, Plots, Section, Source, Table, Text, count, number
+from eval.report.blocks import Block, Cell, Part, Plot, Plots, Source, Table, Text, count, number
 from eval.report.documents import CurvesDocument, SpeedDocument
 from training.curves import INTERVAL
 
@@ -21,17 +21,9 @@ _SMOOTH = 200
 """Most points of a course that are drawn; of a longer run, means of neighbours."""
 
 
-def ppo_section(sources: Sequence[Source]) -> Section:
-    """The section from the file ``curves.json`` of a run."""
-    parts = []
-    for source in sources:
-        document = CurvesDocument.model_validate(source.value)
-        parts.append(Part(source.command or source.how, list(_ppo_blocks(document))))
-    lead = (
-        "A probe during training asks for the real click rate on slates of users that are not trained on. Where the "
-        "training reward goes on rising and the real one falls, the reward is over-optimised (Gao et al., 2023)."
-    )
-    return Section("ppo", "Over-optimisation of PPO", lead, parts)
+def ppo_parts(source: Source) -> Iterator[Part]:
+    """Of the file ``curves.json`` of a run."""
+    yield Part(source.command or source.how, list(_ppo_blocks(CurvesDocument.model_validate(source.value))))
 
 
 def _ppo_blocks(document: CurvesDocument) -> Iterator[Block]:
@@ -105,44 +97,38 @@ def _courses(document: CurvesDocument) -> Iterator[Plot]:
         yield Plot(own.title, about, charts.lines(points, x, own.unit, height=170))
 
 
-def speed_section(sources: Sequence[Source]) -> Section:
-    """The section from what ``concierge eval speed --json`` prints."""
-    parts = []
-    for source in sources:
-        document = SpeedDocument.model_validate(source.value)
-        where = document.machine
-        machine = ", ".join(str(where[name]) for name in ("device", "name", "dtype") if name in where)
-        threads = f", {where['threads']} threads, torch {where['torch']}" if {"threads", "torch"} <= set(where) else ""
-        rows = [
-            [
-                Cell(f"train {own.command}"),
-                count(own.steps),
-                number(own.seconds_preparing, 1),
-                number(own.seconds_a_step, 2),
-                number(own.samples_per_second, 1),
-                number(own.samples_per_second_ratio, 2),
-                number(own.wall_seconds, 1),
-                number(own.whole_run_seconds / 60, 1),
-            ]
-            for own in document.rows
+def speed_parts(source: Source) -> Iterator[Part]:
+    """Of what ``concierge eval speed --json`` prints."""
+    document = SpeedDocument.model_validate(source.value)
+    where = document.machine
+    machine = ", ".join(str(where[name]) for name in ("device", "name", "dtype") if name in where)
+    threads = f", {where['threads']} threads, torch {where['torch']}" if {"threads", "torch"} <= set(where) else ""
+    rows = [
+        [
+            Cell(f"train {own.command}"),
+            count(own.steps),
+            number(own.seconds_preparing, 1),
+            number(own.seconds_a_step, 2),
+            number(own.samples_per_second, 1),
+            number(own.samples_per_second_ratio, 2),
+            number(own.wall_seconds, 1),
+            number(own.whole_run_seconds / 60, 1),
         ]
-        points = [{"command": f"train {own.command}", "minutes": own.whole_run_seconds / 60} for own in document.rows]
-        bars = charts.inline(points).mark_bar(color=charts.SERIES[0], height=16)
-        bars = bars.encode(
-            x=alt.X("minutes:Q", title="minutes of a run with the defaults"),
-            y=alt.Y("command:N", sort=None, title=None),
-            tooltip=["command:N", alt.Tooltip("minutes:Q", format=".1f")],
-        )
-        chart = charts.spec(bars.properties(width="container", height=len(points) * 34))
-        about = "; ".join(f"{own['command']}: {own['minutes']:.1f} minutes" for own in points)
-        notes = tuple(f"A sample of {own.command} is one {own.sample}." for own in document.rows)
-        columns = (
-            "command", "steps timed", "preparing (s)", "a step (s)", "samples/s", f"to {document.rows[0].command}",
-            "wall (s)", "default run (min)",
-        )  # fmt: skip
-        table = Table(
-            f"{document.data}; {machine}{threads}; one short run each, without intervals.", columns, rows, notes
-        )
-        parts.append(Part(f"On {machine}", [Plot("Length of a default run", f"{about}.", chart), table]))
-    lead = "The training commands side by side: short runs with the defaults but for the number of steps."
-    return Section("speed", "Training speed", lead, parts)
+        for own in document.rows
+    ]
+    points = [{"command": f"train {own.command}", "minutes": own.whole_run_seconds / 60} for own in document.rows]
+    bars = charts.inline(points).mark_bar(color=charts.SERIES[0], height=16)
+    bars = bars.encode(
+        x=alt.X("minutes:Q", title="minutes of a run with the defaults"),
+        y=alt.Y("command:N", sort=None, title=None),
+        tooltip=["command:N", alt.Tooltip("minutes:Q", format=".1f")],
+    )
+    chart = charts.spec(bars.properties(width="container", height=len(points) * 34))
+    about = "; ".join(f"{own['command']}: {own['minutes']:.1f} minutes" for own in points)
+    notes = tuple(f"A sample of {own.command} is one {own.sample}." for own in document.rows)
+    columns = (
+        "command", "steps timed", "preparing (s)", "a step (s)", "samples/s", f"to {document.rows[0].command}",
+        "wall (s)", "default run (min)",
+    )  # fmt: skip
+    table = Table(f"{document.data}; {machine}{threads}; one short run each, without intervals.", columns, rows, notes)
+    yield Part(f"On {machine}", [Plot("Length of a default run", f"{about}.", chart), table])
