@@ -407,7 +407,7 @@ def test_the_tables_are_those_that_the_queries_expect(log: FeedbackLog, path: Pa
     connection = sqlite3.connect(path)
     for table in (impression_table, outcome_table, conversation_table):
         columns = [row[1] for row in connection.execute(f"PRAGMA table_info({table.name})")]
-        assert columns == [column.name for column in table.columns]
+        assert sorted(columns) == sorted(column.name for column in table.columns)
     applied = connection.execute("SELECT number, name, sha256 FROM migration").fetchall()
     connection.close()
     assert applied == [(m.number, m.name, m.sha256) for m in shipped_migrations()]
