@@ -33,6 +33,10 @@ Reader = Callable[[str, Context, Catalogue], Reading]
 """What reads a message in its context as dialogue acts."""
 
 
+class StoppedError(Exception):
+    """Somebody no longer wants the answer."""
+
+
 class Recommender:
     """Answers messages with items. Keeps no state of any person: a conversation is passed in and changed.
 
@@ -182,14 +186,29 @@ class Recommender:
         self._take_in(conversation, messages)
         return conversation
 
-    def reply(self, conversation: Conversation, message: str, k: int = COUNT, past: Sequence[Event] = ()) -> Answer:
+    def reply(
+        self,
+        conversation: Conversation,
+        message: str,
+        k: int = COUNT,
+        past: Sequence[Event] = (),
+        stopped: Callable[[], bool] | None = None,
+    ) -> Answer:
         """Answer a message: changes the conversation and, where there is a log, is on disk before it returns.
 
-        ``past`` is more of the person's past than that of the conversation's user, oldest first.
+        Args:
+            conversation: what went before.
+            message: the person's text.
+            k: how many items.
+            past: more of the person's past than that of the conversation's user, oldest first.
+            stopped: asked once, before anything is written; True drops the answer.
+
+        Raises:
+            StoppedError: it was stopped: nothing is logged, and ``conversation`` is not to be used any more.
         """
         start = time.perf_counter()
         before = self.state(conversation)
-        return self._answered(conversation, before, self._read(before, message), k, past, start)
+        return self._answered(conversation, before, self._read(before, message), k, past, start, stopped)
 
     def act(self, conversation: Conversation, act: Act, k: int = COUNT, past: Sequence[Event] = ()) -> Answer:
         """Answer an act that was not read from a message: what a program wants or asks. Otherwise as :meth:`reply`."""
@@ -205,6 +224,7 @@ class Recommender:
         k: int,
         past: Sequence[Event],
         start: float,
+        stopped: Callable[[], bool] | None = None,
     ) -> Answer:
         undo = any(isinstance(act, Command) and act.kind == "undo" for act in said.acts)
         taken_back = None
@@ -214,7 +234,10 @@ class Recommender:
         understood = time.perf_counter()
         past = (*self.history(conversation.user), *past)
         turn = self._turn(conversation, before, past, k, start, understood)
-        return self._keep(conversation, respond(replace(turn, asks=True, undone=taken_back)))
+        reply = respond(replace(turn, asks=True, undone=taken_back))
+        if stopped is not None and stopped():
+            raise StoppedError
+        return self._keep(conversation, reply)
 
     def react(
         self, conversation: Conversation, item_id: str, kind: str, value: float | None = None, k: int = COUNT

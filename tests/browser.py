@@ -137,7 +137,7 @@ class Visitor:
         self.page.wait_for_selector("#message textarea")
         self.page.wait_for_selector(".welcome, #transcript")
         expect(self.page.locator("#chats")).to_be_attached()
-        self.page.wait_for_selector("#beliefs .beliefs")
+        self.page.wait_for_selector("#beliefs .beliefs", state="attached")
 
     def say(self, text: str) -> None:
         """Send a message and wait until its answer is complete."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -10,16 +12,19 @@ import pytest
 
 from agent.catalogue.catalogue import Catalogue
 from agent.data.dataset import Dataset
-from agent.dialogue.state import DialogueState, Judgement
+from agent.dialogue.state import DialogueState, Judgement, fold
 from agent.records.answer import Answer, Evidence, Recommendation
 from agent.records.conditions import Condition
-from agent.records.conversation import Conversation, Replied, Said
+from agent.records.conversation import Conversation, Pressed, Replied, Said
 from agent.records.state import Event
 from agent.store.feedback import FeedbackLog
-from ui.chat import panel
+from agent.store.profiles import Profile
+from ui.chat import keeping, panel
 from ui.chat.cards import card_html, effect, sentence
+from ui.chat.export import chat_markdown
 from ui.chat.session import Desk, Session
 from ui.chat.transcript import PIECES, pending_html, pieces, transcript_html
+from ui.chat.turns import Asked
 from ui.cli.chat import ServeError, is_loopback, read_accounts
 
 HOSTILE = "\"><img src=x onerror=alert(1)></script><script>alert(1)</script>' {{7*7}} ![x](http://127.0.0.1/x.png)"
@@ -82,7 +87,9 @@ def test_everything_from_data_or_people_is_shown_as_text(catalogue: Catalogue) -
         "chats": panel.conversations_html([(HOSTILE, HOSTILE)], HOSTILE),
         "history": panel.history_html(HOSTILE, (Event(1, 4.0),), catalogue),
         "transcript": transcript_html(conversation, state, catalogue),
-        "pending": pending_html(HOSTILE, HOSTILE),
+        "pending": pending_html(HOSTILE, partial=HOSTILE),
+        "profile": keeping.profile_html(Profile(True, (Pressed(HOSTILE, "liked"),), (HOSTILE,)), catalogue),
+        "saved": keeping.saved_html(Profile(True, (), (HOSTILE,)), catalogue),
     }
     for name, page in pages.items():
         seen = Tags(page)
@@ -99,7 +106,7 @@ def test_earlier_slates_keep_their_cards_and_buttons(catalogue: Catalogue) -> No
     assert page.index("Alien") < page.index("cards current") < page.index("Heat")
     assert page.count('data-value="7 liked"') == 2
     assert transcript_html(Conversation(), DialogueState(), catalogue) == ""
-    assert "aria-busy" in pending_html("hello") and "aria-busy" not in pending_html("hello", "Here")
+    assert "aria-busy" in pending_html("hello") and "aria-busy" not in pending_html("hello", partial="Here")
 
 
 def test_a_card_says_what_is_pressed_and_what_it_is_about(catalogue: Catalogue) -> None:
@@ -173,6 +180,38 @@ def test_a_turn_that_fails_changes_nothing(desk: Desk, log: FeedbackLog) -> None
         log.save_conversation(conversation)
         raise RuntimeError("half way")
     assert [message.content for message in desk.open(session).messages] == ["kept"]
+
+
+def test_a_new_chat_begins_with_the_kept_taste_and_changes_are_taken_over(
+    desk: Desk, log: FeedbackLog, catalogue: Catalogue
+) -> None:
+    mine, item, other = Session.new(), catalogue.index("7"), catalogue.index("50")
+    store = desk.profiles
+    assert store.get(mine.owner_key) == Profile()
+    before, after = {item: Judgement("liked")}, {item: Judgement(rating=2.0, seen=True), other: Judgement(seen=True)}
+    store.change(mine.owner_key, lambda own: keeping.learned(replace(own, keeps=True), {}, before, catalogue))
+    kept = store.change(mine.owner_key, lambda own: keeping.learned(own, before, after, catalogue).toggled("9"))
+    assert [(own.item_id, own.kind, own.value) for own in kept.taste] == [("7", "rated", 2.0), ("50", "seen", None)]
+    state = fold(desk.open(mine), catalogue)
+    assert state.judgements[item].rating == 2.0 and state.judgements[other].seen
+    assert desk.open(Session.new()).events == []
+    store.change(mine.owner_key, lambda own: replace(own, keeps=False))
+    assert desk.open(Session.new(mine.owner)).events == []
+    store.change(mine.owner_key, lambda own: own.toggled("9").with_taste(["7", "50"], ()))
+    assert store.get(mine.owner_key) == Profile()
+
+
+def test_what_is_exported_as_text_stays_text() -> None:
+    conversation = Conversation(events=[Said(HOSTILE), Replied(answer(HOSTILE, film(HOSTILE, HOSTILE)))])
+    text = chat_markdown(conversation)
+    assert re.search(r"(?<!\\)[<\[]", text) is None
+    assert "**You:**" in text and "1. **" in text
+
+
+def test_a_message_is_either_stopped_or_kept() -> None:
+    early, late = Asked("a"), Asked("b")
+    assert early.stop() and early.stopped()
+    assert not late.stopped() and not late.stop()
 
 
 def test_accounts(tmp_path: Path) -> None:

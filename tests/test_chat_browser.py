@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
 import socket
 import threading
 from collections.abc import Iterator
+from importlib import resources
 from typing import Any
 
 import pandas as pd
@@ -89,7 +91,7 @@ def test_a_starter_begins_and_undo_retry_and_new_chat_work(visit: Any) -> None:
     expect(me.page.locator(".welcome")).to_be_visible()
     expect(me.page.locator(".card")).to_have_count(0)
     me.page.locator("#chats button.label-wrap").click()
-    me.page.locator("#chats .row").first.click()
+    me.page.locator("#chats button.row").first.click()
     expect(me.page.locator("#transcript .user.message")).to_have_count(1)
     expect(me.page.locator("#cards .card")).to_have_count(FILMS)
 
@@ -123,6 +125,144 @@ def test_more_like_this_and_a_removed_chip_renew_the_films(visit: Any) -> None:
     expect(me.page.locator("#beliefs")).to_contain_text(first[0])
 
 
+def test_what_is_renewed_comes_into_view(visit: Any) -> None:
+    me = visit()
+    me.say("a thriller from the 90s")
+    for step, press in enumerate(("#card-0 .act-less", "#beliefs .chip.condition"), 2):
+        me.page.locator(press).first.click()
+        expect(me.page.locator("#transcript .card")).to_have_count(step * FILMS)
+        expect(me.page.locator("#card-0 h3")).to_be_in_viewport()
+
+
+STOP_AT_ONCE = """() => new MutationObserver((_, own) => {
+  const stop = document.querySelector('#message [aria-label=Stop]');
+  if (!stop) return;
+  own.disconnect();
+  window.shown = document.querySelector('#pending').innerText;
+  stop.click();
+}).observe(document.body, {childList: true, subtree: true, attributes: true})"""
+
+
+def test_a_message_can_be_stopped(visit: Any) -> None:
+    me = visit()
+    for text in ("a western", "a comedy", "a drama"):
+        me.page.evaluate(STOP_AT_ONCE)
+        me.page.fill("#message textarea", text)
+        me.page.press("#message textarea", "Enter")
+        me.page.wait_for_function("window.shown")
+        expect(me.page.get_by_role("button", name="Send")).to_be_visible()
+        if me.page.locator("#message textarea").input_value():
+            break  # on a fast machine the answer may have come first, and stays
+    assert "Looking through" in me.page.evaluate("window.shown")
+    expect(me.page.locator("#message textarea")).to_have_value(text)
+    stays = me.page.locator("#transcript .user.message").count()
+    me.page.press("#message textarea", "Enter")
+    me.settled()
+    expect(me.page.locator("#transcript .user.message")).to_have_count(stays + 1)
+    me.page.press("#message textarea", "Enter")  # an empty message is none
+    me.page.wait_for_timeout(500)
+    expect(me.page.locator("#transcript .user.message")).to_have_count(stays + 1)
+    me.open()
+    expect(me.page.locator("#transcript .user.message")).to_have_count(stays + 1)
+
+
+def test_the_last_message_is_edited_where_it_stands(visit: Any) -> None:
+    me = visit()
+    me.say("a western")
+    me.say("a comedy from the 80s")
+    expect(me.page.locator("[data-edit]")).to_have_count(1)
+    me.page.get_by_role("button", name="Edit your last message").click()
+    me.page.locator(".edit-form textarea").press("Escape")
+    expect(me.page.locator("#transcript .user.message").last).to_be_visible()
+    me.page.get_by_role("button", name="Edit your last message").click()
+    me.page.locator(".edit-form textarea").fill("a comedy from the 90s")
+    me.page.locator(".edit-form textarea").press("Enter")
+    expect(me.page.locator("#transcript .user.message")).to_have_text(["a western", "a comedy from the 90s"])
+    me.settled()
+    assert all(re.search(r"199\d", title) for title in me.titles())
+    me.open()
+    expect(me.page.locator("#transcript .user.message")).to_have_text(["a western", "a comedy from the 90s"])
+
+
+def test_taste_is_kept_across_chats_if_wanted(visit: Any) -> None:
+    me = visit()
+    me.say("a western")
+    first = me.titles()[0]
+    me.page.locator("#card-0 .act-liked").click()
+    expect(me.page.locator("#beliefs")).to_contain_text(first)
+    me.page.locator("#clear").click()
+    expect(me.page.locator("#beliefs")).not_to_contain_text(first)  # not without being asked
+    me.say("a drama")
+    second, third = me.titles()[:2]
+    me.page.locator("#profile button.label-wrap").click()
+    me.page.locator("#card-0 .act-disliked").click()
+    expect(me.page.locator("#beliefs")).to_contain_text(second)
+    me.page.locator("#keeps input").check()
+    expect(me.page.locator("#profile .chip")).to_have_text([second])
+    me.page.locator("#card-1 .act-seen").click()
+    expect(me.page.locator("#profile .chip")).to_have_text([second, third])
+    with me.page.expect_download() as saved:
+        me.page.locator("#save-profile").click()
+    told = json.loads(saved.value.path().read_text("utf-8"))["taste"]
+    assert [(own["name"], own["kind"]) for own in told] == [(second, "disliked"), (third, "seen")]
+    me.page.locator("#clear").click()
+    expect(me.page.locator(".welcome")).to_be_visible()
+    expect(me.page.locator("#beliefs .chip")).to_have_text([second, third])
+    me.page.locator("#beliefs .chip").first.click()
+    expect(me.page.locator("#profile .chip")).to_have_text([third])
+    me.page.locator("#forget-profile").click()
+    expect(me.page.locator("#profile .chip")).to_have_count(0)
+    expect(me.page.locator("#keeps input")).not_to_be_checked()
+    me.page.locator("#chats button.label-wrap").click()
+    me.page.locator("#new-chat").click()
+    expect(me.page.locator("#beliefs .chip")).to_have_count(0)
+
+
+def test_a_watchlist_outlives_the_chat(visit: Any) -> None:
+    me = visit()
+    me.say("a western")
+    name = me.titles()[1]
+    me.page.get_by_role("button", name=f"Watchlist: {name}").click()
+    expect(me.page.locator("#card-1 .act-later")).to_have_attribute("aria-pressed", "true")
+    me.page.locator("#clear").click()
+    me.page.locator("#saved button.label-wrap").click()
+    expect(me.page.locator("#saved li")).to_contain_text([name])
+    me.page.get_by_role("button", name=f"Remove from watchlist: {name}").click()
+    expect(me.page.locator("#saved li")).to_have_count(0)
+
+
+def test_a_chat_is_exported(visit: Any) -> None:
+    me = visit()
+    me.say("a western **with** [brackets](x)")
+    me.page.locator("#chats button.label-wrap").click()
+    files = []
+    for button in ("#save-text", "#save-data"):
+        with me.page.expect_download() as saved:
+            me.page.locator(button).click()
+        files.append(saved.value.path().read_text("utf-8"))
+    text, data = files[0], json.loads(files[1])
+    assert r"a western \*\*with\*\* \[brackets\](x)" in text
+    names = [f"{item['title']} ({item['year']})" for item in data["messages"][1]["items"]]
+    assert names == me.titles()
+    assert all(item["title"] in text.replace("\\", "") for item in data["messages"][1]["items"])
+
+
+def test_a_second_tab_is_a_chat_of_its_own(visit: Any) -> None:
+    me = visit()
+    me.say("a western")
+    first, second = me.page, me.context.new_page()
+    me.page = second
+    me.open()
+    expect(second.locator(".welcome")).to_be_visible()
+    me.say("a comedy")
+    for page, text in ((first, "a western"), (second, "a comedy")):
+        me.page = page
+        me.open()
+        expect(page.locator("#transcript .user.message")).to_have_text([text])
+    first.locator("#chats button.label-wrap").click()
+    expect(first.locator("#chats button.row")).to_have_text(["a comedy", "a western"])
+
+
 def test_feedback_outlives_reload_and_killed_server_and_can_be_taken_back(visit: Any, server: ChatServer) -> None:
     me = visit()
     me.say("a thriller")
@@ -145,10 +285,19 @@ def test_feedback_outlives_reload_and_killed_server_and_can_be_taken_back(visit:
     as_left()
     me.open()
     as_left()
+    me.page.fill("#message textarea", "never lost")
+    me.page.press("#message textarea", "Enter")
     server.kill()
+    for _ in range(2):
+        expect(me.page.locator("#unsent")).to_contain_text("Not sent")
+        expect(me.page.locator("#pending .thread")).to_have_count(0)
+        me.page.press("#message textarea", "Enter")
+    expect(me.page.locator("#message textarea")).to_have_value("never lost")
     server.start()
-    me.open()
+    expect(me.page.locator("#unsent")).to_contain_text("was not sent", timeout=60_000)  # the page comes back by itself
+    expect(me.page.locator("#message textarea")).to_have_value("never lost")
     as_left()
+    me.page.fill("#message textarea", "")
     me.page.get_by_role("button", name=f"Forget: you like {titles[0]}").click()
     expect(me.page.locator("#card-0 .act-liked")).not_to_have_class(re.compile("pressed"))
     expect(believed.filter(has_text=titles[0])).to_have_count(0)
@@ -170,9 +319,9 @@ def test_several_people_at_once_see_only_their_own(visit: Any) -> None:
     two.open()
     assert "western" not in two.page.content()
     assert one.titles()[0] not in two.page.locator("#beliefs").inner_text()
-    assert visit().page.locator("#chats .row").count() == 0
+    assert visit().page.locator("#chats button.row").count() == 0
     two.page.locator("#chats button.label-wrap").click()
-    expect(two.page.locator("#chats .row")).to_have_text(["an animated film"])
+    expect(two.page.locator("#chats button.row")).to_have_text(["an animated film"])
 
 
 def pick(me: Visitor, user: str) -> None:
@@ -239,7 +388,7 @@ def test_hostile_messages_stay_text(visit: Any, leak: tuple[int, list[str]], nam
     me.open()
     assert me.page.locator("#transcript :is(img, script, iframe, b)").count() == 0
     me.page.locator("#chats button.label-wrap").click()
-    assert me.page.locator("#chats .row").first.inner_text().startswith("<img src=x")
+    assert me.page.locator("#chats button.row").first.inner_text().startswith("<img src=x")
     assert me.page.locator("#chats :is(img, script)").count() == 0
     assert calls == []
 
@@ -281,8 +430,15 @@ def test_usable_on_a_phone(visit: Any) -> None:
     me.page.locator("#card-0 .act-liked").tap()
     expect(me.page.locator("#card-0 .act-liked")).to_have_class(re.compile("pressed"))
     assert fits()
-    panel, cards = me.page.locator("#beliefs").bounding_box(), me.page.locator("#cards").bounding_box()
-    assert panel and cards and panel["y"] > cards["y"] + cards["height"] - 1, "the panel is below the films"
+    expect(me.page.locator("#beliefs")).to_be_hidden()
+    opener = me.page.get_by_role("button", name="What I believe about you", exact=False).first
+    expect(opener).to_be_in_viewport()
+    expect(opener).to_have_attribute("aria-expanded", "false")
+    opener.tap()
+    expect(me.page.locator("#beliefs .chip").first).to_be_in_viewport()
+    expect(opener).to_have_attribute("aria-expanded", "true")
+    me.page.locator("#close-sheet").tap()
+    expect(me.page.locator("#beliefs")).to_be_hidden()
     box = me.page.locator("#card-0 .act-liked").bounding_box()
     assert box and box["height"] >= 40, "large enough for a thumb"
 
@@ -298,6 +454,13 @@ def test_keyboard_alone(visit: Any) -> None:
     expect(me.page.locator("#card-0 .evidence li").first).to_be_visible()
     me.page.keyboard.press("Tab")
     expect(me.page.locator("#card-0 .act-liked")).to_be_focused()
+    me.page.keyboard.press("ArrowRight")
+    expect(me.page.locator("#card-0 .act-disliked")).to_be_focused()
+    me.page.keyboard.press("Tab")
+    expect(me.page.locator("#card-0 select")).to_be_focused()  # a card's buttons are one stop
+    me.page.keyboard.press("Shift+Tab")
+    expect(me.page.locator("#card-0 .act-disliked")).to_be_focused()
+    me.page.keyboard.press("ArrowLeft")
     outline = me.page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
     assert outline == "solid", "the focus can be seen"
     me.page.keyboard.press("Space")
@@ -317,6 +480,20 @@ def test_follows_the_systems_colours_until_told_otherwise(visit: Any, scheme: st
     assert me.page.evaluate(dark) == (scheme == "light")
     me.open()
     me.page.wait_for_function(f"{dark} === {'true' if scheme == 'light' else 'false'}")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_serious(visit: Any, scheme: str) -> None:
+    me = visit(color_scheme=scheme)
+    me.say("a war film")
+    me.page.locator("#card-0 .act-liked").click()
+    me.page.locator("#card-1 .act-later").click()
+    expect(me.page.locator("#beliefs .chip")).to_have_count(2)
+    for panel in ("saved", "profile", "chats"):
+        me.page.locator(f"#{panel} button.label-wrap").click()
+    me.page.evaluate(resources.files("axe_playwright_python").joinpath("axe.min.js").read_text("utf-8"))
+    found = me.page.evaluate("axe.run({resultTypes: ['violations']}).then(own => own.violations)")
+    assert [(own["id"], own["impact"], own["nodes"][0]["html"]) for own in found] == []
 
 
 def test_the_page_names_what_can_be_pressed(visit: Any) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import pytest
@@ -26,8 +26,15 @@ class Lying(Recommender):
 
     lie = Evidence("raters", 0.0, value=1)
 
-    def reply(self, conversation: Conversation, message: str, k: int = 5, past: Sequence[Event] = ()) -> Answer:
-        answer = super().reply(conversation, message, k, past)
+    def reply(
+        self,
+        conversation: Conversation,
+        message: str,
+        k: int = 5,
+        past: Sequence[Event] = (),
+        stopped: Callable[[], bool] | None = None,
+    ) -> Answer:
+        answer = super().reply(conversation, message, k, past, stopped)
         items = tuple(replace(item, evidence=(*item.evidence, self.lie)) for item in answer.items)
         return replace(answer, items=items)
 

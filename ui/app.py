@@ -102,11 +102,12 @@ def build_app(recommender: Recommender, log: FeedbackLog, authors: Collection[st
             tab.on_load,
             [store],
             tab.page.components,
+            js=theme.OWN_CHAT,
             concurrency_limit=16,
             concurrency_id="quick",
             show_progress="hidden",
             api_visibility="private",
-        ).then(fn=None, js=theme.NAME_SEND)
+        )
     return app
 
 

@@ -11,21 +11,16 @@ STYLE = Path(__file__).with_name("style.css")
 STUDIO_STYLE = Path(__file__).parent / "studio" / "studio.css"
 LIVE_STYLE = Path(__file__).parent / "live" / "live.css"
 
-SCRIPT = """() => {
-  const kept = localStorage.getItem('concierge-theme');
-  if (kept) document.body.classList.toggle('dark', kept === 'dark');
-  document.documentElement.lang = 'en';
-}"""
-"""Runs once when the page has loaded: the theme that was chosen by hand wins over the system's."""
+SCRIPT = Path(__file__).with_name("page.js").read_text("utf-8")
+"""Runs once when the page has loaded: the chosen theme, messages that are never lost, and what is brought into view."""
+
+OWN_CHAT = """(stored) => [stored && {...stored, conversation: sessionStorage.getItem('concierge-chat')}]"""
+"""The browser keeps whose chats they are; which of them is shown is the tab's, so that a second tab is another chat."""
 
 TOGGLE = """() => {
   const dark = document.body.classList.toggle('dark');
   localStorage.setItem('concierge-theme', dark ? 'dark' : 'light');
 }"""
-
-
-NAME_SEND = "() => document.querySelector('#message .submit-button')?.setAttribute('aria-label', 'Send')"
-"""Gradio's send button is a picture without a name; screen readers need one."""
 
 
 def theme() -> gr.themes.Base:

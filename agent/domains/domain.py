@@ -171,8 +171,12 @@ class Domain(_Strict):
     verdicts: Mapping[Literal["liked", "disliked"], tuple[str, ...]] = Field(default_factory=dict)
     hand_over: str | None = None
     phrasebook: str | None = None
+    later: str = "saved"
+    """What a person's list of items for later is called ("watchlist", "to read")."""
     links: Mapping[str, str] = Field(default_factory=dict)
-    """Column that identifies items elsewhere -> the address there, with ``{value}`` for the item's id."""
+    """Site -> the address of an item there, with the column of identifiers in braces: ``https://x.example/{x_id}``."""
+    card: tuple[str, ...] | None = None
+    """The facets that a card shows below its title, in this order (None: people, lengths and prices)."""
     folder: Path = Path()
 
     @cached_property

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from html import escape
+from string import Formatter
 
 from agent.catalogue.catalogue import Catalogue
 from agent.catalogue.conditions import item_value, listed, plain_number
@@ -18,20 +19,31 @@ ACTIONS: tuple[tuple[str, str, str], ...] = (
     ("seen", "Seen", "Seen"),
     ("more", "More like this", "More like this"),
     ("less", "Less like this", "Less like this"),
+    ("later", "Saved", "Saved"),
 )
-"""Kind of reaction, the button's label, and its label once pressed; "Seen" is said in the domain's word."""
+"""Kind of reaction, the button's label, and its label once pressed; "Seen" and "Saved" are the domain's words."""
 
 GRADES = (1, 2, 3, 4, 5)
 
-FACTS_SHOWN = ("year", "person", "duration", "money")
-"""Kinds of facets that a card shows below its title, in the catalogue's order; categories are chips."""
+FACTS_SHOWN = ("person", "duration", "money")
+"""Kinds of facets that a card shows below its title where the domain does not say which; categories are chips."""
 
 PEOPLE = 3
 """So many names of one facet are on a card."""
 
 
-def card_html(rank: int, item: Recommendation, state: DialogueState, catalogue: Catalogue, current: bool = True) -> str:
-    """One card; all that comes from the data or the model is escaped. Those of the ``current`` slate have ids."""
+def card_html(
+    rank: int,
+    item: Recommendation,
+    state: DialogueState,
+    catalogue: Catalogue,
+    current: bool = True,
+    saved: Collection[str] = (),
+) -> str:
+    """One card; all that comes from the data or the model is escaped.
+
+    Those of the ``current`` slate have ids; ``saved`` are ids of the items that the person saved for later.
+    """
     name = name_of(item.item_id, catalogue)
     label = f"Strength for you against the first of this list: {100 * item.strength:.0f} of 100."
     place = f' id="card-{rank - 1}"' if current else ""
@@ -45,7 +57,7 @@ def card_html(rank: int, item: Recommendation, state: DialogueState, catalogue: 
         f'<span style="width:{max(3.0, 100 * item.strength):.0f}%"></span></span></span></header>'
         f"{chips}{_facts_line(item, catalogue)}"
         f'<p class="reason">{escape(item.reason)}</p>'
-        f"{evidence_html(item, catalogue)}{_buttons(item, name, state, catalogue)}</article>"
+        f"{evidence_html(item, catalogue)}{_buttons(item, name, state, catalogue, saved)}</article>"
     )
 
 
@@ -57,42 +69,50 @@ def name_of(item_id: str, catalogue: Catalogue) -> str:
 def _facts_line(item: Recommendation, catalogue: Catalogue) -> str:
     if item.item_id not in catalogue:
         return ""
-    index = catalogue.index(item.item_id)
-    parts = list(_facts(index, catalogue))
-    own = catalogue.domain.links
-    links = (
-        [
-            f'<a href="{escape(address.format(value=value))}" target="_blank" rel="noopener">{escape(site)}</a>'
-            for site, value, address in _links(index, catalogue)
-        ]
-        if own
-        else []
-    )
-    text = " · ".join([*map(escape, parts), *links])
+    parts = [escape(own) for own in _facts(catalogue.index(item.item_id), catalogue)]
+    text = " · ".join([*parts, *filter(None, [links_html(item.item_id, catalogue)])])
     return f'<p class="facts">{text}</p>' if text else ""
 
 
+def links_html(item_id: str, catalogue: Catalogue) -> str:
+    """Links to the item's pages elsewhere; empty where there are none."""
+    if item_id not in catalogue:
+        return ""
+    return " · ".join(
+        f'<a href="{escape(address)}" target="_blank" rel="noopener">{escape(site)}</a>'
+        for site, address in _links(catalogue.index(item_id), catalogue)
+    )
+
+
 def _facts(index: int, catalogue: Catalogue) -> Iterator[str]:
-    for name, facet in catalogue.facets.items():
+    shown = catalogue.domain.card
+    facets = catalogue.facets
+    if shown is None:
+        shown = tuple(name for name, facet in facets.items() if facet.kind in FACTS_SHOWN)
+    for name in shown:
         value = catalogue[index].attributes.get(name)
-        if value is None or facet.kind not in FACTS_SHOWN or facet.kind == "year":
+        if value is None or name not in facets:
             continue
-        if isinstance(value, tuple):
-            yield f"{facet.label.capitalize()}: {listed(list(value[:PEOPLE]), 'and')}"
-        else:
+        facet = facets[name]
+        if not isinstance(value, tuple):
             yield item_value(index, facet, catalogue)
+        elif value:
+            label = facet.label if len(value[:PEOPLE]) == 1 else facet.plural
+            yield f"{label.capitalize()}: {listed(list(value[:PEOPLE]), 'and')}"
 
 
-def _links(index: int, catalogue: Catalogue) -> Iterator[tuple[str, str, str]]:
-    """Name of a site, the item's id there, and the address with a place for it."""
-    for column, address in catalogue.domain.links.items():
-        known = catalogue.identifiers.get(column)
-        value = str(known[index]) if known is not None else ""
-        if value and value != "nan":
-            yield column.removesuffix("_id").replace("_", " ").upper(), value, address
+def _links(index: int, catalogue: Catalogue) -> Iterator[tuple[str, str]]:
+    """Name of a site, and the item's address there."""
+    for site, address in catalogue.domain.links.items():
+        columns = [own for _, own, _, _ in Formatter().parse(address) if own]
+        ids = {own: str(catalogue.identifiers[own][index]) for own in columns if own in catalogue.identifiers}
+        if len(ids) == len(columns) and all(value and value != "nan" for value in ids.values()):
+            yield site, address.format(**ids)
 
 
-def _buttons(item: Recommendation, name: str, state: DialogueState, catalogue: Catalogue) -> str:
+def _buttons(
+    item: Recommendation, name: str, state: DialogueState, catalogue: Catalogue, saved: Collection[str]
+) -> str:
     index = catalogue.index(item.item_id) if item.item_id in catalogue else -1
     own = state.judgements.get(index, Judgement())
     pressed = {
@@ -101,15 +121,17 @@ def _buttons(item: Recommendation, name: str, state: DialogueState, catalogue: C
         "seen": own.seen and own.rating is None,
         "more": index in state.like,
         "less": index in state.unlike,
+        "later": item.item_id in saved,
     }
-    done = catalogue.domain.verbs.done.capitalize()
-    html = []
+    named = {"seen": catalogue.domain.verbs.done.capitalize(), "later": catalogue.domain.later.capitalize()}
+    html: list[str] = []
     for kind, label, after in ACTIONS:
         on = pressed[kind]
-        label, after = (done, done) if kind == "seen" else (label, after)
+        label, after = (named[kind], named[kind]) if kind in named else (label, after)
         html.append(
             f'<button type="button" class="act act-{kind}{" pressed" if on else ""}" data-action="react" '
             f'data-value="{escape(item.item_id)} {kind}" aria-pressed="{"true" if on else "false"}" '
+            f'tabindex="{-1 if html else 0}" '
             f'aria-label="{escape(f"{label}: {name}")}">{escape(f"{after} ✓" if on else label)}</button>'
         )
     rated = None if own.rating is None else round(own.rating)
@@ -123,7 +145,8 @@ def _buttons(item: Recommendation, name: str, state: DialogueState, catalogue: C
         f'<option value="">Rate</option>{options}</select>'
     )
     label = escape(f"What you think of {name}")
-    return f'<div class="card-actions" role="group" aria-label="{label}">{"".join(html)}{rate}</div>'
+    bar = f'<div role="toolbar" aria-label="{label}">{"".join(html)}</div>'
+    return f'<div class="card-actions">{bar}{rate}</div>'
 
 
 def evidence_html(item: Recommendation, catalogue: Catalogue) -> str:
@@ -185,11 +208,17 @@ def effect(weight: float) -> str:
     return f"{amount} {'likelier' if weight > 0 else 'less likely'}"
 
 
-def slate_html(items: Sequence[Recommendation], state: DialogueState, catalogue: Catalogue, current: bool) -> str:
+def slate_html(
+    items: Sequence[Recommendation],
+    state: DialogueState,
+    catalogue: Catalogue,
+    current: bool,
+    saved: Collection[str] = (),
+) -> str:
     """The cards of one slate; ``current`` marks the one that stands."""
     if not items:
         return ""
-    cards = "".join(card_html(place, item, state, catalogue, current) for place, item in enumerate(items, 1))
+    cards = "".join(card_html(place, item, state, catalogue, current, saved) for place, item in enumerate(items, 1))
     many = catalogue.domain.nouns.many.capitalize()
     label = f"{many} that I recommend" if current else f"{many} that I recommended before"
     mark = ' id="cards" class="cards current"' if current else ' class="cards"'

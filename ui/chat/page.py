@@ -9,7 +9,7 @@ import gradio as gr
 
 from agent.recommender import Recommender
 from agent.records.conversation import Conversation
-from ui.chat import panel
+from ui.chat import keeping, panel
 from ui.chat.session import Desk, Session
 from ui.chat.transcript import transcript_html
 
@@ -17,6 +17,16 @@ MESSAGE_LIMIT = 2000
 """Longest message, in characters."""
 USERS_LISTED = 2000
 """How many users the picker lists; any other id can be typed."""
+
+OPEN_SHEET = (
+    '<button type="button" id="open-sheet" data-sheet aria-expanded="false" aria-controls="side">'
+    "What I believe about you (<span data-count>0</span>)</button>"
+)
+CLOSE_SHEET = (
+    '<button type="button" id="close-sheet" data-sheet aria-expanded="true" aria-controls="side" '
+    'aria-label="Close the panel">Close</button>'
+)
+"""On a phone the side column is a sheet above the chat."""
 
 Updates = dict[Any, Any]
 """Component -> its new value or update."""
@@ -32,6 +42,7 @@ class ChatPage:
         self.desk = desk
         self.store = store
         self.users = frozenset(recommender.users())
+        self.busy = f"Looking through {len(self.catalogue):,} {self.domain.nouns.many}"
         self._build(recommender.users()[:USERS_LISTED])
 
     def _build(self, users: list[str]) -> None:
@@ -53,7 +64,8 @@ class ChatPage:
                     self.retry = gr.Button("Try again", size="sm", min_width=0, elem_id="retry")
                     self.undo = gr.Button("Undo", size="sm", min_width=0, elem_id="undo")
                     self.clear = gr.Button("New chat", size="sm", min_width=0, elem_id="clear")
-                with gr.Row(elem_classes=["composer"]):
+                with gr.Column(elem_classes=["composer"]):
+                    gr.HTML(OPEN_SHEET + '<p id="unsent" role="status"></p>')
                     self.message = gr.Textbox(
                         label="Message",
                         show_label=False,
@@ -66,7 +78,8 @@ class ChatPage:
                         container=False,
                         elem_id="message",
                     )
-            with gr.Column(scale=3, min_width=300, elem_classes=["side-column"]):
+            with gr.Column(scale=3, min_width=300, elem_id="side", elem_classes=["side-column"]):
+                gr.HTML(CLOSE_SHEET)
                 with gr.Accordion("What I believe about you", open=True, elem_id="beliefs"):
                     self.beliefs = gr.HTML("", js_on_load=panel.ON_LOAD)
                 with gr.Accordion(
@@ -82,14 +95,29 @@ class ChatPage:
                         elem_id="user",
                     )
                     self.history = gr.HTML("")
+                with gr.Accordion(f"Your {self.domain.later}", open=False, elem_id="saved"):
+                    self.saved = gr.HTML("", js_on_load=panel.ON_LOAD)
+                with gr.Accordion("Your taste across chats", open=False, elem_id="profile"):
+                    self.keeps = gr.Checkbox(label="Keep what I like for later chats", elem_id="keeps")
+                    self.profile = gr.HTML("", js_on_load=panel.ON_LOAD)
+                    with gr.Row(elem_classes=["small-buttons"]):
+                        self.save_profile = gr.Button("Export", size="sm", min_width=0, elem_id="save-profile")
+                        self.forget_profile = gr.Button("Forget all", size="sm", min_width=0, elem_id="forget-profile")
                 with gr.Accordion("Your chats", open=False, elem_id="chats"):
-                    self.new = gr.Button("New chat", size="sm", elem_id="new-chat")
+                    with gr.Row(elem_classes=["small-buttons"]):
+                        self.new = gr.Button("New chat", size="sm", min_width=0, elem_id="new-chat")
+                        self.save_text = gr.Button("Export this chat", size="sm", min_width=0, elem_id="save-text")
+                        self.save_data = gr.Button("as JSON", size="sm", min_width=0, elem_id="save-data")
                     self.chats = gr.HTML("", js_on_load=panel.ON_LOAD)
+                self.file = gr.JSON(visible=False)
 
     @property
     def components(self) -> list[Any]:
         """Every component that a change of conversation touches."""
-        return [*self.turning, self.beliefs, self.shoulder, self.user, self.history, self.chats]
+        return [
+            *self.turning, self.beliefs, self.shoulder, self.user, self.history, self.chats, self.saved, self.keeps,
+            self.profile,
+        ]  # fmt: skip
 
     @property
     def turning(self) -> list[Any]:
@@ -102,6 +130,7 @@ class ChatPage:
         """A message is being answered, as ``pending``; ``thread`` is what stands above it (None: as it is)."""
         return {
             self.store: session.write(),
+            self.message: gr.update(value="", submit_btn=False, stop_btn=True),
             self.welcome: gr.update(visible=False),
             self.pending: pending,
             self.choices: "",
@@ -116,6 +145,7 @@ class ChatPage:
         shown = Session(session.owner, conversation.id)
         return {
             self.store: shown.write(),
+            self.message: gr.update(submit_btn=True, stop_btn=False),
             self.welcome: gr.update(visible=not started),
             self.pending: "",
             self.choices: panel.choices_html(last.choices if last else ()),
@@ -128,11 +158,15 @@ class ChatPage:
         }
 
     def changed(self, conversation: Conversation, session: Session) -> Updates:
-        """What a press changes: the transcript with its cards, the panel and the list of chats."""
+        """What a press changes: the transcript with its cards, the panels and the list of chats."""
         state = self.recommender.state(conversation)
+        profile = self.desk.profiles.get(session.owner_key)
         return {
-            self.thread: transcript_html(conversation, state, self.catalogue),
-            self.beliefs: panel.beliefs_html(state, self.catalogue),
+            self.thread: transcript_html(conversation, state, self.catalogue, profile.saved),
+            self.saved: keeping.saved_html(profile, self.catalogue),
+            self.keeps: profile.keeps,
+            self.profile: keeping.profile_html(profile, self.catalogue),
+            self.beliefs: panel.beliefs_html(state, self.catalogue, conversation.id),
             self.chats: panel.conversations_html(self.desk.earlier(session), conversation.id),
         }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from html import escape
+from pathlib import Path
 
 from agent.catalogue.catalogue import Catalogue
 from agent.catalogue.conditions import chip, chip_key, plain_number
@@ -13,31 +14,7 @@ from agent.records.state import Event
 HISTORY_ROWS = 200
 """How many of a user's latest items the table shows."""
 
-ON_LOAD = """
-let last = null, pressed = '', when = 0;
-const act = (target) => {
-  const value = target.tagName === 'SELECT' ? target.value : target.dataset.value;
-  const same = pressed === target.dataset.action + value && Date.now() - when < 600;
-  pressed = target.dataset.action + value;
-  when = Date.now();
-  if (!value || same) return;
-  last = [...element.querySelectorAll('[data-action]')].indexOf(target);
-  trigger('click', {action: target.dataset.action, value: value});
-};
-element.addEventListener('click', (event) => {
-  const button = event.target.closest('button[data-action]');
-  if (button && element.contains(button) && !button.disabled) act(button);
-});
-element.addEventListener('change', (event) => {
-  if (event.target.matches('select[data-action]')) act(event.target);
-});
-watch('value', () => {
-  if (last === null) return;
-  const controls = element.querySelectorAll('[data-action]');
-  if (controls.length) controls[Math.min(last, controls.length - 1)].focus({preventScroll: true});
-  last = null;
-});
-"""
+ON_LOAD = Path(__file__).with_name("controls.js").read_text("utf-8")
 """Turns a click on a real ``<button data-action data-value>``, or a choice in such a ``<select>``, into the component's
 click event, and keeps the focus; the second click of a double click counts for nothing."""
 
@@ -50,8 +27,8 @@ def button(action: str, value: str, text: str, label: str, kind: str = "chip") -
     )
 
 
-def beliefs_html(state: DialogueState, catalogue: Catalogue) -> str:
-    """The side panel "What I believe about you"."""
+def beliefs_html(state: DialogueState, catalogue: Catalogue, conversation: str = "") -> str:
+    """The side panel "What I believe about you"; the page remembers ``conversation`` as the one of its tab."""
     done = catalogue.domain.verbs.done
     groups: dict[str, list[tuple[int, Judgement]]] = {
         "You like": [],
@@ -76,7 +53,8 @@ def beliefs_html(state: DialogueState, catalogue: Catalogue) -> str:
     if not body:
         one = catalogue.domain.nouns.one
         body = f'<p class="quiet">Nothing yet. Tell me what you like, or use the buttons on a {escape(one)}.</p>'
-    return f'<section class="beliefs" aria-label="What I believe about you" aria-live="polite">{body}</section>'
+    label = 'aria-label="What I believe about you" aria-live="polite"'
+    return f'<section class="beliefs" data-chat="{escape(conversation)}" {label}>{body}</section>'
 
 
 def _group(head: str, judged: Sequence[tuple[int, Judgement]], catalogue: Catalogue) -> str:

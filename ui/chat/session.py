@@ -18,6 +18,7 @@ from typing import Any
 
 from agent.records.conversation import Conversation
 from agent.store.feedback import FeedbackLog
+from agent.store.profiles import ProfileStore
 
 _TOKEN = re.compile(r"[0-9a-f]{32}")
 
@@ -59,6 +60,7 @@ class Desk:
 
     def __init__(self, log: FeedbackLog) -> None:
         self.log = log
+        self.profiles = ProfileStore(log.engine)
         # A fixed set of locks shared by hash: enough to keep two tabs from overwriting each other, and it never grows.
         self._locks = tuple(threading.Lock() for _ in range(64))
 
@@ -87,13 +89,16 @@ class Desk:
         return self.log.load_conversation(session.conversation, session.owner_key) is not None
 
     def open(self, session: Session) -> Conversation:
-        """The session's conversation as stored, or an empty one where nothing is stored under its id.
+        """The session's conversation as stored; a new one begins with the taste that the person keeps across chats.
 
         Raises:
             PermissionError: the conversation is somebody else's.
         """
         found = self.log.load_conversation(session.conversation, session.owner_key)
-        return Conversation(id=session.conversation) if found is None else found
+        if found is not None:
+            return found
+        kept = self.profiles.get(session.owner_key)
+        return Conversation(id=session.conversation, events=list(kept.taste) if kept.keeps else [])
 
     def earlier(self, session: Session) -> list[tuple[str, str]]:
         """The owner's conversations as (id, title), newest first."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from html import escape
 
 from agent.catalogue.catalogue import Catalogue
@@ -18,35 +18,52 @@ STREAM_SECONDS = 2.0
 """A stream that takes longer, on a slow machine, goes to its end at once."""
 
 
-def message_html(role: str, text: str, extra: str = "") -> str:
-    """One message; its text is escaped and keeps its line breaks."""
+EDIT = (
+    '<button type="button" class="edit" data-edit aria-label="Edit your last message" title="Edit your last message">'
+    "Edit</button>"
+)
+
+
+def message_html(role: str, text: str, extra: str = "", before: str = "") -> str:
+    """One message; its text is escaped and keeps its line breaks. ``before`` is HTML that stands beside it."""
     who = "You" if role == "user" else "Concierge"
     kind = "user" if role == "user" else "bot"
     return (
-        f'<div class="message-row {kind}-row"><span class="sr-only">{who}: </span>'
+        f'<div class="message-row {kind}-row"><span class="sr-only">{who}: </span>{before}'
         f'<div class="message {kind}"{extra}>{escape(text)}</div></div>'
     )
 
 
-def transcript_html(conversation: Conversation, state: DialogueState, catalogue: Catalogue) -> str:
-    """All messages and slates; the slate that stands is marked, earlier ones keep their cards and buttons."""
+def transcript_html(
+    conversation: Conversation, state: DialogueState, catalogue: Catalogue, saved: Collection[str] = ()
+) -> str:
+    """All messages and slates; the slate that stands is marked, earlier ones keep their cards and buttons.
+
+    ``saved`` are ids of the items that the person saved for later.
+    """
     messages = conversation.messages
     standing = conversation.slate
     rows = []
     last = max((place for place, own in enumerate(messages) if own.answer is standing), default=-1)
+    mine = max((place for place, own in enumerate(messages) if own.role == "user"), default=-1)
     for place, message in enumerate(messages):
-        rows.append(message_html(message.role, message.content))
+        rows.append(message_html(message.role, message.content, before=EDIT if place == mine else ""))
         if message.answer is not None:
             current = standing is not None and place == last
-            rows.append(slate_html(message.answer.items, state, catalogue, current))
-    return f'<div class="thread" role="log" aria-label="Conversation">{"".join(rows)}</div>' if rows else ""
+            rows.append(slate_html(message.answer.items, state, catalogue, current, saved))
+    if not rows:
+        return ""
+    head = '<h2 class="sr-only">Conversation</h2>'
+    return f'<div class="thread" role="log" aria-label="Conversation">{head}{"".join(rows)}</div>'
 
 
-def pending_html(text: str, partial: str | None = None) -> str:
-    """A message that is being answered: the answer so far, or that it is being worked on."""
-    answer = partial if partial is not None else "Looking …"
-    busy = ' aria-busy="true"' if partial is None else ""
-    return f'<div class="thread">{message_html("user", text)}{message_html("assistant", answer, busy)}</div>'
+def pending_html(text: str | None, busy: str = "", partial: str | None = None) -> str:
+    """What is being answered: a message, or a press (``text`` None); the answer so far, or that it is worked on."""
+    mine = "" if text is None else message_html("user", text)
+    if partial is not None:
+        return f'<div class="thread">{mine}{message_html("assistant", partial)}</div>'
+    working = message_html("assistant", busy, ' aria-busy="true" role="status"')
+    return f'<div class="thread">{mine}{working}</div>'
 
 
 def pieces(text: str) -> Iterator[str]:
