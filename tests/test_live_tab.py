@@ -81,7 +81,7 @@ def test_cards_plots_and_table_are_the_figures_of_the_log(log: FeedbackLog) -> N
         assert [point["mean"] for point in points] == [value.mean for value in expected if value is not None]
         assert METRICS[name] in spec["description"]
     assert updates[own.grid]["visible"] is True
-    table = re.findall(r"<th scope=row>([\d-]+)</th><td>(\d)</td>", updates[own.table])
+    table = re.findall(r">([\d-]+)</button></th><td>(\d)</td>", updates[own.table])
     assert [count for _, count in table] == ["1", "1", "2"] and table == sorted(table, reverse=True)
     week = own.on_read("The last 7 days", "hour", ANN)
     assert "2 conversations" in week[own.summary] and "<b>33%</b>" in week[own.summary]
@@ -116,6 +116,17 @@ def test_the_tab_follows_the_chat(chrome: Browser, dataset: Dataset, tmp_path: P
         box = plots.first.bounding_box()
         assert box is not None and box["width"] > 200, "a plot takes the width of its box"
         expect(page.locator("#live-table tbody tr")).to_have_count(3)
+        page.get_by_role("tab", name="Chat").click()
+        me.say("a western")
+        page.get_by_role("tab", name="Live").click()
+        expect(page.locator("#live-summary")).to_contain_text("4 conversations", timeout=60_000)
+        page.locator("#live-table button.row").first.click()
+        expect(page.locator("#live-found tbody tr")).to_have_count(2)
+        page.get_by_role("button", name="Show the chat: a western").click()
+        expect(page.locator("#live-shown .user.message")).to_have_text("a western")
+        expect(page.locator("#live-shown li").first).to_have_text(me.titles()[0])
+        page.get_by_role("button", name="Show the conversations behind these figures").click()
+        expect(page.locator("#live-found tbody tr")).to_have_count(4)
         me.close()
         assert me.foreign == [] and me.errors == []
     finally:

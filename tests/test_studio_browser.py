@@ -214,3 +214,34 @@ def test_usable_on_a_phone(chrome: Browser, server: ChatServer) -> None:
     assert me.page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
     me.close()
     assert me.errors == []
+
+
+def test_an_edit_that_renders_the_same_is_said_and_not_run(author: Visitor) -> None:
+    page = author.page
+    before = films(author, "theirs")
+    write(author, SHIPPED.replace("Watched:", "{# what they had #}Watched:"))
+    expect(page.locator("#studio-gone")).to_contain_text("Renders the same as state@1", timeout=60_000)
+    assert films(author, "mine") == before
+    page.locator("#studio-test").click()
+    expect(page.locator("#studio-result")).to_contain_text("nothing to test", timeout=60_000)
+    expect(page.locator("#studio-test")).to_be_visible()
+    page.locator("#studio-discard").click()
+    expect(page.locator("#studio-notice")).to_contain_text("The edits are gone")
+
+
+def test_any_two_versions_are_compared_and_a_trial_is_cancelled(author: Visitor) -> None:
+    page = author.page
+    page.locator("#studio-author :is(input, textarea)").fill("cy")
+    for word in ("Longed for:", "Asked for:"):
+        write(author, SHIPPED.replace("Wish:", word))
+        expect(mine(author)).to_contain_text(word, timeout=60_000)
+        page.locator("#studio-save").click()
+        expect(page.locator("#studio-notice")).to_contain_text("is saved as a draft")
+    page.locator("#studio-against input").click()
+    page.get_by_role("option", name=re.compile("cy")).nth(1).click()
+    expect(page.locator("#studio-theirs pre")).to_contain_text("Longed for:", timeout=60_000)
+    expect(mine(author)).to_contain_text("Asked for:")
+    page.locator("#studio-test").click()
+    page.locator("#studio-cancel").click()
+    expect(page.locator("#studio-result")).to_contain_text("Cancelled", timeout=SLOW_MS)
+    expect(page.locator("#studio-test")).to_be_visible()

@@ -59,15 +59,16 @@ class LiveMetrics:
 
 
 @dataclass(frozen=True, slots=True)
-class _Session:
-    """One conversation's counts."""
+class Session:
+    """One conversation's counts; ``start`` and ``end`` in seconds since 1970, ``converted`` are slates with a click."""
 
+    conversation: str
     start: float
     end: float
     slates: int
     items: int
     clicks: int
-    converted: int  # slates with a click
+    converted: int
     opinions: int
     favourable: int
     reactions: int
@@ -86,14 +87,29 @@ def live_metrics(log: FeedbackLog, since: float | None = None, by: Period = "day
     if by not in PERIODS:
         raise ValueError(f"unknown period {by!r}: use one of {', '.join(PERIODS)}")
     sessions = [s for s in _sessions(log) if since is None or s.start >= since]
-    starts: dict[datetime, list[_Session]] = {}
+    starts: dict[datetime, list[Session]] = {}
     for session in sessions:
         starts.setdefault(_start(session.start, by), []).append(session)
     periods = tuple(_figures(start, starts[start], seed) for start in sorted(starts))
     return LiveMetrics(by, _figures(min(starts), sessions, seed) if starts else None, periods)
 
 
-def _sessions(log: FeedbackLog) -> list[_Session]:
+def sessions(log: FeedbackLog, since: float | None, by: Period, period: str | None = None) -> list[Session]:
+    """The conversations behind the figures, the latest first.
+
+    ``period`` is the :attr:`Figures.start` of one (None: all).
+
+    Raises:
+        ValueError: an unknown period.
+    """
+    if by not in PERIODS:
+        raise ValueError(f"unknown period {by!r}: use one of {', '.join(PERIODS)}")
+    found = [own for own in _sessions(log) if since is None or own.start >= since]
+    kept = [own for own in found if period is None or _start(own.start, by).isoformat() == period]
+    return sorted(kept, key=lambda own: -own.start)
+
+
+def _sessions(log: FeedbackLog) -> list[Session]:
     impressions: dict[str, list[Impression]] = {}
     for impression in log.impressions():
         impressions.setdefault(impression.conversation_id, []).append(impression)
@@ -104,7 +120,7 @@ def _sessions(log: FeedbackLog) -> list[_Session]:
     return [_session(own, outcomes) for own in impressions.values()]
 
 
-def _session(impressions: Sequence[Impression], outcomes: Mapping[str, Sequence[Outcome]]) -> _Session:
+def _session(impressions: Sequence[Impression], outcomes: Mapping[str, Sequence[Outcome]]) -> Session:
     clicks = converted = opinions = favourable = reactions = items = 0
     times = [impression.timestamp for impression in impressions]
     for impression in impressions:
@@ -120,10 +136,21 @@ def _session(impressions: Sequence[Impression], outcomes: Mapping[str, Sequence[
         reactions += len(own)
         items += len(impression.slate)
     start = min(impression.timestamp for impression in impressions)
-    return _Session(start, max(times), len(impressions), items, clicks, converted, opinions, favourable, reactions)
+    return Session(
+        impressions[0].conversation_id,
+        start,
+        max(times),
+        len(impressions),
+        items,
+        clicks,
+        converted,
+        opinions,
+        favourable,
+        reactions,
+    )
 
 
-_PARTS: Mapping[str, tuple[Callable[[_Session], float], Callable[[_Session], float]]] = {
+_PARTS: Mapping[str, tuple[Callable[[Session], float], Callable[[Session], float]]] = {
     "click_through_rate": (lambda s: s.clicks, lambda s: s.items),
     "slate_conversion": (lambda s: s.converted, lambda s: s.slates),
     "conversion": (lambda s: s.converted > 0, lambda s: 1),
@@ -134,7 +161,7 @@ _PARTS: Mapping[str, tuple[Callable[[_Session], float], Callable[[_Session], flo
 """Each figure as a ratio of sums over conversations."""
 
 
-def _figures(start: datetime, sessions: Sequence[_Session], seed: int) -> Figures:
+def _figures(start: datetime, sessions: Sequence[Session], seed: int) -> Figures:
     resampling = Resampling.draw(np.arange(len(sessions)), seed=seed)
     metrics: dict[str, Interval | None] = {}
     for name, (above, below) in _PARTS.items():

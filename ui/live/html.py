@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
-from eval.live.figures import METRICS, Figures, LiveMetrics
-from eval.metrics import Interval
+import time
+from collections.abc import Mapping, Sequence
+from html import escape
 
+from agent.records.conversation import Conversation
+from eval.live.figures import METRICS, Figures, LiveMetrics, Session
+from eval.metrics import Interval
+from ui.chat.panel import button
+from ui.chat.transcript import message_html
+
+LISTED = 100
+"""At most so many conversations are listed at once."""
 NOBODY = "Nothing was shown yet: as soon as somebody chats, the figures stand here."
 NOT_LATELY = "Nothing was shown in that time: choose a longer one."
 
@@ -25,7 +34,41 @@ def summary_html(found: LiveMetrics, limited: bool) -> str:
         f"{_count(total.items, 'item')} shown, {_count(total.reactions, 'reaction')}. In brackets 95 % intervals, by "
         "drawing whole conversations."
     )
-    return f'<ul class="live-cards">{"".join(cards)}</ul><p class="quiet">{counts}</p>'
+    all_of_them = button("period", "all", "Show the conversations", "Show the conversations behind these figures")
+    return f'<ul class="live-cards">{"".join(cards)}</ul><p class="quiet">{counts} {all_of_them}</p>'
+
+
+def sessions_html(found: Sequence[Session], titles: Mapping[str, str]) -> str:
+    """The conversations behind a figure; those without a title were deleted since."""
+    rows = []
+    for own in found[:LISTED]:
+        when = time.strftime("%Y-%m-%d %H:%M", time.gmtime(own.start))
+        title = titles.get(own.conversation)
+        name = "deleted by its owner" if title is None else title
+        opener = (
+            escape(name) if title is None else button("show", own.conversation, name, f"Show the chat: {name}", "row")
+        )
+        numbers = (own.slates, own.items, own.clicks, own.reactions)
+        cells = "".join(f"<td>{number:,}</td>" for number in numbers)
+        rows.append(f"<tr><th scope=row>{opener}</th><td>{when}</td>{cells}</tr>")
+    heads = ("Conversation", "First slate (UTC)", "Slates", "Items", "Clicks", "Reactions")
+    head = "".join(f"<th scope=col>{own}</th>" for own in heads)
+    more = f", the latest {LISTED} listed" if len(found) > LISTED else ""
+    return (
+        f'<h3>{_count(len(found), "conversation")}{more}</h3><div class="figures"><table aria-label="Conversations">'
+        f"<thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table></div>"
+    )
+
+
+def conversation_html(conversation: Conversation) -> str:
+    """A transcript to read: messages, and the names of the items that were shown."""
+    rows = []
+    for message in conversation.messages:
+        rows.append(message_html(message.role, message.content))
+        if message.answer is not None and message.answer.items:
+            names = "".join(f"<li>{escape(item.name)}</li>" for item in message.answer.items)
+            rows.append(f"<ol>{names}</ol>")
+    return f'<h3>{escape(conversation.title)}</h3><div class="thread">{"".join(rows)}</div>'
 
 
 def table_html(found: LiveMetrics) -> str:
@@ -44,6 +87,7 @@ def table_html(found: LiveMetrics) -> str:
 
 def _row(own: Figures, by: str) -> str:
     start = own.start[:16].replace("T", " ") if by == "hour" else own.start[:10]
+    start = button("period", own.start, start, f"Show the conversations of {start}", "row")
     cells = "".join(
         f"<td>{_mean(name, own.metrics[name])}<small>{_ends(name, own.metrics[name])}</small></td>" for name in METRICS
     )

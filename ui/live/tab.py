@@ -9,7 +9,8 @@ from typing import Any
 import gradio as gr
 
 from agent.store.feedback import FeedbackLog
-from eval.live.figures import METRICS, PERIODS, live_metrics
+from eval.live.figures import METRICS, PERIODS, Period, live_metrics, sessions
+from ui.chat import panel
 from ui.chat.page import Updates
 from ui.live import html
 from ui.studio.access import Access
@@ -41,15 +42,21 @@ class LiveTab:
                 list(PERIODS), value="day", label="By", filterable=False, min_width=110, elem_id="live-by"
             )
             self.refresh = gr.Button("Refresh", size="md", min_width=110, scale=0, elem_id="live-refresh")
-        self.summary = gr.HTML("", elem_id="live-summary")
+        self.summary = gr.HTML("", js_on_load=panel.ON_LOAD, elem_id="live-summary")
         self.plots: dict[str, gr.Plot] = {}
         with gr.Row(elem_classes=["live-plots"], visible=False) as self.grid:
             for name in METRICS:
                 self.plots[name] = gr.Plot(show_label=False, elem_classes=["live-plot"], min_width=300)
-        self.table = gr.HTML("", elem_id="live-table")
+        self.table = gr.HTML("", js_on_load=panel.ON_LOAD, elem_id="live-table")
+        self.found = gr.HTML("", js_on_load=panel.ON_LOAD, elem_id="live-found")
+        self.shown = gr.HTML("", elem_id="live-shown")
         told: dict[str, Any] = {"concurrency_limit": 2, "concurrency_id": "live", "api_visibility": "private"}
         inputs, outputs = [self.span, self.by], [self.summary, self.grid, *self.plots.values(), self.table]
         self._read: dict[str, Any] = {"fn": self.on_read, "inputs": inputs, "outputs": outputs, **told}
+        quick = told | {"show_progress": "hidden"}
+        for figures in (self.summary, self.table):
+            figures.click(self.on_period, inputs, [self.found, self.shown], **quick)
+        self.found.click(self.on_conversation, None, [self.shown], **quick)
         for event in (self.span.input, self.by.input, self.refresh.click):
             event(**self._read, show_progress="hidden")
 
@@ -69,8 +76,7 @@ class LiveTab:
 
         self.access.check(request)
         back = SPANS.get(span)
-        period = next((own for own in PERIODS if own == by), PERIODS[1])
-        found = live_metrics(self.log, None if back is None else time.time() - back, period)
+        found = live_metrics(self.log, _since(span), _period(by))
         shown = found.total is not None
         document = LiveDocument.model_validate(found.to_json())
         plots = {own: tab_plot(document, name) if shown else None for name, own in self.plots.items()}
@@ -80,3 +86,27 @@ class LiveTab:
             **plots,
             self.table: html.table_html(found),
         }
+
+    def on_period(self, span: str, by: str, request: gr.Request, event: gr.EventData) -> Updates:
+        """The conversations behind the figures of a period, or of all of them."""
+        self.access.check(request)
+        period = None if event.value == "all" else str(event.value)
+        found = sessions(self.log, _since(span), _period(by), period)
+        kept = {own.conversation: self.log.load_conversation(own.conversation) for own in found[: html.LISTED]}
+        titles = {id: own.title for id, own in kept.items() if own is not None}
+        return {self.found: html.sessions_html(found, titles), self.shown: ""}
+
+    def on_conversation(self, request: gr.Request, event: gr.EventData) -> str:
+        """One of them, as it was held."""
+        self.access.check(request)
+        conversation = self.log.load_conversation(str(event.value))
+        return "" if conversation is None else html.conversation_html(conversation)
+
+
+def _since(span: str) -> float | None:
+    back = SPANS.get(span)
+    return None if back is None else time.time() - back
+
+
+def _period(by: str) -> Period:
+    return next((own for own in PERIODS if own == by), PERIODS[1])

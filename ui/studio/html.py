@@ -62,8 +62,21 @@ def _mark(place: int, name: str, before: Sequence[str]) -> str:
     return "" if not moved else f'<em class="moved">{"up" if moved > 0 else "down"} {abs(moved)}</em>'
 
 
-def gone_html(preview: Preview, other: Preview) -> str:
-    """Which of the other's items are no longer picked, or how far the chances of the same items differ."""
+def nothing_to_test(reference: str) -> str:
+    """In place of a trial's figures: both texts are the same to the model."""
+    return (
+        f'<p class="quiet" role="status">For every sample viewer this renders the same prompt as {escape(reference)}: '
+        "there is nothing to test.</p>"
+    )
+
+
+def gone_html(preview: Preview, other: Preview, same_text: bool = False) -> str:
+    """Which of the other's items are no longer picked, or how far the chances of the same items differ.
+
+    ``same_text``: the file was edited, but what the model reads is the same, so it was not asked again.
+    """
+    if same_text:
+        return f'<p class="quiet">Renders the same as {escape(other.template)}: the model was not asked again.</p>'
     names = {pick.name for pick in preview.picks}
     gone = [pick.name for pick in other.picks if pick.name not in names]
     if not other.picks:

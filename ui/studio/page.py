@@ -10,6 +10,8 @@ import gradio as gr
 from ui.studio.template_lookup import person
 
 """Longest text that the editor sends, in characters."""
+SERVING = ("What serves", "")
+"""The first choice of what the editor's text is compared with."""
 FEWEST_USERS, MOST_USERS = 10, 500
 
 
@@ -61,10 +63,13 @@ class StudioPage:
                     self.mine = gr.HTML("", elem_id="studio-mine")
                     self.theirs = gr.HTML("", elem_id="studio-theirs")
                 self.gone = gr.HTML("", elem_id="studio-gone")
+                self.against = gr.Dropdown(
+                    [SERVING], value="", label="Compare with", filterable=False, elem_id="studio-against"
+                )
         with gr.Row(elem_classes=["studio"]):
             with gr.Column(scale=6, min_width=320, elem_classes=["studio-panel"]) as self.measure:
                 gr.HTML(
-                    "<h3>Test on users</h3><p class=quiet>Offline, on validation users, against what serves now.</p>"
+                    "<h3>Test on users</h3><p class=quiet>Offline, on validation users, against the other version.</p>"
                 )
                 with gr.Row(elem_classes=["studio-buttons"]):
                     self.users = gr.Slider(
@@ -72,6 +77,9 @@ class StudioPage:
                         elem_id="studio-users",
                     )  # fmt: skip
                     self.test = gr.Button("Test", size="md", min_width=100, scale=1, elem_id="studio-test")
+                    self.cancel = gr.Button(
+                        "Cancel", size="md", min_width=100, scale=1, visible=False, elem_id="studio-cancel"
+                    )
                 self.result = gr.HTML("", min_height=60, elem_id="studio-result")
             with gr.Column(scale=6, min_width=320, elem_classes=["studio-panel"]):
                 gr.HTML("<h3>Serve</h3><p class=quiet>The chat follows from the next message on.</p>")
@@ -98,6 +106,7 @@ class StudioPage:
         return [
             self.name,
             self.version,
+            self.against,
             self.notice,
             self.code,
             self.viewer,

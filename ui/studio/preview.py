@@ -13,6 +13,7 @@ import prompts
 from agent.catalogue.catalogue import Catalogue, Item
 from agent.dialogue.slate import shortlist
 from agent.dialogue.state import policy_state, state_after
+from agent.policy.distribution import Policy
 from agent.policy.state_prompt import StatePrompt
 from agent.recommender import Recommender
 from agent.records.state import Event, State
@@ -74,8 +75,30 @@ class Previewer:
         self._known: OrderedDict[tuple[str, str, str, str], Preview] = OrderedDict()
         self._lock = threading.Lock()
 
-    def state_preview(self, template: Template, sample: Sample, wish: str) -> Preview:
+    def alike(self, one: Template, other: Template, sample: Sample) -> bool:
+        """Whether both templates render the same prompt for a sample viewer.
+
+        Raises:
+            PromptError: one fails on this viewer.
+        """
+        state = sample.state(sample.wish, self.recommender.catalogue)
+        first, second = (self._prompt(template, sample)[1].encode([state])[0] for template in (one, other))
+        return list(first) == list(second)
+
+    def _prompt(self, template: Template, sample: Sample) -> tuple[Policy, StatePrompt]:
+        policy = self.recommender.policy
+        if policy.prompt is None:
+            raise PromptError("this policy has no language model: nothing reads the template", template.file)
+        own = policy.with_template(template)
+        assert own.prompt is not None
+        items = sample.items(self.recommender.catalogue)
+        own.prompt = StatePrompt(template, own.prompt.tokenizer, items, own.prompt.max_history)
+        return own, own.prompt
+
+    def state_preview(self, template: Template, sample: Sample, wish: str, known: Preview | None = None) -> Preview:
         """The prompt for a sample viewer, and the five items that the policy picks from it.
+
+        Those of ``known``, a preview for the same viewer and wish, are taken over where the prompt is the same.
 
         Raises:
             PromptError: the template fails on this viewer.
@@ -86,13 +109,12 @@ class Previewer:
             if key in self._known:
                 self._known.move_to_end(key)
                 return self._known[key]
-            if policy.prompt is None:
-                raise PromptError("this policy has no language model: nothing reads the template", template.file)
-            own = policy.with_template(template)
-            assert own.prompt is not None
-            own.prompt = StatePrompt(template, own.prompt.tokenizer, sample.items(catalogue), own.prompt.max_history)
+            own, prompt = self._prompt(template, sample)
             state = sample.state(wish, catalogue)
-            (ids,) = own.prompt.encode([state])
+            (ids,) = prompt.encode([state])
+            text = prompt.tokenizer.decode(ids)
+            if known is not None and known.text == text:
+                return replace(known, template=f"{template.name}@{template.version}")
             allowed = np.flatnonzero(catalogue.mask(state.conditions, left_out=state.seen | state.excluded))
             ranking = shortlist(own.rank(state, allowed))
             order = np.argsort(-ranking.logits, kind="stable")[:PICKS]
@@ -100,8 +122,7 @@ class Previewer:
                 Pick(catalogue[int(ranking.candidates[place])].name, float(ranking.probabilities[place]))
                 for place in order
             )
-            text = own.prompt.tokenizer.decode(ids)
-            preview = Preview(f"{template.name}@{template.version}", text, len(ids), picks, own.prompt.window)
+            preview = Preview(f"{template.name}@{template.version}", text, len(ids), picks, prompt.window)
             self._known[key] = preview
             if len(self._known) > _KEPT:
                 self._known.popitem(last=False)

@@ -19,13 +19,17 @@ from prompts import PromptError
 from ui.chat.page import Updates
 from ui.studio import html
 from ui.studio.access import Access, refusal, told
-from ui.studio.page import StudioPage, file_text
+from ui.studio.page import SERVING, StudioPage, file_text
 from ui.studio.preview import Preview, Previewer, checked, example_preview, samples
 
 UNSAVED = "unsaved"
 """The version picker's value for text that is not saved yet."""
 PROGRESS = gr.Progress()
 """As a default value it tells Gradio to hand each call a bar of its own."""
+
+
+class CancelledError(Exception):
+    """The author wants no more of it."""
 
 
 class StudioTab:
@@ -47,6 +51,7 @@ class StudioTab:
         self.access = Access(authors)
         self.samples = samples(recommender)
         self.previewer = Previewer(recommender)
+        self._cancelled: set[str] = set()
         self.page = StudioPage(list(self.samples), accounts=authors is not None)
         self._connect(store)
 
@@ -67,11 +72,12 @@ class StudioTab:
             self.on_typing, [page.name, page.version, page.code, store],
             **quick | {"outputs": [page.version], "trigger_mode": "always_last"},
         )  # fmt: skip
-        seen = [page.name, page.code, page.sample, page.wish]
+        seen = [page.name, page.code, page.sample, page.wish, page.against]
         # One forward pass at a time: a person who types faster sees the result for the latest text.
         live = quick | {"outputs": page.preview, "trigger_mode": "always_last", "concurrency_id": "studio-preview"}
         page.code.change(self.on_change, seen, **live)
         page.wish.change(self.on_change, seen, **live)
+        page.against.input(self.on_change, seen, **live)
         page.sample.input(self.on_sample, [page.sample], **quick | {"outputs": [page.wish]})
         serving = quick | {"outputs": [page.version, page.serving]}
         chosen = [page.name, page.version, page.code, page.author, page.note]
@@ -82,10 +88,14 @@ class StudioTab:
         ):
             event.success(self.on_change, seen, **live | {"trigger_mode": "multiple"})
         page.show_report.click(self.on_report, [page.name], **quick | {"outputs": [page.report]})
-        page.test.click(
-            self.on_test, [page.name, page.code, page.users], [page.result],
+        buttons = quick | {"outputs": [page.test, page.cancel]}
+        page.test.click(lambda: self._buttons(True), None, **buttons)
+        tested = page.test.click(
+            self.on_test, [page.name, page.code, page.users, page.against, store], [page.result],
             concurrency_limit=1, concurrency_id="studio-test", show_progress="full", api_visibility="private",
         )  # fmt: skip
+        tested.then(lambda: self._buttons(False), None, **buttons)
+        page.cancel.click(self.on_cancel, [store], **quick)
 
     def open_with(self, tab: gr.Tab, store: gr.BrowserState) -> None:
         """Show the editor's content when its tab is opened, and not before: most visitors only chat."""
@@ -115,8 +125,10 @@ class StudioTab:
         unsaved = self.templates.unsaved(owner, name)
         if unsaved is not None:
             when = time.strftime("%Y-%m-%d %H:%M", time.localtime(unsaved.updated))
-            return self._editing(name, UNSAVED, owner, f"These edits of {when} are not saved yet.")
-        return self._editing(name, self._own(name).reference, owner)
+            shown = self._editing(name, UNSAVED, owner, f"These edits of {when} are not saved yet.")
+        else:
+            shown = self._editing(name, self._own(name).reference, owner)
+        return {**shown, self.page.against: gr.update(choices=self._comparable(name), value="")}
 
     def on_version(self, name: str, version: str, stored: Any, request: gr.Request) -> Updates:
         """A version was picked."""
@@ -165,6 +177,7 @@ class StudioTab:
         return {
             self.page.name: gr.update(choices=names, value=name),
             self.page.version: self._picker(name, version, owner),
+            self.page.against: gr.update(choices=self._comparable(name)),
             self.page.notice: f'<p class="notice" role="status">{escape(notice)}</p>' if notice else "",
             self.page.code: unsaved.source if unsaved is not None else base.source if base is not None else "",
             self.page.viewer: gr.update(visible=role == "state"),
@@ -173,6 +186,13 @@ class StudioTab:
             self.page.report: "",
             self.page.serving: self._serving(role),
         }
+
+    def _comparable(self, name: str) -> list[tuple[str, str]]:
+        return [SERVING, *html.version_labels(self.templates.versions(name), self.served.statuses())]
+
+    def _against(self, name: str, reference: str | None) -> SavedVersion:
+        """The version that the editor's text is compared with: the one that was picked, else the one that serves."""
+        return self.templates.get(reference) if reference else self._current(name)
 
     def _picker(self, name: str, version: str, owner: str) -> Any:
         choices = html.version_labels(self.templates.versions(name), self.served.statuses())
@@ -202,11 +222,14 @@ class StudioTab:
         """Another viewer: their own wish comes with them."""
         return self.samples[sample].wish
 
-    def on_change(self, name: str, code: str, sample: str, wish: str, request: gr.Request) -> Iterator[Updates]:
-        """The text, the viewer or what serves has changed: check it, then show what it does."""
+    def on_change(
+        self, name: str, code: str, sample: str, wish: str, against: str | None, request: gr.Request
+    ) -> Iterator[Updates]:
+        """The text, the viewer or what it is compared with has changed: check it, then show what it does."""
         self.access.check(request)
         page, code = self.page, file_text(code)
-        active = self._current(name)
+        with told():
+            active = self._against(name, against)
         updates: Updates = {page.diff: html.diff_html(file_text(active.source), code, active.reference)}
         try:
             draft = checked(code)
@@ -216,35 +239,61 @@ class StudioTab:
         yield {**updates, page.problem: html.problem_html(None, code)}
         try:
             old = self._preview(active.template, sample, wish)
-            new = old if code == file_text(active.source) else self._preview(draft, sample, wish)
+            new = old if code == file_text(active.source) else self._preview(draft, sample, wish, old)
         except PromptError as error:
             yield {page.problem: html.problem_html(error, code), page.gone: html.STALE}
             return
-        if self._current(name).reference != active.reference:  # another version took over meanwhile
-            yield from self.on_change(name, code, sample, wish, request)
+        if self._against(name, against).reference != active.reference:  # another version took over meanwhile
+            yield from self.on_change(name, code, sample, wish, against, request)
             return
+        title = active.reference if against else f"Serving: {active.reference}"
         yield {
             page.mine: html.preview_html(new, old, "In the editor"),
-            page.theirs: html.preview_html(old, None, f"Serving: {active.reference}"),
-            page.gone: html.gone_html(new, old),
+            page.theirs: html.preview_html(old, None, title),
+            page.gone: html.gone_html(new, old, same_text=code != file_text(active.source) and new.text == old.text),
         }
 
-    def _preview(self, template: Any, sample: str, wish: str) -> Preview:
+    def _preview(self, template: Any, sample: str, wish: str, known: Preview | None = None) -> Preview:
         if template.header.role != "state":
             return example_preview(template)
-        return self.previewer.state_preview(template, self.samples[sample], wish)
+        return self.previewer.state_preview(template, self.samples[sample], wish, known)
 
-    def on_test(self, name: str, code: str, users: float, request: gr.Request, progress: gr.Progress = PROGRESS) -> str:
-        """The offline trial of the editor's text against what serves."""
-        self.access.check(request)
+    def on_test(
+        self,
+        name: str,
+        code: str,
+        users: float,
+        against: str | None,
+        stored: Any,
+        request: gr.Request,
+        progress: gr.Progress = PROGRESS,
+    ) -> str:
+        """The offline trial of the editor's text against what it is compared with."""
+        owner = self.access.owner(request, stored)
+        self._cancelled.discard(owner)
+
+        def step(what: str, done: int, of: int) -> None:
+            if owner in self._cancelled:
+                raise CancelledError
+            progress((done, of), desc=what.capitalize())
+
         with told():
-            draft, active = checked(file_text(code)), self._current(name)
+            draft, active = checked(file_text(code)), self._against(name, against)
+            if all(self.previewer.alike(draft, active.template, own) for own in self.samples.values()):
+                return html.nothing_to_test(active.reference)
             dataset = load_dataset(self.recommender.catalogue.name)
-            found = trial(
-                dataset, self.recommender.policy, [draft], active.template, int(users),
-                lambda what, done, of: progress((done, of), desc=what.capitalize()),
-            )  # fmt: skip
+            try:
+                found = trial(dataset, self.recommender.policy, [draft], active.template, int(users), step)
+            except CancelledError:
+                return '<p class="quiet" role="status">Cancelled.</p>'
         return html.trial_html(found[0], "In the editor", active.reference)
+
+    def on_cancel(self, stored: Any, request: gr.Request) -> None:
+        """The trial of this author ends at its next step."""
+        self._cancelled.add(self.access.owner(request, stored))
+
+    def _buttons(self, testing: bool) -> Updates:
+        return {self.page.test: gr.update(visible=not testing), self.page.cancel: gr.update(visible=testing)}
 
     # What serves
 
