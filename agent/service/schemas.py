@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    JsonValue,
+    StringConstraints,
+    field_validator,
+    model_validator,
+)
 
 from agent.records.conditions import Condition, Op, Scope, Strength
 from agent.records.impression import Reaction
@@ -21,7 +30,9 @@ MOST_EVENTS = 1_000
 """Most events in one request."""
 
 Id = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
-Text = Annotated[str, StringConstraints(max_length=MESSAGE_LIMIT)]
+Storable = AfterValidator(lambda text: text.encode("utf-8", "replace").decode().replace("\x00", ""))
+"""Without characters that no database keeps."""
+Text = Annotated[str, StringConstraints(max_length=MESSAGE_LIMIT), Storable]
 Key = Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=r"^[\w.:@-]+$")]
 ConversationId = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
 Grade = Annotated[float, Field(ge=0.5, le=5)]
@@ -79,12 +90,6 @@ class Wish(Strict):
     conditions: list[ConditionIn] = Field(default=[], max_length=20, description="What the items must meet.")
     k: Count = Field(default=5, description="How many items, unless the wish itself names a number.")
 
-    @field_validator("wish")
-    @classmethod
-    def storable(cls, value: str) -> str:
-        """Without characters that no database keeps."""
-        return _storable(value)
-
 
 class RecommendRequest(Wish):
     """A request for recommendations without a conversation."""
@@ -107,7 +112,7 @@ class RecommendRequest(Wish):
 class ConverseRequest(Strict):
     """The next message of a conversation; without an id, the first of a new one."""
 
-    message: Annotated[str, StringConstraints(min_length=1, max_length=MESSAGE_LIMIT)]
+    message: Annotated[str, StringConstraints(min_length=1, max_length=MESSAGE_LIMIT), Storable]
     conversation_id: ConversationId | None = None
     person: Id | None = None
     k: Annotated[int, Field(ge=1, le=10)] = 5
@@ -116,12 +121,6 @@ class ConverseRequest(Strict):
     model_config = ConfigDict(
         extra="forbid", json_schema_extra={"examples": [{"message": "Something like Alien, but newer", "k": 3}]}
     )
-
-    @field_validator("message")
-    @classmethod
-    def storable(cls, value: str) -> str:
-        """Without characters that no database keeps."""
-        return _storable(value)
 
 
 class ExplainRequest(Wish):
@@ -186,7 +185,7 @@ class EventsRequest(Strict):
 class ItemRequest(Strict):
     """An item to add, or whose title and attributes are to be replaced."""
 
-    title: Annotated[str, StringConstraints(min_length=1, max_length=500)]
+    title: Annotated[str, StringConstraints(min_length=1, max_length=500), Storable]
     attributes: dict[Id, str | float | list[str] | None] = Field(default={}, max_length=64)
     expires: float | None = Field(
         default=None, ge=0, le=1e11, description="From when on it is not shown (seconds since 1970)."
@@ -197,11 +196,11 @@ class ItemRequest(Strict):
 
     @field_validator("title")
     @classmethod
-    def storable(cls, value: str) -> str:
-        """Without characters that no database keeps."""
-        if not _storable(value).strip():
+    def named(cls, value: str) -> str:
+        """Whether it is more than white space."""
+        if not value.strip():
             raise ValueError("a title of white space: give it a name")
-        return _storable(value)
+        return value
 
 
 class ExpiryRequest(Strict):
@@ -351,7 +350,3 @@ class ProblemOut(BaseModel):
     detail: str
     instance: str
     errors: list[dict[str, JsonValue]] | None = None
-
-
-def _storable(text: str) -> str:
-    return text.encode("utf-8", "replace").decode().replace("\x00", "")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import altair
@@ -37,35 +39,11 @@ SHAPES = ("circle", "square", "diamond", "triangle-up", "cross", "triangle-down"
 ROW = 24
 """Height of a row of a dot plot in pixels."""
 
-_FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'DejaVu Sans', Helvetica, Arial, sans-serif"
-
 
 def style() -> Spec:
     """The look of all charts, as a Vega-Lite config. As SVG, text and lines take the colour of the text around them."""
-    ink = "currentColor"
-    return {
-        "background": "transparent",
-        "font": _FONT,
-        "view": {"stroke": None},
-        "axis": {
-            "labelColor": ink,
-            "titleColor": ink,
-            "titleOpacity": 0.75,
-            "titleFontWeight": "normal",
-            "titleFontSize": 12,
-            "labelFontSize": 11.5,
-            "gridColor": ink,
-            "gridOpacity": 0.13,
-            "domainColor": ink,
-            "domainOpacity": 0.3,
-            "tickColor": ink,
-            "tickOpacity": 0.3,
-            "labelLimit": 190,
-        },
-        "legend": {"labelColor": ink, "titleColor": ink, "labelFontSize": 11.5},
-        "title": {"color": ink, "fontSize": 12, "fontWeight": "normal", "anchor": "start"},
-        "rule": {"color": ink},
-    }
+    look: Spec = json.loads((Path(__file__).parent / "style.json").read_text(encoding="utf-8"))
+    return look
 
 
 def dots(

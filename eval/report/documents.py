@@ -86,6 +86,11 @@ def _interval(mean: float | None, ci: Span) -> Interval | None:
     return None if mean is None or ci[0] is None or ci[1] is None else Interval(mean, ci[0], ci[1])
 
 
+def interval_of(figure: Mean | Bounds | None) -> Interval | None:
+    """The three numbers of a figure; None where there is none."""
+    return None if figure is None else figure.interval
+
+
 class PairedFigure(Mean):
     """A difference to the row ``reference``."""
 

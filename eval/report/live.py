@@ -8,7 +8,6 @@ import altair as alt
 
 from eval.live.experiments import EXPERIMENT_METRICS
 from eval.live.figures import METRICS
-from eval.metrics import Interval
 from eval.report import charts
 from eval.report.blocks import (
     Block,
@@ -24,7 +23,7 @@ from eval.report.blocks import (
     figure,
     label,
 )
-from eval.report.documents import ExperimentsDocument, LiveDocument
+from eval.report.documents import ExperimentsDocument, LiveDocument, interval_of
 
 METHOD = "95 % intervals: percentile bootstrap over conversations, 2,000 draws, seed 0"
 EMPTY = "The feedback log is empty: nothing was shown to anybody yet. Chat first, with `concierge chat`."
@@ -53,7 +52,7 @@ def _live_blocks(document: LiveDocument) -> Iterator[Block]:
         f"{total.reactions:,} reactions; all of the log since {total.start[:10]}"
     )
     rows = [
-        [Cell(label(name)), figure(_of(total.metrics.get(name))), Cell(text, tone="quiet")]
+        [Cell(label(name)), figure(interval_of(total.metrics.get(name))), Cell(text, tone="quiet")]
         for name, text in METRICS.items()
     ]
     yield Table(f"{n}; {METHOD}.", ("figure", "value", "what it is"), rows)
@@ -62,7 +61,7 @@ def _live_blocks(document: LiveDocument) -> Iterator[Block]:
         [
             Cell(_moment(own.start, document.by)),
             count(own.conversations),
-            *(figure(_of(own.metrics.get(name)), 3) for name in METRICS),
+            *(figure(interval_of(own.metrics.get(name)), 3) for name in METRICS),
         ]
         for own in document.periods
     ]
@@ -93,10 +92,6 @@ def plot(document: LiveDocument, name: str) -> Plot:
     scale = alt.Scale(domain=[0, 1]) if share else alt.Scale(zero=True)
     chart = charts.lines(points, x, UNITS[name], band=len(points) > 1, height=190, y_scale=scale)
     return Plot(label(name).capitalize(), f"{about}.", chart)
-
-
-def _of(value: object) -> Interval | None:
-    return getattr(value, "interval", None)
 
 
 def _moment(start: str, by: str) -> str:

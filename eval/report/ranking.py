@@ -24,7 +24,7 @@ from eval.report.blocks import (
     label,
     number,
 )
-from eval.report.documents import PolicyDocument, RankingDocument, RankingRow
+from eval.report.documents import PolicyDocument, RankingDocument, RankingRow, interval_of
 
 BEYOND = ("coverage@10", "gini@10", "novelty@10", "popularity@10", "diversity@10")
 """Figures of what is recommended, whether right or not."""
@@ -72,7 +72,9 @@ def _protocol(document: RankingDocument, rows: Sequence[RankingRow], notes: Sequ
         cells = [figure(row.figure(metric)) for metric in headline]
         paired = row.paired.get(judged)
         if last:
-            cells.append(Cell("reference", tone="quiet") if row.policy == reference else difference(_of(paired)))
+            cells.append(
+                Cell("reference", tone="quiet") if row.policy == reference else difference(interval_of(paired))
+            )
         table.append([_name(row), *cells])
     yield Table(f"{about}.", ("policy", *(label(metric) for metric in headline), *last), table, tuple(notes))
     beyond = [metric for metric in BEYOND if any(row.number(metric) is not None for row in rows)]
@@ -94,10 +96,6 @@ def _protocol(document: RankingDocument, rows: Sequence[RankingRow], notes: Sequ
     if plots:
         yield Plots(tuple(plots))
     yield from tables
-
-
-def _of(paired: object) -> Interval | None:
-    return getattr(paired, "interval", None)
 
 
 def _name(row: RankingRow) -> Cell:

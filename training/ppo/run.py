@@ -35,22 +35,12 @@ Watch = Callable[[dict[str, float]], None]
 """Called with each new entry of the history."""
 
 LOGGED = {
-    "reward": "reward",
-    "expected_reward": "expected_reward",
-    "gain": "gain",
-    "kl": "kl",
-    "kl_weight": "kl_coef",
-    "entropy": "entropy",
-    "value_loss": "value_loss",
-    "clip_fraction": "clip_fraction",
-    "distinct": "distinct",
-    "probe": "probe",
-    "probe_error": "probe_error",
-    "seconds": "seconds",
-    "samples_per_second": "samples_per_second",
-    "loss": "loss",
-    "grad_norm": "grad_norm",
-}
+    name: {"kl_weight": "kl_coef"}.get(name, name)
+    for name in (
+        "reward", "expected_reward", "gain", "kl", "kl_weight", "entropy", "value_loss", "clip_fraction", "distinct",
+        "probe", "probe_error", "seconds", "samples_per_second", "loss", "grad_norm",
+    )
+}  # fmt: skip
 """What the history holds: names in the trainer's log, and what they are called in the history."""
 
 
