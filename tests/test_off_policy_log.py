@@ -21,8 +21,7 @@ from agent.records.state import Event
 from agent.records.verdict import Verdict, verdict
 from agent.store.feedback import FeedbackLog
 from eval.metrics import Interval
-from eval.off_policy.fields import LogError
-from eval.off_policy.log import read_log
+from eval.off_policy.log import LogError, read_log
 from eval.off_policy.report import OffPolicyResult, Settings, evaluate_log, paired
 from eval.off_policy.samples import Unsupported
 from eval.off_policy.target import PolicyTarget, probabilities
@@ -93,20 +92,20 @@ def test_features_of_the_file_are_what_the_reward_model_reads(tmp_path: Path) ->
     ("changes", "message"),
     [
         ({"propensities": [0.0]}, "field 'propensities': 0 for item"),
-        ({"propensities": [1.5]}, "field 'propensities': 1.5 is not a probability"),
+        ({"propensities": [1.5]}, "field 'propensities': Input should be less than or equal to 1.0001, not 1.5"),
         ({"propensities": None}, "field 'propensities' is missing"),
         ({"propensities": [0.5, 0.5]}, "field 'propensities': 2 values where 1 belong"),
-        ({"target_propensities": ["high"]}, "field 'target_propensities': 'high' is not a finite number"),
+        ({"target_propensities": ["high"]}, "field 'target_propensities': Input should be a valid number, not 'high'"),
         ({"target_propensities": None}, "field 'target_propensities' is missing"),
         ({"candidate_propensities": [0.5, 0.5, 0.5]}, "field 'candidate_propensities' sums to 1.5"),
-        ({"rewards": [float("inf")]}, "field 'rewards': inf is not a finite number"),
-        ({"rewards": [True]}, "field 'rewards': True is not a finite number"),
+        ({"rewards": [float("inf")]}, "field 'rewards': Input should be a finite number, not inf"),
+        ({"rewards": [True]}, "field 'rewards': Input should be a valid number, not True"),
         ({"rewards": None}, "give one of the fields 'rewards' and 'outcomes'"),
         ({"outcomes": []}, "give one of the fields 'rewards' and 'outcomes'"),
-        ({"slate": "a"}, "field 'slate' must be a list, not str"),
+        ({"slate": "a"}, "field 'slate': Input should be a valid list, not 'a'"),
         ({"slate": ["z"]}, "field 'slate': item 'z' is not among the candidates"),
         ({"candidates": ["a", "b", "c", "a"]}, "field 'candidates': item 'a' is there twice"),
-        ({"timestamp": "today"}, "field 'timestamp' is 'today'"),
+        ({"timestamp": "today"}, "field 'timestamp': Input should be a valid number, not 'today'"),
         ({"format": 2}, "field 'format' is 2: this version reads 1"),
         ({"propensity": 0.5}, "unknown field 'propensity'"),
         ({"id": "r0"}, "field 'id': 'r0' stands at log.jsonl, line 1 already"),

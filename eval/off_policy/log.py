@@ -19,17 +19,69 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import MISSING, dataclass
 from dataclasses import fields as fields_of
 from pathlib import Path
-from typing import Any, cast
+from typing import Annotated, Any, Self, cast
 
 import numpy as np
 import pandas as pd
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from agent.data.jsonlines import JsonLineError, good_lines
 from agent.records.impression import Impression, Outcome
 from agent.records.verdict import Verdict, verdict
 from agent.store.feedback import EXPORT_FORMAT, FeedbackLog
-from eval.off_policy import fields
-from eval.off_policy.fields import LogError
+
+_ROUNDING = 1e-4
+"""How far above 1 a probability, or from 1 a distribution's sum, may be."""
+
+
+class LogError(ValueError):
+    """The log cannot be read; the message names the row and the field."""
+
+
+def _different(ids: list[str]) -> tuple[str, ...]:
+    if len(set(ids)) < len(ids):
+        raise ValueError(f"item {next(own for own in ids if ids.count(own) > 1)!r} is there twice")
+    return tuple(ids)
+
+
+Ids = Annotated[list[Annotated[str, Field(min_length=1)]], AfterValidator(_different)]
+Number = Annotated[float, Field(allow_inf_nan=False)]
+Chance = Annotated[Number, Field(ge=0, le=1 + _ROUNDING), AfterValidator(lambda own: min(1.0, own))]
+
+
+class _Numbers(BaseModel):
+    """The fields of a row that hold items and numbers."""
+
+    model_config = ConfigDict(strict=True)
+
+    slate: Ids
+    candidates: Ids = ()  # type: ignore[assignment]
+    rewards: list[Number] | None = None
+    propensities: list[Chance] | None = None
+    candidate_propensities: list[Chance] | None = None
+    target_propensities: list[Chance] | None = None
+    target_candidate_propensities: list[Chance] | None = None
+    candidate_features: list[list[Number]] | None = None
+    timestamp: Number | None = None
+
+    @model_validator(mode="after")
+    def fits(self) -> Self:
+        """Whether the lists have the sizes of slate and candidates, and probabilities sum to 1 at most."""
+        candidates = self.candidates or self.slate
+        for name in type(self).model_fields:
+            values = getattr(self, name)
+            if name in ("slate", "candidates", "timestamp") or values is None:
+                continue
+            size = len(candidates if "candidate" in name else self.slate)
+            if len(values) != size:
+                raise ValueError(f"field {name!r}: {len(values)} values where {size} belong")
+            if name.endswith("candidate_propensities") and math.fsum(values) > 1 + _ROUNDING:
+                raise ValueError(f"field {name!r} sums to {math.fsum(values)}: probabilities of coming first sum to 1")
+        widths = {len(own) for own in self.candidate_features or ()}
+        if len(widths) > 1:
+            raise ValueError("field 'candidate_features': give as many numbers for each candidate")
+        return self
+
 
 REWARDS: Mapping[str, Callable[[Verdict], float]] = {
     "click": lambda v: float(v.clicked),
@@ -157,20 +209,24 @@ def parse(record: Any, where: str, reward: str = "click") -> LoggedSlate:
         raise LogError(f"{where}: unknown field {min(unknown)!r}: known are {', '.join(sorted(KNOWN))}")
     if given.get("format", EXPORT_FORMAT) != EXPORT_FORMAT:
         raise LogError(f"{where}: field 'format' is {given['format']!r}: this version reads {EXPORT_FORMAT}")
-    slate = fields.ids(given, "slate", where)
-    if ("rewards" in given) == ("outcomes" in given):
+    try:
+        row = _Numbers.model_validate(given)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name, text = first["loc"][:1], first["msg"].removeprefix("Value error, ")
+        found = f"field {name[0]!r}: {text}, not {first['input']!r:.60}" if name else text
+        raise LogError(f"{where}: {found}") from None
+    slate, candidates = tuple(row.slate), tuple(row.candidates or row.slate)
+    if (row.rewards is None) == ("outcomes" not in given):
         raise LogError(f"{where}: give one of the fields 'rewards' and 'outcomes'")
-    if "rewards" in given:
-        rewards = fields.numbers(given, "rewards", where, len(slate))
-    else:
-        rewards = _rewards(slate, fields.outcomes(given, where), reward)
-    candidates = fields.ids(given, "candidates", where) if "candidates" in given else slate
-    extra: dict[str, Any] = {}
-    for name, size in (("target_propensities", len(slate)), ("target_candidate_propensities", len(candidates))):
-        if name in given:
-            extra[name] = fields.probabilities(given, name, where, size)
-    if "candidate_features" in given:
-        extra["candidate_features"] = fields.features(given, "candidate_features", where, len(candidates))
+    rewards = _rewards(slate, _outcomes(given, where), reward) if row.rewards is None else tuple(row.rewards)
+    extra: dict[str, Any] = {
+        name: tuple(value)
+        for name in ("target_propensities", "target_candidate_propensities")
+        if (value := getattr(row, name)) is not None
+    }
+    if row.candidate_features is not None:
+        extra["candidate_features"] = tuple(map(tuple, row.candidate_features))
     if set(given) >= _NEEDED:
         try:
             impression = Impression(**{"id": where, **{n: v for n, v in given.items() if n in _IMPRESSION}})
@@ -180,14 +236,13 @@ def parse(record: Any, where: str, reward: str = "click") -> LoggedSlate:
     strangers = set(slate) - set(candidates)
     if strangers:
         raise LogError(f"{where}: field 'slate': item {min(strangers)!r} is not among the candidates")
-    propensities = fields.probabilities(given, "propensities", where, len(slate))
-    if 0 in propensities:
-        raise LogError(f"{where}: field 'propensities': 0 for item {slate[propensities.index(0)]!r}, which was shown")
-    if "candidate_propensities" in given:
-        extra["candidate_propensities"] = fields.probabilities(given, "candidate_propensities", where, len(candidates))
-    timestamp = given.get("timestamp")
-    if timestamp is not None and not fields.is_number(timestamp):
-        raise LogError(f"{where}: field 'timestamp' is {timestamp!r}: give seconds since 1970")
+    if row.propensities is None:
+        raise LogError(f"{where}: field 'propensities' is missing")
+    if 0 in row.propensities:
+        shown = slate[row.propensities.index(0)]
+        raise LogError(f"{where}: field 'propensities': 0 for item {shown!r}, which was shown")
+    if row.candidate_propensities is not None:
+        extra["candidate_propensities"] = tuple(row.candidate_propensities)
     id = str(given.get("id", where))
     user = None if "user" not in given else str(given["user"])
     return LoggedSlate(
@@ -195,10 +250,10 @@ def parse(record: Any, where: str, reward: str = "click") -> LoggedSlate:
         id=id,
         conversation=str(given.get("conversation_id", id)),
         user=user,
-        timestamp=timestamp,
+        timestamp=row.timestamp,
         candidates=candidates,
         slate=slate,
-        propensities=propensities,
+        propensities=tuple(row.propensities),
         rewards=rewards,
         **extra,
     )
@@ -225,3 +280,21 @@ def _of_impression(
 
 def _rewards(slate: Sequence[str], outcomes: Sequence[Outcome], reward: str) -> tuple[float, ...]:
     return tuple(REWARDS[reward](verdict(o for o in outcomes if o.item_id == item)) for item in slate)
+
+
+def _outcomes(row: Mapping[str, Any], where: str) -> list[Outcome]:
+    """The field "outcomes", as :meth:`agent.store.feedback.FeedbackLog.export` writes it."""
+    if not isinstance(row["outcomes"], list):
+        raise LogError(f"{where}: field 'outcomes' must be a list, not {type(row['outcomes']).__name__}")
+    found = []
+    for place, entry in enumerate(row["outcomes"], 1):
+        try:
+            if not isinstance(entry, dict):
+                raise TypeError(f"an object is needed, not {type(entry).__name__}")
+            outcome = Outcome(**{"conversation_id": "?", "impression_id": "?", **entry})
+            if outcome.item_id not in row["slate"]:
+                raise ValueError(f"item {outcome.item_id!r} is not on the slate")
+        except (ValueError, TypeError) as error:
+            raise LogError(f"{where}: field 'outcomes', entry {place}: {error}") from None
+        found.append(outcome)
+    return found

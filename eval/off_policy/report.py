@@ -13,9 +13,8 @@ from agent.store.feedback import FeedbackLog
 from eval.metrics import Interval
 from eval.off_policy.diagnostics import Diagnostics, Limits, Weights, diagnose, refusal, weigh
 from eval.off_policy.estimators import CLIP, ESTIMATORS, THRESHOLD, Problem, Terms
-from eval.off_policy.fields import LogError
 from eval.off_policy.intervals import RESAMPLES, Method, Resampling
-from eval.off_policy.log import LoggedSlate, read_log
+from eval.off_policy.log import LogError, LoggedSlate, read_log
 from eval.off_policy.reward_models import REFITS, ItemMeanReward, RewardModel, RidgeReward, cross_fitted, refitted
 from eval.off_policy.samples import Cluster, Samples, Unsupported, assemble
 from eval.off_policy.target import Target, evidence_features, probabilities

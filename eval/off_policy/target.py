@@ -14,8 +14,7 @@ from agent.dialogue.slate import EXPLORATION, shortlist
 from agent.policy.distribution import Policy, Ranking
 from agent.records.state import Event
 from agent.store.logged_state import LoggedState, logged_state
-from eval.off_policy.fields import LogError
-from eval.off_policy.log import LoggedSlate
+from eval.off_policy.log import LogError, LoggedSlate
 from eval.off_policy.plackett_luce import conditionals
 from eval.off_policy.samples import TargetProbabilities, slate_places
 

@@ -27,7 +27,7 @@ from agent.policy.loading import Foundation
 from agent.records.state import Goal
 from agent.store.feedback import FeedbackLog
 from eval.metrics import Interval
-from eval.off_policy.fields import LogError
+from eval.off_policy.log import LogError
 from eval.off_policy.report import Settings, paired
 from eval.off_policy.samples import Unsupported
 from eval.off_policy.target import PolicyTarget

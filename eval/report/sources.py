@@ -137,8 +137,7 @@ def of_log(run: ReportRun, log: Path) -> tuple[list[Source], str]:
         ReportError: there is no such file, or a row of it cannot be asked about.
         LogError: the log is malformed; names the row and the field.
     """
-    from eval.off_policy.fields import LogError
-    from eval.off_policy.log import read_log
+    from eval.off_policy.log import LogError, read_log
     from eval.off_policy.report import Settings, evaluate_log
     from eval.off_policy.target import PolicyTarget
 
