@@ -25,13 +25,14 @@ from agent.store.feedback import FeedbackLog
 from eval.off_policy.self_check import Alarm, Coverage, SelfCheck
 from eval.policy import table as policy_table
 from eval.ranking import lenskit_baselines as lenskit
-from eval.report import building, manifest, sources
+from eval.report import manifest, sections, sources
 from eval.report.blocks import Report, Text, slug
 from eval.report.building import build, write
 from eval.report.documents import PolicyDocument, ReportError, read_document
 from eval.report.sources import ReportRun, from_file
 from tests.feedback_writer import feedback_event
 from ui.cli.main import app
+from ui.cli.terminal import show_document
 
 pytest.importorskip("vl_convert", reason="needs the extra report: pip install -e .[report]")
 
@@ -245,9 +246,9 @@ def test_a_section_that_cannot_be_made_says_why_unless_it_was_asked_for(
     def refused(run: ReportRun) -> Any:
         raise ReportError("no slates of ten rated items")
 
-    monkeypatch.setattr(sources, "GATHERERS", {name: refused for name in building.SECTIONS})
+    monkeypatch.setattr(sources, "GATHERERS", {name: refused for name in sections.SECTIONS})
     found = build(asked)
-    assert [section.name for section in found.sections] == list(building.SECTIONS)
+    assert [section.name for section in found.sections] == list(sections.SECTIONS)
     assert all(
         section.parts[-1].blocks == [Text("no slates of ten rated items", "quiet")] for section in found.sections
     )
@@ -348,7 +349,7 @@ def reward_json() -> dict[str, Any]:
     return {**counts, "rows": rows, "paired": paired}
 
 
-def test_every_document_has_its_section(tmp_path: Path, small: Path) -> None:
+def test_every_document_has_its_section(tmp_path: Path, small: Path, capsys: pytest.CaptureFixture[str]) -> None:
     check = SelfCheck(
         (Coverage("one item a slate", "ips", 1000, 0.5, 0.51, 0.949, 0.0, True),),
         (Alarm("a greedy log", 1000, 1.0, "nothing was drawn", True),),
@@ -383,6 +384,10 @@ def test_every_document_has_its_section(tmp_path: Path, small: Path) -> None:
     assert "200 rows in 200 clusters" in text
     assert "A sample of sft is one row." in text
     assert markdown.read_text(encoding="utf-8").count("\n## ") == 4  # three sections and the manifest
+    for source in files:
+        show_document(source.kind, source.value)
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "94.9%" in shown and "nothing was drawn" in shown and "A sample of sft is one row." in shown
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark")])

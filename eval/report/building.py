@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,69 +12,11 @@ from agent.data.atomic import write_whole
 from eval.report.blocks import Part, Plot, Plots, Report, Section, Source, Text
 from eval.report.charts import javascript, require_pictures, svg
 from eval.report.documents import ReportError, checked
-from eval.report.live import experiments_parts, live_parts
 from eval.report.manifest import manifest
-from eval.report.off_policy import off_policy_parts
 from eval.report.page import html, markdown
-from eval.report.ranking import policy_parts, ranking_parts
-from eval.report.reward import reward_parts
+from eval.report.sections import SECTION_OF, SECTIONS, parts_of
 from eval.report.sources import Gathered, ReportRun, gather
-from eval.report.training import ppo_parts, speed_parts
 from training.progress import Progress, silent
-
-SECTIONS: Mapping[str, tuple[str, Callable[[Source], Iterator[Part]], str]] = {
-    "ranking": (
-        "Ranking",
-        ranking_parts,
-        "Our policies, baselines and library recommenders rank the same candidates of the same users; everything is "
-        "fitted on each protocol's past alone.",
-    ),
-    "policy": (
-        "Policy: click rates",
-        policy_parts,
-        "Each policy picks one item from slates whose ratings are all known: is it one that the user graded 4 "
-        "or more? The ratings are real, no simulator is involved.",
-    ),
-    "reward": (
-        "Reward model",
-        reward_parts,
-        "Reward models predict what a user likes. They are judged on slates whose ratings are known: who is told "
-        "apart, how true the probabilities are, and what a policy really earns by following them.",
-    ),
-    "off-policy": (
-        "Off-policy evaluation",
-        off_policy_parts,
-        "What would another policy have earned where this one served? The estimators are checked on bandits whose "
-        "values are known; where a log cannot support a number, none is given.",
-    ),
-    "live": (
-        "Live figures",
-        live_parts,
-        "The chat's own feedback log: the last word on an item stands, and what was taken back does not count. A "
-        "conversation counts whole in the period of its first slate.",
-    ),
-    "experiments": (
-        "Experiments of templates",
-        experiments_parts,
-        "A template is measured like a policy: versions share the conversations, and the differences compare these two "
-        "groups of conversations.",
-    ),
-    "ppo": (
-        "Over-optimisation of PPO",
-        ppo_parts,
-        "A probe during training asks for the real click rate on slates of users that are not trained on. Where the "
-        "training reward goes on rising and the real one falls, the reward is over-optimised (Gao et al., 2023).",
-    ),
-    "speed": (
-        "Training speed",
-        speed_parts,
-        "The training commands side by side: short runs with the defaults but for the number of steps.",
-    ),
-}
-"""The sections in the order of the report: title, the parts that a document gives, and what it is about."""
-
-
-_SECTION_OF = {"off-policy-log": "off-policy"}
 
 
 def build(
@@ -96,7 +38,7 @@ def build(
     given: dict[str, list[Source]] = {}
     for source in files:
         checked(source.kind, source.value, source.how)
-        given.setdefault(_SECTION_OF.get(source.kind, source.kind), []).append(source)
+        given.setdefault(SECTION_OF.get(source.kind, source.kind), []).append(source)
     wanted = {*sections, *given} or set(SECTIONS)
     made: list[Section] = []
     reasons: list[str]
@@ -109,7 +51,7 @@ def build(
         else:
             found, reasons = _gathered(name, run, named=name in sections)
         sources += found
-        title, parts_of, lead = SECTIONS[name]
+        title, _, lead = SECTIONS[name]
         parts = [part for source in found for part in parts_of(source)]
         parts += [Part("", [Text(reason, "quiet") for reason in reasons])] if reasons else []
         made.append(Section(name, title, lead, parts))
@@ -171,7 +113,7 @@ def as_json(report: Report) -> dict[str, Any]:
     """The manifest, and each section's documents as the verbs print them, with null for what is not defined."""
     documents: dict[str, list[Any]] = {}
     for source in report.sources:
-        documents.setdefault(_SECTION_OF.get(source.kind, source.kind), []).append(_finite(source.value))
+        documents.setdefault(SECTION_OF.get(source.kind, source.kind), []).append(_finite(source.value))
     return {"title": report.title, "manifest": _finite(report.manifest), "sections": documents}
 
 

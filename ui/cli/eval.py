@@ -16,7 +16,7 @@ from ui.cli.terminal import (
     ModelOption,
     print_json,
     say,
-    show_table,
+    show_document,
     steps,
     working,
 )
@@ -84,24 +84,7 @@ def speed(
 
     with steps() as report:
         rows = list(measure_training(data, model, command or COMMANDS, count, report))
-    where = machine()
+    document = {"data": data, "machine": machine(), "rows": [row.to_json(rows[0]) for row in rows]}
     if as_json:
-        return print_json({"data": data, "machine": where, "rows": [row.to_json(rows[0]) for row in rows]})
-    title = f"{where['device']}, {where['name']}, {where['dtype']}, {where['threads']} threads, torch {where['torch']}"
-    columns = ("train", "preparing (s)", "a step (s)", "samples/s", "after (s)", "wall (s)", "default run (min)")
-    cells = [
-        (
-            row.command,
-            f"{row.seconds_preparing:.1f}",
-            f"{row.seconds_a_step:.2f}",
-            f"{row.samples_per_second:.1f}",
-            f"{row.seconds_after:.1f}",
-            f"{row.wall_seconds:.1f}",
-            f"{row.whole_run_seconds / 60:.1f}",
-            f"{row.samples_per_second / rows[0].samples_per_second:.2f}",
-        )
-        for row in rows
-    ]
-    show_table((*columns, f"samples/s to {rows[0].command}"), cells, title)
-    for row in rows:
-        say(f"A sample of {row.command} is one {row.sample}; {row.samples_a_step:.0f} a step.")
+        return print_json(document)
+    show_document("speed", document)

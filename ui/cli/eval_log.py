@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -17,16 +17,13 @@ from ui.cli.terminal import (
     ModelOption,
     OptionError,
     print_json,
-    say,
-    show_table,
+    show_document,
     steps,
     working,
 )
 
 if TYPE_CHECKING:
-    from eval.off_policy.diagnostics import Diagnostics
     from eval.off_policy.report import OffPolicyResult, PairedResult
-    from eval.off_policy.self_check import SelfCheck
     from eval.off_policy.target import PolicyTarget
 
 UNSUPPORTED = 3
@@ -106,10 +103,11 @@ def off_policy(
             else:
                 second = _target(data, model, against or adapter, against_template or template, temperature, greedy)
                 result = paired(path, first, second, reward, settings, moment)
+    document = {"log": str(path), "supported": result.supported, **result.to_json()}
     if as_json:
-        print_json({"log": str(path), "supported": result.supported, **result.to_json()})
+        print_json(document)
     else:
-        _show(result)
+        show_document("off-policy-log", document)
     if not result.supported:
         raise typer.Exit(UNSUPPORTED)
 
@@ -131,20 +129,10 @@ def live(
         raise OptionError(f"{path} is no file: chat first with `concierge chat`, or name a feedback database")
     with FeedbackLog(path) as opened:
         found = live_metrics(opened, _moment(since), by)
+    document = {"log": str(path), "about": dict(METRICS), **found.to_json()}
     if as_json:
-        return print_json({"log": str(path), "about": dict(METRICS), **found.to_json()})
-    if found.total is None:
-        say("Nothing was shown yet.")
-        return
-    whole = [(name.replace("_", " "), found.total.metrics[name], text) for name, text in METRICS.items()]
-    title = f"{found.total.conversations:,} conversations, 95 % intervals"
-    show_table(("figure", "value", "what it is"), whole, title, words=3)
-    rows = []
-    for figures in found.periods:
-        means = (None if value is None else f"{value.mean:.3f}" for value in figures.metrics.values())
-        start = figures.start[: 16 if by == "hour" else 10]
-        rows.append((start, f"{figures.conversations:,}", *means))
-    show_table((by, "chats", *METRICS), rows, f"By {by} (UTC)")
+        return print_json(document)
+    show_document("live", document)
 
 
 def _target(
@@ -177,69 +165,15 @@ def _moment(since: str | None) -> float | None:
         raise OptionError(f"--since {since!r}: write the day as YYYY-MM-DD") from None
 
 
-def _show(result: OffPolicyResult | PairedResult) -> None:
-    from eval.off_policy.report import OffPolicyResult
-
-    columns: tuple[str, ...]
-    rows: list[tuple[str | None, ...]]
-    if isinstance(result, OffPolicyResult):
-        columns = ("estimator", f"value of {result.target}", "effective rows", "largest share", "mean weight")
-        rows = []
-        for row in result.rows:
-            w = row.weights
-            none = (None, None, None)
-            weights = none if w is None else (f"{w.effective:.0f}", f"{w.share:.3f}", f"{w.mean:.3f} (p {w.p:.2g})")
-            rows.append((row.estimator, _value(row.value), *weights))
-    else:
-        columns = ("estimator", result.new, result.old, "difference")
-        rows = [(own.estimator, *map(_value, (own.new, own.old, own.difference))) for own in result.rows]
-    show_table(columns, rows, f"Expected {result.reward} of a slate, 95 % intervals", words=len(columns))
-    say(f"the logged policy's own: {result.logged}")
-    both = (result.diagnostics,) if isinstance(result, OffPolicyResult) else result.diagnostics
-    for diagnostics in both:
-        _diagnostics(diagnostics)
-
-
-def _value(value: Any) -> str:
-    from eval.off_policy.samples import Unsupported
-
-    return f"not supported: {value.reason}" if isinstance(value, Unsupported) else str(value)
-
-
-def _diagnostics(found: Diagnostics) -> None:
-    calibration = "" if found.calibration is None else f", calibration of the propensities p = {found.calibration:.2g}"
-    say(
-        f"{found.rows:,} rows in {found.clusters:,} clusters ({found.empty} empty slates left out), {found.drawn:.0%} "
-        f"of the items drawn, {found.unsupported:.2%} of the target's mass without support{calibration}"
-    )
-    if found.approximate:
-        say(
-            f"warning: {found.approximate:,} rows do not hold the state that they were chosen for (written by an older "
-            "version); it was put together from the user's past, the request and the constraints"
-        )
-
-
 def _check(replications: int, seed: int, as_json: bool) -> None:
     from eval.off_policy.self_check import self_check
 
     with steps() as report:
         found = self_check(replications, seed, partial(report, "drawing logs of known value"))
+    document = {"seed": seed, **found.to_json()}
     if as_json:
-        print_json({"seed": seed, **found.to_json()})
+        print_json(document)
     else:
-        _show_check(found)
+        show_document("off-policy", document)
     if not found.passed:
         raise typer.Exit(1)
-
-
-def _show_check(found: SelfCheck) -> None:
-    rows, before = [], ""
-    for row in found.coverage:
-        figures = (f"{row.truth:.4f}", f"{row.mean:.4f}", f"{row.covered:.1%}", "ok" if row.passed else "FAILED")
-        rows.append(("" if row.case == before else row.case, row.estimator, *figures))
-        before = row.case
-    columns = ("bandit", "estimator", "true value", "mean estimate", "covered", "")
-    show_table(columns, rows, "Bandits of known value: what the 95 % intervals cover", words=6)
-    for alarm in found.alarms:
-        state = "ok" if alarm.passed else "FAILED"
-        say(f"{alarm.case}: refused {alarm.refused:.1%} ({state}), e.g. {alarm.reason}")

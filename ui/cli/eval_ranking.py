@@ -18,8 +18,7 @@ from ui.cli.terminal import (
     OptionError,
     PartOption,
     print_json,
-    say,
-    show_table,
+    show_document,
     steps,
     working,
 )
@@ -30,12 +29,9 @@ if TYPE_CHECKING:
 
     from agent.policy.distribution import Policy
     from agent.policy.loading import Foundation
-    from eval.policy.table import PolicyTable
     from eval.ranking.run import PolicySource
     from eval.ranking.table import Table
     from prompts import Template
-
-_BEYOND = ("coverage@10", "gini@10", "novelty@10", "popularity@10", "diversity@10")
 
 
 @EVAL.command(
@@ -119,16 +115,12 @@ def ranking(
         tables, left_out = evaluate_all(dataset, protocol or DEFAULT, run, skip)
     if predictions is not None:
         _write(predictions, rows)
+    document = as_document(data, run, tables, left_out)
+    if compare is not None:
+        document |= {"compare": list(compare), "differences": [_difference(table, compare) for table in tables]}
     if as_json:
-        document = as_document(data, run, tables, left_out)
-        if compare is not None:
-            document |= {"compare": list(compare), "differences": [_difference(table, compare) for table in tables]}
-        print_json(document)
-        return
-    for table in tables:
-        _show(table)
-    for reason in left_out.values():
-        say(reason)
+        return print_json(document)
+    show_document("ranking", document)
 
 
 def state_template(which: str) -> Template:
@@ -195,23 +187,6 @@ def _difference(table: Table, pair: tuple[str, str]) -> dict[str, Any]:
     }
 
 
-def _show(table: Table) -> None:
-    judged = table.headline[0]
-    title = f"{table.protocol}: {table.about} ({table.cases:,} cases of {table.users:,} users)"
-    rows = [
-        (row.policy, *(row.figures[metric] for metric in table.headline), row.differences.get(judged, ""))
-        for row in table.rows
-    ]
-    show_table(("policy", *table.headline, f"{judged} less {table.reference}"), rows, title)
-    values = {
-        row.policy: {**row.totals} | {metric: own.mean for metric, own in row.figures.items()} for row in table.rows
-    }
-    beyond = [(name, *(f"{own[m]:.3f}" if m in own else None for m in _BEYOND)) for name, own in values.items()]
-    show_table(("policy", *_BEYOND), beyond, "What is recommended")
-    for note in (*table.notes, "All figures, by length of history and popularity of items too: --json."):
-        say(note)
-
-
 @EVAL.command(epilog="Example: concierge eval policy --policy exact=runs/exact/adapter")
 def policy(
     more: Annotated[
@@ -250,22 +225,7 @@ def policy(
     makers = {name: partial(make, folder) for name, folder in folders.items()}
     with working("Picking from rated slates") as report:
         table = evaluate_policies(load_dataset(data), makers, part, seed, report)
+    document = {"data": data, "part": part, **table.to_json()}
     if as_json:
-        return print_json({"data": data, "part": part, **table.to_json()})
-    _show_policies(table)
-
-
-def _show_policies(table: PolicyTable) -> None:
-    metrics = ("click_rate", "sampled_click_rate", "mean_rating", "precision@5")
-    title = f"{len(table.users):,} rated slates of {len(set(table.users)):,} users"
-    rows = [(row.policy, *(row.figures.get(metric, "") for metric in metrics)) for row in table.rows]
-    show_table(("policy", *metrics), rows, title)
-    for name, (one, other) in table.comparisons().items():
-        say(f"{name}: {table.paired(one, other)} ({one} less {other}, click rate)")
-    for entry in table.rare:
-        say(
-            f"items with few ratings, {entry['policy']}: NDCG@10 {entry['ndcg@10']:.4f}, HR@10 {entry['hr@10']:.4f} "
-            f"({entry['cases']} cases, {entry['items']} items)"
-        )
-    for note in table.notes:
-        say(note)
+        return print_json(document)
+    show_document("policy", document)

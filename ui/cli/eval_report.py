@@ -84,7 +84,8 @@ def report(
     What was worked out before by the same code from the same content comes from the cache.
     """
     from eval.ranking.comparison import PROTOCOLS, released_policies
-    from eval.report.building import SECTIONS, build, write
+    from eval.report.building import build, write
+    from eval.report.sections import SECTIONS
     from eval.report.sources import ReportRun, from_file
 
     for name, value, known in (("section", section, SECTIONS), ("protocol", protocol, PROTOCOLS)):

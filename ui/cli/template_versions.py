@@ -10,13 +10,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 import prompts
-from ui.cli.terminal import PROMPTS, JsonOption, print_json, say, show_table
+from ui.cli.terminal import PROMPTS, JsonOption, print_json, say, show_document, show_table
 from ui.studio.template_lookup import person, served_templates
 
 if TYPE_CHECKING:
     from agent.store.template_serving import Serving
-    from eval.live.experiments import Report
-    from eval.metrics import Interval
 
 Pack = Annotated[str, typer.Option(help=f"Domain pack: {', '.join(prompts.packs())}.")]
 Author = Annotated[str | None, typer.Option(help="Who answers for it (default: the system's user).")]
@@ -152,7 +150,7 @@ def experiment(
         waiting = [share.reference for share in served.current(role).shares]
     if as_json:
         return print_json(found.to_json())
-    _show(found)
+    show_document("experiments", {"role": role, **found.to_json()})
     shown = {arm.template for arm in found.arms}
     for reference in waiting:
         if reference not in shown:
@@ -207,22 +205,3 @@ def _say(serving: Serving, as_json: bool) -> None:
     shares = [f"{share.reference} ({share.weight:.0%})" for share in serving.shares]
     what = " and ".join(shares) if shares else "the product's own template"
     say(f"{serving.role}: {what}")
-
-
-def _show(report: Report) -> None:
-    first = report.arms[0]
-    rows = []
-    for arm, differences in zip(report.arms, ({}, *report.differences), strict=True):
-        name, count = arm.template, f"{arm.slates:,}"
-        for metric, figure in arm.figures.items():
-            difference = differences.get(metric)
-            less = "" if difference is None else _interval(difference, "+")
-            rows.append((name, count, metric, _interval(figure), less))
-            name = count = ""
-    columns = ("template", "slates", "metric", "figure", f"less {first.template}")
-    show_table(columns, rows, words=5, lines=False)
-
-
-def _interval(figure: Interval, sign: str = "") -> str:
-    """Three decimals, so that the table fits a narrow terminal; ``sign`` is ``+`` for differences."""
-    return f"{figure.mean:{sign}.3f} [{figure.low:{sign}.3f}, {figure.high:{sign}.3f}]"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -109,6 +109,23 @@ def show_table(
     for row in rows:
         grid.add_row(*("–" if cell is None else str(cell) for cell in row))
     out().print(grid)
+
+
+def show_document(kind: str, value: Mapping[str, Any]) -> None:
+    """What a verb prints with ``--json``, for people: the texts and tables that the report makes of it."""
+    from eval.report.blocks import Source, Text
+    from eval.report.blocks import Table as Figures
+    from eval.report.sections import parts_of
+
+    for part in parts_of(Source(kind, value, "")):
+        for block in part.blocks:
+            if isinstance(block, Text):
+                say(block.text)
+            elif isinstance(block, Figures):
+                title = f"{part.title}. {block.caption}" if part.title else block.caption
+                show_table(block.columns, [[cell.text for cell in row] for row in block.rows], title)
+                for note in block.notes:
+                    say(note)
 
 
 @contextmanager
