@@ -123,7 +123,9 @@ def show_document(kind: str, value: Mapping[str, Any]) -> None:
                 say(block.text)
             elif isinstance(block, Figures):
                 title = f"{part.title}. {block.caption}" if part.title else block.caption
-                show_table(block.columns, [[cell.text for cell in row] for row in block.rows], title)
+                figures = [any(row[k].value is not None for row in block.rows) for k in range(len(block.columns))]
+                words = (*figures, True).index(True)
+                show_table(block.columns, [[cell.text for cell in row] for row in block.rows], title, words)
                 for note in block.notes:
                     say(note)
 
