@@ -43,10 +43,14 @@ class ModelSettings:
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """Named sample inputs; they show what the template makes of them and are rendered by every check."""
+    """Named sample inputs; they show what the template makes of them and are rendered by every check.
+
+    ``expect`` makes a test case of one of role state: tokens or titles of items that are to be among the first picks.
+    """
 
     name: str
     inputs: dict[str, Any]
+    expect: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +179,7 @@ def read_header(text: str, file: str, first_line: int = 2) -> Header:
         inputs=inputs,
         shorten=_shorten(reader, reader.typed(data, "shorten", list, ()), inputs),
         model=_model(reader, reader.table(data.get("model", {}), _MODEL_KEYS, "'model'", "model")),
-        examples=_examples(reader, reader.typed(data, "examples", list, ()), inputs),
+        examples=_examples(reader, reader.typed(data, "examples", list, ()), inputs, role),
     )
 
 
@@ -222,11 +226,11 @@ def _model(reader: _Reader, table: dict[str, Any]) -> ModelSettings:
     return ModelSettings(**table)
 
 
-def _examples(reader: _Reader, entries: Iterable[Any], inputs: Mapping[str, Input]) -> tuple[Example, ...]:
+def _examples(reader: _Reader, entries: Iterable[Any], inputs: Mapping[str, Input], role: str) -> tuple[Example, ...]:
     examples = []
     for place, entry in enumerate(entries):
         at = ("examples", place)
-        entry = reader.table(entry, ("name", "inputs"), "an example", *at)
+        entry = reader.table(entry, ("name", "inputs", "expect"), "an example", *at)
         values = reader.table(entry.get("inputs", {}), inputs, "the example's inputs", *at, "inputs")
         for name, declared in inputs.items():
             if name not in values and declared.default is MISSING:
@@ -235,7 +239,12 @@ def _examples(reader: _Reader, entries: Iterable[Any], inputs: Mapping[str, Inpu
                 declared.read(values.get(name, declared.default), set())
             except ValueError as error:
                 raise reader.error(f"the example's {error}", *at, "inputs", name) from None
-        examples.append(Example(reader.typed(entry, "name", str, MISSING, *at), values))
+        expect = tuple(reader.typed(entry, "expect", list, (), *at))
+        if not all(type(own) is str for own in expect):
+            raise reader.error("`expect` is a list of titles or item tokens, in quotes", *at, "expect")
+        if expect and role != "state":
+            raise reader.error(f"nothing is picked by a template of role {role}: leave `expect` out", *at, "expect")
+        examples.append(Example(reader.typed(entry, "name", str, MISSING, *at), values, expect))
     return tuple(examples)
 
 

@@ -150,6 +150,12 @@ def test_the_hash_is_that_of_the_file() -> None:
             "the example's count: must be a whole number",
         ),
         ("version: 1", "version: 1\nexamples:\n- name: a\n  inputs: {cont: 1}", 6, "did you mean 'count'?"),
+        (
+            "version: 1",
+            "version: 1\nexamples:\n- name: a\n  expect: [x]",
+            6,
+            "nothing is picked by a template of role reply",
+        ),
     ],
 )
 def test_mistakes_in_the_front_matter(old: str, new: str, line: int | None, message: str) -> None:

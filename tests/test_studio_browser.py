@@ -245,3 +245,21 @@ def test_any_two_versions_are_compared_and_a_trial_is_cancelled(author: Visitor)
     page.locator("#studio-cancel").click()
     expect(page.locator("#studio-result")).to_contain_text("Cancelled", timeout=SLOW_MS)
     expect(page.locator("#studio-test")).to_be_visible()
+
+
+def test_test_cases_are_kept_with_the_template(author: Visitor) -> None:
+    page = author.page
+    choose(author, "sample", "Nothing known")
+    expect(mine(author)).to_contain_text("Wish: a tense thriller", timeout=60_000)
+    name = films(author, "mine")[0][0]
+    cases = "".join(
+        f"  - name: {kind}\n    inputs: {{request: a tense thriller}}\n    expect: ['{title}']\n"
+        for kind, title in (("as it is", name.replace("'", "''")), ("as wished", "Toy Story (1995)"))
+    )
+    write(author, SHIPPED.replace("examples:\n", f"examples:\n{cases}"))
+    expect(page.locator("#studio-problem")).to_have_text("In order")
+    page.locator("#studio-run-cases").click()
+    expect(page.locator("#studio-cases caption")).to_contain_text("1 of 2 test cases pass", timeout=60_000)
+    expect(page.locator("#studio-cases .worse")).to_have_text("lacks Toy Story (1995)")
+    page.locator("#studio-discard").click()
+    expect(page.locator("#studio-notice")).to_contain_text("The edits are gone")

@@ -13,7 +13,7 @@ from eval.live.experiments import EXPERIMENT_METRICS, Report
 from eval.metrics import Interval
 from eval.policy.template_trial import METRICS, Trial
 from prompts import PromptError
-from ui.studio.preview import Preview
+from ui.studio.preview import Case, Preview
 
 CONTEXT = 2
 """Unchanged lines shown around a change."""
@@ -60,6 +60,20 @@ def _mark(place: int, name: str, before: Sequence[str]) -> str:
         return '<em class="new">new</em>'
     moved = before.index(name) - place
     return "" if not moved else f'<em class="moved">{"up" if moved > 0 else "down"} {abs(moved)}</em>'
+
+
+def cases_html(cases: Sequence[Case]) -> str:
+    """The template's own test cases: which picked what they expect."""
+    passed = sum(not own.missing for own in cases)
+    rows = []
+    for own in cases:
+        says = "passes" if not own.missing else f"lacks {', '.join(own.missing)}"
+        sign = "worse" if own.missing else "better"
+        picks = escape(", ".join(own.picks))
+        name = f"<th scope=row>{escape(own.name)}<small>{picks}</small></th>"
+        rows.append(f'<tr>{name}<td class="{sign}">{escape(says)}</td></tr>')
+    about = f"{passed} of {len(cases)} test cases pass. Below each name are the first picks."
+    return f'<div class="figures"><table><caption>{about}</caption><tbody>{"".join(rows)}</tbody></table></div>'
 
 
 def nothing_to_test(reference: str) -> str:

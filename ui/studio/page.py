@@ -81,6 +81,8 @@ class StudioPage:
                         "Cancel", size="md", min_width=100, scale=1, visible=False, elem_id="studio-cancel"
                     )
                 self.result = gr.HTML("", min_height=60, elem_id="studio-result")
+                self.run_cases = gr.Button("Run the template's own test cases", size="sm", elem_id="studio-run-cases")
+                self.cases = gr.HTML("", elem_id="studio-cases")
             with gr.Column(scale=6, min_width=320, elem_classes=["studio-panel"]):
                 gr.HTML("<h3>Serve</h3><p class=quiet>The chat follows from the next message on.</p>")
                 self.serving = gr.HTML("", elem_id="studio-serving")

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
 import prompts
 from agent.catalogue.catalogue import Catalogue, Item
+from agent.catalogue.lookup import RequestError, find_item
 from agent.dialogue.slate import shortlist
 from agent.dialogue.state import policy_state, state_after
 from agent.policy.distribution import Policy
@@ -40,6 +43,15 @@ class Preview:
     tokens: int | None
     picks: tuple[Pick, ...]
     window: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A test case that was run: its picks, and which of the expected items are not among them."""
+
+    name: str
+    picks: tuple[str, ...]
+    missing: tuple[str, ...]
 
 
 def checked(source: str) -> Template:
@@ -75,6 +87,38 @@ class Previewer:
         self._known: OrderedDict[tuple[str, str, str, str], Preview] = OrderedDict()
         self._lock = threading.Lock()
 
+    def _picks(self, policy: Policy, state: State) -> list[tuple[int, float]]:
+        catalogue = self.recommender.catalogue
+        allowed = np.flatnonzero(catalogue.mask(state.conditions, left_out=state.seen | state.excluded))
+        ranking = shortlist(policy.rank(state, allowed))
+        order = np.argsort(-ranking.logits, kind="stable")[:PICKS]
+        return [(int(ranking.candidates[place]), float(ranking.probabilities[place])) for place in order]
+
+    def cases(self, template: Template) -> list[Case]:
+        """What the policy picks for each example of the template that says what it expects.
+
+        Raises:
+            PromptError: there is none, or one names an item that the catalogue lacks.
+        """
+        catalogue = self.recommender.catalogue
+        wanted = [example for example in template.header.examples if example.expect]
+        if not wanted:
+            raise PromptError("has no test case: give an example `expect`, a list of titles", template.file)
+        found = []
+        for example in wanted:
+            try:
+                state = _example_state(example.inputs, catalogue)
+                expected = [_item(own, catalogue) for own in example.expect]
+            except RequestError as error:
+                raise PromptError(f"example {example.name!r}: {error}", template.file) from None
+            with self._lock:
+                own, _ = self._prompt(template)
+                picks = [item for item, _ in self._picks(own, state)]
+            names = tuple(catalogue[item].name for item in picks)
+            missing = tuple(catalogue[item].name for item in expected if item not in picks)
+            found.append(Case(example.name, names, missing))
+        return found
+
     def alike(self, one: Template, other: Template, sample: Sample) -> bool:
         """Whether both templates render the same prompt for a sample viewer.
 
@@ -85,13 +129,14 @@ class Previewer:
         first, second = (self._prompt(template, sample)[1].encode([state])[0] for template in (one, other))
         return list(first) == list(second)
 
-    def _prompt(self, template: Template, sample: Sample) -> tuple[Policy, StatePrompt]:
+    def _prompt(self, template: Template, sample: Sample | None = None) -> tuple[Policy, StatePrompt]:
         policy = self.recommender.policy
         if policy.prompt is None:
             raise PromptError("this policy has no language model: nothing reads the template", template.file)
         own = policy.with_template(template)
         assert own.prompt is not None
-        items = sample.items(self.recommender.catalogue)
+        catalogue = self.recommender.catalogue
+        items = catalogue.items if sample is None else sample.items(catalogue)
         own.prompt = StatePrompt(template, own.prompt.tokenizer, items, own.prompt.max_history)
         return own, own.prompt
 
@@ -115,18 +160,40 @@ class Previewer:
             text = prompt.tokenizer.decode(ids)
             if known is not None and known.text == text:
                 return replace(known, template=f"{template.name}@{template.version}")
-            allowed = np.flatnonzero(catalogue.mask(state.conditions, left_out=state.seen | state.excluded))
-            ranking = shortlist(own.rank(state, allowed))
-            order = np.argsort(-ranking.logits, kind="stable")[:PICKS]
-            picks = tuple(
-                Pick(catalogue[int(ranking.candidates[place])].name, float(ranking.probabilities[place]))
-                for place in order
-            )
+            picks = tuple(Pick(catalogue[item].name, share) for item, share in self._picks(own, state))
             preview = Preview(f"{template.name}@{template.version}", text, len(ids), picks, prompt.window)
             self._known[key] = preview
             if len(self._known) > _KEPT:
                 self._known.popitem(last=False)
             return preview
+
+
+def _example_state(inputs: Mapping[str, Any], catalogue: Catalogue) -> State:
+    """The state that an example describes: its items by their tokens, its request as the chat reads it."""
+    told = state_after(str(inputs.get("request", "")), catalogue)
+    history = tuple(Event(_item(own["token"], catalogue), own.get("rating")) for own in inputs.get("history", ()))
+    state = policy_state(told, history)
+    named = {side: tuple(_item(own["token"], catalogue) for own in inputs.get(side, ())) for side in ("like", "unlike")}
+    return replace(
+        state,
+        like=(*state.like, *named["like"]),
+        unlike=(*state.unlike, *named["unlike"]),
+        goal=inputs.get("goal", "request"),
+    )
+
+
+def _item(named: str, catalogue: Catalogue) -> int:
+    """The index of an item by its token or its title.
+
+    Raises:
+        RequestError: the catalogue has none, or several of that title.
+    """
+    token = re.fullmatch(r"<item_(.+)>", named)
+    if token is None:
+        return catalogue.index(find_item(named, catalogue))
+    if token[1] not in catalogue:
+        raise RequestError(f"no item {named} in {catalogue.name!r}")
+    return catalogue.index(token[1])
 
 
 SHORT = 3

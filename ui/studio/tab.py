@@ -95,6 +95,7 @@ class StudioTab:
             concurrency_limit=1, concurrency_id="studio-test", show_progress="full", api_visibility="private",
         )  # fmt: skip
         tested.then(lambda: self._buttons(False), None, **buttons)
+        page.run_cases.click(self.on_cases, [page.code], **quick | {"outputs": [page.cases]})
         page.cancel.click(self.on_cancel, [store], **quick)
 
     def open_with(self, tab: gr.Tab, store: gr.BrowserState) -> None:
@@ -287,6 +288,12 @@ class StudioTab:
             except CancelledError:
                 return '<p class="quiet" role="status">Cancelled.</p>'
         return html.trial_html(found[0], "In the editor", active.reference)
+
+    def on_cases(self, code: str, request: gr.Request) -> str:
+        """The examples of the editor's text that say which picks they expect."""
+        self.access.check(request)
+        with told():
+            return html.cases_html(self.previewer.cases(checked(file_text(code))))
 
     def on_cancel(self, stored: Any, request: gr.Request) -> None:
         """The trial of this author ends at its next step."""
