@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
@@ -10,6 +11,8 @@ from jinja2 import StrictUndefined, nodes, pass_eval_context
 from jinja2.exceptions import SecurityError
 from jinja2.runtime import LoopContext, Undefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment, safe_range
+
+_AN = re.compile(r"[aeioAEIO](?<!eu)|[uU](?!ni[^nm]|se|[kK]\b|[sS]\b)|[xX]box|rnb\b|[FHLMNRSX](?:[A-Z0-9]|\b)")
 
 # fmt: off
 _FILTERS = (
@@ -91,6 +94,7 @@ class Sandbox(ImmutableSandboxedEnvironment):
         self.filters = {name: self.filters[name] for name in _FILTERS}
         self.filters |= {name: _listed(self.filters[name]) for name in _LAZY}
         self.filters |= {"stars": stars, "rated": rated, "tokens": tokens, "quoted": quoted, "listed": listed}
+        self.filters |= {"article": article}
         self.tests = {name: self.tests[name] for name in _TESTS}
 
     def getattr(self, obj: Any, attribute: str) -> Any:
@@ -163,6 +167,11 @@ def tokens(items: list[dict[str, Any]]) -> str:
 def quoted(words: list[str]) -> list[str]:
     """Each text between the quotation marks that titles stand in."""
     return [f"“{word}”" for word in words]
+
+
+def article(words: str) -> str:
+    """The indefinite article that goes before ``words``: "a", or "an" where they begin with the sound of a vowel."""
+    return "an" if _AN.match(words) else "a"
 
 
 def listed(words: list[str], last: str = "and") -> str:

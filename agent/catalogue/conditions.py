@@ -60,6 +60,17 @@ def value_name(value: str, facet: Facet) -> str:
     return value.lower() if facet.primary and not facet.proper else value
 
 
+def telling_kinds(item: int, catalogue: Catalogue) -> list[str]:
+    """The values of the primary facet that tell something of an item, as sentences name them."""
+    primary = catalogue.primary
+    if primary is None:
+        return []
+    facet = catalogue.domain.facets.get(primary.facet.name, primary.facet)
+    title = catalogue[item].title.casefold()
+    silent = {value.casefold() for value in facet.unspoken}
+    return [value_name(own, facet) for own in catalogue[item].categories if own.casefold() not in {title, *silent}]
+
+
 def noun_phrase(conditions: Iterable[Condition], catalogue: Catalogue, count: int = 2) -> str:
     """What is asked for, as a noun phrase: "fantasy books from the 1990s by Terry Pratchett, no horror"."""
     nouns = catalogue.domain.nouns
@@ -251,7 +262,7 @@ def _named(held: Conditions, new: Condition, before: Set[Condition], catalogue: 
         return (*kept, new)
     together = (*kept, new)
     same = [old for old in kept if old in before and old.facet == new.facet and old.names and not old.negative]
-    if same and not catalogue.mask([*same, new]).any():
+    if same and new.strength == "must" and not catalogue.mask([*same, new]).any():
         together = (*(old for old in kept if old not in same), new)
     return together
 

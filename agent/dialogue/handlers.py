@@ -15,15 +15,18 @@ from agent.catalogue.conditions import GivenUp, cautious, noun_phrase, phrase, p
 from agent.dialogue.clarifying import SURPRISE, best_question, offered
 from agent.dialogue.profile import profile
 from agent.dialogue.questions import (
+    SUPERLATIVES,
     abilities,
     about,
     compare,
     described,
+    extreme,
     facet_answer,
     newest,
     opinion,
     size,
     tags,
+    which,
     why,
     yours,
 )
@@ -203,10 +206,15 @@ def recommend(turn: Turn) -> Reply:
         relaxed, given_up = relax(state.conditions, catalogue, {*left_out, *state.excluded}, count)
         state = replace(state, conditions=relaxed)
     wished = state.conditions
+    unsure: list[Facts] = []
     doubtful = cautious(wished, catalogue)
     if doubtful and catalogue.mask((*wished, *doubtful), {*left_out, *state.excluded}).sum() >= count:
-        state = replace(state, conditions=(*wished, *doubtful))
+        state, doubtful = replace(state, conditions=(*wished, *doubtful)), ()
     policy, choice = _chosen(turn, state, left_out, count)
+    for condition in doubtful:
+        unknown = [item.title for item in choice.items if condition.facet not in item.attributes]
+        if unknown:
+            unsure.append({"kind": "unsure", "label": catalogue.facets[condition.facet].label, "titles": unknown})
     sentences = judgements(turn)
     unmet: list[str] = list(dialogue.unknown)
     if dialogue.unknown:
@@ -224,6 +232,7 @@ def recommend(turn: Turn) -> Reply:
         unmet += [phrase(own.was, catalogue.facets[own.was.facet]) for own in given_up]
     else:
         sentences += _found(turn, wished, bool(state.history), choice, count)
+    sentences += unsure
     undecided = [hint for hint in dialogue.hints if hint not in dialogue.said and not is_mood(hint, catalogue)]
     if undecided and choice.items:
         sentences.append({"kind": "undecided", "words": undecided})
@@ -363,7 +372,7 @@ def undo(turn: Turn) -> Reply:
 def judgements(turn: Turn) -> list[Facts]:
     """What the latest message said of single items, repeated in short, so that a misreading is seen."""
     names: dict[str, list[str]] = {kind: [] for kind in ("liked", "disliked", "seen", "unseen", "refused")}
-    judged = {act.item for act in turn.acts if isinstance(act, Judge)}
+    judged = dict.fromkeys(act.item for act in turn.acts if isinstance(act, Judge))
     if judged and turn.catalogue.domain.hand_over is not None:
         helped = any(isinstance(act, Judge) and act.verdict == "liked" for act in turn.acts)
         return [{"kind": "helped" if helped else "not_helped"}]
@@ -410,6 +419,8 @@ def _answer(turn: Turn, ask: Ask) -> list[Facts]:
         case "compare":
             items = list(dict.fromkeys([*ask.items, *slate]))[: max(2, len(ask.items))]
             return compare(items, state, turn.policy, catalogue) if len(items) > 1 else [{"kind": "nameless"}]
+        case "which":
+            return which(ask, catalogue)
         case "why":
             return _why(turn, ask)
         case "why_not":
@@ -417,8 +428,8 @@ def _answer(turn: Turn, ask: Ask) -> list[Facts]:
         case "person":
             return profile(state, catalogue)
         case "catalogue":
-            if ask.facet in ("newest", "oldest"):
-                return newest(catalogue, ask.facet == "oldest")
+            if ask.facet in SUPERLATIVES:
+                return extreme(ask.facet, None, catalogue)
             return [size(catalogue), *newest(catalogue)] if catalogue.newest_year else [size(catalogue)]
         case "agent":
             return [abilities(catalogue)]
@@ -477,8 +488,12 @@ def _small_talk(turn: Turn) -> tuple[list[Facts], tuple[str, ...]]:
                 return [{"kind": kind}], ()
             case NotUnderstood(kind="language"):
                 return [{"kind": "language", "language": LANGUAGES.get(turn.state.language, "another language")}], ()
+            case NotUnderstood(kind="question"):
+                return [{**abilities(turn.catalogue), "kind": "unanswered"}], ()
             case NotUnderstood(kind=unclear):
                 return [{"kind": unclear, "options": list(starters[:1])}], starters
+            case Judge(verdict="interested" | "not_seen"):
+                return [{"kind": "accept"}], ()
             case _:
                 pass
     return [{"kind": "nonsense", "options": list(starters[:1])}], starters

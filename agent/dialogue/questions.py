@@ -3,18 +3,30 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from agent.catalogue.conditions import had_by, item_value, listed, plain_number, value_name
+from agent.catalogue.conditions import (
+    had_by,
+    item_value,
+    listed,
+    noun_phrase,
+    phrase,
+    plain_number,
+    telling_kinds,
+    value_name,
+)
 from agent.domains.domain import POPULARITY, RATING, Facet, Question
 from agent.explanation.attribution import attribute, carried_by_liking, gather
 from agent.explanation.counterfactual import ORDINALS
 from agent.generation.realizer import Facts
+from agent.records.acts import Ask
 from agent.records.answer import Answer, Evidence
+from agent.records.conditions import Condition
 from agent.records.state import POSITIVE
+from prompts.sandbox import article
 
 if TYPE_CHECKING:
     from agent.catalogue.catalogue import Catalogue
@@ -33,6 +45,12 @@ TEXT = 400
 TAGS = 3
 """So many tags are named."""
 
+FEW_DETAILS = 2
+"""Where fewer details than this are known of an item, its other categories are named as well."""
+
+KINDS = 4
+"""So many values of the primary facet are named in a sentence."""
+
 PEOPLE = 4
 """So many names of one facet are named."""
 
@@ -41,6 +59,24 @@ EVEN, CLEAR = 0.1, 0.4
 
 LEAST_EFFECT = 0.1
 """A change of the log-probability from which on a fact is worth a sentence (a tenth)."""
+
+
+_YEAR, _LENGTH, _PRICE = ("year",), ("duration",), ("money",)
+SUPERLATIVES: Mapping[str, tuple[tuple[str, ...], bool]] = {
+    **dict.fromkeys(("newest", "latest", "most recent"), (_YEAR, True)),
+    "oldest": (_YEAR, False),
+    "longest": (_LENGTH, True),
+    "shortest": (_LENGTH, False),
+    "cheapest": (_PRICE, False),
+    **dict.fromkeys(("dearest", "most expensive"), (_PRICE, True)),
+    **dict.fromkeys(("most popular", "best known"), ((POPULARITY,), True)),
+    "least known": ((POPULARITY,), False),
+    **dict.fromkeys(("best rated", "highest rated", "best liked"), ((RATING,), True)),
+}
+"""Superlative -> the kinds or names of facets that decide it, and whether the largest value is meant."""
+
+FEW_GRADES = 20
+"""The best rated of a catalogue are those with so many grades."""
 
 
 def facet_answer(name: str, items: Sequence[int], catalogue: Catalogue) -> list[Facts]:
@@ -116,10 +152,10 @@ def judged(item: int, question: Question, catalogue: Catalogue) -> list[Facts]:
 
 def kind_words(item: int, catalogue: Catalogue) -> str:
     """What sort of thing an item is: "is a crime and fantasy novel"."""
-    primary, noun = catalogue.primary, catalogue.domain.nouns.one
-    kinds = [value_name(name, primary.facet) for name in catalogue[item].categories] if primary else []
+    noun = catalogue.domain.nouns.one
+    kinds = telling_kinds(item, catalogue)[:KINDS]
     words = f"{listed(kinds)} {noun}" if kinds else noun
-    return f"is {'an' if words[0] in 'aeiou' else 'a'} {words}"
+    return f"is {article(words)} {words}"
 
 
 def about(item: int, catalogue: Catalogue) -> list[Facts]:
@@ -138,19 +174,26 @@ def about(item: int, catalogue: Catalogue) -> list[Facts]:
 def described(item: int, catalogue: Catalogue) -> list[Facts]:
     """Kinds, year, people and length of an item."""
     words = kind_words(item, catalogue)
+    told, last = 0, ""
     for facet in catalogue.facets.values():
         if facet.primary or facet.kind not in ("year", "person", "duration", "money"):
             continue
         value = catalogue[item].attributes.get(facet.name)
         if value is None:
             continue
+        told += 1
         if isinstance(value, tuple):
             words += f" {facet.phrase.format(value=listed(list(value[:2])))}"
         elif facet.kind == "duration":
-            words += f", {item_value(item, facet, catalogue)} long"
+            last = f", {item_value(item, facet, catalogue)} long"
         else:
             words += f" {facet.phrase.format(value=item_value(item, facet, catalogue))}"
-    return [{"kind": "described", "title": catalogue[item].title, "value": words}]
+    for facet in catalogue.facets.values():
+        value = catalogue[item].attributes.get(facet.name)
+        if told < FEW_DETAILS and facet.kind == "category" and not facet.primary and isinstance(value, tuple) and value:
+            words += f" {phrase(Condition(facet.name, 'is', value[:1]), facet)}"
+            told += 1
+    return [{"kind": "described", "title": catalogue[item].title, "value": words + last}]
 
 
 def opinion(item: int, catalogue: Catalogue) -> list[Facts]:
@@ -232,6 +275,59 @@ def why(place: int, slate: Answer, catalogue: Catalogue) -> list[Facts]:
     if words:
         sentences.append({"kind": "met", "value": listed(words)})
     return [*sentences, *opinion(index, catalogue)]
+
+
+def extreme(word: str, items: Sequence[int] | None, catalogue: Catalogue) -> list[Facts]:
+    """The items that are the most of something, by a superlative: of ``items``, or of the catalogue (None)."""
+    kinds, largest = SUPERLATIVES[word]
+    name = next((own for own, facet in catalogue.facets.items() if facet.kind in kinds or own in kinds), None)
+    if name is None:
+        domain = catalogue.domain
+        known = next((own for own in domain.facets.values() if own.kind in kinds), None)
+        question = next((own for own in domain.questions.values() if known and own.facet == known.name), None)
+        lacks = (question.none if question else None) or f"the data do not say which is the {word}"
+        return [{"kind": "missing", "missing": lacks}]
+    column = catalogue.number_column(name)
+    rows = np.arange(len(catalogue)) if items is None else np.array(list(items))
+    rows = rows[column.known[rows]]
+    if name == RATING and items is None:
+        rows = rows[catalogue.rating_count[rows] >= FEW_GRADES]
+    if not len(rows):
+        return [{"kind": "missing", "missing": f"the data do not say which is the {word}"}]
+    keys = column.numbers[rows] * (-1 if largest else 1)
+    order = rows[np.lexsort((-catalogue.rating_count[rows], keys))]
+    best = [int(row) for row in order[:3] if column.numbers[row] == column.numbers[order[0]]]
+    titles = [
+        catalogue[row].title for row in (best if items is not None or name == catalogue.year_facet else order[:3])
+    ]
+    facts: Facts = {"kind": "extreme", "said": word, "titles": titles[:3]}
+    return [facts, *facet_answer(name, [int(order[0])], catalogue)] if len(titles) == 1 or items is None else [facts]
+
+
+def which(ask: Ask, catalogue: Catalogue) -> list[Facts]:
+    """Which of several items have what is asked for: the most of something, or certain values."""
+    if ask.facet in SUPERLATIVES:
+        return extreme(ask.facet, ask.items, catalogue)
+    judge = catalogue.domain.questions[ask.facet].judge if ask.facet else {}
+    if judge:
+        having = [catalogue.items_by(facet).get(value, ()) for facet, values in judge.items() for value in values]
+        fitting = [item for item in ask.items if any(item in own for own in having)]
+        unknown: list[int] = []
+        words = []
+    else:
+        meets = [catalogue.meets(own) for own in ask.conditions]
+        fitting = [item for item in ask.items if all(bool(own[item]) for own in meets)]
+        facets = {own.facet for own in ask.conditions} - {POPULARITY, RATING}
+        unknown = [i for i in ask.items if i not in fitting and not facets <= set(catalogue[i].attributes)]
+        words = [noun_phrase(ask.conditions, catalogue)]
+    return [
+        {
+            "kind": "which_fit",
+            "titles": [catalogue[item].title for item in fitting],
+            "values": words,
+            "unseen": [catalogue[item].title for item in unknown],
+        }
+    ]
 
 
 def newest(catalogue: Catalogue, oldest: bool = False) -> list[Facts]:

@@ -243,6 +243,7 @@ def context_of(state: DialogueState) -> Context:
         acts=state.acts,
         said=state.words,
         offered=state.offered,
+        language=state.language,
         begun=state.turns > 0,
     )
 
@@ -280,7 +281,9 @@ def _after_message(state: DialogueState, event: Said, catalogue: Catalogue) -> D
                 state = replace(state, fresh=True)
             case _:
                 pass
-    telling = [act for act in acts if isinstance(act, Want | Judge | WhichItem)]
+    telling = [
+        act for act in acts if isinstance(act, Judge | WhichItem) or (isinstance(act, Want) and act.says_something)
+    ]
     if telling and (text := clean(event.text).strip()):
         state = replace(state, texts=(*state.texts, text)[-SPOKEN_MESSAGES:])
     spoken = _moved(event.spoken, event, catalogue) or tuple(item for act in acts for item in _single(act))
@@ -313,7 +316,7 @@ def _after_wish(state: DialogueState, wish: Want, catalogue: Catalogue) -> Dialo
     return replace(
         state,
         conditions=conditions,
-        hints=_joined(() if "hints" in wish.drops else state.hints, wish.hints),
+        hints=_joined(() if "hints" in wish.drops else _not_denied(state.hints, wish.hints), wish.hints),
         like=_joined(tuple(i for i in state.like if i not in {*wish.unlike, *wish.reject}), wish.like),
         unlike=_joined(tuple(i for i in state.unlike if i not in wanted), wish.unlike),
         refused=(state.refused - wanted) | frozenset(wish.reject),
@@ -478,6 +481,12 @@ def _single(act: Act) -> tuple[int, ...]:
 
 def _joined(old: tuple[int, ...] | tuple[str, ...], new: Iterable[int] | Iterable[str]) -> tuple:  # type: ignore[type-arg]
     return tuple(dict.fromkeys([*old, *new]))
+
+
+def _not_denied(hints: tuple[str, ...], new: Iterable[str]) -> tuple[str, ...]:
+    """The wishes in words, without those that a new one takes back ("sad", then "not too sad")."""
+    denied = [" " + hint for hint in new if hint.startswith(("not ", "no ", "less ", "nothing ", "without "))]
+    return tuple(hint for hint in hints if not any(own.endswith(" " + hint) for own in denied))
 
 
 def _latest(old: tuple[int, ...], new: Iterable[int]) -> tuple[int, ...]:

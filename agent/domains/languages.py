@@ -58,6 +58,11 @@ def language(text: str) -> str:
     return best if counts[best] >= needed and counts[best] > english else ENGLISH
 
 
+def sounds_english(text: str) -> bool:
+    """Whether a word of ``text`` is one of those by which English is recognised."""
+    return bool(_telling()[ENGLISH] & set(_WORD.findall(flat(text))))
+
+
 def in_english(text: str, code: str, domain: Domain) -> str:
     """``text`` with those words of wishes that are known in the language ``code`` replaced by English ones."""
     expressions = _expressions(domain.folder, code)

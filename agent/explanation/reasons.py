@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import prompts
-from agent.catalogue.conditions import had_by, item_value, phrase, plain_number, value_name
+from agent.catalogue.conditions import had_by, item_value, phrase, plain_number, telling_kinds
 from agent.explanation.attribution import carried_by_liking
 from agent.records.answer import Evidence
 from agent.records.conditions import Condition
@@ -135,9 +135,7 @@ def inputs_of(item: Item, facts: Sequence[Evidence], catalogue: Catalogue) -> di
         "asked": [words for fact in met if (words := _met_words(fact, catalogue))],
         "match": [str(fact.value) for fact in facts if fact.kind == "hint"][:1],
         "answers": catalogue.domain.hand_over is not None,
-        "kinds": [value_name(name, catalogue.primary.facet) for name in item.categories[:3]]
-        if catalogue.primary
-        else [],
+        "kinds": telling_kinds(item.index, catalogue)[:3],
         "details": list(_details(item, met, catalogue))[:DETAILS],
         "rating": plain_number(mean) if mean else "",
         "raters": had_by(count, catalogue).partition(" by ")[2] if count else "",

@@ -8,10 +8,10 @@ from typing import Any, Literal
 from agent.records.conditions import Condition, Conditions
 
 Verdict = Literal["liked", "disliked", "seen", "not_seen", "interested", "not_interested"]
-Question = Literal["facet", "about", "compare", "why", "why_not", "person", "catalogue", "agent"]
+Question = Literal["facet", "about", "which", "compare", "why", "why_not", "person", "catalogue", "agent"]
 Control = Literal["undo", "restart", "more", "next"]
-Social = Literal["greeting", "thanks", "farewell", "chat"]
-Unclear = Literal["nonsense", "off_topic", "language"]
+Social = Literal["greeting", "thanks", "farewell", "chat", "accept", "complaint"]
+Unclear = Literal["nonsense", "off_topic", "question", "language"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +36,11 @@ class Want:
     drops: tuple[str, ...] = ()
     request: str = ""
 
+    @property
+    def says_something(self) -> bool:
+        """Whether it tells of taste, and does not only ask for anything at all."""
+        return bool(self.conditions or self.hints or self.like or self.unlike or self.reject)
+
 
 @dataclass(frozen=True, slots=True)
 class Judge:
@@ -51,12 +56,14 @@ class Ask:
     """A question; the slate and the conditions stay.
 
     ``items`` are catalogue indices that it is about (empty: the slate, the person or the agent). ``facet`` names the
-    facet, or the question of the domain (``questions`` in its domain.yaml), that is asked for.
+    facet, or the question of the domain (``questions`` in its domain.yaml), that is asked for, or a superlative
+    ("newest"). ``conditions`` are what "which of these" are asked to meet.
     """
 
     kind: Question
     items: tuple[int, ...] = ()
     facet: str | None = None
+    conditions: Conditions = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +75,7 @@ class Command:
 
 @dataclass(frozen=True, slots=True)
 class Pleasantry:
-    """A greeting, a thank-you, a farewell, or chat."""
+    """A greeting, a thank-you, a farewell, chat, that something is taken, or a complaint about the agent."""
 
     kind: Social
 
@@ -114,7 +121,7 @@ def act_name(act: Act) -> str:
 def act_to_json(act: Act) -> dict[str, Any]:
     """Plain data with the act's name under ``act``."""
     data = asdict(act)
-    if isinstance(act, Want):
+    if isinstance(act, Want | Ask):
         data["conditions"] = [own.to_json() for own in act.conditions]
     if isinstance(act, WhichItem):
         data["said"] = None if act.said is None else act_to_json(act.said)
@@ -131,7 +138,7 @@ def act_from_json(data: dict[str, Any]) -> Act:
     kind = _NAMES.get(data.get("act", ""))
     if kind is None:
         raise ValueError(f"unknown act {data.get('act')!r}: use one of {', '.join(_NAMES)}")
-    if kind is Want:
+    if kind in (Want, Ask):
         fields["conditions"] = tuple(Condition.from_json(own) for own in data.get("conditions", ()))
     if kind is WhichItem and data.get("said") is not None:
         fields["said"] = act_from_json(data["said"])

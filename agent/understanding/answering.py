@@ -18,8 +18,7 @@ from agent.text import flat
 from agent.understanding.cues import UNDO
 from agent.understanding.reading import Context, Reading
 from agent.understanding.referring import references
-from agent.understanding.vocabulary import Vocabulary
-from agent.understanding.wishes import known_words
+from agent.understanding.vocabulary import Vocabulary, known_words
 
 VERDICT_BEGINS = 24
 """A verdict begins within so many characters: later in a message the same words tell of something else."""

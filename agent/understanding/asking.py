@@ -8,13 +8,14 @@ from dataclasses import dataclass
 
 from agent.domains.domain import ANY_LABEL
 from agent.records.acts import Ask
+from agent.records.conditions import Conditions
 from agent.understanding.cues import CHAT, COMPARE, NEGATION, PROFILE, WHICH, WHY, WHY_NOT
 from agent.understanding.vocabulary import NOUN, Vocabulary, facet_labels
 
 MASK = "¤"
 """Stands in a message for each character of a mention, so that names are not read as wishes."""
 
-_INTERROGATIVE = re.compile(
+ASKS = re.compile(
     rf"[^\w{MASK}]*(?:(?:and|so|but|ok|okay|well|hm+|ooh|oh|hey|also|then|please|tell me|do you know|"
     r"can you tell me|i wonder|wait)\b[\s,.:]*)*"
     r"(?:is|was|are|were|does|do|did|has|have|had|should|would|can|could|will|who(?:'?s)?|whose|"
@@ -44,11 +45,14 @@ _ABOUT = re.compile(
     r"was)|how|is|was|are|were|does|do|did|has|have (?:you|u)|should (?:i|we)|would (?:i|we|it|my)|"
     r"can (?:i|my|we)|could|will|any good|worth)\b"
 )
+_SUPERLATIVE = (
+    r"newest|oldest|latest|most recent|longest|shortest|cheapest|dearest|most expensive|most popular|best known|"
+    r"least known|best rated|highest rated|best liked"
+)
 _CATALOGUE = re.compile(
-    r"\b(?:what(?:'?s| is| are| was)|which(?: is| are)?|show me) (?:the |your )?(?P<most>newest|"
-    r"oldest|latest|most recent|longest|shortest|cheapest|dearest|most expensive|most popular|best "
-    r"rated|highest rated)\b"
-    rf"|\bhow many {NOUN}+s?\b|\bhow (?:big|large|old|new|recent) is (?:your|the) (?:catalogue|catalog|"
+    rf"\b(?:what(?:'?s| is| are| was)|which(?: is| are)?|show me) (?:the |your )?(?P<most>"
+    rf"{_SUPERLATIVE})\b|"
+    rf"\bhow many {NOUN}+s?\b|\bhow (?:big|large|old|new|recent) is (?:your|the) (?:catalogue|catalog|"
     r"collection|database|library|list)|"
     rf"\bwhat (?:kinds?|sorts?|types?|{ANY_LABEL})(?: of {NOUN}+s?)? (?:do you have|have you "
     r"got|are there|can you)|\bhow (?:new|recent|old) (?:are|do) (?:your|the)|"
@@ -61,7 +65,20 @@ _AGENT = re.compile(
     r"how do (?:you|this|i) (?:work|use)|how does this work|^\W*help(?: me)?\W*$|what can i (?:ask|say|do))"
 )
 _SENTENCE = re.compile(r"[^.!?;\n]*(?:[.!?;\n]+(?=\s|$)|[!?;\n](?=\S)|\.(?=\S)|$)")
-_ASIDE = re.compile(r",\s+(?=(?:is|was|are|does|did|who|how|when|can|should)\b)")
+_ASIDE = re.compile(
+    r",\s+(?=(?:is|was|are|does|did|who|how|when|can|should)\b)|"
+    r"\s+and\s+(?=(?:is|was|are|does|did|who|when|where|what(?:'s| is| year)|how (?:long|old|good|many|much|"
+    r"scary|popular|is))\b)"
+)
+_THEM = rf"(?: (?:of|from|among) (?:these|those|them|the {NOUN}+s?|{MASK}+))"
+_WHICH_OF = re.compile(
+    rf"\W*(?:(?:and|so|ok|hm+)\W+)?(?:which(?: ones?| {NOUN}+s?)?{_THEM}? (?:is|are|was|were|do|does|has|have|come|"
+    rf"would be)|"
+    rf"(?:is|are|was|were) (?:any|one|some)(?: ones?)?{_THEM}|any of (?:these|those|them|{MASK}+)|"
+    rf"(?:is|are|was|were) {MASK}+(?= \w))\b"
+)
+_OWN = re.compile(r"\b(?:you (?:have|got|know|recommend|suggest)|do you|should i|can i|would you)\b")
+_MOST_OF = re.compile(rf"\b(?:the )?(?P<most>{_SUPERLATIVE})\b")
 _DECLARED = re.compile(r"\b(?:that'?s|is|was|this is) (?:why|how|what|when|where|who)\b")
 
 
@@ -87,6 +104,7 @@ def asked(
     shown: Sequence[int],
     spoken: Sequence[int],
     wished: bool,
+    conditions: Conditions = (),
 ) -> Ask | None:
     """The question that a sentence asks; None where it asks none.
 
@@ -98,21 +116,29 @@ def asked(
         shown: what was shown last.
         spoken: what the messages before spoke of.
         wished: whether the sentence names what only a wish names: a value asked for behind "a" or "some".
+        conditions: what the sentence, read as a wish, asks for.
     """
     text, words = marked[sentence.start : sentence.end], folded[sentence.start : sentence.end]
     if PROFILE.search(text) and not sentence.items:
         return Ask("person")
     if _AGENT.search(text) and not sentence.items:
         return Ask("agent")
+    table = sentence.items if len(sentence.items) > 1 else tuple(shown)
+    if (
+        len(table) > 1
+        and set(sentence.items) <= set(table)
+        and (which := _which(text, words, vocabulary)) is not None
+        and (which or (conditions and not _OWN.search(text)))
+    ):
+        return Ask("which", table, which or None, () if which else conditions)
     if not sentence.items and (match := _CATALOGUE.search(text)) is not None and not (shown and _POINTS.search(text)):
-        return Ask("catalogue", facet=_of_most(match.groupdict().get("most"), vocabulary))
+        return Ask("catalogue", facet=match.groupdict().get("most"))
     if sentence.items and WHY_NOT.search(text) and NEGATION.search(text) and not wished:
         return Ask("why_not", sentence.items)
-    questioned = text.rstrip().endswith("?") or _INTERROGATIVE.match(text) is not None
-    table = bool(sentence.items or shown)
+    questioned = text.rstrip().endswith("?") or ASKS.match(text) is not None
     why = WHY.search(text) is not None and not _DECLARED.search(text) and (questioned or text.startswith("explain"))
     proposal = wished or re.search(r"why not|why don't (?:we|you)", text) is not None
-    if why and table and (sentence.items or not proposal):
+    if why and (sentence.items or shown) and (sentence.items or not proposal):
         return Ask("why", sentence.items)
     if sentence.judged or _WISHING.search(text):
         return None
@@ -122,9 +148,10 @@ def asked(
             return Ask("compare", sentence.items, _question(words, vocabulary))
         if either and ("?" in text or questioned) and (not sentence.like or re.match(rf"\W*{MASK}+ or ", text)):
             return Ask("compare", sentence.items)
-    if len(shown) > 1 and WHICH.match(text.strip()) and not sentence.items and not wished:
-        return Ask("compare", tuple(shown), _question(words, vocabulary))
-    if not questioned or not (table or spoken):
+    among = shown if len(shown) > 1 else spoken
+    if len(among) > 1 and WHICH.match(text.strip()) and not sentence.items and not wished:
+        return Ask("compare", tuple(among), _question(words, vocabulary))
+    if not questioned or not (sentence.items or shown or spoken):
         return None
     if sentence.like and "?" not in text:
         return None
@@ -159,19 +186,15 @@ def _question(words: str, vocabulary: Vocabulary) -> str | None:
     return None
 
 
-def _of_most(word: str | None, vocabulary: Vocabulary) -> str | None:
-    """The facet that a superlative is about."""
-    kinds = {
-        "year": ("newest", "oldest", "latest", "most recent"),
-        "duration": ("longest", "shortest"),
-        "money": ("cheapest", "dearest", "most expensive"),
-    }
-    if word is None:
+def _which(text: str, words: str, vocabulary: Vocabulary) -> str | None:
+    """What is asked of several: a superlative, or a question that values answer; "" where conditions may."""
+    match = _WHICH_OF.match(text)
+    if match is None:
         return None
-    for kind, known in kinds.items():
-        if word in known:
-            return next((name for name, facet in vocabulary.domain.facets.items() if facet.kind == kind), None)
-    return "popularity" if word == "most popular" else "rating"
+    if (most := _MOST_OF.search(text, match.start())) is not None:
+        return most["most"]
+    question = _question(words, vocabulary)
+    return question if question is not None and vocabulary.domain.questions[question].judge else ""
 
 
 def masked_at(text: str, places: Sequence[tuple[int, int]]) -> str:
@@ -186,8 +209,8 @@ def sentences_of(marked: str) -> list[tuple[int, int]]:
     found = []
     for match in _SENTENCE.finditer(marked):
         start, end = match.span()
-        asked = _ASIDE.search(marked, start, end)
-        if asked is not None and marked[start:end].rstrip().endswith("?"):
+        asks = marked[start:end].rstrip().endswith("?") or ASKS.match(marked[start:end]) is not None
+        while asks and (asked := _ASIDE.search(marked, start, end)) is not None:
             found.append((start, asked.start()))
             start = asked.end()
         found.append((start, end))

@@ -53,9 +53,19 @@ ASK = _any(
     r"what's good|up for",
 )
 ACCEPT = _any(
-    r"i'?ll (?:take|watch|go (?:with|for)|pick|try)|let'?s (?:watch|go (?:with|for)|take)|¤+ it is|going with|"
+    r"(?:i|we)(?:'?ll| will|'d| would)? (?:take|watch|go (?:with|for)|pick|try)(?! (?:a|an|some|something|any|"
+    r"to)\b)|let'?s (?:watch|go (?:with|for)|take)|¤+ it is|going with|"
     r"sold|deal|"
     r"sounds? (?:good|great|perfect)|looks? (?:good|great|perfect)|that'?s the one|¤+ then",
+)
+ABUSE = _any(
+    r"(?:you|this|it|that|u)(?:'re| are|'s| is)? (?:\w+ ){0,3}?(?:suck(?:s|ed)?|stupid|useless|dumb|idiot|"
+    "rubbish|garbage|trash|crap|shit|"
+    r"terrible|awful|worst|moron|annoying|pathetic|hopeless|a joke|broken|not (?:very )?(?:smart|helpful|clever|"
+    "good|listening))",
+    r"fuck (?:you|off|this)|f\*+k|wtf|shut up|piss off|screw you|(?:you|u) (?:don'?t|do not|never) (?:listen|"
+    "understand|get it|get me)|"
+    r"i (?:hate|can'?t stand) (?:you|this (?:bot|app|thing|chat))|waste of time|what (?:a|the) (?:hell|heck|joke)",
 )
 PROFILE = _any(
     r"what (?:kinda|kind of|sort of|type of) (?:\w+ )?do you (?:reckon|think|guess|know)(?: that)? i",
@@ -107,7 +117,7 @@ REJECT = _any(
     r"(?:nothing|none)(?: (?:there|here))? (?:for me|appeals?|i like|i want|good|grabs me|of interest)|"
     r"(?:these|those|they|all|¤+)(?:'re| are| look| sound)?(?: all)? (?:bad|terrible|awful|boring|rubbish|"
     r"not (?:good|great|for me|"
-    r"it|right)|no good|wrong|crap|meh)",
+    r"it|right)|no good|wrong|crap|meh)|(?:these|those|they|all|¤+)(?: all| really| just)? (?:suck|stink)",
     r"try again|bad (?:suggestions?|recommendations?|picks?|list)|(?:skip|pass|hard pass|next)(?: on)? (?:these|"
     r"those|them|¤+|all)",
     r"(?:i(?:'ll)? |hard )?pass|get rid of ¤+|take ¤+ (?:off|out)|remove ¤+|lose ¤+|drop ¤+",

@@ -166,7 +166,10 @@ _AFTER = (
     (
         "disliked",
         re.compile(
-            rf"\W*(?:(?:it )?{_IS} {_QUALITY}{_BAD}\b|(?:really |just |it )?(?:sucked|sucks|bored|bores)\b|"
+            rf"\W*(?:(?:it )?{_IS} {_QUALITY}{_BAD}\b|"
+            r"(?:way |far |a bit |just |all )?too (?!good|funny|bad|please|and|but|so|i|because|the|thanks|if|"
+            r"maybe)[^\W\d_]{3,}\b|"
+            rf"(?:really |just |it )?(?:sucked|sucks|bored|bores)\b|"
             rf"put me to sleep|left me cold|{_IS}(?:n'?t| not) {_QUALITY}(?:good|great|funny|for me|my|"
             rf"enjoyable|worth|scary|as good|that|impressed)|"
             rf"not for me|did nothing for me|did(?:n'?t| not) (?:work|do it) for me|disappointed|{_DISLIKED_IT}|"

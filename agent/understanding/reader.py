@@ -9,12 +9,13 @@ from functools import partial
 
 from agent.catalogue.catalogue import Catalogue
 from agent.catalogue.title_index import Link
-from agent.domains.languages import ENGLISH, in_english, language, readable
+from agent.domains.languages import ENGLISH, in_english, language, readable, sounds_english
 from agent.records.acts import Act, Ask, Command, Judge, NotUnderstood, Pleasantry, Want, WhichItem
 from agent.text import clean, flat, words
 from agent.understanding.answering import read_question
-from agent.understanding.asking import MASK, Sentence, asked, masked_at, sentences_of
+from agent.understanding.asking import ASKS, MASK, Sentence, asked, masked_at, sentences_of
 from agent.understanding.cues import (
+    ABUSE,
     ACCEPT,
     ASK,
     BARE_NO,
@@ -34,8 +35,8 @@ from agent.understanding.referring import CORRECTION, references
 from agent.understanding.replies import answered, replied, substituted
 from agent.understanding.typing_errors import mend, rewrite
 from agent.understanding.values import unlisted
-from agent.understanding.vocabulary import Vocabulary, vocabulary_of
-from agent.understanding.wishes import Compared, Wishes, WishReader, known_words, opens_topic, wordlike
+from agent.understanding.vocabulary import Vocabulary, known_words, vocabulary_of, wordlike
+from agent.understanding.wishes import Compared, Wishes, WishReader, opens_anew, opens_topic
 
 _CLAUSE = re.compile(
     r",|\bbut\b|\bso\b|\band (?:i|we|also|now|something|give|looking|no|not|nothing|maybe|then)\b|"
@@ -76,7 +77,10 @@ _SHOW = re.compile(
     r"have you got|got|search(?: for)?)\b"
 )
 _PRONOUN = re.compile(r"\b(?:i|i'?m|i'?ve|i'?ll|my|you|your|we|he|she|they|our|me)\b")
+_SWITCH = re.compile(r"^\W*(?:(?:ok|okay|sorry|now|and|well)\W+)*(?:in )?english(?:,? (?:now|then|please))+(?=\W+\w)")
+"""Asks for answers in English, before the wish."""
 _SILENT = frozenset({"about", "reject"})
+_FEW = 4
 _CHANGED = re.compile(r"\bchanged? my mind\b")
 _COMPLAINS = re.compile(
     r"\b(?:these|those|they|this|that|it|none of (?:these|them)|ƒ+s?)(?: (?:is|are|was|were)(?:n't| "
@@ -140,7 +144,7 @@ class _Message:
         self.asking: tuple[tuple[int, int], ...] = ()
         folded = vocabulary.marked(flat(text))
         mentions = self._mentions(folded)
-        self.language = language(masked_at(text, [(own.start, own.end) for own in mentions]))
+        self.language = self._language(masked_at(text, [(own.start, own.end) for own in mentions]))
         # From here on in plain English: translated where it is not, mended where it is mistyped.
         change = (
             partial(mend, vocabulary=vocabulary)
@@ -149,6 +153,8 @@ class _Message:
         )
         plain, places = rewrite(text, [(own.start, own.end) for own in mentions], change)
         self.plain = _TAG.sub(lambda match: " " * len(match.group()), plain)
+        if (switch := _SWITCH.match(flat(self.plain))) is not None:
+            self.plain = " " * switch.end() + self.plain[switch.end() :]
         names = vocabulary.marked(flat(self.plain))
         told = judgements(names, places)
         self.told: list[_Told] = []
@@ -184,12 +190,23 @@ class _Message:
                     self.told[place] = replace(other, mention=replace(other.mention, items=rest))
                     self.told[number] = replace(own, judgement=replace(own.judgement, attitude="about"))
 
+    def _language(self, text: str) -> str:
+        """The language of the message; a few words that tell nothing are in that of the messages before."""
+        told, before = language(text), self.context.language
+        if told == ENGLISH != before and len(text.split()) <= _FEW and not sounds_english(text):
+            return before
+        return told
+
     # --- what is spoken of -------------------------------------------------------------------------------------------
 
     def _mentions(self, folded: str) -> list[Mention]:
         """Titles and references, in order."""
         context, catalogue = self.context, self.catalogue
-        links = [link for link in catalogue.link(self.text, context.conditions) if not self._is_person(link)]
+        links = [
+            link
+            for link in catalogue.link(self.text, context.conditions)
+            if not self._is_person(link) and not self._is_value(link)
+        ]
         unsure = [number for number, link in enumerate(links) if link.item is None]
         if unsure:
             hidden = masked_at(folded, [(link.start, link.end) for link in links])
@@ -240,6 +257,17 @@ class _Message:
         entries = self.vocabulary.names.get(key, []) if len(key) > 1 else []
         person = any(self.catalogue.facets[own.facet].kind == "person" for own in entries)
         return person and not any(flat(self.catalogue[item].title) == flat(link.text) for item in link.options)
+
+    def _is_value(self, link: Link) -> bool:
+        """Whether what was taken for a title is what the domain calls a value ("PlayStation 4"), and no whole title."""
+        said = re.sub(r"^the ", "", flat(link.text))
+        if any(flat(self.catalogue[item].title) == said for item in link.options):
+            return False
+        primary = self.vocabulary.primary
+        return any(
+            own.facet in (primary, "country", "language") and own.pattern.fullmatch(said)
+            for own in self.vocabulary.expressions
+        )
 
     def _sentences(self) -> list[Sentence]:
         found = []
@@ -307,7 +335,7 @@ class _Message:
         places: list[tuple[int, int]] = []
         before: tuple[int, ...] = ()
         for sentence in sentences:
-            wished = self.wishing.read(*self._only(sentence.start, sentence.end), Compared(), ()).complete
+            wishes = self.wishing.read(*self._only(sentence.start, sentence.end), Compared(), ())
             ask = asked(
                 sentence,
                 self.marked,
@@ -315,7 +343,8 @@ class _Message:
                 self.vocabulary,
                 self.context.shown,
                 before or self.context.offered or self.context.spoken,
-                wished,
+                wishes.complete,
+                tuple(wishes.conditions),
             )
             before = sentence.items or before
             if ask is not None:
@@ -575,6 +604,10 @@ class _Message:
             r"\b(?:bye|goodbye|good night|see (?:you|ya)|farewell|take care|quit|have a (?:good|great|nice))\b", marked
         ):
             return Pleasantry("farewell")
+        if ABUSE.search(marked):
+            return Pleasantry("complaint")
+        if ACCEPT.search(marked) and self.context.shown:
+            return Pleasantry("accept")
         if GREETING.match(marked):
             return Pleasantry("greeting")
         if ACCEPT.search(marked) or THANKS.search(marked) or CHAT.search(marked) or self._polite(marked):
@@ -584,7 +617,11 @@ class _Message:
         found = [word for word in re.findall(r"[^\W\d_]{2,}", self.folded)]
         if _PRONOUN.search(marked) or shown:
             return Pleasantry("chat")
+        if marked.rstrip().endswith("?") and ASKS.match(marked) is not None and not ASK.search(marked):
+            return NotUnderstood("question", self.text)
         subject = " ".join(found)
         if found and sum(word in self.vocabulary.words or wordlike(word) for word in found) * 2 >= len(found):
-            return Want(hints=(self.plain.strip(" .!?"),), opens_topic=True, request=self.plain.strip())
+            said = self.plain.strip()
+            opens = not self.context.begun or opens_anew(marked)
+            return Want(hints=(said.strip(" .!?"),), opens_topic=opens, request=said)
         return NotUnderstood("nonsense", subject or self.text)

@@ -44,6 +44,7 @@ class Context:
         question: the agent's open question; None where there is none.
         acts: of the person's message before this one.
         said: the agent's latest words, and ``offered`` the items that they name: "yes" and "no, I haven't" answer them.
+        language: ISO 639-1 code of the messages before.
         begun: whether there was any message before: what only refines may then refine something.
     """
 
@@ -54,6 +55,7 @@ class Context:
     acts: tuple[Act, ...] = ()
     said: str = ""
     offered: tuple[int, ...] = ()
+    language: str = "en"
     begun: bool = False
 
 

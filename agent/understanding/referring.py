@@ -30,7 +30,7 @@ _ORDINAL = rf"(?:{'|'.join(sorted(ORDINALS, key=len, reverse=True))})"
 _NOUN = r"(?:ones?|ƒ+s?|recommendations?|suggestions?|picks?|titles?|options?|choices?|results?|answers?)"
 _CLOSE = (
     r"(?=\s*(?:$|[.,;:!?)]|(?:and|or|but|is|was|looks?|sounds?|seems?|please|instead|again|already|too|vs|versus|"
-    r"with|than|because|about|for|has|have|\d)\b))"
+    r"with|than|because|about|for|has|have|better|worse|newer|older|longer|shorter|\d)\b))"
 )
 _LEAD = r"(?:(?:the|your|that|this|ur)\s+)"
 ORDERED = re.compile(
@@ -46,7 +46,8 @@ ALSO = re.compile(
 )
 BARE = re.compile(
     r"(?<![\w'])(?P<verb>seen|watched|saw|liked?|loved?|hated?|not|about|compare|why|between|no to|except|skip|prefer|"
-    r"than|dislike|take|pick|choose)\s+(?:numbers?\s+)?(?P<n>[1-9])(?=\s*(?:,|&|and|or|vs|$|[.!?]|is\b|was\b|better\b))"
+    r"(?<!more )(?<!less )(?<!fewer )than|dislike|take|pick|choose)\s+(?:numbers?\s+)?(?P<n>[1-9])(?=\s*(?:,|&|"
+    r"and|or|vs|$|[.!?]|is\b|was\b|better\b))"
     r"(?!\s*[.,]\d)"
 )
 SEVERAL = re.compile(
@@ -88,6 +89,7 @@ IT_AFTER = re.compile(
     r"out\b|tonight\b|thanks?\b|thank\b|with my\b|i\b|on\b|in the\b|was\b|last\b|twice\b|many\b|for\b|"
     r"to my\b)"
 )
+LIKE_THAT = re.compile(r"\b(?:more|something|anything|others?|ones?|ƒ+s?) (?:just )?like (?P<it>that|this|it)\b")
 OTHER = re.compile(r"(?<![\w'])(?:the )?other (?:one|ƒ+|version|guy)(?![\w'])|(?<![\w'])the other(?=\W*$)")
 YEAR_ONE = re.compile(
     r"(?<![\w'])(?:the|that|your)\s+(?:ƒ+\s+|one\s+)?(?:from\s+)?'?(?P<year>(?:18|19|20)\d\d|\d\d(?!\d|s))"
@@ -287,7 +289,13 @@ class _Table:
 
     def _it(self) -> None:
         focus = self.spoken[-1:] or (self.shown if len(self.shown) == 1 else [])
-        if not focus or self.references:
+        if self.references:  # "the third looks good, more like that"
+            last = max(self.references, key=lambda reference: reference.end)
+            like = LIKE_THAT.search(self.flat, last.end)
+            if like is not None and len(last.items) == 1:
+                self._take(like.start("it"), like.end("it"), last.items)
+            return
+        if not focus:
             return
         for match in IT.finditer(self.flat):
             if match.start() > self.first_link:

@@ -210,7 +210,9 @@ def _spread(flat: str, hits: list[Hit], begin: int, state: State, word: str, for
             break
         if sign == "" and adjective and re.search(r"\btoo $|\bso $|\bvery $", flat[: chain[place].start]):
             break
-        joined = sign in ("", "or", "nor", "/", "and/or", "+", "&") or (sign == "and" and noun and not adjective)
+        joined = sign in ("", "or", "nor", "/", "and/or", "+", "&") or (
+            sign == "and" and noun and (for_good or not adjective)
+        )
         listed = sign == "," and (
             any(s in ("or", "nor") for s in later)
             or (any(s == "and" for s in later) and noun)

@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from agent.text import Word, common_words, word_set, words
+from agent.understanding.cues import ASK, CHAT, POLITE
 from agent.understanding.scope import Hit, N
-from agent.understanding.vocabulary import NOUN, OFTEN, Value, Vocabulary, cue_facet
+from agent.understanding.vocabulary import NOUN, OFTEN, Value, Vocabulary, cue_facet, wordlike
 
 _SUBJECT_CUE = re.compile(
-    r"\b(?:about|with|set (?:in|on|at|during)|takes? place (?:in|on)|involving|featuring|no|nothing "
+    r"\b(?:about|with|set (?:in|on|at|during)|takes? place (?:in|on)|involving|featuring|no|not|nothing "
     r"with|without|like|tagged|of)"
     r"\s+(?:an? |the |some |lots? of |plenty of |more |any |much |too much |good )*$"
 )
@@ -20,17 +21,20 @@ _PREPOSITION = re.compile(
     r"any |some |more |good |lots? of |too many )*$"
 )
 """What may stand before a word that only counts as a wish where it is asked for: "for my xbox", "in french"."""
-_NOUN_AFTER = re.compile(rf"[\s-]+(?:\w+[\s-]+)?{NOUN}+s?\b")
+_NOUN_AFTER = re.compile(rf"[\s-]+(?:(?!and\b|or\b|but\b)\w+[\s-]+)?(?:{NOUN}+s?|ones?)\b")
 _ALONE = re.compile(
-    r"(?:[\W_]|\b(?:please|pls|thanks|instead|maybe|then|now|something|anything|preferably|only|also|and|but|ok)\b)*"
+    r"(?:[\W_]|\b(?:please|pls|thanks|instead|maybe|then|now|something|anything|preferably|only|just|also|and|but|ok|okay|not|"
+    r"no|nothing|without|less|more|it|is|be|should|that|very|really)\b)*"
 )
+_CLAUSE = re.compile(r"[.,;:!?()\n]|\b(?:but|and|or)\b")
 _CAPITALS = re.compile(
     r"(?<![\w'’])(?P<name>[A-ZÀ-ÖØ-Þ][\w'’.-]*[\w'’.](?: (?:[A-Z]\.|(?:de|da|van|von|del|la|der)(?!\w)|Le|O'|"
     r"[A-ZÀ-ÖØ-Þ][\w'’-]+)){1,3})"
 )
 _SUBJECT = re.compile(
     r"\b(?P<cue>starring|featuring|directed by|by director|written by|played by|set in|set on|set at|set during|"
-    r"takes? place (?:in|on)|about|involving|with|without)\s+"
+    r"takes? place (?:in|on)|about|involving|with|without|who (?:really )?(?:likes?|loves?|enjoys?|is (?:really "
+    r")?into))\s+"
     r"(?P<name>(?!(?:my|our|your|me|us|you|it|that|this|the same|him|her|them|friends?|family|something|anything|"
     r"someone|the kids|kids|no|only|not|high|good|great ratings?|at|a rating|rating|ratings|over|"
     r"under|less|\d|\w+ stars?|"
@@ -39,7 +43,33 @@ _SUBJECT = re.compile(
     r"(?: (?!(?:and|or|but|from|please|that|which|for|is|are|was|so|not|kind|sort|type|during|about|no|to|made|set|by|"
     r"before|after|since|too|as well|i|we|he|she|you|they)\b)[^\W\d_][\w'-]*){0,4})"
 )
+_FUNCTION = re.compile(
+    "(?:"
+    + "|".join((POLITE.pattern, ASK.pattern, CHAT.pattern))
+    + r"|\b(?:old|new|any|some|all|no|not|my|same|long|short|big|"
+    r"little|much|many|feel|sound|sounds|sounding|best|better|worst|bad|kind|sort|type|day|friend|friends|time|year|years)\b)"
+)
+_DEGREE = re.compile(
+    r"\b(?:less|more|not (?:so|too|that|as|very|overly)|nothing(?: too| very)?) (?P<what>[^\W\d_]{2,}(?:ing|ed|"
+    "y|ic|ous|ful|al|ive|able|"
+    r"ible|ish|ant|ent|less|ual|iar)|slow|loud|fast|deep|long|complex|weird|odd|mean|young|adult|abstract|harsh|obvious)(?![\w'])"
+)
+_DENIED = re.compile(
+    r"(?:^|[,.;]|\band\b|\bbut\b)\s*(?:please )?no (?P<what>(?!idea|problem|thank|way|more|longer|matter|one\b|"
+    r"need|doubt|rush|worr|"
+    r"prefer|really|sorry|wait|thing|please|nothing|never|that|this|these|those|they|it|i\b|but|not|stop|other|better|i'm|offen)"
+    r"[^\W\d_]{3,}(?: [^\W\d_]{3,})?)(?=\W*$|\s*[,.;!]|\s+(?:and|or|but|please|pls)\b)"
+)
+_NO_QUALITY = word_set(
+    "any many really very actually recently probably already only finally definitely interesting nothing "
+    "anything everything "
+    "something thing things during being going looking watching reading listening playing seeing having family "
+    "friendly likely "
+    "story city country history happy original"
+)
 _HEADS = frozenset(["stuff", "one", "ones", "titles", "something", "anything"])
+_REFUSED = re.compile(r"\b(?:no|not|without|minus|except|any|more) $")
+"""Before a last name that is wanted or refused: "no nolan", "more scorsese"."""
 _QUANTITY = re.compile(r"^(?:(?:an?|the|some|lots? of|plenty of|more|any|much|too much|good|great)\b ?)+")
 _DISTANT = 40
 _NOT_FIRST = word_set(
@@ -127,16 +157,18 @@ class Finder:
                 self._take(Hit("level", *match.span(), facet=level.facet, place=place))
 
     def _beside(self, start: int, end: int) -> bool:
-        """Whether a word for items or a value of the primary facet stands behind, or nothing else is said."""
+        """Whether a word for items or a primary value stands behind, or nothing else is said in the clause."""
         after = self.marked[end:]
-        if _NOUN_AFTER.match(after):
+        if _NOUN_AFTER.match(after) or NOUN in self.marked[start:end]:
             return True
         if any(
             hit.facet == self.vocabulary.primary and 0 <= hit.start - end <= 1 and hit.kind == "value"
             for hit in self.hits
         ):
             return True
-        rest = self.marked[:start] + " " + after
+        begin = max((match.end() for match in _CLAUSE.finditer(self.marked, 0, start)), default=0)
+        stop = _CLAUSE.search(after)
+        rest = self.marked[begin:start] + " " + after[: stop.start() if stop else len(after)]
         return _ALONE.fullmatch(rest) is not None
 
     def _names(self) -> None:
@@ -174,7 +206,7 @@ class Finder:
                 told = (
                     everyday and len(key) == 1 and before.endswith("the ") and not _NOUN_AFTER.match(self.marked[end:])
                 )
-                fits = len("".join(key)) > 2 and not told
+                fits = len("".join(key)) > 2 and not told and not (everyday and not self._asked_for(start, end, entry))
             elif self._is_open(entry.facet):
                 subject = _SUBJECT_CUE.search(before) is not None
                 fits = (subject or _NOUN_AFTER.match(self.marked[end:]) is not None) and (
@@ -187,6 +219,15 @@ class Finder:
             if fits:
                 return self._take(Hit("value", start, end, entry.facet, (entry.name,)))
         return False
+
+    def _asked_for(self, start: int, end: int, entry: Value) -> bool:
+        """Whether an everyday word is meant as a value: always, unless users fill the facet as they like."""
+        if not self.vocabulary.filled:
+            return True
+        if entry.count < OFTEN or _FUNCTION.fullmatch(self.folded[start:end]) or NOUN in self.marked[start:end]:
+            return False
+        behind = re.match(rf"[\s-]+(?:{NOUN}+s?|ones?)\b", self.marked[end:]) is not None
+        return behind or self._beside(start, end)
 
     def _cue_is_plain(self, facet: str, before: str) -> bool:
         """Whether what stands before is a cue of ``facet`` alone ("rated"), and no preposition that many share."""
@@ -211,10 +252,11 @@ class Finder:
             noun = _NOUN_AFTER.match(self.marked[word.end :]) is not None or any(
                 hit.facet == self.vocabulary.primary and 0 <= hit.start - word.end <= 3 for hit in self.hits
             )
+            refused = _REFUSED.search(before) is not None and word.key not in common_words()
             inner = bool(place) and self.found[place - 1].capital and word.start - self.found[place - 1].end == 1
             if inner and place > 1:
                 continue  # "Bill Hitchcock" is somebody else
-            if not (cued or noun) or (word.key in common_words() and not cued):
+            if not (cued or noun or refused) or (word.key in common_words() and not cued):
                 continue
             totals: dict[str, int] = {}
             for entry in entries:
@@ -265,18 +307,34 @@ class Finder:
                     self._take(Hit("mood", *match.span()))
 
     def _subjects(self) -> None:
-        """Subjects that no value decides: "about space travel", "set on a submarine"."""
+        """Subjects that no value decides: "about space travel", "set on a submarine", "less confusing"."""
+        for match in _DEGREE.finditer(self.marked):
+            if wordlike(match["what"]) and match["what"] not in _NO_QUALITY:
+                self._take(Hit("subject", match.start("what"), match.end("what")))
+        for match in _DENIED.finditer(self.marked):
+            if wordlike(match["what"]) and NOUN not in match["what"]:
+                self._take(Hit("subject", match.start("what"), match.end("what")))
         for match in _SUBJECT.finditer(self.marked):
             start, end = match.span("name")
-            for hit in self.hits:
-                if start <= hit.start < end:
-                    end = hit.start
+            about = match["cue"].startswith(("set", "take", "about", "invol"))
+            inside = sorted((hit for hit in self.hits if start <= hit.start < end), key=lambda hit: hit.start)
+            moods = [hit for hit in inside if hit.kind == "mood"]
+            if about and inside == moods:  # "set in a small village"
+                for hit in moods:
+                    self.hits.remove(hit)
+                    self.covered[hit.start : hit.end] = bytes(hit.end - hit.start)
+            elif inside:
+                behind = max(hit.end for hit in inside)
+                rest = re.match(r"\W*(?:of|in|at|on) (?:the )?(?P<rest>\w{3,}(?: \w{3,})?)$", self.marked[behind:end])
+                if about and rest is not None:  # "about the history of Rome"
+                    self._take(Hit("subject", behind + rest.start("rest"), behind + rest.end("rest")))
+                end = inside[0].start
             name = self.marked[start:end].rstrip(" ,'-")
             while (last := name.rsplit(" ", 1))[-1] in _HEADS and len(last) == 2:
                 name = last[0]
             if not _QUANTITY.sub("", name.rstrip() + " ").strip() or re.fullmatch(N, name):
                 continue
-            begin = match.start("cue") if match["cue"].startswith(("set", "take", "about", "invol")) else start
+            begin = match.start("cue") if about else start
             if any(self.covered[start : start + len(name)]):
                 continue
             self._take(Hit("subject", begin, start + len(name)))

@@ -41,6 +41,8 @@ _MEANT = word_set(
     better preferably eighties nineties seventies sixties fifties starring directed director watching awesome looking
     """
 )
+_KEYBOARD = ("qwertyuiop", "qwertzuiop", "asdfghjkl", "zxcvbnm", "yxcvbnm", "poiuytrewq", "lkjhgfdsa", "mnbvcxz")
+"""Rows of keys: four in a row and more are typed at random."""
 _GENERIC = ("one", "ones", "title", "titles", "thing", "things")
 
 
@@ -83,7 +85,7 @@ class Vocabulary:
         cues: facet -> what stands before a value of it.
         levels: words for numbers of any facet.
         words: the words of all titles and names.
-        open_facets: those that users fill, see :data:`OPEN_VALUES`.
+        open_facets: those that users fill, see :data:`OPEN_VALUES`; ``filled``: the primary one is such.
     """
 
     domain: Domain
@@ -104,6 +106,7 @@ class Vocabulary:
     words: frozenset[str] = frozenset()
     meant: tuple[str, ...] = ()
     open_facets: set[str] = field(default_factory=set)
+    filled: bool = False
     _people: dict[str, list[Value]] = field(default_factory=dict)
     _near: dict[str, set[str]] = field(default_factory=dict)
 
@@ -183,7 +186,8 @@ def _compiled(catalogue: Catalogue) -> Vocabulary:
             )
     found.expressions.sort(key=lambda one: -len(one.values))
     found.moods = whole(domain.moods, nouns)
-    found.undecidable = whole(domain.undecidable, nouns)
+    lacking = [facet for name, facet in domain.facets.items() if facet.numeric and name not in catalogue.facets]
+    found.undecidable = whole([*domain.undecidable, *(str(word) for facet in lacking for word in facet.words)], nouns)
     found.off_topic = whole(domain.off_topic, nouns)
     have = set(catalogue.facets)
     for sensitivity in domain.sensitivities.values():
@@ -235,6 +239,7 @@ def _add_names(found: Vocabulary, facet: Facet, column: NamesColumn, nouns: str)
     open_ended = len(column.values) > OPEN_VALUES and facet.kind == "category" and not facet.primary
     if open_ended:
         found.open_facets.add(facet.name)
+    found.filled = found.filled or (facet.primary and len(column.values) > OPEN_VALUES)
     for value, count in zip(column.values, column.counts.tolist(), strict=True):
         key = tuple(word.key for word in words(value))
         if not key or (open_ended and (count < OFTEN or len("".join(key)) < 4)):
@@ -298,3 +303,21 @@ def cue_facet(vocabulary: Vocabulary, before: str, facets: Iterable[str]) -> str
 def facet_labels(domain: Domain) -> Mapping[str, str]:
     """What each facet is called, for questions about it."""
     return {name: facet.label or name for name, facet in domain.facets.items()}
+
+
+def known_words(text: str, vocabulary: Vocabulary) -> bool:
+    """Whether a folded text holds any word that is known: an everyday one, or one of a title or name."""
+    found = re.findall(r"[^\W\d_]{2,}", text)
+    return any(word in vocabulary.words or wordlike(word) for word in found)
+
+
+def wordlike(word: str) -> bool:
+    """Whether letters could be a word: an everyday one, or one of four letters and more that can be pronounced."""
+    if word in common_words():
+        return True
+    if any(word[at : at + 4] in row for row in _KEYBOARD for at in range(len(word) - 3)):
+        return False
+    vowels = len(re.findall(r"[aeiouyàâäéèêëíïîóôöúùûü]", word))
+    return (
+        len(word) >= 4 and vowels / len(word) >= 0.2 and not re.search(r"[bcdfghjklmnpqrstvwxz]{5}|q[^u]|(.)\1\1", word)
+    )

@@ -17,7 +17,6 @@ from agent.catalogue.catalogue import Catalogue
 from agent.catalogue.columns import NumberColumn
 from agent.domains.domain import ANY_LABEL, POPULARITY, RATING, Bound, Critique
 from agent.records.conditions import Condition, Conditions, Scope, Strength, bounds
-from agent.text import common_words
 from agent.understanding.amounts import Amount, AmountReader
 from agent.understanding.dates import YearHit, combined, year_hits
 from agent.understanding.scope import SEPARATOR, Hit, N, judge, several_people, soft_spans, with_negation
@@ -28,6 +27,7 @@ HINTS = 8
 """At most so many wishes that cannot be decided are kept of a message."""
 _PART, _KNOWN = 1 / 3, 0.05
 """The share of the catalogue that "cheaper" and "better known" stand for where nothing was shown to compare with."""
+_THIS_CENTURY = 2099
 _GRADED = 5
 """The mean grade of an item counts from so many grades on where a share of the best is asked for."""
 _NUMBERS = {
@@ -37,7 +37,8 @@ _NUMBERS = {
     )
 } | {"a single": 1, "a couple of": 2, "a couple": 2, "a dozen": 12}
 _COUNT = re.compile(
-    r"(?:(?P<cue>\b(?:just|only|give(?: me| us)?|show(?: me| us)?|want|need|like|recommend|suggest|"
+    r"(?:(?P<cue>\b(?:just|only|no more than|not more than|at most|max(?:imum)?|up to|give(?: me| us)?|show(?: "
+    "me| us)?|want|need|like|recommend|suggest|"
     r"name|find(?: me)?|list|pick|top|maybe)\s+(?:me\s+|us\s+|just\s+|only\s+|your\s+|the\s+|"
     r"for\s+)*)|"
     r"(?P<start>(?:^|(?<!\d)[.;,!?\n:]|\band\b|"
@@ -73,7 +74,8 @@ _FORGET_RATING = re.compile(rf"\b{_ANY} ?(?:ratings?|stars|grades?|reviews?)\b")
 _ANYTHING = re.compile(r"\bok(?:ay)?,? any\b|\bany \w+ (?:then|will do)\b")
 _REPLACES = re.compile(
     r"\b(?:actually|instead(?! of)|rather(?! than)|on second thoughts?|changed? my mind|make (?:it|that)|scratch that|"
-    r"no wait|wait,? no|i meant?(?= (?:an? |the |some )?\w)|instead of that|let'?s (?:do|go with|try))\b"
+    r"no wait|wait,? no|(?:what|how) about|i meant?(?= (?:an? |the |some )?\w)|instead of that|let'?s (?:do|go "
+    r"with|try))\b"
 )
 _REFINES = re.compile(
     r"^\W*(?:(?:ok|okay|yes|yeah|well|hm+|um+|great|cool|nice|sure|please|maybe|"
@@ -90,7 +92,18 @@ _OPENS = re.compile(
     r"mood for|feel like|fancy|how about|what about|let'?s (?:do|watch|try)|prefer|love|like|got any|"
     r"have any|into|watch)\b[^.;!?]{0,40}$|^\W*(?:[\w'’-]+ ){0,3}$|[.!;:]\s*(?:[\w'’-]+ ){0,3}$"
 )
+_OWN_WISH = re.compile(
+    r"\W*(?:(?:ok|okay|well|so|hm+|now|then|please|maybe)\b[\s,.!]*)*(?:an?|some|something|anything|any|the|give|show|find|"
+    r"recommend|suggest|i|we|do|have|how about|what about|looking|need)\b"
+)
+_FRAGMENT = 3
+"""So many words that nobody listed only refine what was asked for."""
+_ONLY = re.compile(r"\b(?:only|as well|too|though)\W*$")
 _OF_THEM = re.compile(r"\b(?:of (?:them|these|those|¤+)|from (?:these|those)|among (?:these|those))\b")
+_ASKED = re.compile(
+    r"\b(?:something|anything|one|ones|want|need|give me|show me|bit|little|much|even)(?: that's| that is)? $"
+)
+"""Before a comparative on what the data does not hold: it is a wish all the same."""
 _MORE_OF = re.compile(r"\bmore (?:like|of)\b")
 
 
@@ -133,6 +146,9 @@ class WishReader:
         self.catalogue = catalogue
         self.vocabulary: Vocabulary = vocabulary_of(catalogue)
         self.amounts = AmountReader.of(catalogue.facets.values())
+        lacking = [facet for name, facet in catalogue.domain.facets.items() if name not in catalogue.facets]
+        self.undecidable = AmountReader.of(lacking)
+        """Amounts on facets that the domain knows and the data lacks."""
 
     @classmethod
     def of(cls, catalogue: Catalogue) -> WishReader:
@@ -194,6 +210,11 @@ class WishReader:
         hits = Finder(text, folded, marked, self.vocabulary, covered).values()
         judge(marked, hits)
         soft = soft_spans(marked)
+        lacking = [(own.start, own.end) for own in self.undecidable.amounts(marked, covered)]
+        if year is None:
+            free = "".join("~" if taken[place] else character for place, character in enumerate(marked))
+            lacking += [(hit.start, hit.end) for hit in year_hits(free, _THIS_CENTURY, 1900)]
+        wishes.hints += [text[start:end].strip() for start, end in lacking]
         wanted = self._values(text, marked, hits, wishes, soft, standing)
         self._levels(hits, wishes, soft, marked)
         self._sensitivities(hits, wishes, wanted, standing, text)
@@ -209,6 +230,7 @@ class WishReader:
             + [(hit.start, hit.end) for hit in dates]
             + [(amount.start, amount.end) for amount in amounts]
             + [(start, end) for _, start, end in critiques]
+            + lacking
         )
         wishes.conditions = _merged(wishes.conditions)
         wishes.hints = list(dict.fromkeys(hint for hint in wishes.hints if hint))[:HINTS]
@@ -309,7 +331,8 @@ class WishReader:
             refused = hit.state in ("unwanted", "less")
             if refused != (when == "refused"):
                 continue
-            wishes.hints = [hint for hint in wishes.hints if text[hit.start : hit.end] not in hint]
+            own = text[hit.start : hit.end]
+            wishes.hints = [hint for hint in wishes.hints if own not in hint and hint not in own]
             for facet, values in sensitivity.want.items():
                 known = tuple(value for value in values if value in self.catalogue.items_by(facet))
                 if known:
@@ -409,10 +432,11 @@ class WishReader:
         found: list[tuple[Critique, int, int]] = []
         base = bool(compared.named or compared.shown)
         for _, critique, pattern in self.vocabulary.critiques:
-            if critique.facet not in self.catalogue.facets:
-                continue
+            lacking = critique.facet not in self.catalogue.facets
             for match in pattern.finditer(folded):
                 before = folded[: match.start()]
+                if lacking and not (base or _ASKED.search(before)):
+                    continue
                 if match.group().startswith("too ") and re.search(
                     r"(?:\b(?:not|nothing|never|without|nor|isn't)|n't)(?: be| get| \w+ing)? $", before
                 ):
@@ -439,6 +463,10 @@ class WishReader:
         asked = wanted | {(own.facet, name) for own in standing if own.op == "is" for name in own.names}
         for critique, start, end in critiques:
             words = folded[start:end]
+            if critique.facet not in self.catalogue.facets:
+                wishes.hints.append(words)
+                wishes.compares = True
+                continue
             if critique.direction is not None:
                 self._relative(critique.facet, critique.direction == "up", wishes, compared, standing, words)
                 continue
@@ -446,7 +474,9 @@ class WishReader:
             items = self.catalogue.items_by(critique.facet)
             if critique.value is not None and critique.value in items:
                 if (critique.facet, critique.value) not in asked:
-                    wishes.conditions.append(Condition(critique.facet, "is", (critique.value,)))
+                    # Of what users fill freely few items have all: what compares gives way first.
+                    strength: Strength = "prefer" if self.vocabulary.filled else "must"
+                    wishes.conditions.append(Condition(critique.facet, "is", (critique.value,), strength))
                 else:
                     wishes.hints.append(words)
             left = tuple(own for own in critique.without if own in items and (critique.facet, own) not in asked)
@@ -497,6 +527,11 @@ class WishReader:
         return None
 
 
+def opens_anew(marked: str) -> bool:
+    """Whether words that nobody listed are a wish of their own ("a heist with ..."), no fragment ("from Rome")."""
+    return _REFINES.match(marked) is None and (_OWN_WISH.match(marked) is not None or len(marked.split()) > _FRAGMENT)
+
+
 def opens_topic(marked: str, wishes: Wishes, named: bool, begun: bool) -> bool:
     """Whether a message is a complete new wish, which replaces the topic's conditions.
 
@@ -510,7 +545,8 @@ def opens_topic(marked: str, wishes: Wishes, named: bool, begun: bool) -> bool:
         return True
     if not (wishes.complete or named) or wishes.replaces or wishes.compares:
         return False
-    return not (_REFINES.match(marked) or _OF_THEM.search(marked) or _MORE_OF.search(marked))
+    refines = _REFINES.match(marked) or _OF_THEM.search(marked) or _MORE_OF.search(marked) or _ONLY.search(marked)
+    return refines is None
 
 
 def _grouped(marked: str, hits: Sequence[Hit]) -> list[tuple[str, ...]]:
@@ -573,19 +609,3 @@ def _merged(conditions: Iterable[Condition]) -> list[Condition]:
         else:
             found.setdefault((own.facet, own.op, own.value), own)
     return list(found.values())
-
-
-def known_words(text: str, vocabulary: Vocabulary) -> bool:
-    """Whether a folded text holds any word that is known: an everyday one, or one of a title or name."""
-    found = re.findall(r"[^\W\d_]{2,}", text)
-    return any(word in vocabulary.words or wordlike(word) for word in found)
-
-
-def wordlike(word: str) -> bool:
-    """Whether letters could be a word: an everyday one, or one of four letters and more that can be pronounced."""
-    if word in common_words():
-        return True
-    vowels = len(re.findall(r"[aeiouyàâäéèêëíïîóôöúùûü]", word))
-    return (
-        len(word) >= 4 and vowels / len(word) >= 0.2 and not re.search(r"[bcdfghjklmnpqrstvwxz]{5}|q[^u]|(.)\1\1", word)
-    )
