@@ -22,13 +22,15 @@ FILMS = read_dialogues(FOLDER / "films.yaml")
 
 BOOKS = read_dialogues(FOLDER / "books.yaml")
 GAMES = read_dialogues(FOLDER / "games.yaml")
+MUSIC = read_dialogues(FOLDER / "music.yaml")
+OFFICE = read_dialogues(FOLDER / "office.yaml")
 
 
-def _shop(shared: Path, folder: str, domain: str, cache: Path) -> Recommender:
+def _shop(shared: Path, folder: str, domain: str | None, cache: Path) -> Recommender:
     """A recommender over a data set that is imported into a cache of its own; it needs no fitting."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CONCIERGE_CACHE", str(cache))
-        dataset = import_dataset(shared / folder, domain, options=Options(domain=domain))
+        dataset = import_dataset(shared / folder, domain or "office", options=Options(domain=domain))
     return plain_recommender(dataset)
 
 
@@ -40,6 +42,28 @@ def books(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Recommender
 @pytest.fixture(scope="module")
 def games(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Recommender:
     return _shop(shared, "amazon-games", "games", tmp_path_factory.mktemp("games"))
+
+
+@pytest.fixture(scope="module")
+def music(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Recommender:
+    return _shop(shared, "lastfm-2k", "music", tmp_path_factory.mktemp("music"))
+
+
+@pytest.fixture(scope="module")
+def office(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Recommender:
+    return _shop(shared, "amazon-office", None, tmp_path_factory.mktemp("office"))
+
+
+@pytest.mark.parametrize("dialogue", MUSIC, ids=lambda own: str(own["id"]))
+def test_every_turn_about_music_is_right(music: Recommender, dialogue: dict[str, Any]) -> None:
+    checked = run([dialogue], music)
+    assert [f"turn {own.turn} ({own.said}): {own.what}" for own in checked.flaws] == []
+
+
+@pytest.mark.parametrize("dialogue", OFFICE, ids=lambda own: str(own["id"]))
+def test_every_turn_without_a_domain_is_right(office: Recommender, dialogue: dict[str, Any]) -> None:
+    checked = run([dialogue], office)
+    assert [f"turn {own.turn} ({own.said}): {own.what}" for own in checked.flaws] == []
 
 
 @pytest.mark.parametrize("dialogue", BOOKS, ids=lambda own: str(own["id"]))

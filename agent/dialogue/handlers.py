@@ -43,6 +43,7 @@ from agent.records.conversation import Conversation
 from agent.records.impression import Impression
 from agent.records.state import Event, State
 from agent.store.logged_state import impression_of
+from agent.text import words
 from prompts import PromptError
 
 COUNT = 5
@@ -56,6 +57,9 @@ WEAK_ANSWER = 0.03
 
 MOST_OPTIONS = 4
 """So many items of one name are offered as quick replies."""
+
+STOP = frozenset(["the", "and", "for", "with", "about", "set", "some", "any", "that", "this", "from"])
+"""Words of a wish that need not stand in what is known of an item."""
 
 CHANGING = ("want", "judge", "which", "control")
 """What :attr:`agent.records.answer.Answer.about` says of exchanges that changed what is believed or shown."""
@@ -203,7 +207,11 @@ def recommend(turn: Turn) -> Reply:
         if dialogue.fresh:
             words = {"kind": "none_left", "wish": noun_phrase(dialogue.conditions, catalogue)}
             return Reply(answer_of(turn, turn.wording.all_of([*judgements(turn), words]), about="want"))
-        relaxed, given_up = relax(state.conditions, catalogue, {*left_out, *state.excluded}, count)
+        out = {*left_out, *state.excluded}
+        firm = tuple(own for own in state.conditions if own.strength == "must")
+        # Where what must be met can be, only preferences give way, and few items are enough.
+        enough = 1 if firm != state.conditions and catalogue.mask(firm, out).any() else count
+        relaxed, given_up = relax(state.conditions, catalogue, out, enough)
         state = replace(state, conditions=relaxed)
     wished = state.conditions
     unsure: list[Facts] = []
@@ -233,7 +241,11 @@ def recommend(turn: Turn) -> Reply:
     else:
         sentences += _found(turn, wished, bool(state.history), choice, count)
     sentences += unsure
-    undecided = [hint for hint in dialogue.hints if hint not in dialogue.said and not is_mood(hint, catalogue)]
+    undecided = [
+        hint
+        for hint in dialogue.hints
+        if hint not in dialogue.said and not is_mood(hint, catalogue) and not borne_out(hint, choice.items, catalogue)
+    ]
     if undecided and choice.items:
         sentences.append({"kind": "undecided", "words": undecided})
     unmet += undecided
@@ -298,7 +310,11 @@ def _found(turn: Turn, wished: Conditions, taste: bool, choice: Choice, count: i
         "number": number(found),
         "wish": wish,
         **titles,
-        "words": [hint for hint in dialogue.hints if is_mood(hint, catalogue) or hint in dialogue.said],
+        "words": [
+            hint
+            for hint in dialogue.hints
+            if is_mood(hint, catalogue) or hint in dialogue.said or borne_out(hint, choice.items, catalogue)
+        ],
         "specific": dialogue.wished,
         "taste": taste,
         "again": again,
@@ -428,7 +444,13 @@ def _answer(turn: Turn, ask: Ask) -> list[Facts]:
         case "person":
             return profile(state, catalogue)
         case "catalogue":
-            if ask.facet in SUPERLATIVES:
+            if ask.conditions:
+                fitting = np.flatnonzero(catalogue.mask(ask.conditions)).tolist()
+                if ask.facet is not None and ask.facet in SUPERLATIVES and fitting:
+                    return extreme(ask.facet, fitting, catalogue)
+                wish = noun_phrase(ask.conditions, catalogue, len(fitting))
+                return [{"kind": "count", "total": f"{len(fitting):,}", "wish": wish}]
+            if ask.facet is not None and ask.facet in SUPERLATIVES:
                 return extreme(ask.facet, None, catalogue)
             return [size(catalogue), *newest(catalogue)] if catalogue.newest_year else [size(catalogue)]
         case "agent":
@@ -500,13 +522,29 @@ def _small_talk(turn: Turn) -> tuple[list[Facts], tuple[str, ...]]:
 
 
 def is_mood(hint: str, catalogue: Catalogue) -> bool:
-    """Whether a wish in words is a mood, which ranks by its meaning without more ado."""
-    return any(own.search(hint.casefold()) for own in _moods(catalogue.domain.moods))
+    """Whether a wish in words is a mood or more of what is asked for, which ranks by its meaning without more ado."""
+    compared = tuple(
+        words for own in catalogue.domain.critiques.values() if own.facet in catalogue.facets for words in own.words
+    )
+    return any(own.search(hint.casefold()) for own in _moods((*catalogue.domain.moods, *compared)))
+
+
+def borne_out(hint: str, items: Sequence[Recommendation], catalogue: Catalogue) -> bool:
+    """Whether the titles or texts of all ``items`` hold each word of a wish in words: then the data did decide it."""
+    wanted = {word.key.removesuffix("s") for word in words(hint) if len(word.key) > 2 and word.key not in STOP}
+    if not wanted or hint.startswith(("no ", "not ", "less ", "nothing ", "without ")):
+        return False
+    for item in items:
+        index = catalogue.index(item.item_id)
+        told = [item.title, *(texts[index] for texts in catalogue.texts.values())]
+        if not wanted <= {word.key.removesuffix("s") for text in told for word in words(text)}:
+            return False
+    return bool(items)
 
 
 @lru_cache(maxsize=16)
 def _moods(words: tuple[str, ...]) -> tuple[re.Pattern[str], ...]:
-    return tuple(re.compile(rf"\b(?:{own})\b") for own in words)
+    return tuple(re.compile(rf"\b(?:{own})\b") for own in words if "{nouns}" not in own)
 
 
 def answer_of(

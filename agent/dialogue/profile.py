@@ -56,8 +56,10 @@ def profile(state: State, catalogue: Catalogue) -> list[Facts]:
         times = decades(liked, catalogue)
         if times:
             sentences.append({"kind": "taste_times", "times": [f"the {decade}s" for decade in times]})
-    elif liked:
-        sentences.append({"kind": "taste_few", "titles": [catalogue[item].title for item in liked]})
+    elif rated := [item for item in liked if item not in state.like]:
+        sentences.append({"kind": "taste_few", "titles": [catalogue[item].title for item in rated]})
+    if named := [catalogue[item].title for item in state.like]:
+        sentences.append({"kind": "taste_named", "titles": named})
     disliked = [event.item for event in state.history if event.rating is not None and event.rating < 3.0]
     if disliked:
         latest = list(dict.fromkeys(disliked))[-MOST_ITEMS:]

@@ -300,13 +300,13 @@ def extreme(word: str, items: Sequence[int] | None, catalogue: Catalogue) -> lis
     titles = [
         catalogue[row].title for row in (best if items is not None or name == catalogue.year_facet else order[:3])
     ]
-    facts: Facts = {"kind": "extreme", "said": word, "titles": titles[:3]}
-    return [facts, *facet_answer(name, [int(order[0])], catalogue)] if len(titles) == 1 or items is None else [facts]
+    value = is_words(int(order[0]), catalogue.facets[name], catalogue)
+    return [{"kind": "extreme", "said": word, "titles": titles[:3], "value": value}]
 
 
 def which(ask: Ask, catalogue: Catalogue) -> list[Facts]:
     """Which of several items have what is asked for: the most of something, or certain values."""
-    if ask.facet in SUPERLATIVES:
+    if ask.facet is not None and ask.facet in SUPERLATIVES:
         return extreme(ask.facet, ask.items, catalogue)
     judge = catalogue.domain.questions[ask.facet].judge if ask.facet else {}
     if judge:

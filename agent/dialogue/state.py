@@ -350,7 +350,10 @@ def _judged(
         judgements[item] = new
     if new != Judgement() or verdict == "interested":
         named[item] = REFUSED_WEIGHT if new.disliked or new.opinion == "not_interested" else 1.0
-    return replace(state, judgements=judgements, named=named, refused=state.refused - {item})
+    like = state.like
+    if new.disliked or new.opinion == "not_interested":
+        like = tuple(own for own in like if own != item)
+    return replace(state, judgements=judgements, named=named, like=like, refused=state.refused - {item})
 
 
 # --- presses, answers, the other side --------------------------------------------------------------------------------

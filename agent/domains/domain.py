@@ -90,6 +90,7 @@ class Facet(_Strict):
         compounds: an expression -> several values that it asks for at once.
         also: other names that data sets give a value.
         cues: expressions that stand before a value of it ("directed by"); they decide between facets of one value.
+        standalone: whether its words are wishes wherever they stand, as those of the primary facet are.
         unspoken: values that no sentence names, because they say nothing of an item to others.
         predicted: whether values were inferred by a model rather than given by the data.
     """
@@ -108,6 +109,7 @@ class Facet(_Strict):
     compounds: Mapping[str, tuple[str, ...]] = Field(default_factory=dict)
     also: Mapping[str, str] = Field(default_factory=dict)
     cues: tuple[str, ...] = ()
+    standalone: bool = False
     unspoken: tuple[str, ...] = ()
     predicted: bool = False
 

@@ -157,11 +157,15 @@ def _met_words(fact: Evidence, catalogue: Catalogue) -> str:
 def _details(item: Item, met: Sequence[Evidence], catalogue: Catalogue) -> Iterator[str]:
     """Further facts of an item, in words that follow a noun: who made it, how long it is."""
     told = {fact.facet for fact in met}
+    named: set[str] = set()
     for name, facet in catalogue.facets.items():
         value = item.attributes.get(name)
         if value is None or name in told or facet.primary or facet.kind in ("text", "number"):
             continue
         if facet.kind == "person" and isinstance(value, tuple):
+            if named & set(value[:PEOPLE]):
+                continue  # who directed and wrote it is named once
+            named |= set(value[:PEOPLE])
             yield facet.phrase.format(value=_and(value[:PEOPLE]))
         elif facet.kind == "money" and not isinstance(value, tuple):
             yield facet.phrase.format(value=item_value(item.index, facet, catalogue))

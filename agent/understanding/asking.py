@@ -16,7 +16,8 @@ MASK = "¤"
 """Stands in a message for each character of a mention, so that names are not read as wishes."""
 
 ASKS = re.compile(
-    rf"[^\w{MASK}]*(?:(?:and|so|but|ok|okay|well|hm+|ooh|oh|hey|also|then|please|tell me|do you know|"
+    rf"(?:{MASK}+\s*[-,:–]\s*)?[^\w{MASK}]*(?:(?:and|so|but|ok|okay|well|hm+|ooh|oh|hey|also|then|please|tell me|"
+    rf"do you know|"
     r"can you tell me|i wonder|wait)\b[\s,.:]*)*"
     r"(?:is|was|are|were|does|do|did|has|have|had|should|would|can|could|will|who(?:'?s)?|whose|"
     r"what(?:'?s)?|when(?:'?s)?|where(?:'?s)?|"
@@ -31,7 +32,7 @@ _WISHING = re.compile(
     r"with|else|by|from|good|newer|older)|any (?:good(?= \w)|other|more|\w+er)|"
     r"(?:do|have) you (?:have|got|know) (?:any|some|an?\b|of (?:any|some))|got any|have any|what "
     r"(?:should|can|could|else|other|would you)|more like|what about (?:an?|some)\b|how about (?:an?|"
-    r"some)\b|another|others|"
+    r"some)\b|another|(?<!do )(?<!did )(?<!help )(?<!of )others|"
     r"are there (?:any|some|other)|is there (?:any|some|an?|other)|can (?:you|i) (?:get|have|find|see))"
 )
 _LONE = re.compile(
@@ -52,7 +53,9 @@ _SUPERLATIVE = (
 _CATALOGUE = re.compile(
     rf"\b(?:what(?:'?s| is| are| was)|which(?: is| are)?|show me) (?:the |your )?(?P<most>"
     rf"{_SUPERLATIVE})\b|"
-    rf"\bhow many {NOUN}+s?\b|\bhow (?:big|large|old|new|recent) is (?:your|the) (?:catalogue|catalog|"
+    rf"^\W*(?:and |but |what about )?the (?P<the>{_SUPERLATIVE})\b|"
+    rf"\bhow many (?:(?!of\b)[\w'’-]+ ){{0,4}}(?:{NOUN}+s?|ones)\b|\bhow (?:big|large|old|new|recent) is (?:your|"
+    rf"the) (?:catalogue|catalog|"
     r"collection|database|library|list)|"
     rf"\bwhat (?:kinds?|sorts?|types?|{ANY_LABEL})(?: of {NOUN}+s?)? (?:do you have|have you "
     r"got|are there|can you)|\bhow (?:new|recent|old) (?:are|do) (?:your|the)|"
@@ -61,9 +64,11 @@ _CATALOGUE = re.compile(
 )
 _AGENT = re.compile(
     r"\b(?:who (?:are|made|built|created|trained) you|what are you(?! \w+ing)|are you (?:an?|human|"
-    r"real|ai|chat ?gpt)\b|what (?:else )?can you do|what do you do|"
-    r"how do (?:you|this|i) (?:work|use)|how does this work|^\W*help(?: me)?\W*$|what can i (?:ask|say|do))"
+    r"real|ai|chat ?gpt)\b|(?:do|can) you (?:speak|understand|read|talk) \w+|what (?:else )?can you do|what do you do|"
+    r"how do (?:you|this|i) (?:work|use)|how does this work|^\W*help(?: me)?\W*$|what can i (?:ask|say|do)|what "
+    r"do you know\W*$)"
 )
+_YOURS = re.compile(r"\b(?:what|who|which)\b.*\byour (?:own )?(?:favou?rites?|name|age|job|opinion)\b")
 _SENTENCE = re.compile(r"[^.!?;\n]*(?:[.!?;\n]+(?=\s|$)|[!?;\n](?=\S)|\.(?=\S)|$)")
 _ASIDE = re.compile(
     r",\s+(?=(?:is|was|are|does|did|who|how|when|can|should)\b)|"
@@ -75,7 +80,7 @@ _WHICH_OF = re.compile(
     rf"\W*(?:(?:and|so|ok|hm+)\W+)?(?:which(?: ones?| {NOUN}+s?)?{_THEM}? (?:is|are|was|were|do|does|has|have|come|"
     rf"would be)|"
     rf"(?:is|are|was|were) (?:any|one|some)(?: ones?)?{_THEM}|any of (?:these|those|them|{MASK}+)|"
-    rf"(?:is|are|was|were) {MASK}+(?= \w))\b"
+    rf"(?:is|are|was|were) {MASK}+(?= \w))(?!\w)"
 )
 _OWN = re.compile(r"\b(?:you (?:have|got|know|recommend|suggest)|do you|should i|can i|would you)\b")
 _MOST_OF = re.compile(rf"\b(?:the )?(?P<most>{_SUPERLATIVE})\b")
@@ -121,18 +126,18 @@ def asked(
     text, words = marked[sentence.start : sentence.end], folded[sentence.start : sentence.end]
     if PROFILE.search(text) and not sentence.items:
         return Ask("person")
-    if _AGENT.search(text) and not sentence.items:
+    if (_AGENT.search(text) or _YOURS.search(text)) and not sentence.items:
         return Ask("agent")
     table = sentence.items if len(sentence.items) > 1 else tuple(shown)
     if (
         len(table) > 1
         and set(sentence.items) <= set(table)
-        and (which := _which(text, words, vocabulary)) is not None
+        and (which := _which(text, words, len(sentence.items), vocabulary)) is not None
         and (which or (conditions and not _OWN.search(text)))
     ):
         return Ask("which", table, which or None, () if which else conditions)
     if not sentence.items and (match := _CATALOGUE.search(text)) is not None and not (shown and _POINTS.search(text)):
-        return Ask("catalogue", facet=match.groupdict().get("most"))
+        return Ask("catalogue", (), match["most"] or match["the"], conditions)
     if sentence.items and WHY_NOT.search(text) and NEGATION.search(text) and not wished:
         return Ask("why_not", sentence.items)
     questioned = text.rstrip().endswith("?") or ASKS.match(text) is not None
@@ -144,7 +149,9 @@ def asked(
         return None
     if len(sentence.items) > 1 and not sentence.judged:
         either = re.search(rf"\bor (?:the )?{MASK}+\W*\??", text)
-        if WHICH.search(text) or (COMPARE.search(text) and (not wished or questioned) and not sentence.like):
+        if WHICH.search(text) or (
+            COMPARE.search(text) and (not wished or questioned) and (not sentence.like or text.rstrip().endswith("?"))
+        ):
             return Ask("compare", sentence.items, _question(words, vocabulary))
         if either and ("?" in text or questioned) and (not sentence.like or re.match(rf"\W*{MASK}+ or ", text)):
             return Ask("compare", sentence.items)
@@ -173,6 +180,7 @@ def _focus(text: str, spoken: Sequence[int]) -> tuple[int, ...]:
 
 def _question(words: str, vocabulary: Vocabulary) -> str | None:
     """The question of the domain that the words ask, else the facet that they name."""
+    words = re.sub(rf"{MASK}+", "it", words)
     best: tuple[int, int, str] | None = None
     for place, (name, _, pattern) in enumerate(vocabulary.questions):
         match = pattern.search(words)
@@ -186,11 +194,13 @@ def _question(words: str, vocabulary: Vocabulary) -> str | None:
     return None
 
 
-def _which(text: str, words: str, vocabulary: Vocabulary) -> str | None:
+def _which(text: str, words: str, several: int, vocabulary: Vocabulary) -> str | None:
     """What is asked of several: a superlative, or a question that values answer; "" where conditions may."""
     match = _WHICH_OF.match(text)
     if match is None:
         return None
+    if match.group().rstrip().endswith(MASK) and several < 2:
+        return None  # "is it scary?"
     if (most := _MOST_OF.search(text, match.start())) is not None:
         return most["most"]
     question = _question(words, vocabulary)

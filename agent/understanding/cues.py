@@ -63,7 +63,9 @@ ABUSE = _any(
     "rubbish|garbage|trash|crap|shit|"
     r"terrible|awful|worst|moron|annoying|pathetic|hopeless|a joke|broken|not (?:very )?(?:smart|helpful|clever|"
     "good|listening))",
-    r"fuck (?:you|off|this)|f\*+k|wtf|shut up|piss off|screw you|(?:you|u) (?:don'?t|do not|never) (?:listen|"
+    r"kill yourself|go to hell|drop dead|i'?ll sue|fuck (?:you|off|this)|"
+    r"f\*+k|wtf|shut up|piss off|screw you|"
+    r"(?:you|u) (?:don'?t|do not|never) (?:listen|"
     "understand|get it|get me)|"
     r"i (?:hate|can'?t stand) (?:you|this (?:bot|app|thing|chat))|waste of time|what (?:a|the) (?:hell|heck|joke)",
 )

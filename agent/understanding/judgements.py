@@ -61,7 +61,8 @@ _BEFORE: tuple[tuple[str, str], ...] = (
     ),
     (
         "reject",
-        r"(?:not|no|except(?: for)?|besides|other than|apart from|anything but|instead of|rather than|"
+        r"(?:not|no|never(?! (?:seen|watched|heard|read|played))|except(?: for)?|besides|other than|apart from|"
+        r"anything but|instead of|rather than|"
         r"aside from|already recommended|without|(?:don'?t|do not) (?:want|need|show me|give me)|no "
         r"more)(?: to (?:see|watch))?",
     ),
@@ -170,7 +171,9 @@ _AFTER = (
             r"(?:way |far |a bit |just |all )?too (?!good|funny|bad|please|and|but|so|i|because|the|thanks|if|"
             r"maybe)[^\W\d_]{3,}\b|"
             rf"(?:really |just |it )?(?:sucked|sucks|bored|bores)\b|"
-            rf"put me to sleep|left me cold|{_IS}(?:n'?t| not) {_QUALITY}(?:good|great|funny|for me|my|"
+            rf"(?:meh|so-so|yuck|ugh|boring|terrible|awful|overrated)\b(?! but)|"
+            r"put me to sleep|left me cold|"
+            rf"{_IS}(?:n'?t| not) {_QUALITY}(?:good|great|funny|for me|my|"
             rf"enjoyable|worth|scary|as good|that|impressed)|"
             rf"not for me|did nothing for me|did(?:n'?t| not) (?:work|do it) for me|disappointed|{_DISLIKED_IT}|"
             rf"(?:and|but) (?:it|they) {_IS} {_QUALITY}{_BAD}\b)"
@@ -196,7 +199,9 @@ _AFTER = (
     (
         "seen",
         re.compile(
-            rf"\W*(?:already\b|{_I}(?:'?ve |have |has |had |did )?(?:also |already |just |both )*(?:seen|"
+            rf"\W*(?:itself |of course |then,? |though,? )?(?:already\b|"
+            rf"{_I}(?:'?ve |have |has |had |did )?(?:also |already |just |"
+            rf"both )*(?:seen|"
             rf"watched|saw|see|read)(?: {_IT})?\b|seen (?:it|that)|twice\b|a (?:hundred|thousand|million|few|"
             r"couple|bunch of) times|"
             r"too many times|many times|so many times|several times|yesterday|last (?:night|week|weekend|"

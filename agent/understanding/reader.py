@@ -11,7 +11,8 @@ from agent.catalogue.catalogue import Catalogue
 from agent.catalogue.title_index import Link
 from agent.domains.languages import ENGLISH, in_english, language, readable, sounds_english
 from agent.records.acts import Act, Ask, Command, Judge, NotUnderstood, Pleasantry, Want, WhichItem
-from agent.text import clean, flat, words
+from agent.records.conditions import Condition
+from agent.text import clean, common_words, flat, words
 from agent.understanding.answering import read_question
 from agent.understanding.asking import ASKS, MASK, Sentence, asked, masked_at, sentences_of
 from agent.understanding.cues import (
@@ -34,7 +35,7 @@ from agent.understanding.reading import Context, Mention, Reading
 from agent.understanding.referring import CORRECTION, references
 from agent.understanding.replies import answered, replied, substituted
 from agent.understanding.typing_errors import mend, rewrite
-from agent.understanding.values import unlisted
+from agent.understanding.unlisted import as_said, asked_example, asked_object, unlisted
 from agent.understanding.vocabulary import Vocabulary, known_words, vocabulary_of, wordlike
 from agent.understanding.wishes import Compared, Wishes, WishReader, opens_anew, opens_topic
 
@@ -77,7 +78,16 @@ _SHOW = re.compile(
     r"have you got|got|search(?: for)?)\b"
 )
 _PRONOUN = re.compile(r"\b(?:i|i'?m|i'?ve|i'?ll|my|you|your|we|he|she|they|our|me)\b")
-_SWITCH = re.compile(r"^\W*(?:(?:ok|okay|sorry|now|and|well)\W+)*(?:in )?english(?:,? (?:now|then|please))+(?=\W+\w)")
+_NOT_A_TITLE = re.compile(r"\b(?:no|not|without)(?: more| any)? $")
+_SUBJECT_BEFORE = re.compile(
+    r"\b(?:no|without|any|with|involving|featuring|(?:something|anything|one|ones|ƒ+s?) about)(?: the| any| some)? $"
+)
+_SAME_MAKER = re.compile(
+    r"\b(?:(?:by|from) the (?:same )?(?P<who>\w+) (?:of|as|who (?:made|directed|wrote)|behind|that (?:made|"
+    r"directed|wrote))|"
+    r"(?:by |from |with )?the same (?P<same>\w+) (?:as|of))\W*$"
+)
+_SWITCH = re.compile(r"^\W*(?:(?:ok|okay|sorry|now|and|well)\W+)*(?:in )?english(?:,? (?:now|then|please))+(?=\W|$)")
 """Asks for answers in English, before the wish."""
 _SILENT = frozenset({"about", "reject"})
 _FEW = 4
@@ -154,6 +164,7 @@ class _Message:
         plain, places = rewrite(text, [(own.start, own.end) for own in mentions], change)
         self.plain = _TAG.sub(lambda match: " " * len(match.group()), plain)
         if (switch := _SWITCH.match(flat(self.plain))) is not None:
+            self.language = ENGLISH
             self.plain = " " * switch.end() + self.plain[switch.end() :]
         names = vocabulary.marked(flat(self.plain))
         told = judgements(names, places)
@@ -194,7 +205,7 @@ class _Message:
         """The language of the message; a few words that tell nothing are in that of the messages before."""
         told, before = language(text), self.context.language
         if told == ENGLISH != before and len(text.split()) <= _FEW and not sounds_english(text):
-            return before
+            return before if in_english(text, before, self.catalogue.domain) != text else told
         return told
 
     # --- what is spoken of -------------------------------------------------------------------------------------------
@@ -205,8 +216,9 @@ class _Message:
         links = [
             link
             for link in catalogue.link(self.text, context.conditions)
-            if not self._is_person(link) and not self._is_value(link)
+            if not self._is_person(link) and not self._is_value(link) and not self._is_subject(link, folded)
         ]
+        links = [self._on_table(link) for link in links]
         unsure = [number for number, link in enumerate(links) if link.item is None]
         if unsure:
             hidden = masked_at(folded, [(link.start, link.end) for link in links])
@@ -258,16 +270,49 @@ class _Message:
         person = any(self.catalogue.facets[own.facet].kind == "person" for own in entries)
         return person and not any(flat(self.catalogue[item].title) == flat(link.text) for item in link.options)
 
+    def _on_table(self, link: Link) -> Link:
+        """``link``, to the item just shown or spoken of whose title begins with its words ("we have Mario Kart")."""
+        table = dict.fromkeys((*self.context.shown, *self.context.spoken))
+        said = flat(link.text)
+        if len(said.split()) < 2 or any(flat(self.catalogue[item].title) == said for item in link.options):
+            return link
+        here = [item for item in table if flat(self.catalogue[item].title).startswith(said)]
+        return replace(link, options=(here[0],)) if here and not set(link.options) & set(table) else link
+
     def _is_value(self, link: Link) -> bool:
         """Whether what was taken for a title is what the domain calls a value ("PlayStation 4"), and no whole title."""
         said = re.sub(r"^the ", "", flat(link.text))
         if any(flat(self.catalogue[item].title) == said for item in link.options):
             return False
+        before = flat(self.text[: link.start])[-24:]
+        entries = self.vocabulary.names.get(tuple(word.key for word in words(link.text)), [])
+        if _NOT_A_TITLE.search(before) and any(self.catalogue.facets[own.facet].kind == "category" for own in entries):
+            return True  # "not Resident Evil": all of that series
         primary = self.vocabulary.primary
         return any(
             own.facet in (primary, "country", "language") and own.pattern.fullmatch(said)
             for own in self.vocabulary.expressions
         )
+
+    def _is_subject(self, link: Link, folded: str) -> bool:
+        """Whether what was taken for a title is an everyday word for what items are about: "without aliens"."""
+        said = link.text
+        everyday = said.islower() and bool({said, said.removesuffix("s")} & common_words())
+        return everyday and _SUBJECT_BEFORE.search(folded[: link.start]) is not None
+
+    def _by_the_same(self) -> list[Condition]:
+        """Who made a named item, where others of the same people are wanted: "by the director of Jaws"."""
+        found = []
+        for own in self.told:
+            match = _SAME_MAKER.search(self.marked[: own.place[0]])
+            if match is None or len(own.mention.items) != 1:
+                continue
+            label = match["who"] or match["same"]
+            for name, facet in self.catalogue.facets.items():
+                names = self.catalogue[own.mention.items[0]].attributes.get(name)
+                if facet.kind == "person" and isinstance(names, tuple) and label.startswith(facet.label):
+                    found.append(Condition(name, "is", names))
+        return found
 
     def _sentences(self) -> list[Sentence]:
         found = []
@@ -291,6 +336,8 @@ class _Message:
 
     def _acts(self) -> tuple[list[Act], bool]:
         context, marked = self.context, self.marked
+        if self.text.strip() and not marked.strip():  # nothing but "english please"
+            return [Pleasantry("chat")], False
         if not readable(self.language, self.catalogue.domain) and not self.told:
             return [NotUnderstood("language", self.text)], False
         undo = UNDO.search(marked)
@@ -321,6 +368,8 @@ class _Message:
         acts: list[Act] = [*judges, *which]
         if wanted is not None:
             acts.append(wanted)
+            if wanted == Want(count=wanted.count, request=wanted.request) and _MORE.fullmatch(self.marked.strip()):
+                acts.append(Command("more"))  # "five more"
         else:
             command = self._command(bool(judges or asks))
             acts += [] if command is None else [command]
@@ -457,7 +506,12 @@ class _Message:
         refused = self._refused(free, bool(wishes.conditions))
         reject = tuple(dict.fromkeys((*reject, *refused)))
         shown = self._shown(hidden)
+        wishes.conditions += self._by_the_same()
         hints = [*wishes.hints, *self._unknown_hints(hidden)]
+        if not (wishes or like or unlike or reject or hints or shown):
+            hints = [said for said in (asked_object(free),) if said is not None]
+        if not like and (example := asked_example(free)) is not None:
+            hints.append(example)
         if not (wishes or like or unlike or reject or hints):
             requested = ASK.search(free) is not None and not acted and not shown
             if not requested or self._off_topic(free) or self._polite(free) or _MORE.fullmatch(free.strip()):
@@ -623,5 +677,5 @@ class _Message:
         if found and sum(word in self.vocabulary.words or wordlike(word) for word in found) * 2 >= len(found):
             said = self.plain.strip()
             opens = not self.context.begun or opens_anew(marked)
-            return Want(hints=(said.strip(" .!?"),), opens_topic=opens, request=said)
+            return Want(hints=(as_said(said),), opens_topic=opens, request=said)
         return NotUnderstood("nonsense", subject or self.text)

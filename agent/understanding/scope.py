@@ -122,7 +122,8 @@ _PEOPLE = re.compile(
 )
 SEPARATOR = re.compile(
     rf"\s*(?:{N})?\s*(?P<sign>,?\s*(?:and/or|or|and|nor|&)|,|/|\+|)\s*"
-    rf"(?:'s usual\s+)?(?:(?:a|an|any|some|maybe|even|perhaps|either|also|no|not|good|great|very|too|overly|really|"
+    rf"(?:(?:'s )?(?:usual|typical)\s+)?(?:(?:a|an|any|some|maybe|even|perhaps|either|also|no|not|good|great|very|"
+    rf"too|overly|really|"
     rf"the|is|it's|more|with|bit of|touch of|of|from|anything|something|kinda|like|{N})\s+)*-?\s*"
 )
 _LAST_ONE = re.compile(r"\bno[tr]? ")
@@ -184,6 +185,10 @@ def judge(flat: str, hits: list[Hit]) -> None:
 def _spread(flat: str, hits: list[Hit], begin: int, state: State, word: str, for_good: bool) -> None:
     """Mark the hits in the scope that opens at ``begin``: the next one, then those joined to it as a list."""
     following = [hit for hit in hits if hit.start >= begin]
+    # "nothing with kids": the preposition may be part of what is not wanted.
+    over = [hit for hit in hits if begin - 6 <= hit.start < begin < hit.end and flat[hit.start :].startswith("with ")]
+    if over:
+        following, begin = [over[0], *following], over[0].start
     if not following:
         return
     gap = flat[begin : following[0].start]

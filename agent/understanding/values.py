@@ -9,7 +9,8 @@ from itertools import pairwise
 from agent.text import Word, common_words, word_set, words
 from agent.understanding.cues import ASK, CHAT, POLITE
 from agent.understanding.scope import Hit, N
-from agent.understanding.vocabulary import NOUN, OFTEN, Value, Vocabulary, cue_facet, wordlike
+from agent.understanding.unlisted import qualities
+from agent.understanding.vocabulary import NOUN, OFTEN, Value, Vocabulary, cue_facet
 
 _SUBJECT_CUE = re.compile(
     r"\b(?:about|with|set (?:in|on|at|during)|takes? place (?:in|on)|involving|featuring|no|not|nothing "
@@ -24,7 +25,7 @@ _PREPOSITION = re.compile(
 _NOUN_AFTER = re.compile(rf"[\s-]+(?:(?!and\b|or\b|but\b)\w+[\s-]+)?(?:{NOUN}+s?|ones?)\b")
 _ALONE = re.compile(
     r"(?:[\W_]|\b(?:please|pls|thanks|instead|maybe|then|now|something|anything|preferably|only|just|also|and|but|ok|okay|not|"
-    r"no|nothing|without|less|more|it|is|be|should|that|very|really)\b)*"
+    r"no|nothing|without|less|more|it|is|be|should|that|very|really|how|what|about)\b)*"
 )
 _CLAUSE = re.compile(r"[.,;:!?()\n]|\b(?:but|and|or)\b")
 _CAPITALS = re.compile(
@@ -33,7 +34,7 @@ _CAPITALS = re.compile(
 )
 _SUBJECT = re.compile(
     r"\b(?P<cue>starring|featuring|directed by|by director|written by|played by|set in|set on|set at|set during|"
-    r"takes? place (?:in|on)|about|involving|with|without|who (?:really )?(?:likes?|loves?|enjoys?|is (?:really "
+    r"takes? place (?:in|on)|about|involving|with|without|from|who (?:really )?(?:likes?|loves?|enjoys?|is (?:really "
     r")?into))\s+"
     r"(?P<name>(?!(?:my|our|your|me|us|you|it|that|this|the same|him|her|them|friends?|family|something|anything|"
     r"someone|the kids|kids|no|only|not|high|good|great ratings?|at|a rating|rating|ratings|over|"
@@ -46,28 +47,22 @@ _SUBJECT = re.compile(
 _FUNCTION = re.compile(
     "(?:"
     + "|".join((POLITE.pattern, ASK.pattern, CHAT.pattern))
-    + r"|\b(?:old|new|any|some|all|no|not|my|same|long|short|big|"
+    + r"|\b(?:i|me|you|we|us|it|up|down|to|for|in|on|at|of|the|a|an|and|or|out|off|old|new|any|some|all|no|not|my|"
+    r"same|long|short|big|"
     r"little|much|many|feel|sound|sounds|sounding|best|better|worst|bad|kind|sort|type|day|friend|friends|time|year|years)\b)"
 )
-_DEGREE = re.compile(
-    r"\b(?:less|more|not (?:so|too|that|as|very|overly)|nothing(?: too| very)?) (?P<what>[^\W\d_]{2,}(?:ing|ed|"
-    "y|ic|ous|ful|al|ive|able|"
-    r"ible|ish|ant|ent|less|ual|iar)|slow|loud|fast|deep|long|complex|weird|odd|mean|young|adult|abstract|harsh|obvious)(?![\w'])"
+_PROPOSES = re.compile(r"\b(?:how|what) $")
+_NOT_FROM = re.compile(
+    r"(?:the )?(?:list|first|second|third|last|past|next|top|bottom|beginning|start|now|here|there|then|before|"
+    r"scratch|home|"
+    r"work|other|same|previous|early|late|mid|director|author|maker|makers|writer|creators?|people|one)\b|"
+    r"(?:what|where|when|far|being)\b"
 )
-_DENIED = re.compile(
-    r"(?:^|[,.;]|\band\b|\bbut\b)\s*(?:please )?no (?P<what>(?!idea|problem|thank|way|more|longer|matter|one\b|"
-    r"need|doubt|rush|worr|"
-    r"prefer|really|sorry|wait|thing|please|nothing|never|that|this|these|those|they|it|i\b|but|not|stop|other|better|i'm|offen)"
-    r"[^\W\d_]{3,}(?: [^\W\d_]{3,})?)(?=\W*$|\s*[,.;!]|\s+(?:and|or|but|please|pls)\b)"
-)
-_NO_QUALITY = word_set(
-    "any many really very actually recently probably already only finally definitely interesting nothing "
-    "anything everything "
-    "something thing things during being going looking watching reading listening playing seeing having family "
-    "friendly likely "
-    "story city country history happy original"
-)
+_ABOUT = ("set", "take", "about", "invol")
+_OTHER = ("starring", "featuring", "directed", "by", "written", "played", "with", "from", "who")
+"""What the cues of subjects begin with: those that a mood may stand inside of, and the others."""
 _HEADS = frozenset(["stuff", "one", "ones", "titles", "something", "anything"])
+_PARTICLE = re.compile(r"\b(?:de|da|di|del|della|la|le|van|von|der|den|ten|st|saint|mac|mc|el|al|bin) $")
 _REFUSED = re.compile(r"\b(?:no|not|without|minus|except|any|more) $")
 """Before a last name that is wanted or refused: "no nolan", "more scorsese"."""
 _QUANTITY = re.compile(r"^(?:(?:an?|the|some|lots? of|plenty of|more|any|much|too much|good|great)\b ?)+")
@@ -77,15 +72,6 @@ _NOT_FIRST = word_set(
     the a an i any something hi hello hey i'm im i've ive i'll i'd my thanks thank yes no ok oh what have can do does is
     are it it's that that's show give
     """
-)
-
-_NAMED = re.compile(
-    r"(?:[A-ZÀ-ÖØ-Þ0-9][\w'’.&-]*[:,]?\s+(?:(?:of|the|and|in|a|to|for|&|vs\.?|on|with|from|"
-    r"at)\s+)*){0,7}[A-ZÀ-ÖØ-Þ0-9][\w'’.!-]*\s*\((?:19|20)\d\d\)"
-)
-_COLON = re.compile(
-    r"(?:[A-ZÀ-ÖØ-Þ][\w'’.&-]*\s+){0,4}[A-ZÀ-ÖØ-Þ][\w'’&-]*: (?:[A-ZÀ-ÖØ-Þ][\w'’.&-]*)(?:\s+(?:(?:of|"
-    r"the|and|in|a)\s+)*[A-ZÀ-ÖØ-Þ0-9][\w'’.&-]*)*"
 )
 
 
@@ -112,8 +98,10 @@ class Finder:
         self._expressions()
         self._names()
         self._people()
+        self._subjects(_ABOUT)
         self._moods()
-        self._subjects()
+        self._qualities()
+        self._subjects(_OTHER)
         self.hits.sort(key=lambda hit: hit.start)
         return self.hits
 
@@ -145,8 +133,12 @@ class Finder:
             before = self.folded[max(0, start - _DISTANT) : start]
             if before.endswith(("live ", "live-")):
                 continue
+            if expression.facet != primary and self._named_otherwise(start, end, expression.facet, before):
+                continue
+            facet = self.vocabulary.domain.facets.get(expression.facet)
             if expression.facet != primary and not (
-                self._beside(start, end)
+                (facet is not None and facet.standalone)
+                or self._beside(start, end)
                 or _PREPOSITION.search(before)
                 or cue_facet(self.vocabulary, before, [expression.facet])
             ):
@@ -155,6 +147,12 @@ class Finder:
         for place, level in enumerate(self.vocabulary.levels):
             for match in level.pattern.finditer(self.folded):
                 self._take(Hit("level", *match.span(), facet=level.facet, place=place))
+
+    def _named_otherwise(self, start: int, end: int, facet: str, before: str) -> bool:
+        """Whether what is refused is another facet's value by its name: "not Resident Evil" leaves horror alone."""
+        key = tuple(word.key for word in self.found if start <= word.start < end)
+        others = [own for own in self.vocabulary.names.get(key, ()) if own.facet != facet]
+        return bool(others) and _REFUSED.search(before) is not None
 
     def _beside(self, start: int, end: int) -> bool:
         """Whether a word for items or a primary value stands behind, or nothing else is said in the clause."""
@@ -198,7 +196,7 @@ class Finder:
         for entry in chosen:
             facet = domain.facets.get(entry.facet)
             kind = facet.kind if facet is not None else "category"
-            everyday = all(part in common_words() for part in key)
+            everyday = all(len(part) <= 2 or part in common_words() for part in key)
             if kind == "person":
                 fits = len(key) > 1 or (cued is not None and not everyday and run[0].capital)
             elif entry.facet == self.vocabulary.primary:
@@ -224,7 +222,8 @@ class Finder:
         """Whether an everyday word is meant as a value: always, unless users fill the facet as they like."""
         if not self.vocabulary.filled:
             return True
-        if entry.count < OFTEN or _FUNCTION.fullmatch(self.folded[start:end]) or NOUN in self.marked[start:end]:
+        said = self.folded[start:end]
+        if entry.count < OFTEN or any(_FUNCTION.fullmatch(word) for word in (said, *said.split())) or NOUN in said:
             return False
         behind = re.match(rf"[\s-]+(?:{NOUN}+s?|ones?)\b", self.marked[end:]) is not None
         return behind or self._beside(start, end)
@@ -248,6 +247,8 @@ class Finder:
             if word.key in common_words() and not word.capital:
                 continue
             before = self.marked[max(0, word.start - _DISTANT) : word.start]
+            particle = _PARTICLE.search(before)
+            before = before[: particle.start()] if particle is not None else before
             cued = cue_facet(self.vocabulary, before, {entry.facet for entry in entries})
             noun = _NOUN_AFTER.match(self.marked[word.end :]) is not None or any(
                 hit.facet == self.vocabulary.primary and 0 <= hit.start - word.end <= 3 for hit in self.hits
@@ -266,7 +267,8 @@ class Finder:
                 continue
             mine = [entry for entry in entries if entry.name == ranked[0]]
             best = next((e for e in mine if e.facet == cued), max(mine, key=lambda entry: entry.count))
-            self._take(Hit("value", word.start, word.end, best.facet, (best.name,)))
+            begin = word.start if particle is None else word.start - len(particle.group())
+            self._take(Hit("value", begin, word.end, best.facet, (best.name,)))
         if self.shouting:
             return
         for match in _CAPITALS.finditer(self.text):
@@ -306,24 +308,23 @@ class Finder:
                 for match in pattern.finditer(self.folded):
                     self._take(Hit("mood", *match.span()))
 
-    def _subjects(self) -> None:
-        """Subjects that no value decides: "about space travel", "set on a submarine", "less confusing"."""
-        for match in _DEGREE.finditer(self.marked):
-            if wordlike(match["what"]) and match["what"] not in _NO_QUALITY:
-                self._take(Hit("subject", match.start("what"), match.end("what")))
-        for match in _DENIED.finditer(self.marked):
-            if wordlike(match["what"]) and NOUN not in match["what"]:
-                self._take(Hit("subject", match.start("what"), match.end("what")))
+    def _qualities(self) -> None:
+        for start, end in qualities(self.marked):
+            self._take(Hit("subject", start, end))
+
+    def _subjects(self, cues: tuple[str, ...]) -> None:
+        """Subjects that no value decides, behind one of ``cues``: "about space travel", "set on a submarine"."""
         for match in _SUBJECT.finditer(self.marked):
             start, end = match.span("name")
-            about = match["cue"].startswith(("set", "take", "about", "invol"))
+            if match["cue"] == "from" and _NOT_FROM.match(match["name"]):
+                continue
+            if match["cue"] == "about" and _PROPOSES.search(self.marked[: match.start()]):
+                continue
+            about = match["cue"].startswith(_ABOUT)
+            if not match["cue"].startswith(cues):
+                continue
             inside = sorted((hit for hit in self.hits if start <= hit.start < end), key=lambda hit: hit.start)
-            moods = [hit for hit in inside if hit.kind == "mood"]
-            if about and inside == moods:  # "set in a small village"
-                for hit in moods:
-                    self.hits.remove(hit)
-                    self.covered[hit.start : hit.end] = bytes(hit.end - hit.start)
-            elif inside:
+            if inside:
                 behind = max(hit.end for hit in inside)
                 rest = re.match(r"\W*(?:of|in|at|on) (?:the )?(?P<rest>\w{3,}(?: \w{3,})?)$", self.marked[behind:end])
                 if about and rest is not None:  # "about the history of Rome"
@@ -334,28 +335,7 @@ class Finder:
                 name = last[0]
             if not _QUANTITY.sub("", name.rstrip() + " ").strip() or re.fullmatch(N, name):
                 continue
-            begin = match.start("cue") if about else start
+            begin = match.start("cue") if about or match["cue"] == "from" else start
             if any(self.covered[start : start + len(name)]):
                 continue
             self._take(Hit("subject", begin, start + len(name)))
-
-
-def unlisted(text: str, taken: Sequence[tuple[int, int]]) -> list[tuple[int, int, str]]:
-    """Names that look like titles, with a year or a colon, outside the ``taken`` places: (start, end, name)."""
-    found: list[tuple[int, int, str]] = []
-    for pattern in (_NAMED, _COLON):
-        for match in pattern.finditer(text):
-            start, end = match.span()
-            for _, stop in taken:
-                if start < stop <= end:
-                    start = stop
-            name = text[start:end].strip(" ,.")
-            begin = start + (len(text[start:end]) - len(text[start:end].lstrip(" ,.")))
-            if len(name) < 3 or any(begin < stop and first < end for first, stop in taken):
-                continue
-            if any(begin < stop and first < end for first, stop, _ in found) or not re.search(r"[^\W\d_]{3}", name):
-                continue
-            if pattern is _COLON and (not match.start() or text[: match.start()].rstrip().endswith((".", "!", "?"))):
-                continue
-            found.append((begin, end, name))
-    return found

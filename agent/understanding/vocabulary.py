@@ -231,7 +231,10 @@ def _add_names(found: Vocabulary, facet: Facet, column: NamesColumn, nouns: str)
         pattern = whole((expression,), nouns)
         if all(have) and pattern is not None:
             found.expressions.append(Expression(pattern, facet.name, have))
+    silent = {_squeezed(value) for value in facet.unspoken}
     for value, expressions in facet.words.items():
+        if _squeezed(value) in silent:
+            continue
         pattern = whole([str(own) for own in expressions], nouns)
         mine = canonical.get(_squeezed(value))
         if pattern is not None and (mine is not None or facet.primary):
@@ -242,7 +245,7 @@ def _add_names(found: Vocabulary, facet: Facet, column: NamesColumn, nouns: str)
     found.filled = found.filled or (facet.primary and len(column.values) > OPEN_VALUES)
     for value, count in zip(column.values, column.counts.tolist(), strict=True):
         key = tuple(word.key for word in words(value))
-        if not key or (open_ended and (count < OFTEN or len("".join(key)) < 4)):
+        if not key or _squeezed(value) in silent or (open_ended and (count < OFTEN or len("".join(key)) < 4)):
             continue
         entry = Value(facet.name, value, count)
         for form in {key, (*key[:-1], _plural(key[-1]))} if facet.kind == "category" else {key}:
@@ -257,7 +260,13 @@ def _add_names(found: Vocabulary, facet: Facet, column: NamesColumn, nouns: str)
     for alias, value in facet.also.items():
         mine = canonical.get(_squeezed(value))
         key = tuple(word.key for word in words(alias))
-        if mine is not None and key and len(alias) > 2 and not set(key) <= common_words():
+        if (
+            mine is not None
+            and _squeezed(mine) not in silent
+            and key
+            and len(alias) > 2
+            and not set(key) <= common_words()
+        ):
             found.names.setdefault(key, []).append(Value(facet.name, mine, 1))
 
 

@@ -27,6 +27,7 @@ HINTS = 8
 """At most so many wishes that cannot be decided are kept of a message."""
 _PART, _KNOWN = 1 / 3, 0.05
 """The share of the catalogue that "cheaper" and "better known" stand for where nothing was shown to compare with."""
+_UNIT = re.compile(r"\d\W*[a-z]{2,}|[£$€]|\b(?:stars?|pages?|minutes?|hours?)\b")
 _THIS_CENTURY = 2099
 _GRADED = 5
 """The mean grade of an item counts from so many grades on where a share of the best is asked for."""
@@ -210,7 +211,11 @@ class WishReader:
         hits = Finder(text, folded, marked, self.vocabulary, covered).values()
         judge(marked, hits)
         soft = soft_spans(marked)
-        lacking = [(own.start, own.end) for own in self.undecidable.amounts(marked, covered)]
+        lacking = [
+            (own.start, own.end)
+            for own in self.undecidable.amounts(marked, bytearray(covered))
+            if _UNIT.search(marked[own.start : own.end])
+        ]
         if year is None:
             free = "".join("~" if taken[place] else character for place, character in enumerate(marked))
             lacking += [(hit.start, hit.end) for hit in year_hits(free, _THIS_CENTURY, 1900)]
@@ -264,7 +269,8 @@ class WishReader:
                 self._let_go(hit, wishes, standing)
             elif hit.state == "unwanted":
                 if {(hit.facet, value) for value in hit.values} & pairs:  # "a horror novel, not too scary"
-                    wishes.hints.append(with_negation(marked, text, hit.start, hit.end))
+                    negated = with_negation(marked, text, hit.start, hit.end)
+                    wishes.hints.append(negated if negated != words else f"not {words}")
                     continue
                 scope: Scope = "standing" if hit.standing else "topic"
                 # No romantic comedies: what makes them such is the last value; comedies may stay.
@@ -543,7 +549,7 @@ def opens_topic(marked: str, wishes: Wishes, named: bool, begun: bool) -> bool:
     """
     if not begun:
         return True
-    if not (wishes.complete or named) or wishes.replaces or wishes.compares:
+    if not (wishes.complete or named) or wishes.replaces or (wishes.compares and not named):
         return False
     refines = _REFINES.match(marked) or _OF_THEM.search(marked) or _MORE_OF.search(marked) or _ONLY.search(marked)
     return refines is None
