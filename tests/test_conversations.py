@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from agent.data.dataset import import_dataset
+from agent.data.dataset import import_dataset, join_dataset, load_dataset
 from agent.data.importers.tables import Options
 from agent.generation.realizer import LANGUAGES, Wording
 from agent.recommender import Recommender
@@ -24,19 +24,26 @@ BOOKS = read_dialogues(FOLDER / "books.yaml")
 GAMES = read_dialogues(FOLDER / "games.yaml")
 MUSIC = read_dialogues(FOLDER / "music.yaml")
 OFFICE = read_dialogues(FOLDER / "office.yaml")
+FACTS = read_dialogues(FOLDER / "film-facts.yaml")
 
 
-def _shop(shared: Path, folder: str, domain: str | None, cache: Path) -> Recommender:
+def _shop(
+    shared: Path, folder: str, domain: str | None, cache: Path, *joined: tuple[str, str, str | None]
+) -> Recommender:
     """A recommender over a data set that is imported into a cache of its own; it needs no fitting."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CONCIERGE_CACHE", str(cache))
         dataset = import_dataset(shared / folder, domain or "office", options=Options(domain=domain))
+        for table, on, names in joined:
+            given = None if names is None else shared / folder / names
+            dataset, _ = join_dataset(dataset.name, shared / folder / table, on, names_from=given)
     return plain_recommender(dataset)
 
 
 @pytest.fixture(scope="module")
 def books(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Recommender:
-    return _shop(shared, "goodbooks-10k", "books", tmp_path_factory.mktemp("books"))
+    genres = ("book_genres.csv", "book_id", None)
+    return _shop(shared, "goodbooks-10k", "books", tmp_path_factory.mktemp("books"), genres)
 
 
 @pytest.fixture(scope="module")
@@ -46,12 +53,24 @@ def games(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Recommender
 
 @pytest.fixture(scope="module")
 def music(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Recommender:
-    return _shop(shared, "lastfm-2k", "music", tmp_path_factory.mktemp("music"))
+    tags = ("user_taggedartists.dat", "artistID", "tags.dat")
+    return _shop(shared, "lastfm-2k", "music", tmp_path_factory.mktemp("music"), tags)
 
 
 @pytest.fixture(scope="module")
 def office(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Recommender:
     return _shop(shared, "amazon-office", None, tmp_path_factory.mktemp("office"))
+
+
+@pytest.fixture(scope="module")
+def films() -> Recommender:
+    return plain_recommender(load_dataset("films"))
+
+
+@pytest.mark.parametrize("dialogue", FACTS, ids=lambda own: str(own["id"]))
+def test_every_turn_about_facts_of_films_is_right(films: Recommender, dialogue: dict[str, Any]) -> None:
+    checked = run([dialogue], films)
+    assert [f"turn {own.turn} ({own.said}): {own.what}" for own in checked.flaws] == []
 
 
 @pytest.mark.parametrize("dialogue", MUSIC, ids=lambda own: str(own["id"]))

@@ -79,6 +79,7 @@ def noun_phrase(conditions: Iterable[Condition], catalogue: Catalogue, count: in
     also: list[str] = []
     after: list[str] = []
     last: list[str] = []
+    before = ""
     for condition in conditions:
         facet = catalogue.facets.get(condition.facet)
         if facet is None:
@@ -89,8 +90,11 @@ def noun_phrase(conditions: Iterable[Condition], catalogue: Catalogue, count: in
             heads.append(_names(condition.names, facet))
         elif condition.names and facet.primary:
             also.append(_names(condition.names, facet))
+        elif facet.name == before and condition.names:
+            after[-1] = f"{after[-1]} and {_names(condition.names, facet)}"
         else:
             after.append(phrase(condition, facet))
+            before = facet.name
     if also:
         after.insert(0, f"that {'is' if count == 1 else 'are'} also {listed(also)}")
     words = " ".join([*heads, noun, *after])

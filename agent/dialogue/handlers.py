@@ -44,6 +44,7 @@ from agent.records.impression import Impression
 from agent.records.state import Event, State
 from agent.store.logged_state import impression_of
 from agent.text import words
+from agent.understanding.vocabulary import open_facets
 from prompts import PromptError
 
 COUNT = 5
@@ -202,6 +203,7 @@ def recommend(turn: Turn) -> Reply:
         state = State(request=dialogue.request, goal="request")
         left_out = frozenset(item for item, own in dialogue.judgements.items() if own.disliked)
         count = min(count, ANSWERS)
+    state, loose = _loosened(turn, state, left_out)
     given_up: tuple[GivenUp, ...] = ()
     if not catalogue.mask(state.conditions, {*left_out, *state.excluded}).any():
         if dialogue.fresh:
@@ -239,7 +241,7 @@ def recommend(turn: Turn) -> Reply:
         sentences.append(_relaxed(turn, wished, bool(state.seen), given_up, len(choice.items)))
         unmet += [phrase(own.was, catalogue.facets[own.was.facet]) for own in given_up]
     else:
-        sentences += _found(turn, wished, bool(state.history), choice, count)
+        sentences += _found(turn, wished, bool(state.history), choice, count, loose)
     sentences += unsure
     undecided = [
         hint
@@ -281,6 +283,17 @@ def _handed_over(turn: Turn) -> bool:
     return semantic is not None and not semantic.answerable(turn.state.request)
 
 
+def _loosened(turn: Turn, state: State, left_out: frozenset[int]) -> tuple[State, tuple[str, ...]]:
+    """The state with preferences for tags that hardly any item has as wishes in words."""
+    catalogue, out = turn.catalogue, {*left_out, *state.excluded}
+    free = [own for own in state.conditions if own.strength == "prefer" and own.facet in open_facets(catalogue)]
+    if not free or catalogue.mask(state.conditions, out).sum() >= LEAST_SHOWN:
+        return state, ()
+    words = tuple(dict.fromkeys(name for own in free for name in own.names if not own.negative))
+    kept = tuple(own for own in state.conditions if own not in free)
+    return replace(state, conditions=kept, hints=(*state.hints, *words)), words
+
+
 def _chosen(turn: Turn, state: State, left_out: frozenset[int], count: int) -> tuple[Policy, Choice]:
     exactly = turn.state.count is not None
     words = turn.wording.explanation
@@ -291,7 +304,9 @@ def _chosen(turn: Turn, state: State, left_out: frozenset[int], count: int) -> t
         return turn.plain, choose(turn.plain, turn.catalogue, state, left_out, count, turn.rng, words, exactly, *fit)
 
 
-def _found(turn: Turn, wished: Conditions, taste: bool, choice: Choice, count: int) -> list[Facts]:
+def _found(
+    turn: Turn, wished: Conditions, taste: bool, choice: Choice, count: int, loose: tuple[str, ...]
+) -> list[Facts]:
     """What was found, how it follows from the wish, and where it is less than was asked for."""
     catalogue, dialogue = turn.catalogue, turn.state
     found = len(choice.items)
@@ -314,7 +329,8 @@ def _found(turn: Turn, wished: Conditions, taste: bool, choice: Choice, count: i
             hint
             for hint in dialogue.hints
             if is_mood(hint, catalogue) or hint in dialogue.said or borne_out(hint, choice.items, catalogue)
-        ],
+        ]
+        + list(loose),
         "specific": dialogue.wished,
         "taste": taste,
         "again": again,
@@ -431,7 +447,7 @@ def _answer(turn: Turn, ask: Ask) -> list[Facts]:
                 return [{"kind": "nameless"}]
             if ask.facet is not None:
                 return facet_answer(ask.facet, items, catalogue)
-            return [facts for item in items[:2] for facts in _all_about(item, state, catalogue)]
+            return [{"kind": "partly"}, *(facts for item in items[:2] for facts in _all_about(item, state, catalogue))]
         case "compare":
             items = list(dict.fromkeys([*ask.items, *slate]))[: max(2, len(ask.items))]
             return compare(items, state, turn.policy, catalogue) if len(items) > 1 else [{"kind": "nameless"}]
@@ -458,9 +474,7 @@ def _answer(turn: Turn, ask: Ask) -> list[Facts]:
 
 
 def _all_about(item: int, state: State, catalogue: Catalogue) -> list[Facts]:
-    said = about(item, catalogue)
-    if said[0]["kind"] == "about":
-        said += [*described(item, catalogue), *tags(item, catalogue)]
+    said = [*described(item, catalogue), *tags(item, catalogue)]
     return [*said, *opinion(item, catalogue), *yours(item, state)]
 
 

@@ -132,7 +132,7 @@ def inputs_of(item: Item, facts: Sequence[Evidence], catalogue: Catalogue) -> di
         "named": titles([fact for fact in facts if fact.kind == "like"])[:2],
         "loved": titles(liked)[:2],
         "had": titles(had)[:1] if not liked else [],
-        "asked": [words for fact in met if (words := _met_words(fact, catalogue))],
+        "asked": _met_words(met, catalogue),
         "match": [str(fact.value) for fact in facts if fact.kind == "hint"][:1],
         "answers": catalogue.domain.hand_over is not None,
         "kinds": telling_kinds(item.index, catalogue)[:3],
@@ -144,14 +144,21 @@ def inputs_of(item: Item, facts: Sequence[Evidence], catalogue: Catalogue) -> di
     }
 
 
-def _met_words(fact: Evidence, catalogue: Catalogue) -> str:
-    """A condition that is met, in words that follow a noun; nothing for the primary category, which is among kinds."""
-    facet = catalogue.facets.get(fact.facet or "")
-    if facet is None or facet.primary or fact.value is None:
-        return ""
-    if isinstance(fact.value, str):
-        return phrase(Condition(facet.name, "is", (fact.value,)), facet)
-    return phrase(Condition(facet.name, "between", (float(fact.value), float(fact.value))), facet)
+def _met_words(met: Sequence[Evidence], catalogue: Catalogue) -> list[str]:
+    """The conditions that are met, in words that follow a noun; without the primary category, which is among kinds."""
+    values: dict[str, list[str | float]] = {}
+    for fact in met:
+        facet = catalogue.facets.get(fact.facet or "")
+        if facet is not None and not facet.primary and fact.value is not None:
+            values.setdefault(facet.name, []).append(fact.value if isinstance(fact.value, str) else float(fact.value))
+    words = []
+    for name, own in values.items():
+        facet = catalogue.facets[name]
+        if isinstance(own[0], str):
+            words.append(facet.phrase.format(value=_and([str(value) for value in own])))
+        else:
+            words.append(phrase(Condition(name, "between", (own[0], own[0])), facet))
+    return words
 
 
 def _details(item: Item, met: Sequence[Evidence], catalogue: Catalogue) -> Iterator[str]:

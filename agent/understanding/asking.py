@@ -84,6 +84,7 @@ _WHICH_OF = re.compile(
 )
 _OWN = re.compile(r"\b(?:you (?:have|got|know|recommend|suggest)|do you|should i|can i|would you)\b")
 _MOST_OF = re.compile(rf"\b(?:the )?(?P<most>{_SUPERLATIVE})\b")
+_ASIDE_IT = re.compile(r",\s+(?:is|was|does|did|has) (?:it|he|she|that|this)\b")
 _DECLARED = re.compile(r"\b(?:that'?s|is|was|this is) (?:why|how|what|when|where|who)\b")
 
 
@@ -219,7 +220,8 @@ def sentences_of(marked: str) -> list[tuple[int, int]]:
     found = []
     for match in _SENTENCE.finditer(marked):
         start, end = match.span()
-        asks = marked[start:end].rstrip().endswith("?") or ASKS.match(marked[start:end]) is not None
+        text = marked[start:end]
+        asks = text.rstrip().endswith("?") or ASKS.match(text) is not None or _ASIDE_IT.search(text) is not None
         while asks and (asked := _ASIDE.search(marked, start, end)) is not None:
             found.append((start, asked.start()))
             start = asked.end()

@@ -50,7 +50,8 @@ ASK = _any(
     r"feel like|fancy|please|would like|i'd like|mood for|prefer|got any|any more|some more",
     r"do you have|have you got|surprise me|pick|choose|more(?! than)|another|others?|else|similar|next|ideas?",
     r"let's (?:try|see|watch|do)|looking to watch|hit me|keep (?:going|them coming)|ƒ+ (?:night|time)|"
-    r"what's good|up for",
+    r"what's good|up for|(?:most|other) people (?:like|love|enjoy|buy|use|watch|read)|what(?:'s| is) (?:popular|"
+    r"trending)",
 )
 ACCEPT = _any(
     r"(?:i|we)(?:'?ll| will|'d| would)? (?:take|watch|go (?:with|for)|pick|try)(?! (?:a|an|some|something|any|"
@@ -63,7 +64,7 @@ ABUSE = _any(
     "rubbish|garbage|trash|crap|shit|"
     r"terrible|awful|worst|moron|annoying|pathetic|hopeless|a joke|broken|not (?:very )?(?:smart|helpful|clever|"
     "good|listening))",
-    r"kill yourself|go to hell|drop dead|i'?ll sue|fuck (?:you|off|this)|"
+    r"i hate (?:everything|all of this)|kill yourself|go to hell|drop dead|i'?ll sue|fuck (?:you|off|this)|"
     r"f\*+k|wtf|shut up|piss off|screw you|"
     r"(?:you|u) (?:don'?t|do not|never) (?:listen|"
     "understand|get it|get me)|"

@@ -61,7 +61,10 @@ _NEGATED = re.compile(
     rf"much|is|are|it|in|the|of))"
     r"{0,4} *$"
 )
-_UNWANTED = re.compile(r"\b(?:born|since|was|am|live|lived|living|grew up|age|aged|i'm) (?:in |on )?(?:the )?$")
+_UNWANTED = re.compile(
+    r"\b(?:his|her|their|our|my) (?:early |mid |late |mid-)?$|\b(?:born|since|was|am|live|lived|living|grew up|"
+    r"age|aged|i'm) (?:in |on )?(?:the )?$"
+)
 _PATTERNS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
     (name, _expression(pattern))
     for name, pattern in (

@@ -61,7 +61,8 @@ _BEFORE: tuple[tuple[str, str], ...] = (
     ),
     (
         "reject",
-        r"(?:not|no|never(?! (?:seen|watched|heard|read|played))|except(?: for)?|besides|other than|apart from|"
+        r"(?:swap(?: out)?|replace|exchange|not|no|never(?! (?:seen|watched|heard|read|played))|except(?: for)?|"
+        r"besides|other than|apart from|"
         r"anything but|instead of|rather than|"
         r"aside from|already recommended|without|(?:don'?t|do not) (?:want|need|show me|give me)|no "
         r"more)(?: to (?:see|watch))?",
@@ -202,7 +203,8 @@ _AFTER = (
             rf"\W*(?:itself |of course |then,? |though,? )?(?:already\b|"
             rf"{_I}(?:'?ve |have |has |had |did )?(?:also |already |just |"
             rf"both )*(?:seen|"
-            rf"watched|saw|see|read)(?: {_IT})?\b|seen (?:it|that)|twice\b|a (?:hundred|thousand|million|few|"
+            rf"watched|saw|see|read|know(?! (?:of|about|nothing|what|that|how)\b))(?: {_IT})?\b|seen (?:it|that)|"
+            rf"twice\b|a (?:hundred|thousand|million|few|"
             r"couple|bunch of) times|"
             r"too many times|many times|so many times|several times|yesterday|last (?:night|week|weekend|"
             r"month|year)|with my|again\b)"
@@ -278,7 +280,8 @@ _CALLED = re.compile(
     r"one|flick|comedy)s? (?:is|was|are|were|like)\W*$"
 )
 _LIST = re.compile(
-    r"[\s\"'“”‘’)*_!]*(?:,|/|;|&|\+|\band\b|\bor\b|\bnor\b|\bas well as\b|\balso\b|\bboth\b|"
+    r"[\s\"'“”‘’)*_!]*(?:,|[.!](?=\s+(?:also|and|plus)\b)|\bplus\b|/|;|&|\+|\band\b|\bor\b|\bnor\b|\bas well as\b|"
+    r"\balso\b|\bboth\b|"
     r"\bthen\b|\beven\b|\s|\bthe\b|\ban?\b|\bmaybe\b|\bor even\b|\blike\b|\bthings\b|\bof course\b|"
     r"\band i (?:loved|liked)\b)*[\s\"'“‘(*_]*"
 )

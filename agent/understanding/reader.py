@@ -273,11 +273,14 @@ class _Message:
     def _on_table(self, link: Link) -> Link:
         """``link``, to the item just shown or spoken of whose title begins with its words ("we have Mario Kart")."""
         table = dict.fromkeys((*self.context.shown, *self.context.spoken))
-        said = flat(link.text)
-        if len(said.split()) < 2 or any(flat(self.catalogue[item].title) == said for item in link.options):
+        said, counts = flat(link.text), self.catalogue.rating_count
+        if len(said.split()) < 2 or set(link.options) & set(table):
+            return link
+        if any(flat(self.catalogue[item].title) == said for item in link.options):
             return link
         here = [item for item in table if flat(self.catalogue[item].title).startswith(said)]
-        return replace(link, options=(here[0],)) if here and not set(link.options) & set(table) else link
+        better = here and counts[here[0]] > max((counts[item] for item in link.options), default=0)
+        return replace(link, options=(here[0],)) if better else link
 
     def _is_value(self, link: Link) -> bool:
         """Whether what was taken for a title is what the domain calls a value ("PlayStation 4"), and no whole title."""
@@ -504,7 +507,7 @@ class _Message:
         for start, end in hidden:
             free = free[:start] + " " * (end - start) + free[end:]
         refused = self._refused(free, bool(wishes.conditions))
-        reject = tuple(dict.fromkeys((*reject, *refused)))
+        reject = tuple(dict.fromkeys((*reject, *self._series_of(("reject", "unlike")), *refused)))
         shown = self._shown(hidden)
         wishes.conditions += self._by_the_same()
         hints = [*wishes.hints, *self._unknown_hints(hidden)]
@@ -533,6 +536,15 @@ class _Message:
             drops=tuple(wishes.drops),
             request=self._request(hidden, sentences, wishes),
         )
+
+    def _series_of(self, attitudes: tuple[str, ...]) -> list[int]:
+        """All items whose titles begin with a name that is refused: "not Star Wars" is none of the episodes."""
+        found: list[int] = []
+        for own in self.told:
+            if own.judgement.attitude in attitudes and own.mention.items and not own.mention.reference:
+                said = flat(self.text[own.mention.start : own.mention.end])
+                found += [item.index for item in self.catalogue.items if flat(item.title).startswith(f"{said}:")]
+        return found
 
     def _only_refers(self) -> bool:
         """Whether the examples are what was shown: "more like the second one" refines."""

@@ -89,6 +89,9 @@ IT_AFTER = re.compile(
     r"out\b|tonight\b|thanks?\b|thank\b|with my\b|i\b|on\b|in the\b|was\b|last\b|twice\b|many\b|for\b|"
     r"to my\b)"
 )
+PRAISE = re.compile(
+    r"(?:'?s| is| was)? (?:just )?(?:perfect|great|good|nice|awesome|lovely|wonderful|fine|cool|better)\W*$"
+)
 LIKE_THAT = re.compile(r"\b(?:more|something|anything|others?|ones?|ƒ+s?) (?:just )?like (?P<it>that|this|it)\b")
 OTHER = re.compile(r"(?<![\w'])(?:the )?other (?:one|ƒ+|version|guy)(?![\w'])|(?<![\w'])the other(?=\W*$)")
 YEAR_ONE = re.compile(
@@ -301,6 +304,8 @@ class _Table:
             if match.start() > self.first_link:
                 return
             before = self.flat[: match.start()]
+            if len(self.shown) > 1 and match.group().startswith("that") and PRAISE.match(self.flat, match.end()):
+                continue  # "that's perfect" is said of all of it
             long = " " in match.group()
             opens = _OPENS.search(before) is not None
             if (

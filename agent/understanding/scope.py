@@ -86,7 +86,7 @@ _BACKGROUND = re.compile(r"\b(?:usually|normally|typically|most of the time|as a
 _TASTE = re.compile(
     r"\b(?:i|we|he|she|they|my \w+|and|also|generally|really|usually|both|mostly|all|would|do|kids?|"
     r"wife|husband) (?:also |really |"
-    r"generally |usually |mostly |absolutely |just |do |always )*(?:loves?|likes?|enjoys?|adores?|"
+    r"generally |usually |mostly |absolutely |just |only |do |always )*(?:loves?|likes?|enjoys?|adores?|"
     r"prefers?|watch|read|play|"
     r"(?:am|is|are|'m) (?:really |also )?(?:into|fond of|keen on|(?:a )?(?:big |huge )?fans? of)|"
     r"(?:big |huge )?fans? of)\b|"

@@ -63,7 +63,7 @@ _OTHER = ("starring", "featuring", "directed", "by", "written", "played", "with"
 """What the cues of subjects begin with: those that a mood may stand inside of, and the others."""
 _HEADS = frozenset(["stuff", "one", "ones", "titles", "something", "anything"])
 _PARTICLE = re.compile(r"\b(?:de|da|di|del|della|la|le|van|von|der|den|ten|st|saint|mac|mc|el|al|bin) $")
-_REFUSED = re.compile(r"\b(?:no|not|without|minus|except|any|more) $")
+_REFUSED = re.compile(r"\b(?:no|not|without|minus|except|any|more|forget|drop|skip|lose|ditch|enough) $")
 """Before a last name that is wanted or refused: "no nolan", "more scorsese"."""
 _QUANTITY = re.compile(r"^(?:(?:an?|the|some|lots? of|plenty of|more|any|much|too much|good|great)\b ?)+")
 _DISTANT = 40

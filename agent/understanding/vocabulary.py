@@ -144,6 +144,11 @@ def vocabulary_of(catalogue: Catalogue) -> Vocabulary:
     return found
 
 
+def open_facets(catalogue: Catalogue) -> frozenset[str]:
+    """The facets that are filled by users."""
+    return frozenset(vocabulary_of(catalogue).open_facets)
+
+
 def whole(expressions: Iterable[str], nouns: str, ends: str = r"(?![\w])") -> re.Pattern[str] | None:
     """One pattern for any of the expressions as whole words; a space in one may be a hyphen or missing."""
     found = [_spaced(expression).replace(NOUNS, f"(?:{nouns})") for expression in expressions]
