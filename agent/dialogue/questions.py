@@ -71,7 +71,10 @@ SUPERLATIVES: Mapping[str, tuple[tuple[str, ...], bool]] = {
     **dict.fromkeys(("dearest", "most expensive"), (_PRICE, True)),
     **dict.fromkeys(("most popular", "best known"), ((POPULARITY,), True)),
     "least known": ((POPULARITY,), False),
-    **dict.fromkeys(("best rated", "highest rated", "best liked"), ((RATING,), True)),
+    **dict.fromkeys(
+        ("best rated", "highest rated", "best liked", "best rating", "highest rating", "best ratings", "best reviews"),
+        ((RATING,), True),
+    ),
 }
 """Superlative -> the kinds or names of facets that decide it, and whether the largest value is meant."""
 

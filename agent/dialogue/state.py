@@ -305,7 +305,10 @@ def _after_wish(state: DialogueState, wish: Want, catalogue: Catalogue) -> Dialo
     wanted = set(wish.like)
     # Neither a condition nor an example: others of the same kind are meant.
     told = wish.conditions or wish.hints or wish.like or wish.drops or wish.opens_topic
-    only_others = not told and (bool(wish.reject or wish.unlike) or (wish.count is None and bool(state.slate)))
+    whole = set(state.slate) <= set(wish.reject)  # "not the second one" keeps the others
+    only_others = not told and (
+        whole if wish.reject else bool(wish.unlike) or (wish.count is None and bool(state.slate))
+    )
     request = wish.request.strip()
     if request and state.request and not wish.opens_topic:
         request = f"{state.request}; {request}"

@@ -48,7 +48,7 @@ _ABOUT = re.compile(
 )
 _SUPERLATIVE = (
     r"newest|oldest|latest|most recent|longest|shortest|cheapest|dearest|most expensive|most popular|best known|"
-    r"least known|best rated|highest rated|best liked"
+    r"least known|best rating|highest rating|best ratings|best reviews|best rated|highest rated|best liked"
 )
 _CATALOGUE = re.compile(
     rf"\b(?:what(?:'?s| is| are| was)|which(?: is| are)?|show me) (?:the |your )?(?P<most>"

@@ -78,6 +78,7 @@ _SHOW = re.compile(
     r"have you got|got|search(?: for)?)\b"
 )
 _PRONOUN = re.compile(r"\b(?:i|i'?m|i'?ve|i'?ll|my|you|your|we|he|she|they|our|me)\b")
+_BY = re.compile(r",?\s+(?:by|from|with|starring)\s+", re.IGNORECASE)
 _NOT_A_TITLE = re.compile(r"\b(?:no|not|without)(?: more| any)? $")
 _SUBJECT_BEFORE = re.compile(
     r"\b(?:no|without|any|with|involving|featuring|(?:something|anything|one|ones|ƒ+s?) about)(?: the| any| some)? $"
@@ -218,7 +219,7 @@ class _Message:
             for link in catalogue.link(self.text, context.conditions)
             if not self._is_person(link) and not self._is_value(link) and not self._is_subject(link, folded)
         ]
-        links = [self._on_table(link) for link in links]
+        links = [self._with_maker(self._on_table(link)) for link in links]
         unsure = [number for number, link in enumerate(links) if link.item is None]
         if unsure:
             hidden = masked_at(folded, [(link.start, link.end) for link in links])
@@ -281,6 +282,19 @@ class _Message:
         here = [item for item in table if flat(self.catalogue[item].title).startswith(said)]
         better = here and counts[here[0]] > max((counts[item] for item in link.options), default=0)
         return replace(link, options=(here[0],)) if better else link
+
+    def _with_maker(self, link: Link) -> Link:
+        """``link`` together with who made the item, where the message says so: "The Road by Cormac McCarthy"."""
+        after = _BY.match(self.text, link.end)
+        if after is None or len(link.options) != 1:
+            return link
+        said = flat(self.text[after.end() :])
+        for name, facet in self.catalogue.facets.items():
+            own = self.catalogue[link.options[0]].attributes.get(name)
+            for person in own if facet.kind == "person" and isinstance(own, tuple) else ():
+                if said.startswith(flat(person)):
+                    return replace(link, end=after.end() + len(person))
+        return link
 
     def _is_value(self, link: Link) -> bool:
         """Whether what was taken for a title is what the domain calls a value ("PlayStation 4"), and no whole title."""

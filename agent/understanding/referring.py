@@ -89,6 +89,7 @@ IT_AFTER = re.compile(
     r"out\b|tonight\b|thanks?\b|thank\b|with my\b|i\b|on\b|in the\b|was\b|last\b|twice\b|many\b|for\b|"
     r"to my\b)"
 )
+REFUSED = re.compile(r"\b(?:no|not|without)(?: more| any)? $")
 PRAISE = re.compile(
     r"(?:'?s| is| was)? (?:just )?(?:perfect|great|good|nice|awesome|lovely|wonderful|fine|cool|better)\W*$"
 )
@@ -385,6 +386,10 @@ class _Table:
                 return [item for item in pool if set(expression.values) <= set(self.catalogue[item].categories)]
         return []
 
+    def _category(self, key: tuple[str, ...]) -> bool:
+        entries = vocabulary_of(self.catalogue).names.get(key, ())
+        return any(self.catalogue.facets[own.facet].kind == "category" for own in entries)
+
     def _titles(self, pool: Sequence[int]) -> None:
         """Titles that lie on the table need no other sign that they are meant as titles."""
         for item in pool:
@@ -396,6 +401,8 @@ class _Table:
                 sure = len(key) > 1 or key[0] not in common_words()
                 spelled = r"[\W_]+".join(re.escape(part) for part in key)
                 match = re.search(rf"(?<![\w'])(?:the )?{spelled}(?![\w'])", self.flat)
+                if match is not None and REFUSED.search(self.flat[: match.start()]) and self._category(tuple(key)):
+                    continue  # "not Call of Duty": all of that series
                 if match is None or not (sure or TITLE_CUE.search(self.flat[: match.start()])):
                     continue
                 if self._take(match.start(), match.end(), [item]):

@@ -115,11 +115,23 @@ def mend(text: str, vocabulary: Vocabulary) -> str:
         opens = not folded[: match.start()].strip() or folded[: match.start()].rstrip().endswith((".", "!", "?", "\n"))
         if word[:1].isupper() and not word.isupper() and not opens:
             return word
-        return mended(match.group(), meant) or word
+        found = mended(match.group(), meant)
+        if found is not None and match.group() in _SHORT and _in_a_value(folded, match.start(), vocabulary):
+            return word  # "wii u"
+        return found or word
 
     if len(folded) != len(text):
         return text
     return _NOT_TOO.sub("not too", _TOKEN.sub(replaced, folded))
+
+
+def _in_a_value(folded: str, start: int, vocabulary: Vocabulary) -> bool:
+    """Whether the word at ``start`` belongs to what the domain calls a value."""
+    return any(
+        match.start() <= start < match.end()
+        for expression in vocabulary.expressions
+        for match in expression.pattern.finditer(folded)
+    )
 
 
 def rewrite(

@@ -133,7 +133,7 @@ class Finder:
             before = self.folded[max(0, start - _DISTANT) : start]
             if before.endswith(("live ", "live-")):
                 continue
-            if expression.facet != primary and self._named_otherwise(start, end, expression.facet, before):
+            if expression.facet != primary and self._named_otherwise(start, end, expression.facet):
                 continue
             facet = self.vocabulary.domain.facets.get(expression.facet)
             if expression.facet != primary and not (
@@ -148,11 +148,10 @@ class Finder:
             for match in level.pattern.finditer(self.folded):
                 self._take(Hit("level", *match.span(), facet=level.facet, place=place))
 
-    def _named_otherwise(self, start: int, end: int, facet: str, before: str) -> bool:
-        """Whether what is refused is another facet's value by its name: "not Resident Evil" leaves horror alone."""
+    def _named_otherwise(self, start: int, end: int, facet: str) -> bool:
+        """Whether words are another facet's value by its name: "not Resident Evil" leaves horror alone."""
         key = tuple(word.key for word in self.found if start <= word.start < end)
-        others = [own for own in self.vocabulary.names.get(key, ()) if own.facet != facet]
-        return bool(others) and _REFUSED.search(before) is not None
+        return any(own.facet != facet for own in self.vocabulary.names.get(key, ()))
 
     def _beside(self, start: int, end: int) -> bool:
         """Whether a word for items or a primary value stands behind, or nothing else is said in the clause."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
+import numpy as np
 from rapidfuzz import fuzz, process
 
 from agent.catalogue.columns import NamesColumn
@@ -228,7 +229,8 @@ def _add_names(found: Vocabulary, facet: Facet, column: NamesColumn, nouns: str)
     # The data's values by their canonical names: where the data say "UK", the domain's words are for United Kingdom.
     also = {_squeezed(name): value for name, value in facet.also.items()}
     canonical: dict[str, str] = {}
-    for value in column.values:
+    order = np.argsort(-column.counts, kind="stable").tolist()
+    for value in (column.values[place] for place in order):  # of two spellings of one name the more frequent
         canonical.setdefault(_squeezed(also.get(_squeezed(value), value)), value)
         canonical.setdefault(_squeezed(value), value)
     for expression, wanted in facet.compounds.items():

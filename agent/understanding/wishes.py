@@ -28,6 +28,7 @@ HINTS = 8
 _PART, _KNOWN = 1 / 3, 0.05
 """The share of the catalogue that "cheaper" and "better known" stand for where nothing was shown to compare with."""
 _UNIT = re.compile(r"\d\W*[a-z]{2,}|[£$€]|\b(?:stars?|pages?|minutes?|hours?)\b")
+_AND_SO_ON = re.compile(r",? (?:etc\b|and so on|and the like|or so\b|and co\b|that kind|that sort)")
 _THIS_CENTURY = 2099
 _GRADED = 5
 """The mean grade of an item counts from so many grades on where a share of the best is asked for."""
@@ -563,6 +564,7 @@ def _grouped(marked: str, hits: Sequence[Hit]) -> list[tuple[str, ...]]:
     for left, right in pairwise(hits):
         separator = SEPARATOR.fullmatch(marked, left.end, right.start)
         signs.append(None if separator is None else separator["sign"].strip(" ,") or separator["sign"].strip())
+    loose = _AND_SO_ON.match(marked, hits[-1].end)
     clauses: list[list[frozenset[str]]] = [[frozenset({value}) for value in hits[0].values]]
     for place, (sign, left, right) in enumerate(zip(signs, hits, hits[1:], strict=False)):
         mine = [frozenset({value}) for value in right.values]
@@ -572,7 +574,11 @@ def _grouped(marked: str, hits: Sequence[Hit]) -> list[tuple[str, ...]]:
                 break
             chain.append(later)
         plural = _is_plural(marked, left) and _is_plural(marked, right)
-        either = sign in ("or", "and/or") or (sign == "," and any(s in ("or", "and/or") for s in chain))
+        either = (
+            sign in ("or", "and/or")
+            or (sign == "," and loose is not None)
+            or (sign == "," and any(s in ("or", "and/or") for s in chain))
+        )
         if either or (plural and sign in (",", "and", "&", "/")):
             clauses[-1] = [old | new for old in clauses[-1] for new in mine]
         else:
