@@ -16,9 +16,8 @@ from typer.testing import CliRunner
 from agent.policy.distribution import Policy
 from agent.recommender import Recommender
 from agent.records.conversation import Conversation
-from agent.records.impression import Impression, Outcome
+from agent.records.impression import Impression, Outcome, Verdict, verdict
 from agent.records.state import Event
-from agent.records.verdict import Verdict, verdict
 from agent.store.feedback import FeedbackLog
 from eval.metrics import Interval
 from eval.off_policy.log import LogError, read_log

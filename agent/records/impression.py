@@ -10,6 +10,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Literal, cast, get_args
 
+from agent.records.state import POSITIVE
+
 Reaction = Literal["clicked", "liked", "disliked", "seen", "rated", "more", "less", "removed"]
 REACTIONS: tuple[Reaction, ...] = get_args(Reaction)
 
@@ -200,3 +202,35 @@ def _check_ids(name: str, ids: Iterable[Any]) -> None:
         if item in seen:
             raise ValueError(f"item {item!r} is twice in {name}: name each item once")
         seen.add(item)
+
+
+_STARS = {"liked": 5.0, "more": 5.0, "disliked": 1.0, "less": 1.0}
+"""How an attitude reads in stars (the same as in a history)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """``clicked`` is the click of the rewards; ``stars`` the opinion (1 to 5; None: none was given)."""
+
+    clicked: bool = False
+    stars: float | None = None
+
+
+def verdict(outcomes: Iterable[Outcome]) -> Verdict:
+    """What reactions to one item come to, given in the order of recording.
+
+    "removed" takes everything before it back. The last opinion (liked, disliked, more, less, rated) stands and decides:
+    a click is an opinion of at least ``POSITIVE`` stars, where a like counts as 5 and a dislike as 1. Without an
+    opinion, an opened card ("clicked") is a click; "seen" says nothing.
+    """
+    opened, stars = False, None
+    for outcome in outcomes:
+        if outcome.kind == "removed":
+            opened, stars = False, None
+        elif outcome.kind == "clicked":
+            opened = True
+        elif outcome.kind == "rated":
+            stars = outcome.value
+        else:
+            stars = _STARS.get(outcome.kind, stars)
+    return Verdict(opened if stars is None else stars >= POSITIVE, stars)

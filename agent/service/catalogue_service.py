@@ -18,9 +18,8 @@ from agent.catalogue.lookup import RequestError
 from agent.records.answer import Answer
 from agent.records.conditions import Condition
 from agent.records.conversation import Conversation
-from agent.records.impression import Impression, Outcome, Reaction
+from agent.records.impression import Impression, Outcome, Reaction, verdict
 from agent.records.state import Event
-from agent.records.verdict import verdict
 from agent.service.access import Caller
 from agent.service.facade import Facade
 from agent.service.live_index import LiveIndex, NewItem, checked, meets

@@ -8,8 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-from agent.records.impression import Impression, Outcome
-from agent.records.verdict import Verdict, verdict
+from agent.records.impression import Impression, Outcome, Verdict, verdict
 from agent.store.feedback import EXPORT_FORMAT, FeedbackLog
 
 

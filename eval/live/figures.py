@@ -9,8 +9,7 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
-from agent.records.impression import Impression, Outcome
-from agent.records.verdict import verdict
+from agent.records.impression import Impression, Outcome, verdict
 from agent.store.feedback import FeedbackLog
 from eval.metrics import Interval
 from eval.off_policy.estimators import Terms
@@ -77,7 +76,7 @@ class Session:
 def live_metrics(log: FeedbackLog, since: float | None = None, by: Period = "day", seed: int = 0) -> LiveMetrics:
     """Click-through rate, conversion, satisfaction and session length, in all and by period.
 
-    Reactions are read as :func:`agent.records.verdict.verdict` does: the last word on an item stands, and what was
+    Reactions are read as :func:`agent.records.impression.verdict` does: the last word on an item stands, and what was
     taken back does not count. Reactions to items that no slate showed are left out. With ``since`` (seconds since 1970)
     conversations whose first slate is older are left out.
 

@@ -26,8 +26,7 @@ import pandas as pd
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from agent.data.jsonlines import JsonLineError, good_lines
-from agent.records.impression import Impression, Outcome
-from agent.records.verdict import Verdict, verdict
+from agent.records.impression import Impression, Outcome, Verdict, verdict
 from agent.store.feedback import EXPORT_FORMAT, FeedbackLog
 
 _ROUNDING = 1e-4

@@ -16,9 +16,8 @@ import numpy as np
 
 from agent.catalogue.catalogue import Catalogue, Item
 from agent.records.conditions import Condition, Conditions
-from training.requests.eras import Era, plain_era, soft_era
 from training.requests.phrases import PhraseBank
-from training.requests.sentences import Parts, sentence
+from training.requests.sentences import Era, Parts, plain_era, sentence, soft_era
 from training.requests.wording import Dice, plural, typed, with_article
 
 Style = Literal["hard", "soft", "mixed"]
