@@ -16,6 +16,9 @@ import pandas as pd
 from agent.data.interactions import in_time_order, user_histories
 from agent.records.state import Event
 
+LEAST, MOST = 10, 20
+"""Items of a slate."""
+
 
 @dataclass(frozen=True, slots=True)
 class Slate:
@@ -99,39 +102,32 @@ def held_out_users(users: Sequence[str], share: float = 0.1, seed: int = 0) -> f
     return frozenset(names[row] for row in drawn)
 
 
-def rated_slates(parts: PastAndFuture, most: int = 20, least: int = 10) -> list[Slate]:
-    """Cut each user's future, in time order, into slates of ``most`` items; a rest of fewer than ``least`` is dropped.
+def rated_slates(parts: PastAndFuture) -> list[Slate]:
+    """Cut each user's future, in time order, into slates of up to MOST items; a rest of fewer than LEAST is dropped.
 
     Every slate's history is the user's past (it does not grow from slate to slate). On MovieLens-100K with the
     default cut this gives 982 slates of 599 users.
-
-    Raises:
-        ValueError: ``least`` is not between 1 and ``most``.
     """
     past = user_histories(parts.past)
-    slates = []
-    for user, events in user_histories(parts.future).items():
-        slates += cut_slates(user, past.get(user, ()), events, most, least)
-    return slates
+    future = user_histories(parts.future).items()
+    return [slate for user, events in future for slate in _cut_slates(user, past.get(user, ()), events)]
 
 
-def past_slates(
-    past: pd.DataFrame, share: float = 0.6, most: int = 20, least: int = 10, per_user: int | None = None
-) -> list[Slate]:
+def past_slates(past: pd.DataFrame, share: float = 0.6, per_user: int | None = None) -> list[Slate]:
     """Slates for training, cut from the users' past alone: after ``share`` of it, and then after each slate.
 
     Unlike :func:`rated_slates` the history grows: each slate's history is everything before it, so one user gives
     states of several lengths. ``per_user`` keeps that many slates of each user, spread evenly over time.
 
     Raises:
-        ValueError: ``share`` is not between 0 and 1, or ``least`` not between 1 and ``most``.
+        ValueError: ``share`` is not between 0 and 1.
     """
     if not 0.0 <= share < 1.0:
         raise ValueError(f"share {share} is out of range: give the part before the first slate, from 0 to below 1")
     slates = []
     for user, events in user_histories(past).items():
         start = math.floor(len(events) * share + 1e-9)
-        own = cut_slates(user, events[:start], events[start:], most, least, grow=True)
+        own = _cut_slates(user, events[:start], events[start:], grow=True)
         if per_user is not None and len(own) > per_user:
             kept = np.linspace(0, len(own) - 1, per_user).round().astype(int)
             own = [own[k] for k in kept]
@@ -150,22 +146,12 @@ def held_out_targets(
     return [histories.get(user, ()) for user in users], held["item"].to_numpy(np.int64), users
 
 
-def cut_slates(
-    user: str, past: tuple[Event, ...], events: tuple[Event, ...], most: int, least: int, grow: bool = False
-) -> list[Slate]:
-    """Slates of ``events``, in order; each one's history is ``past`` and, where it may ``grow``, all that came before.
-
-    A rest of fewer than ``least`` rated items is dropped.
-
-    Raises:
-        ValueError: ``least`` is not between 1 and ``most``.
-    """
-    if not 1 <= least <= most:
-        raise ValueError(f"slates of {least} to {most} items: the smallest must be between 1 and the largest")
+def _cut_slates(user: str, past: tuple[Event, ...], events: tuple[Event, ...], grow: bool = False) -> list[Slate]:
+    """Slates of ``events``, in order; the history is ``past`` and, where it may ``grow``, all that came before."""
     slates = []
-    for start in range(0, len(events), most):
-        chunk = [event for event in events[start : start + most] if event.rating is not None]
-        if len(chunk) >= least:
+    for start in range(0, len(events), MOST):
+        chunk = [event for event in events[start : start + MOST] if event.rating is not None]
+        if len(chunk) >= LEAST:
             items, ratings = zip(*((event.item, float(event.rating or 0.0)) for event in chunk), strict=True)
             slates.append(Slate(user, past + events[:start] if grow else past, items, ratings))
     return slates

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.table import Table
 
 from ui.cli.terminal import (
     ADAPTERS,
@@ -17,9 +16,9 @@ from ui.cli.terminal import (
     JsonOption,
     ModelOption,
     OptionError,
-    out,
     print_json,
     say,
+    show_table,
     working,
 )
 
@@ -42,11 +41,11 @@ def list_adapters(data: DataOption = "films", as_json: JsonOption = False) -> No
     active, entries = known.active(), known.entries()
     if as_json:
         return print_json([{**entry.to_json(), "active": entry.version == active} for entry in entries])
-    table = Table("", "version", "origin", "from", "made", "how", box=None, pad_edge=False)
-    for entry in entries:
-        mark = "*" if entry.version == active else ""
-        table.add_row(mark, entry.version, entry.origin, entry.parent or "", entry.created or "", entry.how)
-    out().print(table)
+    rows = [
+        ("*" if own.version == active else "", own.version, own.origin, own.parent or "", own.created or "", own.how)
+        for own in entries
+    ]
+    show_table(("", "version", "origin", "from", "made", "how"), rows, words=6, lines=False)
 
 
 @ADAPTERS.command(epilog="Example: concierge adapters show feedback-1")
@@ -142,7 +141,7 @@ def active(data: DataOption = "films", as_json: JsonOption = False) -> None:
     version, steps = known.active(), known.steps()
     if as_json:
         return print_json({"active": version, "steps": [asdict(step) for step in steps]})
-    out().print(version)
+    say(version)
     for step in steps:
         say(f"  {step.at}  {step.action} {step.version}{' (forced)' if step.forced else ''}")
 

@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.table import Table
 
 from agent.data.assets import ASSETS, SMOLLM2, asset_path, base_model_path
 from agent.data.assets import fetch as fetch_assets
-from ui.cli.terminal import DATA, JsonOption, out, print_json, say, show_table, steps, working
+from ui.cli.terminal import DATA, JsonOption, print_json, say, show_table, steps, working
 
 
 @DATA.command(epilog="Example: concierge data fetch --from ~/Downloads")
@@ -244,8 +243,6 @@ def _show_outcome(facts: Mapping[str, Any]) -> None:
 
 
 def _show(facts: Mapping[str, Any]) -> None:
-    table = Table("", "", show_header=False, box=None, pad_edge=False)
-    table.columns[1].overflow = "fold"
     per_user, per_item = facts["per_user"], facts["per_item"]
     rows = [
         ("users", f"{facts['users']:,}"),
@@ -271,11 +268,8 @@ def _show(facts: Mapping[str, Any]) -> None:
             )
         else:
             rows.append((name, f"{own['kind']}, {known}"))
-    for label, value in (*rows, ("fingerprint", facts["fingerprint"])):
-        table.add_row(label, value)
-    console = out()
     say(f"{facts['name']}")
-    console.print(table)
+    show_table(("", ""), [*rows, ("fingerprint", facts["fingerprint"])], words=2, lines=False)
     if facts["ratings"]:
         say(f"grades, mean {facts['mean_rating']:.2f}")
         most = max(facts["ratings"].values())

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ui.cli.terminal import ROOT, JsonOption, out, print_json, say, show_table, working
+from ui.cli.terminal import ROOT, JsonOption, print_json, say, show_table, working
 
 
 @ROOT.command(epilog="Example: concierge monitor news --facet tone --by topic --to alerts.jsonl")
@@ -64,7 +64,6 @@ def monitor(
     since = _day(replay) if replay is not None else None
     today = datetime.date.today()
     last = _day(until) if until is not None else today - datetime.timedelta(days=1)
-    console = out()
     if acknowledge is not None or mute is not None:
         with FeedbackLog(data_dir() / "feedback.db") as log:
             store = AlertStore(log.engine)
@@ -98,18 +97,18 @@ def monitor(
             document["curve"] = [{"false_alarms": budget, **own.to_json()} for budget, own in points]
         if as_json:
             return print_json(document)
-        _show_left_out(console, left_out)
+        _show_left_out(left_out)
         for alert in alerts:
             ended = f" to {alert.closed}" if alert.closed else ", still open"
             say(f"{alert.opened}{ended}  {in_words(alert.series, alert.detail, value)}")
         if "curve" in document:
-            _show_curve(console, document)
+            _show_curve(document)
         return
     with FeedbackLog(data_dir() / "feedback.db") as log:
         channels = [*([] if as_json else [CONSOLE]), *(to or [])]
         outcome = runs.run(
             watch, counts, settings, AlertStore(log.engine), channels,
-            lambda text: console.print(text, soft_wrap=True), min(last, counts.date(counts.days - 1)),
+            say, min(last, counts.date(counts.days - 1)),
         )  # fmt: skip
     document |= {
         "through": outcome.through.isoformat(),
@@ -121,7 +120,7 @@ def monitor(
     }
     if as_json:
         return print_json(document)
-    _show_left_out(console, left_out)
+    _show_left_out(left_out)
     if outcome.late:
         say(f"late: {outcome.late:,} texts of days that were judged before; part of what is usual now")
     for failure in outcome.failures:
@@ -154,12 +153,12 @@ def _plain(own: Any) -> dict[str, Any]:
     return {"read": own.read, "share": share, "low": round(own.share.low, 4), "high": round(own.share.high, 4)}
 
 
-def _show_left_out(console: Any, left_out: dict[str, int]) -> None:
+def _show_left_out(left_out: dict[str, int]) -> None:
     if left_out:
         say("not scored: " + ", ".join(f"{count:,} {reason}" for reason, count in left_out.items()))
 
 
-def _show_curve(console: Any, document: dict[str, Any]) -> None:
+def _show_curve(document: dict[str, Any]) -> None:
     rows = []
     for point in document["curve"]:
         delays = (None if delay is None else f"{delay} days" for delay in point["delays"])

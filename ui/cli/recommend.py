@@ -19,7 +19,6 @@ from ui.cli.terminal import (
     JsonOption,
     ModelOption,
     OptionError,
-    out,
     print_json,
     say,
     working,
@@ -186,7 +185,7 @@ def _show_history(own: PersonHistory, catalogue: Catalogue) -> None:
     if own.unmatched:
         shown = "; ".join(own.unmatched[:20]) + ("; ..." if len(own.unmatched) > 20 else "")
         say(f"Not in {catalogue.name}: {len(own.unmatched):,}: {shown}")
-    out().print()
+    say("")
 
 
 def _show(answer: Answer) -> None:

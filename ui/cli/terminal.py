@@ -100,12 +100,14 @@ def show_table(
 ) -> None:
     """A table for people: the first ``words`` columns are words, the others figures; without ``lines``, no frame."""
     box = HEAVY_HEAD if lines else None
-    grid = Table(title=title, title_justify="left", box=box, pad_edge=lines)
+    grid = Table(title=title, title_justify="left", box=box, pad_edge=lines, show_header=any(columns))
     rows = list(rows)
     for place, name in enumerate(columns):
         # Dates, ids and short names stay whole.
         whole = place == 0 and all(len(str(row[0])) <= 24 for row in rows)
-        grid.add_column(name.replace("_", " "), justify="left" if place < words else "right", no_wrap=whole)
+        grid.add_column(
+            name.replace("_", " "), justify="left" if place < words else "right", no_wrap=whole, overflow="fold"
+        )
     for row in rows:
         grid.add_row(*("–" if cell is None else str(cell) for cell in row))
     out().print(grid)
