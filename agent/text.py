@@ -61,8 +61,7 @@ def clean(text: str) -> str:
 def fold(text: str) -> tuple[str, list[int]]:
     """``text`` in lower case, without accents, with plain quotes and dashes, for matching.
 
-    Returns:
-        The folded text, and for each of its characters (and for its end) the place in ``text`` that it comes from.
+    Returns the folded text, and for each of its characters (and for its end) the place in ``text`` that it comes from.
     """
     if text.isascii():
         return text.translate(_QUOTES).lower(), list(range(len(text) + 1))

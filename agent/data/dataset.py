@@ -212,12 +212,8 @@ def join_dataset(
 ) -> tuple[Dataset, str]:
     """Add what another table knows of the items, matched on a column, and say how many items it knew.
 
-    Args:
-        name: the data set.
-        path: the table.
-        on: the column that both have; ids may be written in different ways.
-        only: the facets to take (default: all that are recognised).
-        names_from: a table that gives names to ids in the other one (tagID -> tagValue).
+    ``on``: the column that both have; ids may be written in different ways; ``only``: the facets to take (default: all
+    that are recognised); ``names_from``: a table that gives names to ids in the other one (tagID -> tagValue).
 
     Raises:
         DatasetError: the data set, the table or the column is not there, or nothing fits.
@@ -256,14 +252,9 @@ def predict_facet(
 ) -> Dataset:
     """Keep what a tagger read out of the items' texts as a facet of names; a facet of that name is replaced.
 
-    Args:
-        name: the data set.
-        facet: the facet's name.
-        own: what the card says of it; ``predicted`` names the tagger.
-        values: each item's names, in catalogue order; none where the tagger was unsure.
-        probabilities: of each item's most probable name, (n_items,), NaN where the text was not read; they are kept as
-            the column ``FACET_probability``.
-        left_out: the texts that were not read, by reason.
+    ``own``: what the card says of it; ``predicted`` names the tagger; ``values``: each item's names, in catalogue
+    order; none where the tagger was unsure; ``probabilities``: of each item's most probable name, (n_items,), NaN where
+    the text was not read; they are kept as the column ``FACET_probability``.
 
     Raises:
         DatasetError: the data set is not there, or its own data give the facet (the fix is another name).

@@ -92,12 +92,7 @@ def no_values(rows: int, wanted: Wanted) -> Graded:
 def grade_values(values: pd.Series, column: str, wanted: Wanted, counts: bool, usual: Sequence[str] = ()) -> Graded:
     """Grades of values on a scale, thumbs, words or (with ``counts``, or where ``scale`` says so) counts.
 
-    Args:
-        values: a column of strings.
-        column: its name, for the rule and for errors.
-        wanted: what the user says.
-        counts: whether the column's name is one of counts.
-        usual: scales that files of this layout have; taken where the values fit the first of them.
+    ``usual``: scales that files of this layout have; taken where the values fit the first of them.
 
     Raises:
         DatasetError: the scale cannot be told, or what the user says is not understood.
@@ -175,9 +170,7 @@ def _said(weight: float) -> str:
 def count_grades(counts: npt.NDArray[np.float64], users: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
     """Grades of counts by rank within each person: the half that counts most is positive.
 
-    Args:
-        counts: (rows,), how often; NaN gives no grade.
-        users: (rows,), whose row it is.
+    ``counts``: (rows,), how often; NaN gives no grade; ``users``: (rows,), whose row it is.
     """
     frame = pd.DataFrame({"user": users, "count": counts})
     share = (frame.groupby("user")["count"].rank(method="average") - 0.5) / frame.groupby("user")["count"].transform(

@@ -93,14 +93,10 @@ def read_table(
 ) -> Table:
     """Read a file of any kind that its name tells; large ones a block at a time.
 
-    Args:
-        source: the file.
-        problems: receives what was skipped.
-        delimiter: of delimited text (default: told by the name and the first lines).
-        columns: the names of the columns of a file without a header (default: the first line, if it holds names).
-        only: the columns to keep (default: all).
-        most: read about so many rows from the start only.
-        number: a column of delimited text that comes as float64 if every cell of it is a number, which saves memory.
+    ``delimiter``: of delimited text (default: told by the name and the first lines); ``columns``: the names of the
+    columns of a file without a header (default: the first line, if it holds names); ``only``: the columns to keep
+    (default: all); ``most``: read about so many rows from the start only; ``number``: a column of delimited text that
+    comes as float64 if every cell of it is a number, which saves memory.
 
     Raises:
         DatasetError: the file is empty, is not text, or cannot be parsed; the message names file and line.

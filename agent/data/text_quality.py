@@ -60,10 +60,8 @@ class TextAudit:
 def audit(texts: Sequence[str], days: npt.NDArray[np.float64] | None = None, today: float | None = None) -> TextAudit:
     """Look at every text; each gets the first reason of :data:`REASONS` that holds.
 
-    Args:
-        texts: N texts.
-        days: (N,) when each appeared, in days since 1970, NaN where that is not known; None: texts have no dates.
-        today: the present day in the same unit; texts of later ones are future-dated. None: no day is too late.
+    ``days``: (N,) when each appeared, in days since 1970, NaN where that is not known; None: texts have no dates.
+    ``today``: the present day in the same unit; texts of later ones are future-dated. None: no day is too late.
     """
     folded = [" ".join(unicodedata.normalize("NFKC", text).casefold().split()) for text in texts]
     forms = Counter(form for text in texts if (form := _form(text)) is not None)

@@ -73,14 +73,6 @@ def best_question(
     """The question with the largest gain, if it is worth ``least`` and may be asked now.
 
     One question a conversation, and only of somebody who did not ask for anything particular.
-
-    Args:
-        state: what the conversation came to.
-        ranking: the policy's distribution over all that the state allows.
-        catalogue: the items.
-        k: how many items a slate has.
-        asked: facets that were asked about before.
-        least: the smallest gain that is worth a question.
     """
     if asked or state.wished:
         return None

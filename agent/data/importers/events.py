@@ -114,14 +114,7 @@ def graduated(
 ) -> Graduated:
     """Rows of events as graded, dated interactions.
 
-    Args:
-        table: the file's columns as they are.
-        roles: role (item, user, rating, count, event, time, session) -> column.
-        items: the ids of the items.
-        wanted: scale and rule that the user gave.
-        problems: what the reading of the file skipped.
-        findings: receives what is left out.
-        usual: scales that files of this layout have.
+    ``roles``: role (item, user, rating, count, event, time, session) -> column.
 
     Raises:
         DatasetError: no row can be used, or the feedback cannot be told; the message names file, line and column.

@@ -107,14 +107,8 @@ def read_tables(
 ) -> Parsed:
     """A table of items and any number of tables of events.
 
-    Args:
-        items: the file of the items.
-        events: the files of the events.
-        options: what the user says.
-        domain: the domain of files of this layout; the user's goes before it, a guess after it.
-        dated: whether titles end in years and name others in brackets, in files of this layout.
-        usual: scales that files of this layout have.
-        layout: what to call it.
+    ``domain``: the domain of files of this layout; the user's goes before it, a guess after it; ``dated``: whether
+    titles end in years and name others in brackets, in files of this layout.
 
     Raises:
         DatasetError: a file cannot be read, a column is missing, or the feedback cannot be told.

@@ -17,10 +17,6 @@ def derive(titles: Sequence[str], years: Sequence[int | None]) -> dict[str, list
     """``series``: the names of the series that each title says it belongs to; most titles say none.
 
     Several may stand in one pair of brackets, parted by a semicolon: "(Discworld, #8; City Watch, #1)".
-
-    Args:
-        titles: of the books, with what stands behind them in brackets.
-        years: not used.
     """
     return {"series": [_series(title) for title in titles]}
 

@@ -20,9 +20,7 @@ def derive(titles: Sequence[str], years: Sequence[int | None]) -> dict[str, list
 
     A word inside a longer one does not count: "Wii U" is no Wii. "For the PS3 console" makes no console of a cable.
 
-    Args:
-        titles: of the items; signs may be written as HTML has them ("&amp;").
-        years: not used.
+    ``titles``: of the items; signs may be written as HTML has them ("&amp;").
     """
     folded = [" ".join(html.unescape(html.unescape(title)).casefold().split()) for title in titles]
     found = {facet: _named(folded, facet) for facet in READ}
