@@ -76,8 +76,15 @@ def ppo(
     chosen = {name: value for name, value in given.items() if value is not None}
     settings = PpoSettings.from_file(config, chosen) if config else PpoSettings.of(chosen)
     if from_feedback is not None:
-        _from_feedback(from_feedback, output, data, model, adapter, reward, settings, resume, as_json)
-        return
+        from training.ppo.feedback import FeedbackSettings, train_from_feedback
+
+        options = FeedbackSettings(reward=reward, ppo=settings)
+        with steps() as progress:
+            folder = train_from_feedback(from_feedback, data, adapter, output, options, progress, model, resume)
+        if as_json:
+            return print_json({"adapter": str(folder), "version": folder.name})
+        said = f"It serves once it is promoted: concierge adapters promote {folder.name}"
+        return say(f"{folder}: trained on {from_feedback}. {said}")
     from training.ppo.recipe import train_ppo
 
     with live_run() as (report, watch):
@@ -97,24 +104,3 @@ def ppo(
         say(f"Stopped: {figures['stopped']}. Kept: the weights of step {figures['kept']}.")
     say(f"Curves: {output / 'curves.png'}")
     say(f"Measure it: concierge eval policy --policy new={result.run.folder}")
-
-
-def _from_feedback(
-    log: Path,
-    output: Path,
-    data: str,
-    model: str | None,
-    adapter: Path | None,
-    reward: str,
-    settings: PpoSettings,
-    resume: bool,
-    as_json: bool,
-) -> None:
-    from training.ppo.feedback import FeedbackSettings, train_from_feedback
-
-    options = FeedbackSettings(reward=reward, ppo=settings)
-    with steps() as report:
-        folder = train_from_feedback(log, data, adapter, output, options, report, model, resume)
-    if as_json:
-        return print_json({"adapter": str(folder), "version": folder.name})
-    say(f"{folder}: trained on {log}. It serves once it is promoted: concierge adapters promote {folder.name}")
