@@ -114,15 +114,7 @@ def asked(
 ) -> Ask | None:
     """The question that a sentence asks; None where it asks none.
 
-    Args:
-        sentence: the one that is looked at.
-        marked: the whole message, marked, mentions masked.
-        folded: the same without marks.
-        vocabulary: the catalogue's words and questions.
-        shown: what was shown last.
-        spoken: what the messages before spoke of.
-        wished: whether the sentence names what only a wish names: a value asked for behind "a" or "some".
-        conditions: what the sentence, read as a wish, asks for.
+    ``wished``: whether the sentence names what only a wish names: a value asked for behind "a" or "some".
     """
     text, words = marked[sentence.start : sentence.end], folded[sentence.start : sentence.end]
     if PROFILE.search(text) and not sentence.items:

@@ -164,13 +164,8 @@ def references(
 ) -> list[Reference]:
     """The references in a message, in order, without overlaps.
 
-    Args:
-        flat: the message, folded and marked.
-        taken: places (start, end) that linked titles hold already.
-        shown: what was shown last, in order (catalogue indices).
-        spoken: what the messages before spoke of, the latest last.
-        catalogue: the items, for years, values and titles.
-        correcting: whether the message mends what an earlier one named: items of the same title count.
+    ``taken``: places (start, end) that linked titles hold already; ``shown``: what was shown last, in order (catalogue
+    indices); ``correcting``: whether the message mends what an earlier one named: items of the same title count.
     """
     return _Table(flat, taken, list(shown), list(spoken), catalogue).found(correcting)
 

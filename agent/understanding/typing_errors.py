@@ -139,8 +139,7 @@ def rewrite(
 ) -> tuple[str, list[tuple[int, int]]]:
     """``text`` with all that lies between ``places`` (start, end; in order, not overlapping) changed.
 
-    Returns:
-        The new text, and where the places are in it.
+    Returns the new text, and where the places are in it.
     """
     parts: list[str] = []
     moved: list[tuple[int, int]] = []
