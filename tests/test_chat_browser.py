@@ -134,13 +134,16 @@ def test_what_is_renewed_comes_into_view(visit: Any) -> None:
         expect(me.page.locator("#card-0 h3")).to_be_in_viewport()
 
 
-STOP_AT_ONCE = """() => new MutationObserver((_, own) => {
-  const stop = document.querySelector('#message [aria-label=Stop]');
-  if (!stop) return;
-  own.disconnect();
-  window.shown = document.querySelector('#pending').innerText;
-  stop.click();
-}).observe(document.body, {childList: true, subtree: true, attributes: true})"""
+STOP_AT_ONCE = """() => {
+  window.shown = null;
+  new MutationObserver((_, own) => {
+    const stop = document.querySelector('#message [aria-label=Stop]');
+    if (!stop) return;
+    own.disconnect();
+    window.shown = document.querySelector('#pending').innerText;
+    stop.click();
+  }).observe(document.body, {childList: true, subtree: true, attributes: true});
+}"""
 
 
 def test_a_message_can_be_stopped(visit: Any) -> None:
@@ -492,8 +495,11 @@ def test_axe_finds_nothing_serious(visit: Any, scheme: str) -> None:
     for panel in ("saved", "profile", "chats"):
         me.page.locator(f"#{panel} button.label-wrap").click()
     me.page.evaluate(resources.files("axe_playwright_python").joinpath("axe.min.js").read_text("utf-8"))
-    found = me.page.evaluate("axe.run({resultTypes: ['violations']}).then(own => own.violations)")
-    assert [(own["id"], own["impact"], own["nodes"][0]["html"]) for own in found] == []
+    for tab, shown in (("Chat", "#cards"), ("Prompts", "#studio-mine .preview"), ("Live", "#live-summary li")):
+        me.page.get_by_role("tab", name=tab).click()
+        expect(me.page.locator(shown).first).to_be_visible(timeout=60_000)
+        found = me.page.evaluate("axe.run({resultTypes: ['violations']}).then(own => own.violations)")
+        assert [(own["id"], own["impact"], own["nodes"][0]["html"]) for own in found] == [], tab
 
 
 def test_the_page_names_what_can_be_pressed(visit: Any) -> None:

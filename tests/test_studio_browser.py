@@ -112,7 +112,7 @@ def test_dropping_the_ratings_changes_picks_is_measured_and_rolled_back(author: 
     page.locator("#studio-activate").click()
     expect(page.locator("#studio-serving p")).to_have_text("Serving now: state@2")
     expect(page.locator("#studio-version input")).to_have_value(re.compile("^state@2 · active"))
-    expect(page.locator("#studio-theirs h4")).to_have_text("Serving: state@2", timeout=60_000)
+    expect(page.locator("#studio-theirs h2")).to_have_text("Serving: state@2", timeout=60_000)
     assert films(me, "theirs") == after
 
     page.get_by_role("tab", name="Chat").click()
@@ -126,7 +126,7 @@ def test_dropping_the_ratings_changes_picks_is_measured_and_rolled_back(author: 
     page.locator("#studio-rollback").click()
     expect(page.locator("#studio-serving p")).to_have_text("Serving now: state@1")
     expect(page.locator("#studio-serving li").first).to_contain_text("roll back")
-    expect(page.locator("#studio-theirs h4")).to_have_text("Serving: state@1", timeout=60_000)
+    expect(page.locator("#studio-theirs h2")).to_have_text("Serving: state@1", timeout=60_000)
     expect(page.locator("#studio-theirs .picks li").first).to_contain_text(before[0][1])
     assert films(me, "theirs") == before
 

@@ -89,6 +89,7 @@
     if (!restored && find('#beliefs .beliefs')) restore();
     const count = find('#open-sheet [data-count]'), held = all('#beliefs .chip').length;
     if (count && count.textContent !== String(held)) count.textContent = String(held);
+    find('#studio-code .cm-scroller[tabindex="-1"]')?.setAttribute('tabindex', '0'); // scrolled without a mouse, too
     // Gradio's pictures without names; screen readers need one.
     find('#message .submit-button')?.setAttribute('aria-label', 'Send');
     find('#message .stop-button')?.setAttribute('aria-label', 'Stop');

@@ -55,7 +55,7 @@ def theme() -> gr.themes.Base:
         input_background_fill_dark="#26241f",
         button_primary_background_fill="#0f6b52",
         button_primary_background_fill_hover="#0b5541",
-        button_primary_background_fill_dark="#17876a",
+        button_primary_background_fill_dark="#127a5f",
         button_primary_text_color="#ffffff",
         button_secondary_background_fill="#ffffff",
         button_secondary_background_fill_hover="#f1eee8",

@@ -10,11 +10,11 @@ from agent.dialogue.state import DialogueState
 from agent.records.conversation import Conversation
 from ui.chat.cards import slate_html
 
-PIECES = 24
+PIECES = 12
 """A streaming answer comes in at most so many pieces."""
-PIECE_SECONDS = 0.04
+PIECE_SECONDS = 0.03
 """Pause between two pieces."""
-STREAM_SECONDS = 2.0
+STREAM_SECONDS = 1.0
 """A stream that takes longer, on a slow machine, goes to its end at once."""
 
 

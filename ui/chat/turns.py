@@ -205,6 +205,8 @@ class ChatTab:
             time.sleep(PIECE_SECONDS)
             if time.monotonic() > end:
                 break
+        shown = self.page.changed(conversation, session)
+        yield {self.page.thread: shown[self.page.thread], self.page.pending: ""}
 
     def on_stop(self, stored: Any) -> Updates:
         """The message that is being answered returns to the box; an answer that has come already stays."""

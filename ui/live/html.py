@@ -27,7 +27,7 @@ def summary_html(found: LiveMetrics, limited: bool) -> str:
     for name, about in METRICS.items():
         value = total.metrics[name]
         cards.append(
-            f"<li><h4>{_name(name)}</h4><p><b>{_mean(name, value)}</b> {_ends(name, value)}</p><p>{about}</p></li>"
+            f"<li><h2>{_name(name)}</h2><p><b>{_mean(name, value)}</b> {_ends(name, value)}</p><p>{about}</p></li>"
         )
     counts = (
         f"{_count(total.conversations, 'conversation')}, {_count(total.slates, 'slate')}, "

@@ -40,7 +40,7 @@ def preview_html(preview: Preview, other: Preview | None, title: str) -> str:
     """One column: the prompt as the model reads it, its tokens, and the picks beside those of ``other``."""
     of = "" if preview.window is None else f" of {preview.window:,}"
     count = "" if preview.tokens is None else f'<span class="count">{preview.tokens}{of} tokens</span>'
-    parts = [f"<header><h4>{escape(title)}</h4>{count}</header><pre>{escape(preview.text)}</pre>"]
+    parts = [f"<header><h2>{escape(title)}</h2>{count}</header><pre>{escape(preview.text)}</pre>"]
     if preview.picks:
         before = [] if other is None else [pick.name for pick in other.picks]
         rows = []
