@@ -505,6 +505,10 @@ def test_axe_finds_nothing_serious(visit: Any, scheme: str) -> None:
 def test_the_page_names_what_can_be_pressed(visit: Any) -> None:
     me = visit()
     me.say("a war film")
+    saved = me.page.get_by_role("button", name="Your watchlist", exact=True)
+    expect(saved).to_have_attribute("aria-expanded", "false")
+    saved.click()
+    expect(saved).to_have_attribute("aria-expanded", "true")
     unnamed = me.page.evaluate(
         """() => [...document.querySelectorAll('button, select, textarea, input:not([type=hidden])')]
         .filter(e => e.offsetParent && !(e.innerText.trim() || e.getAttribute('aria-label') || e.title

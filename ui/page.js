@@ -90,6 +90,12 @@
     const count = find('#open-sheet [data-count]'), held = all('#beliefs .chip').length;
     if (count && count.textContent !== String(held)) count.textContent = String(held);
     find('#studio-code .cm-scroller[tabindex="-1"]')?.setAttribute('tabindex', '0'); // scrolled without a mouse, too
+    // Gradio's accordions do not say whether they are open, and their arrow is read out.
+    for (const each of all('button.label-wrap')) {
+      const open = String(each.classList.contains('open'));
+      if (each.getAttribute('aria-expanded') !== open) each.setAttribute('aria-expanded', open);
+      each.querySelector('.icon')?.setAttribute('aria-hidden', 'true');
+    }
     // Gradio's pictures without names; screen readers need one.
     find('#message .submit-button')?.setAttribute('aria-label', 'Send');
     find('#message .stop-button')?.setAttribute('aria-label', 'Stop');
@@ -130,5 +136,5 @@
     if (due) return;
     due = true;
     requestAnimationFrame(() => { due = false; settle(); });
-  }).observe(document.body, {childList: true, subtree: true});
+  }).observe(document.body, {childList: true, subtree: true, attributes: true, attributeFilter: ['class']});
 }
