@@ -29,7 +29,7 @@ from agent.features.model import FEATURES, EvidenceModel
 from agent.policy.distribution import Policy
 from agent.policy.item_embeddings import RowMaker, item_token
 from agent.policy.item_lm import PolicyCard, best_device, load_base
-from agent.policy.loading import BEFORE_PPO, Foundation, catalogue_features, registry
+from agent.policy.loading import BEFORE_PPO, Foundation, catalogue_features, new_item_features, registry
 from agent.policy.registry import AdapterEntry
 from agent.policy.state_prompt import StatePrompt
 from agent.policy.weights import check_memory
@@ -373,6 +373,7 @@ class _Run:
             self.report,
             resume,
             "ppo",
+            new_item_features(PolicyCard.read(start), self.catalogue, self.foundation.features, self.base),
             seconds=60 * self.settings.minutes * SHARES["ppo"],
         )
         self.figures["phases"]["ppo"] = {
