@@ -72,7 +72,7 @@ class ChatServer:
             self.process = subprocess.Popen(command, stdout=log, stderr=log, cwd=SERVER.parent.parent)
         end = time.monotonic() + START_SECONDS
         for url in (self.url, self.hostile_url) if self.hostile_port else (self.url,):
-            while not _answers(url):
+            while not answers(url):
                 if self.process.poll() is not None or time.monotonic() > end:
                     self.kill()
                     raise RuntimeError(f"the chat did not come up:\n{self.output.read_text()[-4000:]}")
@@ -86,7 +86,8 @@ class ChatServer:
             self.process = None
 
 
-def _answers(url: str) -> bool:
+def answers(url: str) -> bool:
+    """Whether a page comes from ``url``."""
     try:
         with urllib.request.urlopen(url, timeout=2) as reply:
             return bool(reply.status == 200)

@@ -44,8 +44,9 @@ def listed(words: Sequence[str], last: str = "and") -> str:
 
 
 def plain_number(value: float, facet: Facet | None = None) -> str:
-    """A number as sentences write it, with the facet's unit: ``95 minutes``, ``£20``, ``1984``, ``4.2``."""
-    text = str(int(value)) if float(value).is_integer() else f"{value:.1f}"
+    """A number as sentences write it, with the facet's unit: ``95 minutes``, ``£20``, ``£17.90``, ``1984``, ``4.2``."""
+    places = 2 if facet is not None and facet.kind == "money" else 1
+    text = str(int(value)) if float(value).is_integer() else f"{value:.{places}f}"
     if facet is None or facet.kind == "year":
         return text
     if int(value) >= 10_000 and float(value).is_integer():

@@ -56,6 +56,9 @@ ANSWERS = 3
 WEAK_ANSWER = 0.03
 """Another answer is shown where it is so many times as probable as the first."""
 
+ENOUGH = 3
+"""Where a wish cannot be met, so many items are enough to give up no more of it."""
+
 MOST_OPTIONS = 4
 """So many items of one name are offered as quick replies."""
 
@@ -212,7 +215,7 @@ def recommend(turn: Turn) -> Reply:
         out = {*left_out, *state.excluded}
         firm = tuple(own for own in state.conditions if own.strength == "must")
         # Where what must be met can be, only preferences give way, and few items are enough.
-        enough = 1 if firm != state.conditions and catalogue.mask(firm, out).any() else count
+        enough = 1 if firm != state.conditions and catalogue.mask(firm, out).any() else min(count, ENOUGH)
         relaxed, given_up = relax(state.conditions, catalogue, out, enough)
         state = replace(state, conditions=relaxed)
     wished = state.conditions
@@ -493,7 +496,7 @@ def _why_not(turn: Turn, item: int) -> tuple[list[Facts], Change | None]:
         own = dialogue.judgements.get(item)
         if item in dialogue.refused or (own is not None and own.opinion == "not_interested"):
             return [{"kind": "known_item", "title": title, "attitude": "refused"}], None
-        if own is not None or any(event.item == item for event in turn.past):
+        if own is not None or any(event.item == item for event in (*turn.past, *dialogue.past)):
             attitude = "had" if own is None else "liked" if own.liked else "disliked" if own.disliked else "had"
             return [{"kind": "known_item", "title": title, "attitude": attitude}], None
         if item in dialogue.like or item in dialogue.unlike:

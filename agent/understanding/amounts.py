@@ -36,6 +36,12 @@ _DURATION = (
 )
 _CURRENCY = r"(?:£|\$|€|pounds?|quid|dollars?|bucks?|euros?|eur|usd|gbp)"
 _MONEY = rf"(?:{_CURRENCY}\s?(?P<@p>{_NUMBER})|(?P<@q>{_NUMBER})\s?{_CURRENCY}(?![\w]))"
+_PLAIN = r"\d+(?:[.,]\d\d?)?(?![\w%]|[.,]?\d| ?-| ?(?:minutes?|hours?|years?|stars?|players?)\b)"
+_BARE_MONEY = (
+    rf"|(?:between|from) (?P<za>\d+(?:[.,]\d\d?)?) (?:and|to) (?P<zb>{_PLAIN})|(?P<z>{_BELOW}) (?P<zn>{_PLAIN})|"
+    rf"(?P<zo>{_ABOVE}) (?P<zm>{_PLAIN})(?=\s*(?:$|[.,;!?\n]|(?:and|but|or|please|if|not)\b))"
+)
+""""A red under 20", "between 20 and 60": numbers without a unit, which are money where items have a price."""
 _ROUGH = 0.15
 """"About two hours": so much less or more."""
 
@@ -90,12 +96,7 @@ class AmountReader:
             if form is None:
                 continue
             one, two, three, four = (form.replace("@", name) for name in "xytv")
-            # A bare number is money behind "under": "a red under 20".
-            bare = (
-                rf"|(?P<z>{_BELOW}) (?P<zn>\d+(?:[.,]\d\d?)?)(?![\w%-]| ?(?:minutes?|hours?|years?|stars?|players?))"
-                if facet.kind == "money"
-                else ""
-            )
+            bare = _BARE_MONEY if facet.kind == "money" else ""
             expression = (
                 rf"(?<![\w'])(?:(?:between|from) (?:{one}|(?P<xn>{_NUMBER})) (?:and|to) (?:{two})|"
                 rf"(?P<low>{_NUMBER})\s?(?:-|to)\s?{three}|"
@@ -145,8 +146,11 @@ def _form(facet: Facet) -> str | None:
 
 def _condition(facet: Facet, match: re.Match[str]) -> Condition | None:
     groups = match.groupdict()
-    if groups.get("zn"):
-        return _bounded(facet, groups["z"], _number(groups["zn"]))
+    if groups.get("za"):
+        return Condition(facet.name, "between", tuple(sorted((_number(groups["za"]), _number(groups["zb"])))))
+    for bound, bare in (("z", "zn"), ("zo", "zm")):
+        if groups.get(bare):
+            return _bounded(facet, groups[bound], _number(groups[bare]))
     value, second, third = _value(facet, groups, "v"), _value(facet, groups, "y"), _value(facet, groups, "t")
     if second is not None:
         first = _value(facet, groups, "x")

@@ -33,6 +33,11 @@ _PURPOSE = re.compile(
     r"children|the|now|today|tonight|once|watch|see|read|play|listen|do|you|your|this|that|it|with)\b)"
     r"[^\W\d_]{2,}(?: (?!(?:and|or|but|please|with|from|that|which)\b)[^\W\d_]+){0,3})"
 )
+_BOUNDED = re.compile(
+    r"\b(?:an?|some|any) (?:(?:good|nice|decent|great|proper) )?(?P<what>[^\W\d_]{4,})"
+    r"(?= (?:for )?(?:under|over|below|above|less|between|around|about|up to|at most|from \d)\b)"
+)
+"""The thing itself, before the bounds of a number: "a claret under 30"."""
 _NO_QUALITY = word_set(
     """
     any many really very actually recently probably already only finally definitely interesting nothing anything
@@ -85,6 +90,9 @@ def qualities(marked: str) -> Iterator[tuple[int, int]]:
                 yield match.span("what")
     for match in _PURPOSE.finditer(marked):
         yield match.span("what")
+    for match in _BOUNDED.finditer(marked):
+        if wordlike(match["what"]) and NOUN not in match["what"]:
+            yield match.span("what")
 
 
 def asked_object(marked: str) -> str | None:

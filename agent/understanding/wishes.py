@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import pairwise
-from statistics import median_low
+from statistics import median_high, median_low
 from typing import ClassVar
 from weakref import WeakKeyDictionary
 
@@ -405,8 +405,9 @@ class WishReader:
         elif shown:
             low, high = bounds(standing, facet)
             held = high if up else low
+            middle = median_low if up else median_high  # of two, so that the other one stays
             # Older than what was asked for, not only older within it.
-            reference = held if facet == self.catalogue.year_facet and held is not None else median_low(shown)
+            reference = held if facet == self.catalogue.year_facet and held is not None else middle(shown)
         if reference is None:
             # Nothing to compare with: the least or the greatest part of the catalogue.
             share = _KNOWN if facet == POPULARITY else _PART
