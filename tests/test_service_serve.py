@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from agent.recommender import Recommender
 
 ROOT = Path(__file__).resolve().parent.parent
-START_SECONDS = 120.0
+START_SECONDS = 600.0
 
 
 @contextmanager
