@@ -19,7 +19,7 @@ from agent.policy.distribution import Policy
 from agent.policy.serving import FixedPolicy, PolicySource
 from agent.records.acts import Act, Command, WhichItem
 from agent.records.answer import Answer
-from agent.records.conversation import Conversation, Dropped, Pressed, Replied, Said, Told, items_of, undone
+from agent.records.conversation import Brought, Conversation, Dropped, Pressed, Replied, Said, Told, items_of, undone
 from agent.records.state import Event, State
 from agent.store.template_serving import ServedTemplates
 from agent.store.template_versions import TemplateStore
@@ -27,7 +27,11 @@ from agent.understanding.reader import understand
 from agent.understanding.reading import Context, Reading
 
 if TYPE_CHECKING:
+    from agent.catalogue.person_history import PersonHistory
     from agent.store.feedback import FeedbackLog
+
+MOST_MISSING = 500
+"""So many of the titles that were not found are kept."""
 
 Reader = Callable[[str, Context, Catalogue], Reading]
 """What reads a message in its context as dialogue acts."""
@@ -262,7 +266,7 @@ class Recommender:
         return self._renewed(conversation, before, k, start) if kind in ("more", "less") else None
 
     def drop(self, conversation: Conversation, key: str, k: int = COUNT) -> Answer | None:
-        """Take back a condition or a wish in words, by the key of its chip or the name of its facet.
+        """Take back a condition, a wish in words or a history, by the key of its chip or the name of its facet.
 
         Returns:
             The new slate, where one stood before; None where none did.
@@ -274,10 +278,11 @@ class Recommender:
         before = self.state(conversation)
         conversation.events.append(Dropped(key))
         after = self.state(conversation)
-        if (after.conditions, after.hints, after.count) == (before.conditions, before.hints, before.count):
+        held = ("conditions", "hints", "count", "brought")
+        if all(getattr(after, name) == getattr(before, name) for name in held):
             conversation.events.pop()
-            held = ", ".join(dict.fromkeys(own.facet for own in before.conditions)) or "none"
-            raise KeyError(f"no condition {key!r} to take back: there are {held}")
+            facets = ", ".join(dict.fromkeys(own.facet for own in before.conditions)) or "none"
+            raise KeyError(f"no condition {key!r} to take back: there are {facets}")
         if before.slate:
             return self._renewed(conversation, before, k, start)
         if self.log is not None:
@@ -296,6 +301,13 @@ class Recommender:
             self.react(conversation, what, "removed")
             return None
         return self.drop(conversation, what, k)
+
+    def bring(self, conversation: Conversation, name: str, history: PersonHistory) -> None:
+        """Take what the person had elsewhere as their past, from the next slate on; another file adds to it."""
+        items = tuple((self.catalogue[event.item].item_id, event.rating) for event in history.events)
+        conversation.events.append(Brought(name, items, history.unmatched[:MOST_MISSING]))
+        if self.log is not None:
+            self.log.save_conversation(conversation)
 
     def undo(self, conversation: Conversation) -> str | None:
         """Drop the last exchange and what it changed; returns the person's message (None where there was none).

@@ -8,6 +8,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from importlib import resources
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -264,6 +265,37 @@ def test_a_second_tab_is_a_chat_of_its_own(visit: Any) -> None:
         expect(page.locator("#transcript .user.message")).to_have_text([text])
     first.locator("#chats button.label-wrap").click()
     expect(first.locator("#chats button.row")).to_have_text(["a comedy", "a western"])
+
+
+def _bring(visitor: Visitor, file: Path) -> None:
+    with visitor.page.expect_file_chooser() as chooser:
+        visitor.page.locator("#bring").click()
+    chooser.value.set_files(file)
+
+
+def test_a_history_of_ones_own_is_matched_counts_and_can_be_taken_back(visit: Any, tmp_path: Path) -> None:
+    mine = tmp_path / "mine.csv"
+    mine.write_text("Name,Rating\nAlien (1979),5\nAliens (1986),5\nThe Film That Never Was (2031),4\n", "utf-8")
+    me = visit()
+    beliefs, chip = me.page.locator("#beliefs"), me.page.locator("#beliefs .brought .chip")
+    _bring(me, mine)
+    expect(chip).to_contain_text("mine.csv")
+    expect(chip).to_contain_text("2 films")
+    beliefs.locator("summary").click()
+    expect(beliefs).to_contain_text("The Film That Never Was (2031)")
+    me.say("what do you recommend?")
+    assert not {"Alien (1979)", "Aliens (1986)"} & set(me.titles())
+    assert any("Alien" in reason for reason in me.page.locator("#cards .reason").all_inner_texts())
+    me.page.locator("#profile button.label-wrap").click()
+    me.page.locator("#keeps input").check()
+    me.page.locator("#clear").click()
+    expect(me.page.locator(".welcome")).to_be_visible()
+    expect(chip).to_be_visible()  # it is kept like what the person likes
+    chip.click()
+    expect(chip).to_have_count(0)
+    (tmp_path / "x.json").write_text("{")
+    _bring(me, tmp_path / "x.json")
+    expect(me.page.get_by_text("x.json is not JSON")).to_be_visible()
 
 
 def test_feedback_outlives_reload_and_killed_server_and_can_be_taken_back(visit: Any, server: ChatServer) -> None:

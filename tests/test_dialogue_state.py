@@ -12,7 +12,18 @@ from agent.dialogue.state import DialogueState, context_of, fold, policy_state
 from agent.records.acts import Act, Command, Judge, Pleasantry, Want, WhichItem
 from agent.records.answer import Answer, Recommendation
 from agent.records.conditions import Condition
-from agent.records.conversation import Conversation, Dropped, Event, Given, Pressed, Replied, Said, Told, undone
+from agent.records.conversation import (
+    Brought,
+    Conversation,
+    Dropped,
+    Event,
+    Given,
+    Pressed,
+    Replied,
+    Said,
+    Told,
+    undone,
+)
 from agent.records.state import Event as Past
 
 COMEDY, HORROR = (Condition("genre", "is", (name,)) for name in ("Comedy", "Horror"))
@@ -142,6 +153,23 @@ def test_presses_act_at_once_and_can_be_taken_back(catalogue: Catalogue) -> None
     state = fold([*events, *(Pressed(own, "removed") for own in ids[:4])], catalogue)
     assert state.judgements == {} and state.like == () and state.named == {}
     assert fold([Pressed("nowhere", "liked")], catalogue) == DialogueState()
+
+
+def test_what_was_brought_is_the_past_until_it_is_taken_back(catalogue: Catalogue) -> None:
+    one, two = catalogue[1].item_id, catalogue[2].item_id
+    film, list_ = (
+        Brought("a.csv", ((one, 4.0), (two, None), ("gone", 5.0)), ("No Such",)),
+        Brought("b.txt", ((one, None),)),
+    )
+    events: list[Event] = [film, said(Want((COMEDY,), opens_topic=True)), list_]
+    state = policy_state(fold(events, catalogue), [Past(2, 1.0), Past(3, 5.0)])
+    assert state.history == (Past(3, 5.0), Past(2, None), Past(1, 4.0))
+    kept = Conversation.from_json(Conversation("c", None, undone(events)[0]).to_json())
+    assert fold(kept, catalogue).past == (Past(2, None), Past(1, 4.0)), "to undo a message leaves it"
+    assert fold([*events, said(Command("restart"))], catalogue).past == (Past(2, None), Past(1, 4.0))
+    kept.events.append(Dropped(film.key))
+    assert fold(kept, catalogue).past == (Past(1, None),)
+    assert kept.brought == (list_,)
 
 
 def test_what_a_program_set_outlives_topics(catalogue: Catalogue) -> None:

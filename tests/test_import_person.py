@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from agent.catalogue.catalogue import Catalogue
-from agent.catalogue.person_history import PersonHistory, read_history, read_uploaded
+from agent.catalogue.person_history import PersonHistory, read_history
 from agent.data.archive import DatasetError
 from agent.data.dataset import load_dataset
 
@@ -85,15 +85,22 @@ def read(history: PersonHistory, catalogue: Catalogue) -> list[tuple[str, float 
     ],
 )
 def test_an_export_becomes_a_history(
-    catalogue: Catalogue, name: str, text: str, events: list[tuple[str, float | None]], unmatched: tuple[str, ...]
+    catalogue: Catalogue,
+    tmp_path: Path,
+    name: str,
+    text: str,
+    events: list[tuple[str, float | None]],
+    unmatched: tuple[str, ...],
 ) -> None:
-    history = read_uploaded(name, text.encode(), catalogue)
+    (tmp_path / name).write_text(text, encoding="utf-8")
+    history = read_history(tmp_path / name, catalogue)
     assert read(history, catalogue) == events
     assert history.unmatched == unmatched
 
 
-def test_years_tell_films_of_one_name_apart(catalogue: Catalogue) -> None:
-    history = read_uploaded("mine.txt", b"Sabrina (1954)\nSabrina (1995)\nSabrina (1970)\n", catalogue)
+def test_years_tell_films_of_one_name_apart(catalogue: Catalogue, tmp_path: Path) -> None:
+    (tmp_path / "mine.txt").write_text("Sabrina (1954)\nSabrina (1995)\nSabrina (1970)\n")
+    history = read_history(tmp_path / "mine.txt", catalogue)
     assert [catalogue[event.item].year for event in history.events] == [1954, 1995]
     assert history.unmatched == ("Sabrina (1970)",)
 
@@ -124,6 +131,14 @@ def test_a_whole_export_as_folder_and_as_zip(catalogue: Catalogue, tmp_path: Pat
 
 
 @pytest.mark.parametrize(("name", "data"), [("a.txt", b"\n\n"), ("a.json", b"{"), ("a.bin", b"\x00\x01\x00")])
-def test_what_is_no_history_is_refused(catalogue: Catalogue, name: str, data: bytes) -> None:
+def test_what_is_no_history_is_refused(catalogue: Catalogue, tmp_path: Path, name: str, data: bytes) -> None:
+    (tmp_path / name).write_bytes(data)
     with pytest.raises(DatasetError, match=name.replace(".", r"\.")):
-        read_uploaded(name, data, catalogue)
+        read_history(tmp_path / name, catalogue)
+
+
+def test_a_zip_that_unpacks_to_far_more_than_an_export_is_refused(catalogue: Catalogue, tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "bomb.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("ratings.csv", b"0" * 201_000_000)
+    with pytest.raises(DatasetError, match=r"bomb\.zip"):
+        read_history(tmp_path / "bomb.zip", catalogue)

@@ -117,7 +117,7 @@ def _serving() -> dict[str, Any]:
         "footer_links": [],
         "run_history": False,
         "allowed_paths": [],
-        "max_file_size": "1mb",
+        "max_file_size": "8mb",
         "enable_monitoring": False,
         "ssr_mode": False,
         "mcp_server": False,

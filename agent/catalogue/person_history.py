@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from agent.catalogue.catalogue import Catalogue
-from agent.data.importers.person import Had, read_person, read_person_bytes
+from agent.data.importers.person import Had, read_person
 from agent.data.values import loose_id
 from agent.records.state import Event
 from agent.text import words
@@ -35,15 +35,6 @@ def read_history(path: Path, catalogue: Catalogue) -> PersonHistory:
         DatasetError: nothing there can be read as a history.
     """
     return matched(read_person(path), catalogue)
-
-
-def read_uploaded(name: str, data: bytes, catalogue: Catalogue) -> PersonHistory:
-    """The same for a file that is in memory; ``name`` tells its kind.
-
-    Raises:
-        DatasetError: it cannot be read as a history.
-    """
-    return matched(read_person_bytes(name, data), catalogue)
 
 
 def matched(rows: Iterable[Had], catalogue: Catalogue) -> PersonHistory:

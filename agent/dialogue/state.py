@@ -16,6 +16,7 @@ from agent.records.acts import Act, Command, Judge, Verdict, Want, WhichItem
 from agent.records.answer import Answer
 from agent.records.conditions import Condition, Conditions, with_scope
 from agent.records.conversation import (
+    Brought,
     Conversation,
     Dropped,
     Event,
@@ -92,6 +93,8 @@ class DialogueState:
         like, unlike: examples to follow and to avoid.
         count: how many items were asked for; None: nothing was said.
         request: the topic's wish in words.
+        brought: what the person had elsewhere, file by file.
+        past: the same as events, each item once, with the latest grade.
         judgements: item -> what is believed; in the order of the latest word.
         refused: items that were refused without a verdict.
         shown: all items shown since the topic began.
@@ -119,6 +122,8 @@ class DialogueState:
     unlike: tuple[int, ...] = ()
     count: int | None = None
     request: str = ""
+    brought: tuple[Brought, ...] = ()
+    past: tuple[Past, ...] = ()
     judgements: Mapping[int, Judgement] = field(default_factory=dict)
     refused: frozenset[int] = frozenset()
     shown: tuple[int, ...] = ()
@@ -190,8 +195,11 @@ def after(state: DialogueState, event: Event, catalogue: Catalogue) -> DialogueS
             return _after_press(state, event, catalogue) if event.item_id in catalogue else state
         case Dropped(key):
             hints = tuple(hint for hint in state.hints if key not in ("hints", HINT + hint))
+            brought = tuple(own for own in state.brought if own.key != key)
             return replace(
                 state,
+                brought=brought,
+                past=_past_of(brought, catalogue),
                 conditions=without_key(state.conditions, key),
                 hints=hints,
                 count=None if key == "count" else state.count,
@@ -202,9 +210,23 @@ def after(state: DialogueState, event: Event, catalogue: Catalogue) -> DialogueS
             )
         case Told():
             return _after_other_side(state, event, catalogue)
+        case Brought(key=key):
+            brought = (*(own for own in state.brought if own.key != key), event)
+            return replace(state, brought=brought, past=_past_of(brought, catalogue), acts=())
         case Given(conditions):
             held = with_scope(within_span(conditions, catalogue)[0], "standing")
             return replace(state, conditions=merged(state.conditions, held, catalogue))
+
+
+def _past_of(brought: Iterable[Brought], catalogue: Catalogue) -> tuple[Past, ...]:
+    found: dict[int, Past] = {}
+    for own in brought:
+        for item_id, grade in own.items:
+            if item_id in catalogue:
+                item = catalogue.index(item_id)
+                known = found.pop(item, None)
+                found[item] = Past(item, known.rating if grade is None and known is not None else grade)
+    return tuple(found.values())
 
 
 def state_after(message: str, catalogue: Catalogue) -> DialogueState:
@@ -216,7 +238,9 @@ def state_after(message: str, catalogue: Catalogue) -> DialogueState:
 
 
 def policy_state(state: DialogueState, past: Sequence[Past]) -> State:
-    """What the policy ranks for: the person's past, then what the conversation told, oldest first."""
+    """What the policy ranks for: the person's past, what they brought, what the conversation told; oldest first."""
+    mine = {event.item for event in state.past}
+    past = (*(event for event in past if event.item not in mine), *state.past)
     told = tuple(Past(item, own.grade) for item, own in state.judgements.items() if own.seen or own.grade is not None)
     known = {event.item for event in told}
     refused = state.refused | {item for item, own in state.judgements.items() if own.opinion == "not_interested"}
@@ -274,8 +298,8 @@ def _after_message(state: DialogueState, event: Said, catalogue: Catalogue) -> D
                 state = _judged(state, act.item, act.verdict, act.rating)
             case Command(kind="restart"):
                 state = DialogueState(
-                    judgements=state.judgements, acts=acts, unknown=event.unknown, language=state.language,
-                    said=state.said, turns=state.turns,
+                    brought=state.brought, past=state.past, judgements=state.judgements, acts=acts,
+                    unknown=event.unknown, language=state.language, said=state.said, turns=state.turns,
                 )  # fmt: skip
             case Command(kind="more" | "next"):
                 state = replace(state, fresh=True)

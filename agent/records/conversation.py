@@ -74,7 +74,24 @@ class Given:
     conditions: Conditions
 
 
-Event = Said | Replied | Pressed | Dropped | Told | Given
+@dataclass(frozen=True, slots=True)
+class Brought:
+    """What the person had elsewhere, from a file of that ``name``: (item id, grade or None) each, the oldest first.
+
+    ``missing`` are the titles that were not found among the items.
+    """
+
+    name: str
+    items: tuple[tuple[str, float | None], ...]
+    missing: tuple[str, ...] = ()
+
+    @property
+    def key(self) -> str:
+        """What :class:`Dropped` calls it."""
+        return f"brought:{self.name}"
+
+
+Event = Said | Replied | Pressed | Dropped | Told | Given | Brought
 _KINDS: dict[str, type] = {
     "said": Said,
     "replied": Replied,
@@ -82,6 +99,7 @@ _KINDS: dict[str, type] = {
     "dropped": Dropped,
     "told": Told,
     "given": Given,
+    "brought": Brought,
 }
 _NAMES = {kind: name for name, kind in _KINDS.items()}
 
@@ -142,6 +160,18 @@ class Conversation:
         return [item.item_id for event in self.events if isinstance(event, Replied) for item in event.answer.items]
 
     @property
+    def brought(self) -> tuple[Brought, ...]:
+        """What the person brought and did not take back; of files of one name the latest."""
+        held: dict[str, Brought] = {}
+        for event in self.events:
+            if isinstance(event, Brought):
+                held.pop(event.key, None)
+                held[event.key] = event
+            elif isinstance(event, Dropped):
+                held.pop(event.key, None)
+        return tuple(held.values())
+
+    @property
     def title(self) -> str:
         """A short name for lists: the first thing the person said."""
         first = next((event.text for event in self.events if isinstance(event, Said)), "New chat")
@@ -172,7 +202,7 @@ def undone(events: list[Event], answered: tuple[str, ...] | None = None) -> tupl
         after = events[start + 1 :]
         answer = next((event.answer for event in after if isinstance(event, Replied)), None)
         if answered is None or answer is None or answer.about in answered:
-            kept = [event for event in after if isinstance(event, Pressed | Dropped)]
+            kept = [event for event in after if isinstance(event, Pressed | Dropped | Brought)]
             message = events[start]
             assert isinstance(message, Said)
             return [*events[:start], *kept], message.text
@@ -233,6 +263,8 @@ def _event_from_json(data: Mapping[str, Any]) -> Event:
     if kind is Said:
         fields["acts"] = tuple(act_from_json(act) for act in data["acts"])
         fields["ids"] = {int(index): item_id for index, item_id in data["ids"].items()}
+    if kind is Brought:
+        fields["items"] = tuple((str(item), grade) for item, grade in data["items"])
     if kind is Given:
         fields["conditions"] = tuple(Condition.from_json(own) for own in data["conditions"])
     if kind is Replied:

@@ -82,6 +82,16 @@ class ChatPage:
                 gr.HTML(CLOSE_SHEET)
                 with gr.Accordion("What I believe about you", open=True, elem_id="beliefs"):
                     self.beliefs = gr.HTML("", js_on_load=panel.ON_LOAD)
+                    self.bring = gr.UploadButton(
+                        "Bring your history",
+                        size="sm",
+                        file_types=[".csv", ".tsv", ".json", ".txt", ".zip"],
+                        elem_id="bring",
+                    )
+                    gr.HTML(
+                        '<p class="quiet">A list with a title a line, or an export of Letterboxd, IMDb, Trakt, '
+                        "Goodreads or Netflix. It counts from the next answer on, in later chats too.</p>"
+                    )
                 with gr.Accordion(
                     f"Look over a {people.one}'s shoulder", open=False, elem_id="shoulder", visible=bool(users)
                 ) as self.shoulder:

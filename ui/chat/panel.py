@@ -49,6 +49,7 @@ def beliefs_html(state: DialogueState, catalogue: Catalogue, conversation: str =
     for head, items in (("More like", state.like), ("Less like", state.unlike), ("Left out", sorted(state.refused))):
         sections.append(_group(head, [(item, Judgement()) for item in items], catalogue))
     sections.append(_conditions(state, catalogue))
+    sections.append(_brought(state, catalogue))
     body = "".join(sections)
     if not body:
         one = catalogue.domain.nouns.one
@@ -78,6 +79,21 @@ def _conditions(state: DialogueState, catalogue: Catalogue) -> str:
         chips.append(("count", f"{state.count} at a time"))
     html = [button("forget", key, text, f"Drop: {text}", "chip condition") for key, text in chips]
     return f"<h3>You asked for</h3><div class='chips'>{''.join(html)}</div>" if html else ""
+
+
+def _brought(state: DialogueState, catalogue: Catalogue) -> str:
+    """The files that the person brought: how much of each was found, and what was not."""
+    html = []
+    nouns = catalogue.domain.nouns
+    for own in state.brought:
+        count = f"{len(own.items):,} {nouns.one if len(own.items) == 1 else nouns.many}"
+        html.append(
+            f"<div class='chips'>{button('forget', own.key, f'{own.name} · {count}', f'Forget {own.name}')}</div>"
+        )
+        if own.missing:
+            rows = "".join(f"<li>{escape(title)}</li>" for title in own.missing)
+            html.append(f"<details><summary>{len(own.missing):,} not found here</summary><ul>{rows}</ul></details>")
+    return f"<h3>Your history</h3><div class='brought'>{''.join(html)}</div>" if html else ""
 
 
 def choices_html(choices: Sequence[str]) -> str:

@@ -89,7 +89,7 @@ class Desk:
         return self.log.load_conversation(session.conversation, session.owner_key) is not None
 
     def open(self, session: Session) -> Conversation:
-        """The session's conversation as stored; a new one begins with the taste that the person keeps across chats.
+        """The session's conversation as stored; a new one begins with what the person keeps across chats.
 
         Raises:
             PermissionError: the conversation is somebody else's.
@@ -97,8 +97,13 @@ class Desk:
         found = self.log.load_conversation(session.conversation, session.owner_key)
         if found is not None:
             return found
-        kept = self.profiles.get(session.owner_key)
-        return Conversation(id=session.conversation, events=list(kept.taste) if kept.keeps else [])
+        fresh, kept = Conversation(id=session.conversation), self.profiles.get(session.owner_key)
+        if kept.keeps:
+            fresh.events.extend(kept.taste)
+            for row in self.log.conversations(session.owner_key)[:1]:
+                before = self.log.load_conversation(row.id, session.owner_key)
+                fresh.events.extend(before.brought if before is not None else ())
+        return fresh
 
     def earlier(self, session: Session) -> list[tuple[str, str]]:
         """The owner's conversations as (id, title), newest first."""

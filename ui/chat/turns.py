@@ -10,10 +10,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from html import escape
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
+from agent.catalogue.person_history import read_history
 from agent.dialogue.state import Judgement
 from agent.recommender import Recommender, StoppedError
 from agent.records.conversation import Conversation, undone
@@ -137,6 +139,7 @@ class ChatTab:
         }
         page.thread.click(self.on_press, [page.store], **changed)
         page.beliefs.click(self.on_forget, [page.store], **changed)
+        page.bring.upload(self.on_bring, [page.bring, page.store], **changed)
         page.chats.click(self.on_chat, [page.store], **quick)
         past = [page.history, page.beliefs, page.chats, page.saved, page.keeps, page.profile]
         page.user.input(self.on_user, [page.user, page.store], **quick | {"outputs": past})
@@ -348,6 +351,16 @@ class ChatTab:
     def on_save_data(self, stored: Any) -> dict[str, str]:
         """The chat as a file to process."""
         return _file("chat.json", chat_json(self.desk.open(Session.read(stored)), self.recommender))
+
+    def on_bring(self, file: str, stored: Any) -> Updates:
+        """A file of what the person had elsewhere was given: it is read and not kept."""
+        session, path = Session.read(stored), Path(file)
+        try:
+            with explained(), self.desk.turn(session) as conversation:
+                self.recommender.bring(conversation, path.name, read_history(path, self.page.catalogue))
+        finally:
+            path.unlink(missing_ok=True)
+        return {**self.page.changed(conversation, session), self.page.choices: gr.skip()}
 
     def on_user(self, user: str | None, stored: Any) -> Updates:
         """A user was picked whose past counts as the person's own."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import io
 import json
 import re
+import zipfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +22,8 @@ _SITES: dict[str, Any] = yaml.safe_load((Path(__file__).parent / "person_exports
 _GRADE_WORDS = "|".join(_SITES.pop("grade_words").split())
 _LIKED_GRADE = 4.5
 """The grade of what was marked as liked and not graded."""
+_LARGEST = 200_000_000
+"""Bytes that an export may unpack to: it may come from anybody who opens the chat."""
 _YEAR = re.compile(r"^(?P<title>.+?)\s*[(\[](?P<year>(?:1[5-9]|20)\d\d)[)\]]\s*$")
 _MARKS = re.compile(r"\s*(?P<full>[★⭐*]{1,5})(?P<half>½|1/2)?\s*$")
 _GRADE = re.compile(
@@ -62,6 +64,13 @@ def read_person(path: Path) -> tuple[Had, ...]:
     Raises:
         DatasetError: nothing there can be read as a history.
     """
+    if is_zip(path):
+        with zipfile.ZipFile(path) as archive:
+            size = sum(info.file_size for info in archive.infolist())
+        if size > _LARGEST:
+            raise DatasetError(
+                f"{path.name} unpacks to {size:,} bytes, which is more than one person has: give the export"
+            )
     if path.is_dir() or is_zip(path):
         found: list[Had] = []
         seen: list[str] = []
@@ -73,15 +82,6 @@ def read_person(path: Path) -> tuple[Had, ...]:
             raise DatasetError(f"{path} holds no history of a person (found {shown}): give the export as it came")
         return _in_order(found)
     return _in_order(_of_file(file_source(path)))
-
-
-def read_person_bytes(name: str, data: bytes) -> tuple[Had, ...]:
-    """The same for a file that is in memory; ``name`` tells its kind.
-
-    Raises:
-        DatasetError: it cannot be read as a history.
-    """
-    return _in_order(_of_file(Source(name, lambda: io.BytesIO(data))))
 
 
 def site_of(columns: Iterable[str]) -> str | None:
