@@ -55,6 +55,16 @@ class UserBootstrap:
         low, high = _percentiles(statistic(self.weights))
         return Interval(self.value(statistic), low, high)
 
+    def centred_interval(self, statistic: Statistic) -> Interval:
+        """The same for a sum of absolute values, which is greater in draws than in the rows that they are drawn from.
+
+        The draws are moved by their mean's distance from the statistic (Efron and Tibshirani, 1993, chapter 10) and do
+        not go below 0; else the statistic could lie outside of its own interval.
+        """
+        value, draws = self.value(statistic), statistic(self.weights)
+        low, high = _percentiles(np.maximum(draws - (np.nanmean(draws) - value), 0.0))
+        return Interval(value, low, high)
+
     def difference(self, first: Statistic, second: Statistic) -> Difference:
         """``first - second`` on the same draws; p is twice the smaller share of draws on one side of zero."""
         draws = first(self.weights) - second(self.weights)

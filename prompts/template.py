@@ -131,6 +131,15 @@ class Template:
                 hint = suggest(node.name, self.header.inputs)
                 raise self._error(f"{node.name!r} is not declared under inputs: {hint}", node.lineno, first_line)
 
+    @property
+    def unused(self) -> tuple[str, ...]:
+        """Declared inputs that a template in order never reads, as where ``{history}`` stands for ``{{ history }}``."""
+        body = "\n".join(self.source.split("\n")[self.body_line - 1 :])
+        read: set[str] = set()
+        for text in (self.header.system or "", body):
+            read |= meta.find_undeclared_variables(_SANDBOX.parse(text))
+        return tuple(name for name in self.header.inputs if name not in read)
+
     def render(self, **inputs: Any) -> Rendered:
         """Fill the template in this process (for templates one trusts; see ``render_isolated`` for others).
 

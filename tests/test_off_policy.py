@@ -184,7 +184,7 @@ def test_a_difference_of_a_policy_to_itself_is_zero(drawn: tuple[Bandit, Samples
 
 def test_weights_are_described_by_their_worst_place() -> None:
     weights = np.array([[1.0, 4.0], [1.0, 0.0], [1.0, 0.0], [1.0, 0.0]])
-    found = weigh(Terms(weights, np.ones((4, 1)), weights), np.arange(4))
+    found = weigh(Terms(weights, np.ones((4, 1)), weights), np.arange(4), np.full((4, 2), 0.25))
     assert found is not None
     assert (found.effective, found.largest, found.share) == (1.0, 4.0, 1.0)
 
@@ -206,6 +206,35 @@ def test_broken_logs_are_refused_with_the_reason(fault: str, reason: str) -> Non
         assert isinstance(row.value, Unsupported)
     assert isinstance(result.rows[0].value, Unsupported)
     assert re.search(reason, result.rows[0].value.reason)
+
+
+def test_rounded_propensities_and_what_chance_did_not_show_are_no_faults() -> None:
+    rng = np.random.default_rng(1)
+    for share, rows, places in ((np.full(34, 1 / 34), 400, 4), (rng.dirichlet(np.ones(30)), 900, 3)):
+        kept = share.round(places)
+        shown = rng.choice(len(share), rows, p=share)
+        samples = _one_place(shown[kept[shown] > 0], kept, kept)
+        result = evaluate_samples(samples, Settings(("ips", "snips"), resamples=50), "click")
+        assert result.supported
+    peaked = _one_place(np.zeros(60, np.int64), np.array([0.97, 0.03]), np.array([0.9, 0.1]))
+    result = evaluate_samples(peaked, Settings(("ips", "snips"), resamples=50), "click")
+    assert result.supported, "60 draws of an item of .97 are no wonder"
+    never = _one_place(np.zeros(600, np.int64), np.array([0.97, 0.03]), np.array([0.9, 0.1]))
+    assert not evaluate_samples(never, Settings(("ips",), resamples=50), "click").supported, "600 are"
+
+
+def _one_place(shown: np.ndarray, logged: np.ndarray, target: np.ndarray) -> Samples:
+    """A row for each shown item, all of one state, in conversations of their own."""
+    rows, count = len(shown), len(logged)
+    slate = shown[:, None].astype(np.int64)
+    probabilities = TargetProbabilities(
+        "columns", target[slate], np.tile(target, (rows, 1)), np.zeros(rows), None, np.ones(rows, dtype=bool)
+    )
+    rewards = np.random.default_rng(0).integers(0, 2, (rows, 1)).astype(float)
+    return Samples(
+        rewards, np.ones((rows, 1), bool), slate, logged[slate],
+        np.tile(logged, (rows, 1)), np.tile(np.arange(count), (rows, 1)), np.arange(rows), None, probabilities,
+    )  # fmt: skip
 
 
 def test_wrong_propensities_show_in_the_mean_weight_alone() -> None:

@@ -102,6 +102,17 @@ def test_check_finds_the_line(tmp_path: Path) -> None:
     assert [(row["file"], row["ok"], row["line"]) for row in json.loads(out)] == [(str(wrong), False, line)]
 
 
+def test_single_braces_are_warned_of(tmp_path: Path) -> None:
+    path = edited(tmp_path, "{{ history|rated }}", "{history}")
+    text = path.read_text("utf-8").replace("{% if history %}", "{% if goal %}")
+    path.write_text(text, "utf-8")
+    code, out, _ = run("check", path, "--json")
+    (row,) = json.loads(out)
+    assert (code, row["ok"], row["unused"]) == (0, True, ["history"])
+    code, out, _ = run("check", path)
+    assert code == 0 and "warning" in out and "history" in out
+
+
 def test_check_ends_endless_templates(tmp_path: Path) -> None:
     endless = "{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% endfor %}"
     code, out, _ = run("check", edited(tmp_path, "{% if history %}", endless + "{% if history %}"))

@@ -26,7 +26,7 @@ from agent.records.state import Event
 from eval.metrics import cluster_bootstrap, first_pick
 from eval.resampling import UserBootstrap, ratio
 from eval.reward.best_of_n import best_of_n, pick_chances
-from eval.reward.figures import slices, statistics
+from eval.reward.figures import calibration_statistic, slices, statistics
 from eval.reward.pairs import RatedPairs, ScoreError, Scores
 from eval.reward.report import evaluate_reward
 from eval.reward.score_file import read_scores
@@ -105,6 +105,16 @@ def test_intervals_are_the_cluster_bootstrap(pairs: RatedPairs, mean_rating: np.
     interval = users.interval(ratio(sums[:, 0], sums[:, 1]))
     wanted = cluster_bootstrap(mean_rating, pairs.users.tolist(), resamples=400, seed=3)
     assert (interval.mean, interval.low, interval.high) == pytest.approx((wanted.mean, wanted.low, wanted.high))
+
+
+@pytest.mark.parametrize("users", [20, 200])
+def test_the_calibration_error_of_true_probabilities_lies_in_its_interval(users: int) -> None:
+    rng = np.random.default_rng(users)
+    names = [f"u{n}" for n in range(users) for _ in range(10)]
+    chances = rng.uniform(size=len(names))
+    drawn = UserBootstrap(names, resamples=400)
+    error = drawn.centred_interval(calibration_statistic(chances, rng.uniform(size=len(names)) < chances, drawn))
+    assert 0 <= error.low <= error.mean <= error.high
 
 
 def test_differences_are_paired(pairs: RatedPairs, mean_rating: np.ndarray) -> None:
@@ -249,6 +259,8 @@ def test_malformed_tables_are_named(pairs: RatedPairs, catalogue: Catalogue, tmp
         "b.csv": ("user,item,score\n1,50,0.5,9\n", "row 2: has more fields than the header"),
         "c.csv": ("user,item,score\n1,50,\n", "row 2: field 'score' is missing"),
         "d.parquet": ("no parquet", "cannot be read as Parquet"),
+        "e.json": ('[{"user": "1", "item": "50", "score": 0.8}]', r"unknown kind of file: give one of \.jsonl"),
+        "f.jsonl": ('[{"user": "1", "item": "50", "score": 0.8}]', "write one object a line"),
     }
     for name, (text, complaint) in cases.items():
         (tmp_path / name).write_text(text, encoding="utf-8")
@@ -321,7 +333,11 @@ def test_what_a_text_classifier_reads(catalogue: Catalogue) -> None:
 def test_the_verb_judges_a_file_on_all_slates(dataset: Dataset, catalogue: Catalogue, tmp_path: Path) -> None:
     every = RatedPairs.of(rated_slates(past_and_future(indexed_ratings(dataset))))
     mean = np.nan_to_num(catalogue.mean_rating[every.items], nan=3.0)
-    _frame(every, dataset, mean).to_csv(tmp_path / "mean.csv", index=False)
+    wanted = CliRunner().invoke(app, ["eval", "reward-pairs", str(tmp_path / "mean.csv"), "--json"])
+    assert json.loads(wanted.stdout)["pairs"] == len(every)
+    asked = pd.read_csv(tmp_path / "mean.csv", dtype=str)
+    assert asked["score"].isna().all()
+    asked.assign(score=mean).to_csv(tmp_path / "mean.csv", index=False)
     found = CliRunner().invoke(
         app, ["eval", "reward", "--model", str(tmp_path / "mean.csv"), "--resamples", "100", "--json"]
     )

@@ -11,11 +11,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from agent.data.dataset import import_dataset
 from agent.data.interactions import event_matrix, rating_matrix, user_histories
 from agent.features.model import FEATURES, EvidenceConfig, EvidenceModel
 from agent.features.user_features import ItemInfo
+from agent.policy.distribution import Policy
+from agent.policy.loading import Foundation
+from agent.recommender import Recommender
 from agent.records.state import Event
 from agent.retrieval.sequence_model import RetrieverConfig, SequenceRetriever
+from tests.own_cache import own_cache
 
 QUICK = EvidenceConfig(retriever=RetrieverConfig(width=8, layers=1, heads=1, length=10, epochs=1), folds=2, trees=10)
 
@@ -118,3 +123,18 @@ def test_samples_with_their_chances_find_the_same_as_the_whole_softmax() -> None
     one, other = (own.scores([[5, 6, 7]])[0] for own in (whole, sampled))
     assert np.corrcoef(one[:100], other[:100])[0, 1] > 0.9
     assert np.abs(one[:20].mean() - other[:20].mean()) < 0.7
+
+
+def test_a_request_is_answered_where_some_events_have_no_grade(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CONCIERGE_CACHE", str(own_cache(tmp_path / "cache")))
+    (tmp_path / "items.csv").write_text("id,title,genre\n1,Toy Story,Comedy\n2,Sabrina,Comedy\n3,Heat,Crime\n")
+    (tmp_path / "votes.csv").write_text("user,id,rating\n1,1,1\n1,2,0\n2,3,1\n2,1,-1\n")
+    dataset = import_dataset([tmp_path / "items.csv", tmp_path / "votes.csv"], "votes")
+    assert dataset.ratings["rating"].isna().any()
+    found = Foundation.of(dataset)
+    assert found.conversational is not None
+    weights = {goal: np.ones(len(FEATURES), dtype=np.float32) for goal in ("next", "like", "request")}
+    policy = Policy(found.features, weights, semantic=found.semantic, conversational=found.conversational)
+    items = Recommender(found.catalogue, policy, {}).recommend(ask="a comedy", k=2).items
+    assert {item.title for item in items} == {"Toy Story", "Sabrina"}
+    assert all(np.isfinite(item.score) for item in items)

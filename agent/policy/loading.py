@@ -38,6 +38,10 @@ RELEASED = ADAPTERS / "ml-100k-ppo"
 """The one that is in use where nothing was promoted."""
 
 
+NEUTRAL = 3.0
+"""The grade that stands for none where conversations are ranked."""
+
+
 @dataclass(frozen=True)
 class Foundation:
     """What every policy over a data set stands on, fitted once: whoever serves, replays, trains or compares has it all.
@@ -64,7 +68,9 @@ class Foundation:
             semantic = semantic.with_answers(dataset.requests, [item.item_id for item in catalogue.items])
         conversational = None
         if semantic is not None:
-            dialogue = ConversationFeatures(catalogue, Rated.of(indexed_ratings(dataset)), semantic.items)
+            # Who had an item and gave no grade speaks neither for it nor against it.
+            rated = indexed_ratings(dataset).fillna({"rating": NEUTRAL})
+            dialogue = ConversationFeatures(catalogue, Rated.of(rated), semantic.items)
             conversational = ConversationalPolicy(catalogue, dialogue, semantic, ConversationalRanker.load(SHIPPED))
         return cls(catalogue, features, semantic, conversational)
 

@@ -146,11 +146,14 @@ def _form(facet: Facet) -> str | None:
 
 def _condition(facet: Facet, match: re.Match[str]) -> Condition | None:
     groups = match.groupdict()
-    if groups.get("za"):
-        return Condition(facet.name, "between", tuple(sorted((_number(groups["za"]), _number(groups["zb"])))))
+    ends = groups.get("za"), groups.get("zb")
+    if ends[0] and ends[1]:
+        span = sorted((_number(ends[0]), _number(ends[1])))
+        return Condition(facet.name, "between", (span[0], span[1]))
     for bound, bare in (("z", "zn"), ("zo", "zm")):
-        if groups.get(bare):
-            return _bounded(facet, groups[bound], _number(groups[bare]))
+        number = groups.get(bare)
+        if number:
+            return _bounded(facet, groups[bound], _number(number))
     value, second, third = _value(facet, groups, "v"), _value(facet, groups, "y"), _value(facet, groups, "t")
     if second is not None:
         first = _value(facet, groups, "x")

@@ -8,6 +8,7 @@ import numpy as np
 from scipy import stats
 
 from eval.off_policy.estimators import Terms
+from eval.off_policy.log import rounding
 from eval.off_policy.samples import Samples, Unsupported
 
 
@@ -36,7 +37,7 @@ class Weights:
 
     ``effective``: ``(sum w)^2 / sum w^2`` (Kong, 1992). ``largest`` weight; ``share``: its share of all weight.
     ``mean`` is 1 where the propensities are right and everything is supported; ``p`` of a test that it is, by the
-    spread between clusters.
+    spread between clusters, or by the least that the propensities make likely where that is more.
     """
 
     effective: float
@@ -53,8 +54,8 @@ class Diagnostics:
     ``rows`` that count, ``empty`` ones without an item (left out), ``clusters``; ``drawn``: share of the shown items
     whose logged propensity is below 1; ``unsupported``: mean mass of the target on what the log can never show;
     ``approximate``: rows whose state was not in the log. ``calibration``: p-value of the first items being as
-    surprising as their propensities say, ``mean of log p(a) - sum_a p(a) log p(a) = 0``, by the spread between
-    clusters (None: the log does not hold the probabilities of all candidates).
+    surprising as their propensities say, ``mean of log p(a) - sum_a p(a) log p(a) = 0``, by the spread that they
+    would have (None: the log does not hold the probabilities of all candidates).
     """
 
     rows: int
@@ -79,8 +80,14 @@ def diagnose(samples: Samples, empty: int = 0) -> Diagnostics:
     )
 
 
-def weigh(terms: Terms, clusters: np.ndarray) -> Weights | None:
-    """What the weights say; None for an estimate without weights."""
+def weigh(terms: Terms, clusters: np.ndarray, logged: np.ndarray) -> Weights | None:
+    """What the weights say; None for an estimate without weights.
+
+    Args:
+        terms: the estimate, with weights (N, P).
+        clusters: (N,) which rows are drawn together.
+        logged: (N, K) the probability of each shown item given those above it.
+    """
     if terms.weights is None:
         return None
     weights = terms.weights
@@ -88,7 +95,12 @@ def weigh(terms: Terms, clusters: np.ndarray) -> Weights | None:
     square = (weights**2).sum(axis=0)
     effective = np.divide(total**2, square, out=np.zeros_like(total), where=square > 0)
     share = np.divide(weights.max(axis=0), total, out=np.ones_like(total), where=total > 0)
-    tests = [_mean_test(weights[:, place], clusters, 1.0) for place in range(weights.shape[1])]
+    # What is not seen of a slate that comes with chance p makes a weight w vary by (w - 1)^2 p / (1 - p) at least,
+    # though all rows may show the same: 30 draws of an item of .97 say nothing of the others.
+    chances = np.cumprod(logged, axis=1)[:, -weights.shape[1] :]
+    unseen = np.divide(chances, 1 - chances, out=np.zeros_like(chances), where=chances < 1)
+    least = np.sqrt(((weights - 1) ** 2 * unseen).sum(axis=0)) / len(weights)
+    tests = [_mean_test(weights[:, place], clusters, least[place]) for place in range(weights.shape[1])]
     worst = min(range(len(tests)), key=lambda place: tests[place][1])
     mean, p = tests[worst]
     p = min(1.0, p * len(tests))  # Bonferroni
@@ -116,7 +128,7 @@ def refusal(terms: Terms, weights: Weights | None, found: Diagnostics, limits: L
         )
     if weights is None:
         return None
-    if weights.effective < limits.effective:
+    if weights.effective < limits.effective * (1 - 1e-9):
         return Unsupported(
             f"effective sample size {weights.effective:.1f} of {found.rows} rows, at least {limits.effective:g} are "
             "needed: the target is too far from what was logged"
@@ -134,23 +146,32 @@ def refusal(terms: Terms, weights: Weights | None, found: Diagnostics, limits: L
 
 
 def _calibration(samples: Samples) -> float | None:
-    first = samples.logged_first
-    if first is None:
+    if samples.logged_first is None:
         return None
+    slack = rounding(samples.logged_first)
+    # Of the candidates one came first: rounded or cut, their probabilities are those given that.
+    first = samples.logged_first / np.maximum(samples.logged_first.sum(axis=1, keepdims=True), 1e-12)
     logarithm = np.log(first, out=np.zeros_like(first), where=first > 0)
-    expected = (first * logarithm).sum(axis=1)
-    shown = np.take_along_axis(logarithm, samples.slate[:, :1], axis=1)[:, 0]
-    return _mean_test(shown - expected, samples.clusters, 0.0)[1]
+    off = (logarithm - (first * logarithm).sum(axis=1, keepdims=True)) * (first > 0)
+    total = float(np.take_along_axis(off, samples.slate[:, :1], axis=1).sum())
+    variance, third = (float((first * off**power).sum()) for power in (2, 3))
+    total = max(0.0, abs(total) - slack * float(np.abs(off).sum())) * np.sign(total)
+    if variance < 1e-9 * len(first):
+        return 1.0 if abs(total) < 1e-6 * len(first) else 0.0
+    # The sum of draws that are rarely surprising is skewed: a gamma law of its first three moments.
+    law = stats.pearson3(third / variance**1.5, scale=variance**0.5)
+    return float(min(1.0, 2 * min(law.cdf(total), law.sf(total))))
 
 
-def _mean_test(values: np.ndarray, clusters: np.ndarray, expected: float) -> tuple[float, float]:
-    """The mean, and the p-value of its being the expected one by a t-test with errors clustered."""
-    mean = float(values.mean())
+def _mean_test(weights: np.ndarray, clusters: np.ndarray, least: float) -> tuple[float, float]:
+    """The mean, and the p-value of its being 1 by a t-test with clustered errors of ``least`` at least."""
+    mean = float(weights.mean())
     groups = int(clusters.max()) + 1
-    error = float(np.sqrt((np.bincount(clusters, weights=values - mean) ** 2).sum()) / len(values))
+    error = float(np.sqrt((np.bincount(clusters, weights=weights - mean) ** 2).sum()) / len(weights))
+    error = max(error, least)
     if error < 1e-12 or groups < 2:
-        return mean, 1.0 if abs(mean - expected) < 1e-6 or groups < 2 else 0.0
-    return mean, float(2 * stats.t.sf(abs(mean - expected) / error, groups - 1))
+        return mean, 1.0 if abs(mean - 1) < 1e-6 or groups < 2 else 0.0
+    return mean, float(2 * stats.t.sf(abs(mean - 1) / error, groups - 1))
 
 
 def _unsupported(samples: Samples) -> np.ndarray:

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Annotated, Any, Self, cast
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -35,6 +36,18 @@ _ROUNDING = 1e-4
 
 class LogError(ValueError):
     """The log cannot be read; the message names the row and the field."""
+
+
+def rounding(values: npt.ArrayLike) -> float:
+    """How far each of the probabilities may be from the true one, by the decimal places that they are written with.
+
+    Half a unit of the last place where all have the same three to six; 0 where they have fewer, or more.
+    """
+    for places in range(1, 7):
+        scaled = np.asarray(values, dtype=np.float64) * 10**places
+        if (np.abs(scaled - np.round(scaled)) < 1e-6).all():
+            return 0.5 / 10**places if places > 2 else 0.0
+    return 0.0
 
 
 def _different(ids: list[str]) -> tuple[str, ...]:
@@ -74,7 +87,9 @@ class _Numbers(BaseModel):
             size = len(candidates if "candidate" in name else self.slate)
             if len(values) != size:
                 raise ValueError(f"field {name!r}: {len(values)} values where {size} belong")
-            if name.endswith("candidate_propensities") and math.fsum(values) > 1 + _ROUNDING:
+            if not name.endswith("candidate_propensities"):
+                continue
+            if math.fsum(values) > 1 + _ROUNDING + size * rounding(values):
                 raise ValueError(f"field {name!r} sums to {math.fsum(values)}: probabilities of coming first sum to 1")
         widths = {len(own) for own in self.candidate_features or ()}
         if len(widths) > 1:

@@ -204,7 +204,7 @@ def _result(
         if isinstance(terms, Unsupported):
             estimates.append(Estimate(name, terms, None))
             continue
-        weights = weigh(terms, samples.clusters)
+        weights = weigh(terms, samples.clusters, samples.logged)
         refused = refusal(terms, weights, found, settings.limits)
         value = refused or drawn.interval(terms, None, settings.method, settings.level)
         estimates.append(Estimate(name, value, weights))

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from agent.catalogue.catalogue import Catalogue
-from agent.data.dataset import load_dataset
+from agent.data.dataset import Dataset, load_dataset
 from agent.data.interactions import indexed_ratings
 from agent.features.model import EvidenceModel
 from eval.metrics import Interval
-from eval.resampling import UserBootstrap
+from eval.resampling import Statistic, UserBootstrap
 from eval.reward.best_of_n import best_of_n, curve_json, step_statistics
 from eval.reward.figures import BINS, LEAST, predicted_stars, probabilities_of, slices, statistics
 from eval.reward.pairs import RatedPairs, ScoreError, Scores
@@ -102,7 +104,7 @@ class _Judged:
 
     def row(self, catalogue: Catalogue, seed: int) -> dict[str, Any]:
         """The model's entry in the report."""
-        figures = {name: self.users.interval(statistic) for name, statistic in self.statistics.items()}
+        figures = _intervals(self.statistics, self.users)
         curve = reliability(self.probabilities, self.pairs.likes, BINS)
         return {
             "model": self.scores.model,
@@ -122,7 +124,13 @@ class _Judged:
         users = UserBootstrap(pairs.users.tolist(), SLICE_RESAMPLES, seed)
         chosen = (self.scores.values[rows], self.probabilities[rows], self.stars[rows])
         found = statistics(*chosen, pairs, users, agreement=False)
-        return {**head, **_flat({metric: users.interval(statistic) for metric, statistic in found.items()})}
+        return {**head, **_flat(_intervals(found, users))}
+
+
+def _intervals(figures: Mapping[str, Statistic], users: UserBootstrap) -> dict[str, Interval]:
+    return {
+        name: users.centred_interval(own) if name == "ece" else users.interval(own) for name, own in figures.items()
+    }
 
 
 def _flat(figures: dict[str, Interval]) -> dict[str, Any]:
@@ -152,6 +160,41 @@ def _paired(first: _Judged, second: _Judged, pairs: RatedPairs, users: UserBoots
     return {"first": first.scores.model, "second": second.scores.model, **figures, "best_of_n": steps}
 
 
+def rated_pairs(data: str) -> tuple[Dataset, RatedPairs]:
+    """The past of a data set (the first four fifths of each user's events), and the pairs that models are judged on.
+
+    Raises:
+        ScoreError: the data set has no slates.
+        DatasetError: there is no such data set.
+    """
+    dataset = load_dataset(data)
+    parts = past_and_future(indexed_ratings(dataset))
+    future = parts.future
+    times = {
+        (str(user), int(item)): float(when)
+        for user, item, when in zip(future["user"], future["item"], future["timestamp"], strict=True)
+    }
+    pairs = RatedPairs.of(rated_slates(parts), times)
+    if not len(pairs):
+        raise ScoreError(f"{data!r} has no user with ten ratings in the last fifth: there are no slates to judge on")
+    return dataset.only(parts.past), pairs
+
+
+def write_pairs(data: str, path: Path) -> int:
+    """Write a CSV file of the pairs to be scored, ``user,item`` with a score to be filled in; returns how many.
+
+    Raises:
+        ScoreError: the data set has no slates, or the file cannot be written.
+    """
+    past, pairs = rated_pairs(data)
+    ids = past.items["item"].astype(str).to_numpy()[pairs.items]
+    try:
+        pd.DataFrame({"user": pairs.users, "item": ids, "score": ""}).to_csv(path, index=False)
+    except OSError as error:
+        raise ScoreError(f"{path} cannot be written: {error.strerror}") from None
+    return len(pairs)
+
+
 def judge(
     models: Sequence[str],
     data: str = "ml-100k",
@@ -174,17 +217,7 @@ def judge(
     """
     if len(set(models)) < len(models):
         raise ScoreError(f"{models[0]!r} is given twice: compare two different models")
-    dataset = load_dataset(data)
-    parts = past_and_future(indexed_ratings(dataset))
-    future = parts.future
-    times = {
-        (str(user), int(item)): float(when)
-        for user, item, when in zip(future["user"], future["item"], future["timestamp"], strict=True)
-    }
-    pairs = RatedPairs.of(rated_slates(parts), times)
-    if not len(pairs):
-        raise ScoreError(f"{data!r} has no user with ten ratings in the last fifth: there are no slates to judge on")
-    past = dataset.only(parts.past)
+    past, pairs = rated_pairs(data)
     catalogue = Catalogue(past)
     evidence = cache(lambda: EvidenceModel.cached(past))
     scores = [score_model(name, pairs, catalogue, evidence, base, template, max_history, report) for name in models]

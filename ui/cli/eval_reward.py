@@ -2,11 +2,28 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from ui.cli.terminal import EVAL, DataOption, JsonOption, print_json, show_document, steps
+from ui.cli.terminal import EVAL, DataOption, JsonOption, print_json, say, show_document, steps
+
+
+@EVAL.command(epilog="Example: concierge eval reward-pairs scores.csv --data ml-100k")
+def reward_pairs(
+    output: Annotated[Path, typer.Argument(help="Where the CSV file goes: user, item, and an empty column score.")],
+    data: DataOption = "ml-100k",
+    as_json: JsonOption = False,
+) -> None:
+    """Write the pairs that `concierge eval reward` wants scores of, for a system of your own to fill in."""
+    from eval.reward.report import write_pairs
+
+    count = write_pairs(data, output)
+    if as_json:
+        print_json({"data": data, "pairs": count, "path": str(output)})
+    else:
+        say(f"{count:,} pairs in {output}: fill in the column score")
 
 
 @EVAL.command(

@@ -175,7 +175,10 @@ def check(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Check templates and render their examples; exit status 1 and file:line: message for each that is wrong."""
+    """Check templates and render their examples; exit status 1 and file:line: message for each that is wrong.
+
+    An input that is declared and never used gets a warning.
+    """
     results = [_checked(path) for path in _expand(files or [prompts.FOLDER])]
     wrong = [result for result in results if not result["ok"]]
     if as_json:
@@ -184,6 +187,10 @@ def check(
         for result in wrong:
             line = "" if result["line"] is None else f"{result['line']}:"
             typer.echo(f"{result['file']}:{line} {result['message']}")
+        for result in results:
+            if result["unused"]:
+                names = ", ".join(result["unused"])
+                typer.echo(f"{result['file']}: warning: never uses {names}: write {{{{ {result['unused'][0]} }}}}")
         if not wrong:
             typer.echo(f"{len(results)} templates are in order")
     raise typer.Exit(1 if wrong or not results else 0)
@@ -202,8 +209,10 @@ def _checked(path: Path) -> dict[str, Any]:
         template = prompts.read(path)
         prompts.check_isolated(template.source, template.file)
     except PromptError as error:
-        return {"file": error.file or str(path), "ok": False, "line": error.line, "message": error.message}
-    return {"file": template.file, "ok": True, "line": None, "message": f"{template.name}@{template.version}"}
+        where = {"file": error.file or str(path), "line": error.line}
+        return {**where, "ok": False, "message": error.message, "unused": []}
+    message = f"{template.name}@{template.version}"
+    return {"file": template.file, "line": None, "ok": True, "message": message, "unused": list(template.unused)}
 
 
 @PROMPTS.command(epilog="Example: concierge prompts diff state my/state.j2")

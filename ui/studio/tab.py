@@ -163,6 +163,8 @@ class StudioTab:
             saved = self.templates.save(draft.source, self.access.author(request, author), note, parent)
         self.templates.drop_unsaved(owner, name)
         notice = f"{saved.version.reference} is saved as a draft."
+        if draft.unused:
+            notice += f" It never uses {', '.join(draft.unused)}: write {{{{ {draft.unused[0]} }}}} where it belongs."
         for other in saved.siblings:
             notice += f" {other.author} made {other.reference} from the same version: both are kept, compare them."
         updates = self._editing(saved.version.name, saved.version.reference, owner, notice)
