@@ -64,6 +64,7 @@ class Catalogue:
         years: int64 (n_items,), of the facet of kind year; ``NO_YEAR`` where unknown.
         rating_count: int64 (n_items,), how many people had an item.
         mean_rating: float64 (n_items,), mean of its grades; NaN for an item without any.
+        rated: whether people gave those grades; False where they are made from counts or from kinds of events.
         like_count: int64 (n_items,), how many of its grades are positive.
         withdrawn: catalogue indices that no wish is given any more (:meth:`withdraw`).
     """
@@ -136,6 +137,7 @@ class Catalogue:
         self.like_count: npt.NDArray[np.int64] = np.bincount(
             positions[graded & (np.nan_to_num(grades) >= POSITIVE)], minlength=n_items
         ).astype(np.int64)
+        self.rated: bool = dataset.card.feedback.kind == "explicit"
         if dataset.card.feedback.kind == "any":
             numbers = np.zeros_like(numbers)  # that somebody bought an item is no opinion of it
         self.mean_rating: npt.NDArray[np.float64] = np.divide(

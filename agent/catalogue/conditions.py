@@ -186,9 +186,10 @@ def item_value(item: int, facet: Facet, catalogue: Catalogue) -> str:
 
 
 def had_by(count: int, catalogue: Catalogue) -> str:
-    """How many people had an item: "rated by 1 viewer"."""
+    """How many people had an item: "rated by 1 viewer", "heard by 1 listener" where they gave no grades."""
     people = catalogue.domain.people
-    return f"rated by {count:,} {people.one if count == 1 else people.many}"
+    done = "rated" if catalogue.rated else catalogue.domain.verbs.done
+    return f"{done} by {count:,} {people.one if count == 1 else people.many}"
 
 
 def _names(names: Names, facet: Facet) -> str:

@@ -113,7 +113,7 @@ def is_words(item: int, facet: Facet, catalogue: Catalogue) -> str:
     if facet.name == RATING:
         mean = float(catalogue.mean_rating[item])
         count = int(catalogue.rating_count[item])
-        if math.isnan(mean):
+        if math.isnan(mean) or not catalogue.rated:
             return "is not rated yet"
         return f"is rated {plain_number(round(mean, 1))} of 5 on average, {had_by(count, catalogue).partition(' ')[2]}"
     if value is None:
@@ -202,7 +202,7 @@ def described(item: int, catalogue: Catalogue) -> list[Facts]:
 def opinion(item: int, catalogue: Catalogue) -> list[Facts]:
     """The mean rating of an item, and by how many."""
     mean = float(catalogue.mean_rating[item])
-    if math.isnan(mean):
+    if math.isnan(mean) or not catalogue.rated:
         return []
     people = had_by(int(catalogue.rating_count[item]), catalogue).partition(" ")[2]
     return [{"kind": "opinion", "value": f"rated {plain_number(round(mean, 1))} of 5 on average {people}"}]

@@ -52,6 +52,11 @@ class Nouns(_Strict):
     also: tuple[str, ...] = ()
 
     @property
+    def any(self) -> str:
+        """One with its article: "an artist"."""
+        return f"{'an' if self.one[:1] in 'aeiou' else 'a'} {self.one}"
+
+    @property
     def casual(self) -> str:
         """What people mostly call an item in conversation: the first of the other words, where there are some."""
         return self.also[0] if self.also else self.one

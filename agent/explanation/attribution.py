@@ -143,7 +143,7 @@ def _known(item: Item, catalogue: Catalogue) -> list[Evidence]:
     count = int(catalogue.rating_count[item.index])
     mean = float(catalogue.mean_rating[item.index])
     facts = []
-    if count and mean == mean:
+    if count and mean == mean and catalogue.rated:
         facts.append(Evidence("rating", 0.0, value=round(mean, 1)))
     if count:
         facts.append(Evidence("raters", 0.0, value=count))

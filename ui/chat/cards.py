@@ -8,7 +8,7 @@ from html import escape
 from string import Formatter
 
 from agent.catalogue.catalogue import Catalogue
-from agent.catalogue.conditions import item_value, listed, plain_number
+from agent.catalogue.conditions import had_by, item_value, listed, plain_number
 from agent.dialogue.questions import is_words
 from agent.dialogue.state import DialogueState, Judgement
 from agent.records.answer import Evidence, Recommendation
@@ -27,6 +27,9 @@ GRADES = (1, 2, 3, 4, 5)
 
 FACTS_SHOWN = ("person", "duration", "money")
 """Kinds of facets that a card shows below its title where the domain does not say which; categories are chips."""
+
+KINDS_SHOWN = 6
+"""So many values of the primary category are chips on a card, first those that were asked for."""
 
 PEOPLE = 3
 """So many names of one facet are on a card."""
@@ -47,7 +50,10 @@ def card_html(
     name = name_of(item.item_id, catalogue)
     label = f"Strength for you against the first of this list: {100 * item.strength:.0f} of 100."
     place = f' id="card-{rank - 1}"' if current else ""
-    kinds = "".join(f'<li class="kind">{escape(kind)}</li>' for kind in item.categories)
+    asked = {name for own in state.conditions for name in own.names}
+    own_kinds = [kind for kind in item.categories if kind.casefold() != item.title.casefold()]
+    shown = sorted(own_kinds, key=lambda kind: kind not in asked)[:KINDS_SHOWN]
+    kinds = "".join(f'<li class="kind">{escape(kind)}</li>' for kind in shown)
     chips = f'<ul class="kinds" aria-label="Kinds">{kinds}</ul>' if kinds else ""
     return (
         f'<article class="card"{place} aria-label="{escape(name)}" data-item="{escape(item.item_id)}">'
@@ -193,8 +199,7 @@ def sentence(fact: Evidence, item: Recommendation, catalogue: Catalogue) -> str:
         case "rating":
             return f"{domain.people.many.capitalize()} give it {float(fact.value or 0):.1f} of 5 on average."
         case "raters":
-            count = int(float(fact.value or 0))
-            return f"{count:,} {domain.people.one if count == 1 else domain.people.many} rated it."
+            return f"It was {had_by(int(float(fact.value or 0)), catalogue)}."
         case kind:
             return f"{kind}: {fact.value}" if fact.value is not None else kind
 

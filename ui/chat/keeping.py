@@ -60,8 +60,8 @@ def saved_html(profile: Profile, catalogue: Catalogue) -> str:
     """The list of items for later, the latest first."""
     later = catalogue.domain.later
     if not profile.saved:
-        one = catalogue.domain.nouns.one
-        return f'<p class="quiet">Empty. The button “{escape(later.capitalize())}” of a {escape(one)} puts it here.</p>'
+        one = catalogue.domain.nouns.any
+        return f'<p class="quiet">Empty. The button “{escape(later.capitalize())}” of {escape(one)} puts it here.</p>'
     rows = []
     for item_id in reversed(profile.saved):
         name = name_of(item_id, catalogue)

@@ -69,7 +69,7 @@ class ChatPage:
                     self.message = gr.Textbox(
                         label="Message",
                         show_label=False,
-                        placeholder=f"A {nouns.one}, a mood, a kind…",
+                        placeholder=f"{nouns.any.capitalize()}, a mood, a kind…",
                         lines=1,
                         max_lines=6,
                         max_length=MESSAGE_LIMIT,
@@ -89,8 +89,8 @@ class ChatPage:
                         elem_id="bring",
                     )
                     gr.HTML(
-                        '<p class="quiet">A list with a title a line, or an export of Letterboxd, IMDb, Trakt, '
-                        "Goodreads or Netflix. It counts from the next answer on, in later chats too.</p>"
+                        '<p class="quiet">The export of a site where you keep one, or a list with a title a line. '
+                        "It counts from the next answer on.</p>"
                     )
                 with gr.Accordion(
                     f"Look over a {people.one}'s shoulder", open=False, elem_id="shoulder", visible=bool(users)

@@ -52,8 +52,8 @@ def beliefs_html(state: DialogueState, catalogue: Catalogue, conversation: str =
     sections.append(_brought(state, catalogue))
     body = "".join(sections)
     if not body:
-        one = catalogue.domain.nouns.one
-        body = f'<p class="quiet">Nothing yet. Tell me what you like, or use the buttons on a {escape(one)}.</p>'
+        one = catalogue.domain.nouns.any
+        body = f'<p class="quiet">Nothing yet. Tell me what you like, or use the buttons on {escape(one)}.</p>'
     label = 'aria-label="What I believe about you" aria-live="polite"'
     return f'<section class="beliefs" data-chat="{escape(conversation)}" {label}>{body}</section>'
 
