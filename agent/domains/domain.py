@@ -181,7 +181,9 @@ class Domain(_Strict):
     hand_over: str | None = None
     phrasebook: str | None = None
     later: str = "saved"
-    """What a person's list of items for later is called ("watchlist", "to read")."""
+    """What a person's list of items for later is called ("watchlist", "reading list")."""
+    buttons: Mapping[str, str] = Field(default_factory=dict)
+    """What a card's buttons say, where that is not "Like" and "Dislike"."""
     links: Mapping[str, str] = Field(default_factory=dict)
     """Site -> the address of an item there, with the column of identifiers in braces: ``https://x.example/{x_id}``."""
     card: tuple[str, ...] | None = None

@@ -129,7 +129,8 @@ def _buttons(
         "less": index in state.unlike,
         "later": item.item_id in saved,
     }
-    named = {"seen": catalogue.domain.verbs.done.capitalize(), "later": catalogue.domain.later.capitalize()}
+    domain = catalogue.domain
+    named = {"seen": domain.verbs.done.capitalize(), "later": domain.later.capitalize(), **domain.buttons}
     html: list[str] = []
     for kind, label, after in ACTIONS:
         on = pressed[kind]
