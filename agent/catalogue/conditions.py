@@ -29,6 +29,9 @@ MOST_NEGATIVE = 2
 FEW_VALUES = 40
 """Of a facet with so many values it can be asked that an item has another one than those that are not wanted."""
 
+MOSTLY_ONE = 1.5
+"""Values of a facet of which items have fewer than this in the mean exclude each other."""
+
 LARGEST_SEARCH = 9
 """Of so many conditions every two and three are tried when some must be given up; more go one by one."""
 
@@ -219,8 +222,8 @@ def merged(held: Conditions, added: Iterable[Condition], catalogue: Catalogue) -
     """The conditions that hold after a refinement: the latest word counts where two cannot hold together.
 
     A new bound on a number joins the others where something lies between them, else it takes their place. Wanted names
-    join those of before (both must be met) where some item meets all, else they replace those of their facet. What is
-    wanted now is no longer left out, and the other way round.
+    join those of before (both must be met) where some item meets all and items have several, else they replace those of
+    their facet. What is wanted now is no longer left out, and the other way round.
     """
     before = set(held)
     for new in added:
@@ -268,9 +271,15 @@ def _named(held: Conditions, new: Condition, before: Set[Condition], catalogue: 
         return (*kept, new)
     together = (*kept, new)
     same = [old for old in kept if old in before and old.facet == new.facet and old.names and not old.negative]
-    if same and new.strength == "must" and not catalogue.mask([*same, new]).any():
+    if same and new.strength == "must" and (exclusive(new.facet, catalogue) or not catalogue.mask([*same, new]).any()):
         together = (*(old for old in kept if old not in same), new)
     return together
+
+
+def exclusive(facet: str, catalogue: Catalogue) -> bool:
+    """Whether items mostly have one value of a facet (a platform, a language): another one is then meant instead."""
+    column = catalogue.names_column(facet)
+    return column.facet.kind == "category" and column.matrix.nnz < MOSTLY_ONE * len(np.unique(column.matrix.indices))
 
 
 def cautious(conditions: Iterable[Condition], catalogue: Catalogue) -> Conditions:

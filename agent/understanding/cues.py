@@ -64,6 +64,9 @@ ABUSE = _any(
     "rubbish|garbage|trash|crap|shit|"
     r"terrible|awful|worst|moron|annoying|pathetic|hopeless|a joke|broken|not (?:very )?(?:smart|helpful|clever|"
     "good|listening))",
+    r"(?:your|ur|these|the) (?:recommendations?|suggestions?|picks?|taste|advice|answers?) (?:are|is|r)? ?(?:\w+ "
+    r"){0,2}?"
+    r"(?:suck|stupid|useless|dumb|rubbish|garbage|trash|crap|shit|terrible|awful|the worst|a joke|bad)|"
     r"i hate (?:everything|all of this)|kill yourself|go to hell|drop dead|i'?ll sue|fuck (?:you|off|this)|"
     r"f\*+k|wtf|shut up|piss off|screw you|"
     r"(?:you|u) (?:don'?t|do not|never) (?:listen|"
@@ -121,6 +124,7 @@ REJECT = _any(
     r"(?:these|those|they|all|¤+)(?:'re| are| look| sound)?(?: all)? (?:bad|terrible|awful|boring|rubbish|"
     r"not (?:good|great|for me|"
     r"it|right)|no good|wrong|crap|meh)|(?:these|those|they|all|¤+)(?: all| really| just)? (?:suck|stink)",
+    r"(?:boring|bad|terrible|awful|rubbish|crap|meh|no|nope)\W+(?:all of (?:them|these|those|it)|the lot|every one|¤+)|"
     r"try again|bad (?:suggestions?|recommendations?|picks?|list)|(?:skip|pass|hard pass|next)(?: on)? (?:these|"
     r"those|them|¤+|all)",
     r"(?:i(?:'ll)? |hard )?pass|get rid of ¤+|take ¤+ (?:off|out)|remove ¤+|lose ¤+|drop ¤+",

@@ -265,8 +265,8 @@ _NEXT = (
     (
         "seen",
         re.compile(
-            rf"\W*(?:yes,? )?(?:i )?(?:'?ve|have) (?:already |also )?{_HAD} (?:it|that|that one|them|those|"
-            r"this|both|all)\b"
+            rf"\W*(?:yes,? )?(?:(?:i )?(?:'?ve|have) (?:already |also )?{_HAD}|(?:already )?(?:seen|watched)) "
+            r"(?:it|that|that one|them|those|this|both|all)\b"
         ),
     ),
 )

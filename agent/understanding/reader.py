@@ -174,6 +174,8 @@ class _Message:
             if len(mention.items) > 1 and mention.reference and _TOO.match(names, place[1]):
                 # "These are too mainstream" tells how the next ones should differ.
                 judgement = replace(judgement, attitude="about", end=place[1])
+            if len(mention.items) > 1 and mention.reference and names[: place[0]].endswith("than "):
+                judgement = replace(judgement, attitude="about")  # "shorter than those": compared, no examples
             if mention.reference and judgement.attitude == "like" and judgement.alone:
                 judgement = replace(judgement, attitude="about")
             if _CHANGED.search(names[: place[0]]) and judgement.attitude not in ("like", "unlike"):
@@ -298,17 +300,18 @@ class _Message:
 
     def _is_value(self, link: Link) -> bool:
         """Whether what was taken for a title is what the domain calls a value ("PlayStation 4"), and no whole title."""
-        said = re.sub(r"^the ", "", flat(link.text))
+        said = re.sub(r"^(?:the|an?) ", "", flat(link.text))
+        primary = self.vocabulary.primary
+        if any(own.facet == primary and own.pattern.fullmatch(said) for own in self.vocabulary.expressions):
+            return True
         if any(flat(self.catalogue[item].title) == said for item in link.options):
             return False
         before = flat(self.text[: link.start])[-24:]
         entries = self.vocabulary.names.get(tuple(word.key for word in words(link.text)), [])
         if _NOT_A_TITLE.search(before) and any(self.catalogue.facets[own.facet].kind == "category" for own in entries):
             return True  # "not Resident Evil": all of that series
-        primary = self.vocabulary.primary
         return any(
-            own.facet in (primary, "country", "language") and own.pattern.fullmatch(said)
-            for own in self.vocabulary.expressions
+            own.facet in ("country", "language") and own.pattern.fullmatch(said) for own in self.vocabulary.expressions
         )
 
     def _is_subject(self, link: Link, folded: str) -> bool:
@@ -530,6 +533,8 @@ class _Message:
         if not like and (example := asked_example(free)) is not None:
             hints.append(example)
         if not (wishes or like or unlike or reject or hints):
+            if ABUSE.search(free):
+                return None
             requested = ASK.search(free) is not None and not acted and not shown
             if not requested or self._off_topic(free) or self._polite(free) or _MORE.fullmatch(free.strip()):
                 return None

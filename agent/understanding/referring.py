@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from agent.catalogue.catalogue import Catalogue
 
 ORDINALS = {
-    **dict.fromkeys(("first", "1st", "top"), 0),
-    **dict.fromkeys(("second", "2nd"), 1),
-    **dict.fromkeys(("third", "3rd", "3th"), 2),
+    **dict.fromkeys(("first", "1st", "top", "frist", "fisrt"), 0),
+    **dict.fromkeys(("second", "2nd", "secnd", "secod"), 1),
+    **dict.fromkeys(("third", "3rd", "3th", "thrid"), 2),
     **dict.fromkeys(("fourth", "4th", "forth"), 3),
     **dict.fromkeys(("fifth", "5th"), 4),
     **dict.fromkeys(("sixth", "6th"), 5),

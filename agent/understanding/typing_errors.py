@@ -116,8 +116,8 @@ def mend(text: str, vocabulary: Vocabulary) -> str:
         if word[:1].isupper() and not word.isupper() and not opens:
             return word
         found = mended(match.group(), meant)
-        if found is not None and match.group() in _SHORT and _in_a_value(folded, match.start(), vocabulary):
-            return word  # "wii u"
+        if found is not None and _in_a_value(folded, match.start(), vocabulary):
+            return word  # "wii u", "steering wheel"
         return found or word
 
     if len(folded) != len(text):

@@ -51,6 +51,10 @@ _FUNCTION = re.compile(
     r"same|long|short|big|"
     r"little|much|many|feel|sound|sounds|sounding|best|better|worst|bad|kind|sort|type|day|friend|friends|time|year|years)\b)"
 )
+_OF = re.compile(
+    r" (?P<what>of (?!(?:the|all|any|my|your|these|those|them|it|that|this|a|an|some|course|mine|yours)\b)[^\W\d_]{3,}"
+    r"(?: (?!(?:and|or|but|please|from|with|in|by|for|that|which)\b)[^\W\d_]{3,})?)"
+)
 _PROPOSES = re.compile(r"\b(?:how|what) $")
 _NOT_FROM = re.compile(
     r"(?:the )?(?:list|first|second|third|last|past|next|top|bottom|beginning|start|now|here|there|then|before|"
@@ -99,6 +103,7 @@ class Finder:
         self._names()
         self._people()
         self._subjects(_ABOUT)
+        self._narrowed()
         self._moods()
         self._qualities()
         self._subjects(_OTHER)
@@ -209,6 +214,7 @@ class Finder:
                 fits = (subject or _NOUN_AFTER.match(self.marked[end:]) is not None) and (
                     len(key) > 1 or not everyday or subject
                 )
+                fits = fits or (cued == entry.facet and (not everyday or run[0].capital))
             elif (everyday and len(key) == 1) or len("".join(key)) < 3:
                 fits = cued is not None and cued == entry.facet and self._cue_is_plain(entry.facet, before)
             else:
@@ -306,6 +312,13 @@ class Finder:
             if pattern is not None:
                 for match in pattern.finditer(self.folded):
                     self._take(Hit("mood", *match.span()))
+
+    def _narrowed(self) -> None:
+        """What a value is narrowed to in words that nobody listed: "biographies of musicians"."""
+        for hit in [own for own in self.hits if own.kind == "value" and own.facet == self.vocabulary.primary]:
+            match = _OF.match(self.marked, hit.end)
+            if match is not None and NOUN not in match["what"]:
+                self._take(Hit("subject", *match.span("what")))
 
     def _qualities(self) -> None:
         for start, end in qualities(self.marked):

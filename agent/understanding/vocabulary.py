@@ -44,6 +44,8 @@ _MEANT = word_set(
 )
 _KEYBOARD = ("qwertyuiop", "qwertzuiop", "asdfghjkl", "zxcvbnm", "yxcvbnm", "poiuytrewq", "lkjhgfdsa", "mnbvcxz")
 """Rows of keys: four in a row and more are typed at random."""
+_STEM = re.compile(r"([a-z]{5,})(?:s\?|\(|$)")
+"""The word at the beginning of an expression for a value: of ``detectives?(?: stories)?`` "detective"."""
 _GENERIC = ("one", "ones", "title", "titles", "thing", "things")
 
 
@@ -299,7 +301,7 @@ def meant_words(vocabulary: Vocabulary) -> tuple[str, ...]:
     for facet in vocabulary.domain.facets.values():
         if facet.primary:
             said = [part for owns in facet.words.values() for own in owns for part in str(own).split("|")]
-            found |= {word for word in said if word.isalpha()}
+            found |= {stem[1] for word in said if (stem := _STEM.match(word)) is not None}
     nouns = vocabulary.domain.nouns
     found |= {nouns.one, nouns.many, *nouns.also}
     return tuple(sorted(word for word in found if len(word) >= 5))

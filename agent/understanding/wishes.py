@@ -82,7 +82,7 @@ _REPLACES = re.compile(
 _REFINES = re.compile(
     r"^\W*(?:(?:ok|okay|yes|yeah|well|hm+|um+|great|cool|nice|sure|please|maybe|"
     r"perhaps)\b[\s,.!]*)*(?:and|but|also|plus|only|just|with|without|or|nothing|no|not|"
-    r"from|in|by|on|under|over|preferably|ideally|make (?:it|them|that)|more|less|newer|older|"
+    r"from|in|by|on|for|under|over|others?|preferably|ideally|make (?:it|them|that)|more|less|newer|older|"
     r"anything but|except|too|some of them|ones|"
     r"the same|same|one (?:with|from|by|that|where)|something (?:newer|older|more|less|\w+er)|"
     r"(?:should|could|can) (?:it|they)|it should|they should|"
@@ -476,6 +476,8 @@ class WishReader:
                 wishes.compares = True
                 continue
             if critique.direction is not None:
+                if any(own.facet == critique.facet and not own.names for own in wishes.conditions):
+                    continue  # "more recent, nothing before 2001": the number says how much
                 self._relative(critique.facet, critique.direction == "up", wishes, compared, standing, words)
                 continue
             wishes.compares = wishes.compares or bool(compared.shown)
