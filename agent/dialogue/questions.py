@@ -90,6 +90,9 @@ def facet_answer(name: str, items: Sequence[int], catalogue: Catalogue) -> list[
     facet_name = question.facet if question is not None and question.facet else name
     facet = catalogue.facets.get(facet_name) or _text_facet(facet_name, catalogue)
     lacks = question.none if question is not None and question.none else None
+    described_by = catalogue.domain.facets.get(facet_name)
+    if facet is None and described_by is not None and described_by.kind == "text":
+        return [facts for item in items[:2] for facts in about(item, catalogue)]
     if facet is None:
         label = catalogue.domain.facets[facet_name].label if facet_name in catalogue.domain.facets else facet_name
         return [{"kind": "missing", "missing": lacks or f"the data do not say anything of the {label}"}]

@@ -40,7 +40,8 @@ _LONGEST_LIST = 12
 _NEGATOR = re.compile(
     r"(?<![\w])(?P<word>anything but|everything but|all but|anything except|any \w+ but|except(?: for)?|"
     r"other than|apart from|aside from|"
-    r"rather than|instead of|without|avoid(?:ing)?|hate[sd]?|hating|dislikes?|detests?|loathes?|despises?|minus|"
+    r"rather than|instead of|without|skip(?= (?:anything|everything|stuff|things)\b)|avoid(?:ing)?|hate[sd]?|"
+    r"hating|dislikes?|detests?|loathes?|despises?|minus|"
     r"neither|nor|never|nothing|none of|no more|had it with|(?:done|through|over) with|"
     r"no|not|non-|isn'?t|aren'?t|wasn'?t|don'?t|do not|doesn'?t|does not|didn'?t|won'?t|can'?t|cannot|"
     r"can not|tired of|sick of|weary of|bored of|burn(?:ed|t) out on|"
@@ -70,7 +71,8 @@ _FOR_GOOD = re.compile(
     r"allergic to)\b"
 )
 DROP = re.compile(
-    r"(?<![\w])(?:drop|forget(?: about)?|lose|remove|scrap|ditch|skip|never ?mind|ignore|"
+    r"(?<![\w])(?:drop|forget(?: about)?|lose|remove|scrap|ditch|skip(?! (?:anything|everything|stuff|things)\b)|"
+    r"never ?mind|ignore|"
     r"doesn'?t (?:have|need) to be|"
     r"does not (?:have|need) to be|don'?t need|no need (?:for|to be)|not necessarily|needn'?t be|"
     r"no longer)(?: the| that| any| a| it)?(?: \w+)?"

@@ -34,7 +34,8 @@ _CAPITALS = re.compile(
 )
 _SUBJECT = re.compile(
     r"\b(?P<cue>starring|featuring|directed by|by director|written by|played by|set in|set on|set at|set during|"
-    r"takes? place (?:in|on)|about|involving|with|without|from|who (?:really )?(?:likes?|loves?|enjoys?|is (?:really "
+    r"takes? place (?:in|on)|about|involving|with|without|from|by(?= an? \w)|who (?:really )?(?:likes?|loves?|"
+    r"enjoys?|is (?:really "
     r")?into))\s+"
     r"(?P<name>(?!(?:my|our|your|me|us|you|it|that|this|the same|him|her|them|friends?|family|something|anything|"
     r"someone|the kids|kids|no|only|not|high|good|great ratings?|at|a rating|rating|ratings|over|"

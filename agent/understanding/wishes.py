@@ -86,7 +86,8 @@ _REFINES = re.compile(
     r"anything but|except|too|some of them|ones|"
     r"the same|same|one (?:with|from|by|that|where)|something (?:newer|older|more|less|\w+er)|"
     r"(?:should|could|can) (?:it|they)|it should|they should|"
-    r"a bit|a little|even|still|how about from|actually make|that(?:'s| is)|which|if possible|instead)\b"
+    r"a bit|a little|even|still|how about from|actually make|that(?:'s| is|\s?isn'?t)|which|isn'?t|if possible|"
+    r"instead)\b"
 )
 _OPENS = re.compile(
     r"\b(?:an?|some|any|two|three|four|five|six|ten|\d+) (?:[\w'’-]+ ){0,4}$|\b(?:give|show|find|"
