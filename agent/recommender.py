@@ -180,13 +180,13 @@ class Recommender:
         """
         return policy_state(self.state(self.continued(messages)), ())
 
-    def continued(self, messages: Sequence[Mapping[str, str]]) -> Conversation:
-        """A conversation that was held elsewhere, to be gone on with here.
+    def continued(self, messages: Sequence[Mapping[str, str]], before: Conversation | None = None) -> Conversation:
+        """A conversation that was held elsewhere, to be gone on with here; ``before`` is what of it was read already.
 
         Raises:
             RequestError: an unknown role.
         """
-        conversation = Conversation()
+        conversation = Conversation(events=[] if before is None else list(before.events))
         self._take_in(conversation, messages)
         return conversation
 
@@ -369,8 +369,18 @@ class Recommender:
         """A message as an event: its acts, and the ids of the items in it."""
         reading = self.reader(message, context_of(state), self.catalogue)
         items = {*reading.spoken, *(item for act in reading.acts for item in items_of(act))}
+        items |= {item for item, _ in reading.likely}
         ids = {item: self.catalogue[item].item_id for item in sorted(items)}
-        return Said(message, reading.acts, reading.language, reading.spoken, ids, reading.corrects, reading.unknown)
+        return Said(
+            message,
+            reading.acts,
+            reading.language,
+            reading.spoken,
+            ids,
+            reading.corrects,
+            reading.unknown,
+            reading.likely,
+        )
 
     def _take_in(self, conversation: Conversation, messages: Sequence[Mapping[str, str]]) -> list[str]:
         """Take in a conversation that was held elsewhere; notes for the reply say which item of a name was taken."""

@@ -16,9 +16,17 @@ from agent.data.dataset import load_dataset
 from agent.data.interactions import indexed_ratings
 from agent.features.conversation_features import FEATURES, ConversationFeatures, Dialogue, Rated
 from agent.policy.conversational_policy import NAMES, columns, dialogue_of
-from agent.policy.conversational_ranker import LEARNT, SHIPPED, ConversationalRanker, LearntCounts, RankerError
+from agent.policy.conversational_ranker import (
+    LEARNT,
+    SHIPPED,
+    ConversationalRanker,
+    LearntCounts,
+    RankerError,
+    ranker_for,
+)
 from agent.policy.item_embeddings import item_keys
 from agent.policy.semantic import SemanticSimilarity
+from agent.records.conditions import Condition
 from agent.records.conversation import Conversation
 from agent.records.state import State
 from eval.conversation.redial import HeardRow, rank_targets, result
@@ -120,12 +128,14 @@ def test_talk_features_see_who_watched_both_and_what_was_asked(catalogue: Catalo
     users, items = np.array([0, 0, 1, 1, 2]), np.array([5, 9, 5, 9, 7])
     rated = Rated(users, items, np.full(5, 5.0), np.arange(5.0))
     evidence = ConversationFeatures(catalogue, rated, texts)
-    dialogue = Dialogue((5,), (1.0,), texts[20], texts[21], ("Comedy",), ("Horror",))
+    old = Condition("year", "at_most", 1960)
+    dialogue = Dialogue((5,), (1.0,), texts[20], texts[21], ("Comedy",), ("Horror",), (old,))
     columns = dict(zip(FEATURES, evidence.features(dialogue), strict=True))
     assert columns["watched_max"][9] > columns["watched_max"][7] == 0.0
     assert columns["text_last"].argmax() == 5 and columns["said"].argmax() == 20 and columns["said_last"].argmax() == 21
     comedies = catalogue.category_matrix[:, catalogue.category_names.index("Comedy")]
     assert (columns["asked_category"] > 0).tolist() == comedies.tolist()
+    assert (columns["met"] > 0).tolist() == catalogue.meets(old).tolist()
     silent = evidence.features(Dialogue((), (), texts[20], texts[21]))
     assert np.isfinite(silent).all() and not silent[FEATURES.index("watched_sum")].any()
 
@@ -173,6 +183,19 @@ def test_the_shipped_ranker_was_made_of_ratings_alone_and_unknown_features_are_t
         ConversationalRanker.load(tmp_path)
     with pytest.raises(RankerError, match="no ranker"):
         ConversationalRanker.load(tmp_path / "nowhere")
+
+
+def test_the_default_catalogue_is_ranked_by_what_dialogues_taught_and_others_by_ratings(
+    catalogue: Catalogue, tmp_path: Path
+) -> None:
+    films = Catalogue(load_dataset("films"))
+    ranker = ranker_for(films)
+    assert ranker.past.mentioned and ranker.past.together
+    named = np.array(list(ranker.past.mentioned.values()))
+    assert named.min() > 0 and not any(" " in key for key in ranker.past.mentioned), "numbers and keys, no words"
+    ranker.save(tmp_path)
+    assert ConversationalRanker.load(tmp_path) == ranker
+    assert not ranker_for(catalogue).past.mentioned, "a catalogue without most of those items"
 
 
 def test_the_chat_ranks_as_the_evaluation_does_and_only_where_there_is_no_past(recommender: Recommender) -> None:

@@ -31,6 +31,7 @@ from agent.records.conversation import (
 from agent.records.state import POSITIVE, Spoken, State
 from agent.records.state import Event as Past
 from agent.text import clean
+from agent.understanding.likely import surest
 from agent.understanding.reader import understand
 from agent.understanding.reading import Context, OpenQuestion
 
@@ -96,6 +97,7 @@ class DialogueState:
         brought: what the person had elsewhere, file by file.
         past: the same as events, each item once, with the latest grade.
         judgements: item -> what is believed; in the order of the latest word.
+        likely: item -> how likely the person had it, from 0 to 1, of items on which they gave no verdict.
         refused: items that were refused without a verdict.
         shown: all items shown since the topic began.
         slate: the items that stand, in order.
@@ -125,6 +127,7 @@ class DialogueState:
     brought: tuple[Brought, ...] = ()
     past: tuple[Past, ...] = ()
     judgements: Mapping[int, Judgement] = field(default_factory=dict)
+    likely: Mapping[int, float] = field(default_factory=dict)
     refused: frozenset[int] = frozenset()
     shown: tuple[int, ...] = ()
     slate: tuple[int, ...] = ()
@@ -289,6 +292,7 @@ def _after_message(state: DialogueState, event: Said, catalogue: Catalogue) -> D
         which=_waiting(state.which, acts),
         language=event.language or state.language,
         conditions=tuple(own for own in state.conditions if own.scope != "turn"),
+        likely=_likely(state, event, catalogue),
     )
     for act in acts:
         match act:
@@ -410,6 +414,7 @@ def _after_press(state: DialogueState, event: Pressed, catalogue: Catalogue) -> 
             return replace(
                 state,
                 judgements=kept,
+                likely={own: chance for own, chance in state.likely.items() if own != item},
                 like=tuple(own for own in state.like if own != item),
                 unlike=tuple(own for own in state.unlike if own != item),
                 refused=state.refused - {item},
@@ -498,6 +503,14 @@ def _placed(event: Said, catalogue: Catalogue) -> tuple[Act, ...]:
         return event.acts
     places = {index: catalogue.index(own) for index, own in event.ids.items() if own in catalogue}
     return tuple(act for old in event.acts if (act := with_items(old, places)) is not None)
+
+
+def _likely(state: DialogueState, event: Said, catalogue: Catalogue) -> dict[int, float]:
+    likely = dict(state.likely)
+    for old, chance in event.likely:
+        for item in _moved((old,), event, catalogue):
+            likely[item] = surest(likely.get(item), chance)
+    return likely
 
 
 def _moved(items: Iterable[int], event: Said, catalogue: Catalogue) -> tuple[int, ...]:

@@ -15,7 +15,8 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from agent.catalogue.catalogue import NO_YEAR, Catalogue
+from agent.catalogue.catalogue import NO_YEAR, Catalogue, Item
+from agent.records.conditions import Conditions
 from agent.records.state import POSITIVE
 
 RECENT_YEARS = 3.0
@@ -25,9 +26,9 @@ PRIORS = ("count", "recent", "likes", "casual", "mean", "after_1980", "after_200
 """Logarithms of an item's number of ratings, of recent ones, of likes, of ratings by people who rated little; its mean
 stars; how many decades (half of that from 2010 on) it came out after a year."""
 
-SIMILARITIES = ("watched", "liked", "categories", "text", "year")
-"""How alike an item and a named one are: by who watched both, who liked both, categories, their texts, and
-the years they came out."""
+SIMILARITIES = ("watched", "liked", "categories", "text", "year", "people")
+"""How alike an item and a named one are: by who watched both, who liked both, categories, their texts, the years they
+came out, and the people of both."""
 
 READINGS = ("sum", "max", "mean", "last")
 """How the similarities to several named items become one number; ``sum`` grows with the root of their number."""
@@ -41,12 +42,15 @@ FEATURES = (
     "recent_few",
     "asked_category",
     "unwanted_category",
+    "met",
+    "met_people",
     "said",
     "said_last",
 )
 """Then: logarithms of the sums of the first two similarities; ``count`` and ``recent`` again, divided by the root of
-one more than the number of named items; whether the item has the categories that are asked for, or unwanted ones; how
-near its text is to what was said, and to the last message."""
+one more than the number of named items; whether the item has the categories that are asked for, or unwanted ones; the
+share of all conditions that it meets, and of those on people; how near its text is to what was said, and to the last
+message."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +68,7 @@ class Dialogue:
     last: np.ndarray
     categories: tuple[str, ...] = ()
     unwanted: tuple[str, ...] = ()
+    conditions: Conditions = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +108,9 @@ class ConversationFeatures:
             texts: (n_items, width) unit vectors of the items' texts.
         """
         self.n_items = len(catalogue)
+        self._catalogue = catalogue
+        self._of_people = frozenset(own.name for own in catalogue.facets.values() if own.kind == "person")
+        self._people = _people(catalogue, sorted(self._of_people))
         self._texts, self._centre = centred(texts)
         self._categories = catalogue.category_matrix.astype(np.float32)
         self._category_place = {name: column for column, name in enumerate(catalogue.category_names)}
@@ -122,7 +130,9 @@ class ConversationFeatures:
         columns += [np.log1p(20.0 * np.maximum(alike[place * len(READINGS)], 0.0)) for place in (0, 1)]
         few = np.float32(1.0 / np.sqrt(1.0 + len(dialogue.named)))
         columns += [few * self._priors[0], few * self._priors[1]]
+        people = tuple(own for own in dialogue.conditions if own.facet in self._of_people)
         columns += [self._has(dialogue.categories), self._has(dialogue.unwanted)]
+        columns += [self._met(dialogue.conditions), self._met(people)]
         columns += [self._texts @ (vector - self._centre) for vector in (dialogue.said, dialogue.last)]
         return np.stack(columns).astype(np.float32)
 
@@ -157,7 +167,8 @@ class ConversationFeatures:
         texts = self._texts @ self._texts[named].T
         columns = []
         watched, liked = (np.asarray((own.T @ own[:, named]).todense()) for own in (self._watched, self._liked))
-        for alike in (watched, liked, shared, texts, years):
+        people = np.asarray((self._people @ self._people[named].T).todense())
+        for alike in (watched, liked, shared, texts, years, people):
             weighed = alike @ weights
             columns += [weighed / np.sqrt(total + 1.0), alike.max(axis=1), weighed / total, alike[:, -1]]
         return [column.astype(np.float32) for column in columns]
@@ -165,6 +176,29 @@ class ConversationFeatures:
     def _has(self, categories: Sequence[str]) -> np.ndarray:
         places = [self._category_place[category] for category in categories if category in self._category_place]
         return np.asarray(self._categories[:, places].sum(axis=1) / np.sqrt(max(len(places), 1)), dtype=np.float32)
+
+    def _met(self, conditions: Conditions) -> np.ndarray:
+        met = np.zeros(self.n_items, dtype=np.float32)
+        for condition in conditions:
+            met += self._catalogue.meets(condition)
+        return met / np.float32(max(1, len(conditions)))
+
+
+def _people(catalogue: Catalogue, facets: Sequence[str]) -> sparse.csr_matrix:
+    """(n_items, people in their parts): the fewer items a person has, the more they weigh; rows of length 1."""
+    names = [[f"{name}: {value}" for name in facets for value in _values(item, name)] for item in catalogue.items]
+    place: dict[str, int] = {}
+    columns = np.array([place.setdefault(name, len(place)) for own in names for name in own], dtype=np.int64)
+    rows = np.repeat(np.arange(len(names)), [len(own) for own in names])
+    rarity = np.log(len(names) / np.maximum(np.bincount(columns, minlength=len(place)), 1))
+    matrix = sparse.csr_matrix((rarity[columns], (rows, columns)), (len(names), len(place)), dtype=np.float32)
+    norm = np.sqrt(np.asarray(matrix.multiply(matrix).sum(axis=1)).ravel())
+    return sparse.csr_matrix(sparse.diags(np.divide(1.0, norm, out=np.zeros_like(norm), where=norm > 0)) @ matrix)
+
+
+def _values(item: Item, facet: str) -> tuple[str, ...]:
+    values = item.attributes.get(facet, ())
+    return values if isinstance(values, tuple) else ()
 
 
 def centred(texts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

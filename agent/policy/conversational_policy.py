@@ -64,7 +64,7 @@ def dialogue_of(state: State, said: np.ndarray, last: np.ndarray) -> Dialogue:
     categories = tuple(sorted({name for own in state.conditions if own.op == "is" for name in own.names}))
     refused = tuple(sorted({name for own in state.conditions if own.negative for name in own.names}))
     weights = tuple(weight for _, weight in named)
-    return Dialogue(tuple(item for item, _ in named), weights, said, last, categories, refused)
+    return Dialogue(tuple(item for item, _ in named), weights, said, last, categories, refused, state.conditions)
 
 
 def columns(

@@ -9,18 +9,24 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from safetensors.numpy import load_file, save_file
-from scipy import sparse
+from safetensors import safe_open
+from safetensors.numpy import save_file
 
 from agent.catalogue.catalogue import Catalogue
 from agent.data.atomic import write_whole
-from agent.features.conversation_features import FEATURES, Dialogue, centred
+from agent.features.conversation_features import FEATURES, Dialogue
 from agent.policy.item_embeddings import item_keys
 
 RANKER_FILE = "ranker.json"
-VECTORS_FILE = "vectors.safetensors"
+PAST_FILE = "past.safetensors"
 SHIPPED = Path(__file__).parent / "conversational_rankers" / "movielens"
 """The ranker whose weights were fitted on MovieLens' ratings alone."""
+
+OF_DOMAIN = "fitted/conversational_ranker"
+"""Folder of the ranker that was fitted on dialogues about a domain's items, beside its ``domain.yaml``."""
+
+LEAST_KNOWN = 0.8
+"""A catalogue that has a smaller share of what was named in those dialogues is ranked by the one from ratings."""
 
 COUNT_PRIOR = 0.3
 """Mentions that are added to every item's, so that those never mentioned keep a chance."""
@@ -31,40 +37,18 @@ PAIR_PRIOR = 3.0
 KNOWN_PRIOR = 0.006
 """Mentions that are added to an item's for each of its ratings."""
 
-SHARPNESS = 10.0
-"""A past dialogue counts ``exp(SHARPNESS * cosine)`` where one like it is looked for."""
-
-LEAST_SHARE = 5e-4
-"""Share that is added to every item's in dialogues that are alike."""
-
-LEARNT = (
-    "mentioned",
-    "familiar",
-    "recommended",
-    "mentioned_with",
-    "familiar_few",
-    "alike_said",
-    "alike_last",
-)
+LEARNT = ("mentioned", "familiar", "recommended", "mentioned_with", "familiar_few")
 """What past dialogues tell of an item: logarithms of in how many it was named, of that number mixed with how many
 ratings it has, and of in how many it was recommended; how often it came with the named ones; ``familiar`` divided by
-the root of one more than the number of named ones; and logarithms of its share of what was recommended where what was
-said, or the last message, was alike."""
-
+the root of one more than the number of named ones."""
 
 POLICY_PARTS = ("evidence", "lm", "evidence_alone", "lm_alone")
 """The parts of the policy's logits, evidence (with the text similarity) and LM, each less its mean over the catalogue;
 and again, zero where an item was named: where there are only words, the policy that reads them counts for more."""
 
-_PLAIN = ("mentioned", "recommended", "together", "answers")
-
 
 class RankerError(ValueError):
     """A ranker cannot be used; the message says why and what to do."""
-
-
-def _nothing() -> np.ndarray:
-    return np.zeros((0, 1), dtype=np.float16)
 
 
 @dataclass(frozen=True)
@@ -72,16 +56,44 @@ class PastDialogues:
     """What people named in dialogues, by item key (:func:`agent.policy.item_embeddings.item_keys`).
 
     ``mentioned`` and ``recommended`` count dialogues; ``together`` maps a key to the keys that were named in the same
-    dialogues, with their number. ``answers`` are the keys that were recommended at each of T turns, ``said`` and
-    ``last`` (T, width) float16 the vectors of what was said before and of the last message.
+    dialogues, with their number. Nothing that anybody said is kept.
     """
 
     mentioned: Mapping[str, int] = field(default_factory=dict)
     recommended: Mapping[str, int] = field(default_factory=dict)
     together: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
-    answers: tuple[tuple[str, ...], ...] = ()
-    said: np.ndarray = field(default_factory=_nothing, compare=False)
-    last: np.ndarray = field(default_factory=_nothing, compare=False)
+
+    def save(self, path: Path) -> None:
+        """Write the numbers: of each key, and of each pair of keys once."""
+        keys = sorted({*self.mentioned, *self.recommended})
+        place = {key: row for row, key in enumerate(keys)}
+        pairs = [
+            (place[one], place[other], number)
+            for one, own in sorted(self.together.items())
+            for other, number in sorted(own.items())
+            if one < other
+        ]
+        counts = [(self.mentioned.get(key, 0), self.recommended.get(key, 0)) for key in keys]
+        arrays = {
+            "counts": np.array(counts, dtype=np.int32).reshape(-1, 2),
+            "pairs": np.array(pairs, dtype=np.int32).reshape(-1, 3),
+        }
+        save_file(arrays, path, {"keys": " ".join(keys)})
+
+    @classmethod
+    def load(cls, path: Path) -> PastDialogues:
+        """Read what :meth:`save` wrote."""
+        with safe_open(path, "np") as stored:
+            keys = stored.metadata()["keys"].split()
+            counts, pairs = stored.get_tensor("counts").tolist(), stored.get_tensor("pairs").tolist()
+        mentioned, recommended = (
+            {key: own[column] for key, own in zip(keys, counts, strict=True) if own[column]} for column in (0, 1)
+        )
+        together: dict[str, dict[str, int]] = {}
+        for one, other, number in pairs:
+            together.setdefault(keys[one], {})[keys[other]] = number
+            together.setdefault(keys[other], {})[keys[one]] = number
+        return cls(mentioned, recommended, together)
 
 
 @dataclass(frozen=True)
@@ -100,12 +112,11 @@ class ConversationalRanker:
         return np.array([self.weights.get(name, 0.0) for name in names], dtype=np.float32)
 
     def save(self, folder: Path) -> None:
-        """Write ``ranker.json``, and the vectors of past dialogues, into the folder (made if missing)."""
-        past: dict[str, object] = {name: getattr(self.past, name) for name in _PLAIN}
-        document = {"about": self.about, "weights": dict(self.weights), "past": past}
+        """Write ``ranker.json``, and what past dialogues named, into the folder (made if missing)."""
+        document = {"about": self.about, "weights": dict(self.weights)}
         write_whole(folder / RANKER_FILE, json.dumps(document, indent=1, sort_keys=True) + "\n")
-        if self.past.answers:
-            save_file({"said": self.past.said, "last": self.past.last}, folder / VECTORS_FILE)
+        if self.past.mentioned:
+            self.past.save(folder / PAST_FILE)
 
     @classmethod
     def load(cls, folder: Path) -> ConversationalRanker:
@@ -116,11 +127,9 @@ class ConversationalRanker:
         """
         path = folder / RANKER_FILE
         try:
-            data = json.loads(path.read_text(encoding="utf-8"))
-            past: dict[str, Any] = data["past"] | {"answers": tuple(tuple(own) for own in data["past"]["answers"])}
-            if past["answers"]:
-                past |= load_file(folder / VECTORS_FILE)
-            ranker = cls({str(k): float(v) for k, v in data["weights"].items()}, PastDialogues(**past))
+            data: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+            past = PastDialogues.load(folder / PAST_FILE) if (folder / PAST_FILE).is_file() else PastDialogues()
+            ranker = cls({str(k): float(v) for k, v in data["weights"].items()}, past, str(data.get("about", "")))
         except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
             raise RankerError(
                 f"{path} is no ranker of conversations: {error}. Make one with `concierge train dialogue`"
@@ -128,7 +137,7 @@ class ConversationalRanker:
         unknown = sorted(set(ranker.weights) - {*FEATURES, *LEARNT, *POLICY_PARTS})
         if unknown:
             raise RankerError(f"{path} weighs {unknown[0]!r}, which this version does not have: train it again")
-        return cls(ranker.weights, ranker.past, str(data.get("about", "")))
+        return ranker
 
 
 class LearntCounts:
@@ -145,25 +154,17 @@ class LearntCounts:
             for key, others in past.together.items()
             if key in self._place
         }
-        pairs = [
-            (turn, self._place[key]) for turn, keys in enumerate(past.answers) for key in keys if key in self._place
-        ]
-        shape = (len(past.answers), self.n_items)
-        rows, columns = zip(*pairs, strict=True) if pairs else ((), ())
-        self._answers = sparse.csr_matrix((np.ones(len(pairs)), (rows, columns)), shape=shape)
-        self._said, self._last = (centred(own.astype(np.float32)) for own in (past.said, past.last))
 
     def features(
         self,
         dialogue: Dialogue,
         named_here: frozenset[int] = frozenset(),
         rec_here: frozenset[int] = frozenset(),
-        turns_here: tuple[int, ...] = (),
     ) -> np.ndarray:
         """(len(LEARNT), n_items) float32.
 
-        ``named_here``: items named anywhere in it, where it is one of those counted: they are taken off again;
-        ``turns_here``: the places of its turns among those of the past dialogues, likewise.
+        ``named_here`` are items named anywhere in it, where it is one of those counted, ``rec_here`` those recommended:
+        they are taken off again.
         """
         mentioned, recommended = self.mentioned.copy(), self.recommended.copy()
         mentioned[list(named_here)] -= 1
@@ -181,23 +182,8 @@ class LearntCounts:
             np.log(recommended + COUNT_PRIOR),
             np.log1p(shares * 30.0),
             familiar / np.sqrt(1.0 + len(dialogue.named)),
-            self._alike(dialogue.said, self._said, turns_here),
-            self._alike(dialogue.last, self._last, turns_here),
         ]
         return np.stack(columns).astype(np.float32)
-
-    def _alike(
-        self, vector: np.ndarray, known: tuple[np.ndarray, np.ndarray], turns_here: tuple[int, ...]
-    ) -> np.ndarray:
-        """Logarithm of every item's share of what was recommended in turns that were alike, (n_items,)."""
-        vectors, centre = known
-        if not len(vectors):
-            return np.full(self.n_items, np.log(LEAST_SHARE))
-        moved = vector - centre
-        weights = np.exp(SHARPNESS * (vectors @ (moved / max(float(np.linalg.norm(moved)), 1e-9))))
-        weights[list(turns_here)] = 0.0
-        share = (weights / max(float(weights.sum()), 1e-9)) @ self._answers
-        return np.log(np.asarray(share).ravel() + LEAST_SHARE)
 
     def _counts(self, counts: Mapping[str, int]) -> np.ndarray:
         out = np.zeros(self.n_items)
@@ -205,3 +191,14 @@ class LearntCounts:
             if key in self._place:
                 out[self._place[key]] += number
         return out
+
+
+def ranker_for(catalogue: Catalogue) -> ConversationalRanker:
+    """The ranker that ships for a catalogue: the one fitted on dialogues about its items, else the one from ratings."""
+    folder = catalogue.domain.folder / OF_DOMAIN
+    if (folder / RANKER_FILE).is_file():
+        ranker = ConversationalRanker.load(folder)
+        keys, named = set(item_keys(catalogue.items)), ranker.past.mentioned
+        if sum(number for key, number in named.items() if key in keys) >= LEAST_KNOWN * sum(named.values()):
+            return ranker
+    return ConversationalRanker.load(SHIPPED)

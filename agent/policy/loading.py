@@ -17,7 +17,7 @@ from agent.data.interactions import indexed_ratings, user_histories
 from agent.features.conversation_features import ConversationFeatures, Rated
 from agent.features.model import FEATURES, EvidenceModel
 from agent.policy.conversational_policy import ConversationalPolicy
-from agent.policy.conversational_ranker import SHIPPED, ConversationalRanker
+from agent.policy.conversational_ranker import ranker_for
 from agent.policy.distribution import SEMANTIC_WEIGHT, Policy
 from agent.policy.item_embeddings import ItemFeatures, item_keys
 from agent.policy.item_lm import AdapterError, ItemLanguageModel, PolicyCard, load_base
@@ -71,7 +71,7 @@ class Foundation:
             # Who had an item and gave no grade speaks neither for it nor against it.
             rated = indexed_ratings(dataset).fillna({"rating": NEUTRAL})
             dialogue = ConversationFeatures(catalogue, Rated.of(rated), semantic.items)
-            conversational = ConversationalPolicy(catalogue, dialogue, semantic, ConversationalRanker.load(SHIPPED))
+            conversational = ConversationalPolicy(catalogue, dialogue, semantic, ranker_for(catalogue))
         return cls(catalogue, features, semantic, conversational)
 
     def policy(self, adapter: str | Path | None = None, model: str | Path | None = None) -> Policy:

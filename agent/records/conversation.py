@@ -20,7 +20,7 @@ class Said:
     """The person's message, with the acts that it was read as.
 
     ``spoken`` are the catalogue indices that it speaks of. ``ids`` gives the item ids of all indices in it: a catalogue
-    that was imported again may number its items otherwise.
+    that was imported again may number its items otherwise. ``likely``: how likely the person had an item, 0 to 1.
     """
 
     text: str
@@ -30,6 +30,7 @@ class Said:
     ids: Mapping[int, str] = field(default_factory=dict)
     corrects: bool = False
     unknown: tuple[str, ...] = ()
+    likely: tuple[tuple[int, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,6 +263,7 @@ def _event_from_json(data: Mapping[str, Any]) -> Event:
     fields = {key: tuple(value) if isinstance(value, list) else value for key, value in data.items() if key != "event"}
     if kind is Said:
         fields["acts"] = tuple(act_from_json(act) for act in data["acts"])
+        fields["likely"] = tuple((int(item), float(chance)) for item, chance in data.get("likely", ()))
         fields["ids"] = {int(index): item_id for index, item_id in data["ids"].items()}
     if kind is Brought:
         fields["items"] = tuple((str(item), grade) for item, grade in data["items"])

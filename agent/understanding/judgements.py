@@ -60,9 +60,14 @@ _BEFORE: tuple[tuple[str, str], ...] = (
         r"take a look at|on my list|check out|rent|add|give)",
     ),
     (
+        "not_interested",
+        r"(?:(?:not|n'?t) (?:(?:really|that|very|all that|particularly|so|too|at all|much) )*interested in|"
+        r"no (?:interest|desire) (?:in|to see|to watch)(?: seeing| watching)?)",
+    ),
+    (
         "reject",
         r"(?:swap(?: out)?|replace|exchange|not|no|never(?! (?:seen|watched|heard|read|played))|except(?: for)?|"
-        r"besides|other than|apart from|"
+        r"besides?|other than|apart from|"
         r"anything but|instead of|rather than|"
         r"aside from|already recommended|without|(?:don'?t|do not) (?:want|need|show me|give me)|no "
         r"more)(?: to (?:see|watch))?",

@@ -31,6 +31,7 @@ from agent.understanding.cues import (
 )
 from agent.understanding.dates import year_hits
 from agent.understanding.judgements import VERDICTS, Judgement, judgements
+from agent.understanding.likely import clues_of, likely_had
 from agent.understanding.reading import Context, Mention, Reading
 from agent.understanding.referring import CORRECTION, references
 from agent.understanding.replies import answered, replied, substituted
@@ -43,6 +44,11 @@ _CLAUSE = re.compile(
     r",|\bbut\b|\bso\b|\band (?:i|we|also|now|something|give|looking|no|not|nothing|maybe|then)\b|"
     r"\bbecause\b|\b(?:i'?m |am )?looking for\b|\bany other\b"
 )
+_ANEW = re.compile(
+    r"\bi(?:'ve|'ll|'d)? (?:saw|have|had|will|would|also|really|do|did|loved?|liked?|just|think|thought|haven'?t|"
+    r"never)\b"
+)
+"""Where somebody who writes without full stops says something new: "I like dramas I saw Heat and liked it"."""
 _TOO = re.compile(
     r" (?:are|is|all|look|looks|seem|seems|sound|sounds|feel|feels|were) (?:all |both |a bit |a "
     r"little |way |far |just )*(?:too |not like )"
@@ -219,14 +225,17 @@ class _Message:
         links = [
             link
             for link in catalogue.link(self.text, context.conditions)
-            if not self._is_person(link) and not self._is_value(link) and not self._is_subject(link, folded)
+            if not self._is_person(link)
+            and not self._part_of_a_person(link)
+            and not self._is_value(link)
+            and not self._is_subject(link, folded)
         ]
         links = [self._with_maker(self._on_table(link)) for link in links]
         unsure = [number for number, link in enumerate(links) if link.item is None]
         if unsure:
+            table = {*context.shown, *context.spoken, *context.offered}
             hidden = masked_at(folded, [(link.start, link.end) for link in links])
             dates = year_hits(hidden, catalogue.newest_year, catalogue.oldest_year)
-            table = {*context.shown, *context.spoken, *context.offered}
             for number in unsure:
                 link = links[number]
                 here = tuple(item for item in link.options if item in table)
@@ -266,16 +275,29 @@ class _Message:
         mentions += [Mention(start, end, ()) for start, end, _ in self.unknown]
         return sorted(mentions, key=lambda own: own.start)
 
+    def _person(self, key: tuple[str, ...]) -> bool:
+        entries = self.vocabulary.names.get(key, []) if len(key) > 1 else []
+        return any(self.catalogue.facets[own.facet].kind == "person" for own in entries)
+
+    def _part_of_a_person(self, link: Link) -> bool:
+        """Whether the words beside what was taken for a title make a person's name of it: "Tom Cruise"."""
+        own = [word.key for word in words(link.text)]
+        before = [word.key for word in words(self.text[max(0, link.start - 30) : link.start])[-1:]]
+        behind = [word.key for word in words(self.text[link.end : link.end + 30])[:1]]
+        return any(self._person((*left, *own, *right)) for left, right in ((before, ()), ((), behind)) if left or right)
+
     def _is_person(self, link: Link) -> bool:
         """Whether what was taken for a title is a person, whose name a longer title begins with."""
-        key = tuple(word.key for word in words(link.text))
-        entries = self.vocabulary.names.get(key, []) if len(key) > 1 else []
-        person = any(self.catalogue.facets[own.facet].kind == "person" for own in entries)
+        person = self._person(tuple(word.key for word in words(link.text)))
         return person and not any(flat(self.catalogue[item].title) == flat(link.text) for item in link.options)
 
     def _on_table(self, link: Link) -> Link:
-        """``link``, to the item just shown or spoken of whose title begins with its words ("we have Mario Kart")."""
-        table = dict.fromkeys((*self.context.shown, *self.context.spoken))
+        """``link``, to the item just shown or spoken of that has its name, or whose title begins so ("Mario Kart")."""
+        table = dict.fromkeys((*self.context.shown, *self.context.spoken, *self.context.offered))
+        if link.item is not None and link.item not in table and not re.search(r"\d{4}\W*$", link.text):
+            namesakes = [item for item in self.catalogue.titles.sharing(link.item) if item in table]
+            if len(namesakes) == 1:
+                return replace(link, options=(namesakes[0],))
         said, counts = flat(link.text), self.catalogue.rating_count
         if len(said.split()) < 2 or set(link.options) & set(table):
             return link
@@ -352,7 +374,15 @@ class _Message:
     def reading(self) -> Reading:
         acts, corrects = self._acts()
         mentions = tuple(own.mention for own in self.told if own.mention.items or own.mention.options)
-        return Reading(tuple(acts), self.language, mentions, corrects, tuple(words for _, _, words in self.unknown))
+        unknown = tuple(words for _, _, words in self.unknown)
+        return Reading(tuple(acts), self.language, mentions, corrects, unknown, self._likely(mentions, acts))
+
+    def _likely(self, mentions: Sequence[Mention], acts: Sequence[Act]) -> tuple[tuple[int, float], ...]:
+        model = likely_had(self.catalogue.domain)
+        if model is None:
+            return ()
+        found = clues_of(self.text, self.context, mentions, acts, self.catalogue)
+        return tuple((item, model.chance(clues)) for item, clues in found.items())
 
     def _acts(self) -> tuple[list[Act], bool]:
         context, marked = self.context, self.marked
@@ -489,6 +519,8 @@ class _Message:
                 elif match.start() >= own.place[1]:
                     end = match.start()
                     break
+            anew = [match.start() for match in _ANEW.finditer(self.marked, start, own.place[0])]
+            start = anew[-1] if anew else start
             if not ASK.search(self.marked[start : own.place[0]]):
                 found.append((start, end))
         return found

@@ -83,6 +83,7 @@ class Reading:
         mentions: the items that it speaks of, in order; places count in ``agent.text.clean(message)``.
         corrects: the acts stand for those of the message before ("no, I meant the 1962 one"), which are taken back.
         unknown: names in the message that look like titles and are none in the catalogue.
+        likely: items that it, or what it answers, spoke of, and how likely the person had each, from 0 to 1.
     """
 
     acts: tuple[Act, ...]
@@ -90,6 +91,7 @@ class Reading:
     mentions: tuple[Mention, ...] = ()
     corrects: bool = False
     unknown: tuple[str, ...] = ()
+    likely: tuple[tuple[int, float], ...] = ()
 
     @property
     def spoken(self) -> tuple[int, ...]:

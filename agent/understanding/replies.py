@@ -45,9 +45,20 @@ _LOVED = re.compile(
 )
 _HATED = re.compile(
     r"\b(?:hated|disliked|(?:did|do)(?:n'?t| not) (?:really |particularly )?(?:like|enjoy|care for|"
-    r"love)|boring|terrible|awful|horrible|stupid|not (?:that |very |so |really )?(?:good|great|"
-    r"funny)|wasn'?t (?:that |very |so |really )?(?:good|great|funny|for me)|overrated|sucked)\b"
+    r"love)|boring|terrible|awful|horrible|stupid|(?:not|was(?:n'?t| not)|were(?:n'?t| not)|am not|'m not) "
+    r"(?:(?:that|very|so|really|as|all that|too|exactly|quite|a|the|big|huge) )*(?:good|great|funny|for me|fans?|fond|"
+    r"impressed|worth|my (?:cup|thing|type|style|kind|favou?rite))|overrated|sucked|let ?down|disappoint\w+|corny|"
+    r"(?:ok|okay|alright|fine|decent)\b,?(?: i guess)? but (?:not|i (?:felt|found|thought)|it (?:was|felt)|a bit|too)|"
+    r"can'?t stand)\b"
 )
+_DECLINED = re.compile(
+    r"\b(?:(?:not|n'?t) (?:(?:really|that|very|all that|particularly|so|too|at all|much) )*(?:interested|keen|into|a "
+    r"fan)|(?:do|does|did)(?:n'?t| not) (?:really )?(?:think|believe|know (?:if|that)) (?:that )?(?:i|we)(?:'d|'ll| "
+    r"would| will)? (?:really )?(?:watch|see|read|play|try|like|enjoy)|(?:do|does|did)(?:n'?t| not) (?:really )?"
+    r"(?:look|sound|seem) (?:that |very |too |so )?(?:interesting|good|great|fun|like)|no,? thanks?\b(?! (?:you )?for)|"
+    r"i'?ll pass|too much into)\b"
+)
+_IT_WAS = re.compile(r"\b(?:it|that(?: one)?|this(?: one)?|they) (?:was|were|is|are|felt)(?:n'?t)?\b")
 _NOT_SEEN = re.compile(
     r"\b(?:(?:have|had|has)(?:n'?t| not)(?: yet| actually| ever| really| even)* (?:seen|watched|heard|"
     r"saw|see|had|gotten|read)|never (?:seen|saw|watched|heard|read)|did(?:n'?t| not) (?:see|watch|"
@@ -128,11 +139,11 @@ def replied(marked: str, context: Context, places: Sequence[tuple[int, int]]) ->
         return []
     said = flat(context.said)
     first = re.split(r"[.!?;\n]", head, maxsplit=1)[0] if places else head
-    verdict = _verdict(first, said, bool(places))
-    if verdict is None:
-        return []
+    declined = not places and _DECLINED.search(first) is not None
+    verdict = _verdict(first, said, bool(places) or declined)
+    verdicts: list[Verdict] = [own for own in (verdict, "not_interested" if declined else None) if own is not None]
     items = context.offered if _MANY.search(first) or len(context.offered) <= 2 else context.offered[-1:]
-    return [Judge(item, verdict) for item in items]
+    return [Judge(item, own) for own in verdicts for item in items]
 
 
 def _verdict(head: str, said: str, short: bool) -> Verdict | None:
@@ -152,7 +163,7 @@ def _verdict(head: str, said: str, short: bool) -> Verdict | None:
         return None
     if _INTERESTED.search(head):
         return "interested"
-    if _HATED.search(head) and (asked_seen or asked_liked):
+    if _HATED.search(head) and (asked_seen or asked_liked or _SEEN.search(head) or _IT_WAS.search(head)):
         return "disliked"
     if _LOVED.search(head) and (asked_seen or asked_liked):
         return "liked"

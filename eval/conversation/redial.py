@@ -19,6 +19,7 @@ from safetensors.numpy import load_file, save_file
 from agent.catalogue.catalogue import Catalogue
 from agent.data.assets import cache_dir
 from agent.data.atomic import building
+from agent.dialogue.state import policy_state
 from agent.features.conversation_features import FEATURES, ConversationFeatures, Dialogue
 from agent.policy.conversational_policy import NAMES, columns, dialogue_of
 from agent.policy.conversational_ranker import ConversationalRanker, LearntCounts
@@ -32,8 +33,12 @@ from training.progress import Progress
 
 CUTS = (1, 5, 10, 20, 50)
 
-TEXT_FEATURES = frozenset(name for name in FEATURES if name.startswith(("text_", "said")))
-"""What the ablation without text similarity leaves out, beside that in the policy's evidence."""
+ABLATIONS = {
+    "text similarity": frozenset(name for name in FEATURES if name.startswith(("text_", "said"))),
+    "people": frozenset(name for name in FEATURES if name.startswith("people_")),
+    "conditions": frozenset({"met", "met_people", "asked_category", "unwanted_category"}),
+}
+"""What is left out at a time: the text similarity goes from the policy's evidence as well."""
 
 
 class DialogueError(ValueError):
@@ -80,8 +85,16 @@ def hear_rows(recommender: Recommender, rows: Sequence[DialogueRow], report: Pro
         raise DialogueError("dialogues are read with the sentence encoder: run `concierge data fetch`")
     targets = targets_of(rows, Titles(recommender.catalogue))
     states = []
+    taken: list[dict[str, str]] = []
+    conversation = recommender.continued(taken)
     for place, row in enumerate(rows):
-        states.append(recommender.state_after(row.messages))
+        # A dialogue's rows follow one another, each with the messages of the one before and some more.
+        goes_on = row.messages[: len(taken)] == taken
+        conversation = recommender.continued(
+            row.messages[len(taken) if goes_on else 0 :], conversation if goes_on else None
+        )
+        taken = row.messages
+        states.append(policy_state(recommender.state(conversation), ()))
         if report is not None and (place % 50 == 49 or place + 1 == len(rows)):
             report("understanding the dialogues", place + 1, len(rows))
     said, last = text_vectors(semantic, [state.spoken or Spoken() for state in states])

@@ -23,11 +23,13 @@ from agent.data.importers.titles import article_first, parse_title
 from agent.records.acts import Act, Judge, Want
 from agent.records.conditions import Condition
 from agent.text import flat, words
+from agent.understanding.likely import EVEN, clues_of, surest
 from agent.understanding.reader import understand
 from agent.understanding.reading import Context, Reading
 from agent.understanding.vocabulary import vocabulary_of
 from agent.understanding.wishes import Compared, WishReader
 from eval.metrics import Interval
+from training import likely
 
 KEPT = 299
 """So many conversations are kept for the end."""
@@ -70,6 +72,7 @@ class Believed:
     seen: set[int] = field(default_factory=set)
     not_seen: set[int] = field(default_factory=set)
     conditions: set[tuple[str, str]] = field(default_factory=set)
+    likely: dict[int, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,14 +236,37 @@ def replay(told: Told, catalogue: Catalogue, watch: Callable[[Said, Context, Rea
                 for item in mention.items or mention.options[:1]:
                     believed.named.add((place, item))
         conditions = _fold(reading.acts, context.conditions, believed)
+        for item, chance in reading.likely:
+            believed.likely[item] = surest(believed.likely.get(item), chance)
         spoken = reading.spoken or spoken
         context = Context(conditions=conditions, acts=reading.acts, begun=True)
+    for item, chance in believed.likely.items():
+        if item not in believed.seen | believed.not_seen:
+            (believed.seen if chance > EVEN else believed.not_seen).add(item)
     return believed
+
+
+def told_of_items(told: Sequence[Told], catalogue: Catalogue) -> list[likely.Told]:
+    """What each message told of each item that the seeker said afterwards to have seen, or not."""
+    titles = Titles(catalogue)
+    rows: list[likely.Told] = []
+    for one in told:
+        had = {titles.item(title): own for title, own in one.seen.items() if own is not None}
+
+        def watch(message: Said, context: Context, reading: Reading, had: dict[int | None, bool] = had) -> None:
+            found = clues_of(message.text, context, reading.mentions, reading.acts, catalogue)
+            rows.extend(likely.Told(clues, had[item]) for item, clues in found.items() if item in had)
+
+        replay(one, catalogue, watch)
+    return rows
 
 
 def _fold(acts: Iterable[Act], held: tuple[Condition, ...], believed: Believed) -> tuple[Condition, ...]:
     for act in acts:
-        if isinstance(act, Judge):
+        if isinstance(act, Judge) and act.verdict == "not_interested":
+            believed.liked.discard(act.item)
+            believed.disliked.add(act.item)
+        elif isinstance(act, Judge):
             for own in (believed.liked, believed.disliked, believed.seen, believed.not_seen):
                 own.discard(act.item)
             if act.verdict in ("liked", "disliked", "seen"):

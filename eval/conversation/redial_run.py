@@ -17,7 +17,7 @@ from agent.policy.loading import BEFORE_PPO, Foundation
 from agent.policy.semantic import SemanticSimilarity
 from agent.recommender import Recommender
 from eval.conversation.redial import (
-    TEXT_FEATURES,
+    ABLATIONS,
     DialogueResult,
     HeardRow,
     PolicyParts,
@@ -82,7 +82,7 @@ def run_dialogues(
     parts = policy_parts(recommender.policy, states, dataset.fingerprint, run.lm, report)
     before = _before_ppo(parts, heard, tested, dataset, run, report) if run.before_ppo else None
     if run.train_half:
-        rankers[TRAINED] = train(heard, "train", evidence, parts, recommender, run.seed, report)
+        rankers[TRAINED] = train(heard, ("train",), evidence, parts, recommender, run.seed, report)
     variants = [own for name, ranker in rankers.items() for own in _ablations(name, ranker, parts, before, run.lm)]
     variants.append(Variant(SILENT, ConversationalRanker({"evidence": 1.0, "lm": 1.0}), parts))
     ranks = ranks_of(variants, heard, tested, evidence, catalogue, report)
@@ -93,7 +93,7 @@ def run_dialogues(
     results = [result(name, own, rows_tested, run.seed) for name, own in by_name.items()]
     if run.train_half:
         other = [place for place, row in enumerate(heard) if row.row.half == "train"]
-        turned = Variant(TURNED, train(heard, "test", evidence, parts, recommender, run.seed, report), parts)
+        turned = Variant(TURNED, train(heard, ("test",), evidence, parts, recommender, run.seed, report), parts)
         own = ranks_of([turned], heard, other, evidence, catalogue, report)[0]
         rows_other = [heard[place] for place in other]
         both = np.concatenate([by_name[TRAINED], own])
@@ -101,30 +101,44 @@ def run_dialogues(
     return results, rankers.get(TRAINED)
 
 
+def fit_on_file(rows: Sequence[DialogueRow], run: DialogueRun, report: Progress) -> ConversationalRanker:
+    """A ranker fitted on all dialogues: the one that ships.
+
+    Raises:
+        AssetError, ValueError: something is missing or does not fit; the message names it and the fix.
+    """
+    dataset = load_dataset(run.data)
+    recommender = Recommender.load(run.data, run.model, run.adapter)
+    heard = hear_rows(recommender, rows, report)
+    semantic = recommender.policy.semantic
+    assert isinstance(semantic, SemanticSimilarity)
+    evidence = ConversationFeatures(recommender.catalogue, Rated.of(indexed_ratings(dataset)), semantic.items)
+    parts = policy_parts(recommender.policy, [row.state for row in heard], dataset.fingerprint, run.lm, report)
+    ranker = train(heard, ("train", "test"), evidence, parts, recommender, run.seed, report)
+    return replace(
+        ranker, about=f"{ranker.about} of {len({row.dialog_id for row in rows})} dialogues; weights and counts only"
+    )
+
+
 def train(
     heard: Sequence[HeardRow],
-    half: Half,
+    halves: Sequence[Half],
     evidence: ConversationFeatures,
     parts: PolicyParts,
     recommender: Recommender,
     seed: int,
     report: Progress,
 ) -> ConversationalRanker:
-    """A ranker fitted on the dialogues of one half; nothing of the other half is read."""
-    places = [place for place, row in enumerate(heard) if row.row.half == half]
+    """A ranker fitted on the dialogues of ``halves``; nothing of another half is read."""
+    places = [place for place, row in enumerate(heard) if row.row.half in halves]
     dialogues = named_by_dialogue([heard[place] for place in places])
-    turns = [(heard[place].dialogue, [item for item in heard[place].targets if item is not None]) for place in places]
-    past = past_of(list(dialogues.values()), recommender.catalogue, turns)
-    own_turns: dict[str, tuple[int, ...]] = {}
-    for number, place in enumerate(places):
-        dialogue = heard[place].row.dialog_id
-        own_turns[dialogue] = (*own_turns.get(dialogue, ()), number)
+    past = past_of(list(dialogues.values()), recommender.catalogue)
     counts = LearntCounts(past, recommender.catalogue)
 
     def features(number: int) -> np.ndarray:
         place = places[number]
         row = heard[place]
-        learnt = counts.features(row.dialogue, *dialogues[row.row.dialog_id], own_turns[row.row.dialog_id])
+        learnt = counts.features(row.dialogue, *dialogues[row.row.dialog_id])
         return matrix(place, row.dialogue, evidence.features(row.dialogue), learnt, parts)
 
     known = np.argsort(-(counts.mentioned + evidence.recent / 100.0), kind="stable")
@@ -149,7 +163,8 @@ def _ablations(
         variants.append(Variant(f"{name}, no LM", _less(ranker, {"lm", "lm_alone"}), parts))
     if before is not None:
         variants.append(Variant(f"{name}, no PPO", ranker, before))
-    variants.append(Variant(f"{name}, no text similarity", _less(ranker, TEXT_FEATURES), parts, semantic=False))
+    for about, names in ABLATIONS.items():
+        variants.append(Variant(f"{name}, no {about}", _less(ranker, names), parts, about != "text similarity"))
     return variants
 
 

@@ -39,7 +39,8 @@ class DialogueSettings:
     share of dialogues that name a tag of the wish, where it has one; ``dialogues`` of each person; ``sure`` best-known
     items and ``drawn`` random ones are the candidates of the fit; ``penalty`` of squares. ``policy`` is the weight of
     the policy's own logits, evidence and LM, beside what ratings taught, and ``policy_alone`` the same where no item
-    was named: set by hand, for both know the people who are left out here.
+    was named: set by hand, for both know the people who are left out here. Nor can ratings teach what it is worth to
+    meet the conditions (``met``) or to share people with what was named (``shared_people``).
     """
 
     years: float = 6.0
@@ -55,6 +56,8 @@ class DialogueSettings:
     penalty: float = 3e-3
     policy: float = 0.3
     policy_alone: float = 1.0
+    met: float = 12.0
+    shared_people: float = 8.0
     seed: int = 0
 
 
@@ -102,6 +105,8 @@ def fit_on_ratings(
     about = f"{len(choices)} conversations made of the ratings of {catalogue.name}; no dialogue was read"
     fitted = dict(zip(FEATURES, weights.tolist(), strict=True))
     alone = settings.policy_alone - settings.policy
+    people = dict.fromkeys(("people_sum", "people_max"), settings.shared_people)
+    fitted |= {"met": settings.met, "met_people": 0.0, "people_mean": 0.0, "people_last": 0.0, **people}
     parts = dict(zip(POLICY_PARTS, (settings.policy, settings.policy, alone, alone), strict=True))
     return ConversationalRanker(fitted | parts, PastDialogues(), about)
 
@@ -143,9 +148,8 @@ def fit_on_dialogues(
 def past_of(
     dialogues: Sequence[tuple[frozenset[int], frozenset[int]]],
     catalogue: Catalogue,
-    turns: Sequence[tuple[Dialogue, Sequence[int]]] = (),
 ) -> PastDialogues:
-    """What dialogues named and what was recommended in them, as catalogue indices, and what came after which one."""
+    """What dialogues named and what was recommended in them, as catalogue indices."""
     keys = item_keys(catalogue.items)
     mentioned: dict[str, int] = {}
     recommended: dict[str, int] = {}
@@ -158,13 +162,7 @@ def past_of(
                 own[keys[other]] = own.get(keys[other], 0) + 1
         for item in sorted(chosen):
             recommended[keys[item]] = recommended.get(keys[item], 0) + 1
-    if not turns:
-        return PastDialogues(mentioned, recommended, together)
-    said, last = (
-        np.stack([getattr(dialogue, name) for dialogue, _ in turns]).astype(np.float16) for name in ("said", "last")
-    )
-    answers = tuple(tuple(keys[item] for item in chosen) for _, chosen in turns)
-    return PastDialogues(mentioned, recommended, together, answers, said, last)
+    return PastDialogues(mentioned, recommended, together)
 
 
 def _talk(

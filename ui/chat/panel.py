@@ -14,6 +14,9 @@ from agent.records.state import Event
 HISTORY_ROWS = 200
 """How many of a user's latest items the table shows."""
 
+PROBABLY = 0.8
+"""From so sure on, what was not said but is likely is shown."""
+
 ON_LOAD = Path(__file__).with_name("controls.js").read_text("utf-8")
 """Turns a click on a real ``<button data-action data-value>``, or a choice in such a ``<select>``, into the component's
 click event, and keeps the focus; the second click of a double click counts for nothing."""
@@ -45,6 +48,9 @@ def beliefs_html(state: DialogueState, catalogue: Catalogue, conversation: str =
         elif own.opinion == "not_interested":
             head = "Not for you"
         groups[head].append((item, own))
+    known = {*state.judgements, *state.like, *state.unlike}
+    likely = [item for item, chance in state.likely.items() if chance >= PROBABLY and item not in known]
+    groups[f"You have probably {done}"] = [(item, Judgement()) for item in likely]
     sections = [_group(head, own, catalogue) for head, own in groups.items()]
     for head, items in (("More like", state.like), ("Less like", state.unlike), ("Left out", sorted(state.refused))):
         sections.append(_group(head, [(item, Judgement()) for item in items], catalogue))

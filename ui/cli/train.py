@@ -114,30 +114,69 @@ def reward(
 def dialogue(
     output: Annotated[Path, typer.Option(help="The folder for the ranker.")] = Path("runs/dialogue"),
     data: DataOption = "ml-100k",
+    file: Annotated[
+        Path | None, typer.Option(help="Real dialogues to fit on instead, as `concierge eval dialogue` reads them.")
+    ] = None,
+    lm: Annotated[bool, typer.Option("--lm/--no-lm", help="With --file: with the LM's part, or without.")] = True,
     seed: Annotated[int, typer.Option(help="Seed of the conversations that are made up.")] = 0,
     as_json: JsonOption = False,
 ) -> None:
-    """Fit a ranker of conversations on ratings alone; `concierge eval dialogue --train-half` fits one on dialogues."""
+    """Fit a ranker of conversations: on ratings alone, or on real dialogues."""
     from agent.catalogue.catalogue import Catalogue
     from agent.data.dataset import load_dataset
     from agent.data.interactions import indexed_ratings
     from agent.features.conversation_features import Rated
     from agent.policy.semantic import SemanticSimilarity
+    from eval.conversation.redial_rows import read_rows
+    from eval.conversation.redial_run import DialogueRun, fit_on_file
     from training.conversational_ranker.recipe import DialogueSettings, fit_on_ratings
 
-    dataset = load_dataset(data)
-    catalogue = Catalogue(dataset)
-    semantic = SemanticSimilarity.load(catalogue)
-    if semantic is None:
-        raise OptionError("conversations are read with the sentence encoder: run `concierge data fetch`")
-    with steps() as report:
-        ranker = fit_on_ratings(
-            catalogue, Rated.of(indexed_ratings(dataset)), semantic, DialogueSettings(seed=seed), report
-        )
+    if file is not None:
+        with steps() as report:
+            ranker = fit_on_file(read_rows(file), DialogueRun(data, lm=lm, seed=seed), report)
+    else:
+        dataset = load_dataset(data)
+        catalogue = Catalogue(dataset)
+        semantic = SemanticSimilarity.load(catalogue)
+        if semantic is None:
+            raise OptionError("conversations are read with the sentence encoder: run `concierge data fetch`")
+        with steps() as report:
+            ranker = fit_on_ratings(
+                catalogue, Rated.of(indexed_ratings(dataset)), semantic, DialogueSettings(seed=seed), report
+            )
     ranker.save(output)
     if as_json:
         return print_json({"ranker": str(output), "about": ranker.about, "weights": dict(ranker.weights)})
     say(f"{output}: {ranker.about}. Try it: concierge eval dialogue --ranker {output}")
+
+
+@TRAIN.command(epilog="Example: concierge train likely --file dialogues.jsonl --output ./wine/fitted")
+def likely(
+    file: Annotated[Path, typer.Option(help="Real conversations, as `concierge eval reading` reads them.")],
+    output: Annotated[Path, typer.Option(help="The folder; in a domain's folder `fitted` it is used.")] = Path(
+        "runs/likely"
+    ),
+    data: DataOption = "films",
+    part: Annotated[str, typer.Option(help="development, kept or all: which conversations are read.")] = "development",
+    as_json: JsonOption = False,
+) -> None:
+    """Fit what tells from a message which items a person has most likely had, on real conversations."""
+    from agent.catalogue.catalogue import Catalogue
+    from agent.data.dataset import load_dataset
+    from eval.conversation.redial_reading import natural, part_of, read_conversations, told_of_items
+    from training.likely import fit_likely
+
+    told = part_of(read_conversations(file), part)
+    with working("Reading conversations"):
+        # Each as it stands, and with titles as people write them.
+        rows = told_of_items([*told, *(natural(own, 1) for own in told)], Catalogue(load_dataset(data)))
+        fitted = fit_likely(
+            rows, f"{len(told):,} conversations of {file.name}, {part}; {len(rows):,} messages on an item"
+        )
+    path = fitted.save(output)
+    if as_json:
+        return print_json({"file": str(path), "about": fitted.about, "clues": len(fitted.weights)})
+    say(f"{path}: fitted on {fitted.about}")
 
 
 @TRAIN.command(epilog="Example: concierge train meaning ./wine --output ./wine")
