@@ -255,7 +255,7 @@ def test_the_verb_foretells_films_through_the_real_turn(tmp_path: Path, recommen
     rows = [
         ROW | {"dialog_id": str(number), "context": ["Hi", "Hello!", text], "entity": [], "rec": [film]}
         for number, (text, film) in enumerate(
-            [("I loved Alien (1979), any other scary space movie?", "Aliens (1986)"), ("A film", "Frozen (2013)")]
+            [("I loved Alien (1979), something like that please", "Aliens (1986)"), ("A film", "Frozen (2013)")]
         )
     ]
     arguments = ["eval", "dialogue", "--file", str(_file(tmp_path, *rows)), "--no-lm", "--json"]
