@@ -64,7 +64,7 @@ END = re.compile(
     r"\d(?:\.\d)? ?/|\d stars?|\d out of)(?!\w))"
 )
 JUDGED = re.compile(
-    r"(?:</?\w{1,9}>)?[\s\"'”’]*(?:was|were|is (?:an? )?(?:awesome|amazing|fantastic|good|funny|hilarious|excellent|"
+    r"[\s\"'”’]*(?:was|were|is (?:an? )?(?:awesome|amazing|fantastic|good|funny|hilarious|excellent|"
     r"wonderful|favou?rite|classic|masterpiece)|sucked|sucks|rocks|rocked|bored|blew|put me|left me|"
     r"made me|is (?:my|"
     r"so|too|great|good|awful|"
@@ -83,12 +83,6 @@ PLACE = re.compile(
     r"\b(?:in|on|at|from|by|with|for|to|starring|featuring|director|my|until|near|around|"
     r"every)\s+(?:\w+ (?:or|and) )?$"
 )
-ROLE = re.compile(
-    r"\b(?:him|her|them|he(?:'s| is| was)|she(?:'s| is| was)|act(?:ed|ing)|play(?:ed|s)|starred|stars?|cast|actors?|"
-    r"actress|character|role|part|scene|music|song|best|good|great|amazing|funny|hilarious|like|up|"
-    r"(?:lik|lov)ed \w+ \w+) (?:in|from|on) $"
-)
-"""Before what somebody is seen in: "she was great in"."""
 LIST = re.compile(
     r"\s*[\"'”’]?\s*(?:\((?:18|19|20)\d\d\))?\s*(?:,|\bvs\b\.?|\bversus\b|;|/|&|\band\b|\bor\b|\bnor\b|\n)+\s*(?:and |"
     r"or |also )?[\"'“‘]?\s*$"

@@ -2,8 +2,8 @@
 
 "Heat", "Speed" or "Big" are titles and everyday words. A run of words that could be a title is taken as one where a
 logistic regression over signs says so: how rare its words are, capitals, a year or quotation marks, what stands before
-("I loved") and behind it ("was boring"), the words beside it, a list that it stands in. The weights were fitted on real
-conversations (:mod:`agent.catalogue.title_weights`); the signs hold for titles of any kind.
+("I loved") and behind it ("was boring"), a list that it stands in. The weights were fitted on real conversations
+(:mod:`training.language.titles`); the signs hold for titles of any kind.
 """
 
 from __future__ import annotations
@@ -23,14 +23,13 @@ from agent.catalogue.title_cues import (
     PLACE,
     PRONOUNS,
     QUOTED,
-    ROLE,
     SMALL,
     STYLE,
     WATCHED,
     YEAR,
     YEAR_BEFORE,
 )
-from agent.catalogue.title_weights import AROUND, BIAS, WEIGHTS
+from agent.catalogue.title_weights import BIAS, WEIGHTS
 from agent.text import Word, common_words, flat
 
 FEATURES = tuple(WEIGHTS)
@@ -187,8 +186,7 @@ class Judge:
         if c.mended_real and c.whole and not re.search(r"\w", self.folded[: c.start] + self.folded[c.end :]):
             return True  # "Forest Gump" is all that is said
         signs = self.features(c, share, listed)
-        told = sum(weight * sign for weight, sign in zip(WEIGHTS.values(), signs, strict=True))
-        return BIAS + told + sum(AROUND.get(beside, 0.0) for beside in self.around(c)) > 0
+        return BIAS + sum(weight * sign for weight, sign in zip(WEIGHTS.values(), signs, strict=True)) > 0
 
     def possible(self, c: Candidate) -> bool:
         """Whether its typing errors are few enough, and it is no place: "set in Brazil"."""
@@ -210,8 +208,7 @@ class Judge:
         if c.key[0] in self.common and self._opens(c) and not before.endswith("("):
             return JUDGED.match(after) is not None or END.match(after) is not None or _JOINS.match(after) is not None
         named = self.found[c.first].key in ("the", "a", "an") and self.found[c.first].capital and c.first > 0
-        elsewhere = PLACE.search(before) is None or ROLE.search(before) is not None
-        return named or elsewhere or bool(WATCHED.search(before) or BEFORE.search(before))
+        return named or PLACE.search(before) is None or bool(WATCHED.search(before) or BEFORE.search(before))
 
     def _opens(self, c: Candidate) -> bool:
         """Whether the candidate opens a sentence, where any word has its capital."""
@@ -289,14 +286,6 @@ class Judge:
             float(name and c.whole) * float(many),
             float(content == [] or (not capital and before.endswith(("a ", "an ", "my ", "this ", "any ", "some ")))),
         )
-
-    def around(self, c: Candidate) -> list[str]:
-        """The words beside a candidate, as ``AROUND`` knows them."""
-        keys = ["*" if word.key in self.ordinary else word.key for word in self.found]
-        before, behind = keys[max(0, c.first - 2) : c.first], keys[c.stop : c.stop + 2]
-        found = [f"< {before[-1] if before else '^'}", f"> {behind[0] if behind else '$'}"]
-        found += [f"< {' '.join(before)}"] if len(before) == 2 else []
-        return found + ([f"> {' '.join(behind)}"] if len(behind) == 2 else [])
 
     def _is_quoted(self, c: Candidate) -> bool:
         return any(
