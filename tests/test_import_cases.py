@@ -10,7 +10,7 @@ import pytest
 from agent.catalogue.catalogue import Catalogue
 from agent.data.archive import DatasetError
 from agent.data.dataset import Dataset, describe, import_dataset, names
-from agent.data.feedback import Wanted
+from agent.data.grades import Wanted
 from agent.data.importers.tables import Options
 from agent.data.interactions import indexed_ratings, user_histories
 

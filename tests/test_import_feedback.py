@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from agent.data.archive import DatasetError
-from agent.data.feedback import STAR_SCALES, Graded, Wanted, count_grades, grade_events, grade_values, no_values
+from agent.data.grades import STAR_SCALES, Graded, Wanted, count_grades, grade_events, grade_values, no_values
 
 
 def graded(

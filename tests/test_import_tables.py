@@ -27,7 +27,7 @@ from agent.data.dataset import (
     names,
     reread_dataset,
 )
-from agent.data.feedback import Wanted
+from agent.data.grades import Wanted
 from agent.data.importers.recognition import parse_overrides
 from agent.data.importers.tables import Options
 from agent.data.interactions import indexed_ratings, user_histories

@@ -25,7 +25,7 @@ from agent.data.archive import DatasetError, DatasetNotFoundError, is_zip
 from agent.data.assets import MOVIELENS_100K, asset_path, cache_dir
 from agent.data.card import FILE as CARD_FILE
 from agent.data.card import TAG, Card, CardFacet, Joined, LeftOut, Sources, read_card
-from agent.data.feedback import Wanted
+from agent.data.grades import Wanted
 from agent.data.importers.events import Parsed
 from agent.data.importers.joining import joined_items
 from agent.data.importers.movielens import find_movielens, read_movielens

@@ -15,10 +15,10 @@ from agent.recommender import Recommender
 from agent.service.access import Gate
 from agent.service.catalogue_service import CatalogueService
 from agent.service.chat_completions import add_chat_completions
-from agent.service.envelope import Envelope
 from agent.service.facade import Facade
 from agent.service.http import Service, build_http
 from agent.service.mcp_server import PATH, McpGuard, build_mcp, mcp_routes
+from agent.service.middleware import Envelope
 from agent.service.workers import Workers
 from agent.store.api_keys import KeyStore
 from agent.store.feedback import FeedbackLog

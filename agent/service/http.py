@@ -21,7 +21,7 @@ from starlette.exceptions import HTTPException
 
 from agent.service.access import Caller, Gate
 from agent.service.catalogue_service import CatalogueService
-from agent.service.envelope import Envelope, problem_response
+from agent.service.middleware import Envelope, problem_response
 from agent.service.problems import KINDS, Problem
 from agent.service.schemas import (
     MOST_ITEMS,

@@ -22,8 +22,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from agent.records.impression import Reaction
 from agent.service.access import Caller
 from agent.service.catalogue_service import CatalogueService
-from agent.service.envelope import problem_response
 from agent.service.http import Service
+from agent.service.middleware import problem_response
 from agent.service.problems import Problem
 from agent.service.schemas import (
     AnswerOut,

@@ -91,7 +91,7 @@ def import_(
     RecBole's files as they are.
     """
     from agent.data.dataset import describe, import_dataset
-    from agent.data.feedback import Wanted
+    from agent.data.grades import Wanted
     from agent.data.importers.recognition import parse_overrides
     from agent.data.importers.tables import Options
 

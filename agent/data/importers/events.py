@@ -11,7 +11,7 @@ import pandas as pd
 
 from agent.data.archive import DatasetError
 from agent.data.card import Card, Feedback, LeftOut
-from agent.data.feedback import Graded, Wanted, grade_events, grade_values, no_values, stored_counts
+from agent.data.grades import Graded, Wanted, grade_events, grade_values, no_values, stored_counts
 from agent.data.tables import Problems, Table, cell
 from agent.data.values import clean_name, loose_id, plain_ids, seconds, structured, times
 from agent.records.state import POSITIVE

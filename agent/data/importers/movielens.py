@@ -11,7 +11,7 @@ import pandas as pd
 
 from agent.data.archive import DatasetError, Files, folders
 from agent.data.card import Card, CardFacet, Column, Columns
-from agent.data.feedback import STAR_SCALES
+from agent.data.grades import STAR_SCALES
 from agent.data.importers.events import Findings, Parsed, checked_items, graduated
 from agent.data.importers.tables import Options, read_tables
 from agent.data.importers.titles import parse_title, parse_year

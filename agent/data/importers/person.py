@@ -14,7 +14,7 @@ import numpy as np
 import yaml
 
 from agent.data.archive import DatasetError, Files, Source, file_source, folders, is_zip
-from agent.data.feedback import HIGHEST, LOWEST
+from agent.data.grades import HIGHEST, LOWEST
 from agent.data.tables import Problems, Table, cell, read_table
 from agent.data.values import clean_name, is_blank, number_in, times, year_in
 

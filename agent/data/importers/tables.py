@@ -13,7 +13,7 @@ import pandas as pd
 
 from agent.data.archive import DatasetError, Files, Source, file_source, folders, is_zip
 from agent.data.card import Card, CardFacet, Columns
-from agent.data.feedback import Wanted
+from agent.data.grades import Wanted
 from agent.data.importers.events import Findings, Graduated, Parsed, checked_items, expanded, graduated, no_events
 from agent.data.importers.person import site_of
 from agent.data.importers.recognition import (

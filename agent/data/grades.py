@@ -1,4 +1,4 @@
-"""Feedback: a data set's own values become grades from 0.5 to 5, where 4 and more is positive.
+"""Grades: a data set's own values become grades from 0.5 to 5, where 4 and more is positive.
 
 The scale is read from the values; one that they do not tell is asked for, never guessed. What says only that somebody
 had an item has no grade (NaN).
