@@ -139,7 +139,7 @@ def test_an_experiments_figures_by_version(log: FeedbackLog) -> None:
     assert len(report(log, hashes=["hash2"]).arms) == 1
     shown = run("experiment")
     assert "less state@1" in shown.output
-    assert "+0.500 [+0.2" in shown.output
+    assert "+0.500" in shown.output
     assert json.loads(run("experiment", "--json").output)["differences"][0]["click_through"]["mean"] == 0.5
 
 
