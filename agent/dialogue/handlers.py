@@ -151,7 +151,7 @@ def respond(turn: Turn) -> Reply:
         noted.append({"kind": "unknown", "titles": list(turn.state.unknown)})
     if not sentences and not noted:
         sentences, choices = _small_talk(turn)
-    elif noted and not sentences and turn.catalogue.domain.hand_over is None:
+    elif noted and not sentences and not turn.catalogue.domain.answers:
         noted.append({"kind": "opener"})
         choices = turn.catalogue.domain.starters[:3]
     kinds = [act.kind if isinstance(act, Ask) else act_name(act) for act in acts]
@@ -177,7 +177,7 @@ def wants_slate(turn: Turn) -> bool:
                 return True
             case Judge(verdict="not_seen" | "interested"):
                 pass
-            case Judge(verdict="liked") if turn.catalogue.domain.hand_over is not None:
+            case Judge(verdict="liked") if turn.catalogue.domain.answers:
                 pass
             case Judge():
                 if (
@@ -201,7 +201,7 @@ def recommend(turn: Turn) -> Reply:
     state = policy_state(dialogue, turn.past)
     left_out = dialogue.left_out(catalogue) | state.seen
     count = dialogue.count or turn.k
-    if catalogue.domain.hand_over is not None:
+    if catalogue.domain.answers:
         # What helped with another question says nothing of this one.
         state = State(request=dialogue.request, goal="request")
         left_out = frozenset(item for item, own in dialogue.judgements.items() if own.disliked)
@@ -238,7 +238,7 @@ def recommend(turn: Turn) -> Reply:
         least, most = (plain_number(own, facet) for own in (beyond.least, beyond.most))
         sentences.append({"kind": "beyond", "value": value, "least": least, "most": most})
         unmet.append(value)
-    if catalogue.domain.hand_over is not None and choice.items:
+    if catalogue.domain.answers and choice.items:
         sentences += about(catalogue.index(choice.items[0].item_id), catalogue)
     elif given_up and choice.items:
         sentences.append(_relaxed(turn, wished, bool(state.seen), given_up, len(choice.items)))
@@ -254,7 +254,7 @@ def recommend(turn: Turn) -> Reply:
     if undecided and choice.items:
         sentences.append({"kind": "undecided", "words": undecided})
     unmet += undecided
-    plain = given_up or catalogue.domain.hand_over is not None
+    plain = given_up or catalogue.domain.answers
     question, choices = (None, ()) if plain else _question(turn, choice, count)
     text = turn.wording.all_of(sentences)
     if turn.state.which and turn.asks:
@@ -276,7 +276,7 @@ def recommend(turn: Turn) -> Reply:
 
 def _handed_over(turn: Turn) -> bool:
     """Whether a person should answer: nothing is near the question, or none of what was shown has helped."""
-    if turn.catalogue.domain.hand_over is None:
+    if not turn.catalogue.domain.answers:
         return False
     if any(isinstance(act, Judge) for act in turn.acts):
         refused = [act for act in turn.acts if isinstance(act, Judge) and act.verdict == "disliked"]
@@ -300,7 +300,7 @@ def _loosened(turn: Turn, state: State, left_out: frozenset[int]) -> tuple[State
 def _chosen(turn: Turn, state: State, left_out: frozenset[int], count: int) -> tuple[Policy, Choice]:
     exactly = turn.state.count is not None
     words = turn.wording.explanation
-    fit = (WEAK, LEAST_SHOWN) if turn.catalogue.domain.hand_over is None else (WEAK_ANSWER, 1)
+    fit = (WEAK, LEAST_SHOWN) if not turn.catalogue.domain.answers else (WEAK_ANSWER, 1)
     try:
         return turn.policy, choose(turn.policy, turn.catalogue, state, left_out, count, turn.rng, words, exactly, *fit)
     except PromptError:
@@ -408,7 +408,7 @@ def judgements(turn: Turn) -> list[Facts]:
     """What the latest message said of single items, repeated in short, so that a misreading is seen."""
     names: dict[str, list[str]] = {kind: [] for kind in ("liked", "disliked", "seen", "unseen", "refused")}
     judged = dict.fromkeys(act.item for act in turn.acts if isinstance(act, Judge))
-    if judged and turn.catalogue.domain.hand_over is not None:
+    if judged and turn.catalogue.domain.answers:
         helped = any(isinstance(act, Judge) and act.verdict == "liked" for act in turn.acts)
         return [{"kind": "helped" if helped else "not_helped"}]
     for item in judged:
@@ -516,12 +516,12 @@ def _small_talk(turn: Turn) -> tuple[list[Facts], tuple[str, ...]]:
     for act in turn.acts:
         match act:
             case Command(kind="restart"):
-                opener = [] if turn.catalogue.domain.hand_over is not None else [{"kind": "opener"}]
+                opener = [] if turn.catalogue.domain.answers else [{"kind": "opener"}]
                 return [{"kind": "restart"}, *opener], starters
             case Pleasantry(kind="greeting"):
                 first = turn.state.turns <= 1
                 facts: Facts = {**known, "kind": "greeting"}
-                opens = first and turn.catalogue.domain.hand_over is None
+                opens = first and not turn.catalogue.domain.answers
                 return ([facts, {"kind": "opener"}] if opens else [facts], starters if first else ())
             case Pleasantry(kind=kind):
                 return [{"kind": kind}], ()

@@ -168,7 +168,7 @@ def about(item: int, catalogue: Catalogue) -> list[Facts]:
     """What an item is about: its joined text where there is one, else what the other facets tell."""
     for texts in catalogue.texts.values():
         if texts[item]:
-            most = None if catalogue.domain.hand_over is not None else TEXT
+            most = None if catalogue.domain.answers else TEXT
             return [{"kind": "about", "title": catalogue[item].title, "value": _sentence(texts[item], most)}]
     known = catalogue.domain.facets
     text = next((facet for facet in known.values() if facet.kind == "text"), None)

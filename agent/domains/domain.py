@@ -190,6 +190,11 @@ class Domain(_Strict):
     """The facets that a card shows below its title, in this order (None: people, lengths and prices)."""
     folder: Path = Path()
 
+    @property
+    def answers(self) -> bool:
+        """Whether the items answer questions, and what none answers goes to a person."""
+        return self.hand_over is not None
+
     @cached_property
     def primary(self) -> Facet | None:
         """The category that says what sort of thing an item is; None where there is none."""

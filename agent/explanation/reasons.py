@@ -134,7 +134,7 @@ def inputs_of(item: Item, facts: Sequence[Evidence], catalogue: Catalogue) -> di
         "had": titles(had)[:1] if not liked else [],
         "asked": _met_words(met, catalogue),
         "match": [str(fact.value) for fact in facts if fact.kind == "hint"][:1],
-        "answers": catalogue.domain.hand_over is not None,
+        "answers": catalogue.domain.answers,
         "kinds": telling_kinds(item.index, catalogue)[:3],
         "details": list(_details(item, met, catalogue))[:DETAILS],
         "rating": plain_number(mean) if mean else "",

@@ -102,7 +102,7 @@ class Wording:
             "many": domain.nouns.many,
             "base": domain.verbs.base,
             "done": domain.verbs.done,
-            "answers": domain.hand_over is not None,
+            "answers": domain.answers,
             "variant": self.turn,
             **facts,
         }

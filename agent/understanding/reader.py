@@ -124,7 +124,7 @@ def understand(message: str, context: Context, catalogue: Catalogue) -> Reading:
         catalogue: the items and values that words may stand for.
     """
     answer = answered(message, context, catalogue)
-    if answer is not None and catalogue.domain.hand_over is None:
+    if answer is not None and not catalogue.domain.answers:
         return answer
     text = clean(message)
     vocabulary = vocabulary_of(catalogue)
@@ -146,7 +146,7 @@ def understand(message: str, context: Context, catalogue: Catalogue) -> Reading:
         acts = tuple(act for act in told.acts if isinstance(act, Want | Judge | WhichItem))
         return replace(told, acts=(Command("restart"), *acts), mentions=())
     reading = _Message(text, context, catalogue, vocabulary).reading()
-    if catalogue.domain.hand_over is not None:
+    if catalogue.domain.answers:
         return read_question(text, reading, context, catalogue, vocabulary)
     return reading
 

@@ -23,6 +23,9 @@ ACTIONS: tuple[tuple[str, str, str], ...] = (
 )
 """Kind of reaction, the button's label, and its label once pressed; "Seen" and "Saved" are the domain's words."""
 
+HELPED = ("liked", "disliked", "later")
+"""What can be said of an answer to a question."""
+
 GRADES = (1, 2, 3, 4, 5)
 
 FACTS_SHOWN = ("person", "duration", "money")
@@ -133,6 +136,8 @@ def _buttons(
     named = {"seen": domain.verbs.done.capitalize(), "later": domain.later.capitalize(), **domain.buttons}
     html: list[str] = []
     for kind, label, after in ACTIONS:
+        if domain.answers and kind not in HELPED:
+            continue
         on = pressed[kind]
         label, after = (named[kind], named[kind]) if kind in named else (label, after)
         html.append(
@@ -141,6 +146,10 @@ def _buttons(
             f'tabindex="{-1 if html else 0}" '
             f'aria-label="{escape(f"{label}: {name}")}">{escape(f"{after} ✓" if on else label)}</button>'
         )
+    label = escape(f"What you think of {name}")
+    bar = f'<div role="toolbar" aria-label="{label}">{"".join(html)}</div>'
+    if domain.answers:
+        return f'<div class="card-actions">{bar}</div>'
     rated = None if own.rating is None else round(own.rating)
     options = "".join(
         f'<option value="{escape(item.item_id)} rated {grade}"{" selected" if grade == rated else ""}>'
@@ -151,8 +160,6 @@ def _buttons(
         f'<select class="rate" data-action="react" aria-label="{escape(f"Rate {name}, 1 to 5")}">'
         f'<option value="">Rate</option>{options}</select>'
     )
-    label = escape(f"What you think of {name}")
-    bar = f'<div role="toolbar" aria-label="{label}">{"".join(html)}</div>'
     return f'<div class="card-actions">{bar}{rate}</div>'
 
 

@@ -45,16 +45,24 @@ class ChatPage:
         self.busy = f"Looking through {len(self.catalogue):,} {self.domain.nouns.many}"
         self._build(recommender.users()[:USERS_LISTED])
 
+    def _welcome(self) -> str:
+        base, many, size = escape(self.domain.verbs.base), escape(self.domain.nouns.many), f"{len(self.catalogue):,}"
+        if self.domain.answers:
+            return (
+                "<h2>What can I help you with?</h2><p>Describe it in your own words. I look for it in "
+                f"{size} {many}; what none of them answers goes to a colleague.</p>"
+            )
+        return (
+            f"<h2>What would you like to {base}?</h2><p>Name {many} you love or hate, a mood, a kind, a time. "
+            f"I choose from {size} {many} and say why.</p>"
+        )
+
     def _build(self, users: list[str]) -> None:
         nouns, people = self.domain.nouns, self.domain.people
         with gr.Row(elem_classes=["chat-page"]):
             with gr.Column(scale=7, min_width=320, elem_classes=["main-column"]):
                 with gr.Column(elem_classes=["welcome"]) as self.welcome:
-                    gr.HTML(
-                        f"<h2>What would you like to {escape(self.domain.verbs.base)}?</h2>"
-                        f"<p>Name {escape(nouns.many)} you love or hate, a mood, a kind, a time. "
-                        f"I choose from {len(self.catalogue):,} {escape(nouns.many)} and say why.</p>"
-                    )
+                    gr.HTML(self._welcome())
                     with gr.Row(elem_classes=["starters"]):
                         self.starters = [gr.Button(text, size="md", min_width=200) for text in self.domain.starters]
                 self.thread = gr.HTML("", js_on_load=panel.ON_LOAD, elem_id="transcript")
@@ -69,7 +77,9 @@ class ChatPage:
                     self.message = gr.Textbox(
                         label="Message",
                         show_label=False,
-                        placeholder=f"{nouns.any.capitalize()}, a mood, a kind…",
+                        placeholder="Your question…"
+                        if self.domain.answers
+                        else f"{nouns.any.capitalize()}, a mood, a kind…",
                         lines=1,
                         max_lines=6,
                         max_length=MESSAGE_LIMIT,
@@ -85,12 +95,14 @@ class ChatPage:
                     self.bring = gr.UploadButton(
                         "Bring your history",
                         size="sm",
+                        visible=not self.domain.answers,
                         file_types=[".csv", ".tsv", ".json", ".txt", ".zip"],
                         elem_id="bring",
                     )
                     gr.HTML(
                         '<p class="quiet">The export of a site where you keep one, or a list with a title a line. '
-                        "It counts from the next answer on.</p>"
+                        "It counts from the next answer on.</p>",
+                        visible=not self.domain.answers,
                     )
                 with gr.Accordion(
                     f"Look over a {people.one}'s shoulder", open=False, elem_id="shoulder", visible=bool(users)

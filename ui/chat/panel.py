@@ -33,18 +33,19 @@ def button(action: str, value: str, text: str, label: str, kind: str = "chip") -
 def beliefs_html(state: DialogueState, catalogue: Catalogue, conversation: str = "") -> str:
     """The side panel "What I believe about you"; the page remembers ``conversation`` as the one of its tab."""
     done = catalogue.domain.verbs.done
+    like, dislike = ("Helped you", "Did not help") if catalogue.domain.answers else ("You like", "You don't like")
     groups: dict[str, list[tuple[int, Judgement]]] = {
-        "You like": [],
-        "You don't like": [],
+        like: [],
+        dislike: [],
         "Not for you": [],
         f"You have {done}": [],
     }
     for item, own in state.judgements.items():
         head = f"You have {done}"
         if own.liked:
-            head = "You like"
+            head = like
         elif own.disliked:
-            head = "You don't like"
+            head = dislike
         elif own.opinion == "not_interested":
             head = "Not for you"
         groups[head].append((item, own))
