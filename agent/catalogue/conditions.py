@@ -80,6 +80,7 @@ def noun_phrase(conditions: Iterable[Condition], catalogue: Catalogue, count: in
     nouns = catalogue.domain.nouns
     noun = nouns.one if count == 1 else nouns.many
     heads: list[str] = []
+    adjectives: list[str] = []
     also: list[str] = []
     after: list[str] = []
     last: list[str] = []
@@ -94,6 +95,8 @@ def noun_phrase(conditions: Iterable[Condition], catalogue: Catalogue, count: in
             heads.append(_names(condition.names, facet))
         elif condition.names and facet.primary:
             also.append(_names(condition.names, facet))
+        elif condition.names and facet.adjective:
+            adjectives.append(_names(condition.names, facet))
         elif facet.name == before and condition.names:
             after[-1] = f"{after[-1]} and {_names(condition.names, facet)}"
         else:
@@ -101,7 +104,7 @@ def noun_phrase(conditions: Iterable[Condition], catalogue: Catalogue, count: in
             before = facet.name
     if also:
         after.insert(0, f"that {'is' if count == 1 else 'are'} also {listed(also)}")
-    words = " ".join([*heads, noun, *after])
+    words = " ".join([*heads, *adjectives, noun, *after])
     return ", ".join([words, *last[:MOST_NEGATIVE]])
 
 

@@ -91,6 +91,7 @@ class Facet(_Strict):
         separator: what stands between several values in one cell.
         unit: of numbers ("minutes", "£").
         phrase: how a condition on it is worded inside a noun phrase ("by {value}").
+        adjective: whether its values stand before the noun instead ("racing games").
         words: value -> expressions that people use for it; for numbers, word -> (op, number).
         compounds: an expression -> several values that it asks for at once.
         also: other names that data sets give a value.
@@ -110,6 +111,7 @@ class Facet(_Strict):
     separator: str | None = None
     unit: str | None = None
     phrase: str = "{value}"
+    adjective: bool = False
     words: Mapping[str, tuple[str, ...] | Bound] = Field(default_factory=dict)
     compounds: Mapping[str, tuple[str, ...]] = Field(default_factory=dict)
     also: Mapping[str, str] = Field(default_factory=dict)

@@ -139,13 +139,19 @@ def inputs_of(item: Item, facts: Sequence[Evidence], catalogue: Catalogue) -> di
         "details": list(_details(item, met, catalogue))[:DETAILS],
         "rating": plain_number(mean) if mean else "",
         "raters": had_by(count, catalogue).partition(" by ")[2] if count else "",
-        "one": domain.nouns.one,
+        "one": " ".join([*_adjectives(met, catalogue), domain.nouns.one]),
         "past": domain.verbs.past,
     }
 
 
+def _adjectives(met: Sequence[Evidence], catalogue: Catalogue) -> list[str]:
+    """The conditions that are met, of facets whose values stand before the noun."""
+    known = [(catalogue.facets.get(fact.facet or ""), fact.value) for fact in met]
+    return [str(value) for facet, value in known if facet is not None and facet.adjective and value]
+
+
 def _met_words(met: Sequence[Evidence], catalogue: Catalogue) -> list[str]:
-    """The conditions that are met, in words that follow a noun; without the primary category, which is among kinds."""
+    """The conditions that are met, in words that follow a noun; without what stands before it."""
     values: dict[str, list[str | float]] = {}
     for fact in met:
         facet = catalogue.facets.get(fact.facet or "")
@@ -154,6 +160,8 @@ def _met_words(met: Sequence[Evidence], catalogue: Catalogue) -> list[str]:
     words = []
     for name, own in values.items():
         facet = catalogue.facets[name]
+        if facet.adjective:
+            continue
         if isinstance(own[0], str):
             words.append(facet.phrase.format(value=_and([str(value) for value in own])))
         else:
