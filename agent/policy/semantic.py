@@ -143,6 +143,7 @@ class SemanticSimilarity:
         self._flags = _category_columns(catalogue, reader.categories if reader is not None else ())
         self._tagged = _tag_matrix(catalogue, neighbours)
         self._known = lru_cache(maxsize=512)(self._score)
+        self._vector = lru_cache(maxsize=512)(lambda wish: self._encoder.encode([wish])[0])
         self._answers: RequestClassifier | None = None
 
     @classmethod
@@ -189,7 +190,7 @@ class SemanticSimilarity:
 
     def answerable(self, request: str) -> bool:
         """Whether a request is of the kind that the items answer: near to one of a known answer, else to an item."""
-        vector = self._encoder.encode([request])[0]
+        vector = self._vector(request)
         if self._answers is not None:
             return self._answers.fits(vector)
         return bool((self.items @ vector).max() >= self._nearness)
@@ -218,7 +219,7 @@ class SemanticSimilarity:
         """What the reader takes a wish for: a weight from about -1 to 1 for each category that it knows."""
         if self._reader is None:
             return {}
-        weights = self._reader.read(self._encoder.encode([wish])[0])
+        weights = self._reader.read(self._vector(wish))
         return dict(zip(self._reader.categories, weights.tolist(), strict=True))
 
     def _score(self, wish: str) -> np.ndarray:
@@ -226,7 +227,7 @@ class SemanticSimilarity:
         for refusal in ("not ", "no ", "nothing ", "without "):
             if lowered.startswith(refusal):
                 return -0.7 * self._known(wish[len(refusal) :].strip() or wish[:1])
-        vector = self._encoder.encode([wish])[0]
+        vector = self._vector(wish)
         if self._answers is not None:
             return self._answers.log_chances(vector)
         near = np.clip(self._tags @ vector - TAG_NEAR, 0.0, None) ** 2
