@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -261,7 +261,7 @@ def base_with_items(
     except WeightsError as error:
         raise AdapterError(str(error)) from error
     state = load_file(folder / ADAPTER_FILE)
-    trained = next(tensor for name, tensor in state.items() if "trainable_tokens_delta" in name).float()
+    trained = trained_rows(state)
     rows = item_rows(folder, keys, trained, items, features)
     model, tokenizer = load_base(base, layers, dtype, device, scalar)
     if model.config.hidden_size != rows.shape[1]:
@@ -305,6 +305,11 @@ def check_same_base(folder: Path, name: str, digest: str, base: str | Path) -> N
             f"weights ({there[:12]}): give --model {name}, or train an adapter for this model with "
             "`concierge adapt NAME --model`"
         )
+
+
+def trained_rows(state: Mapping[str, Tensor]) -> Tensor:
+    """The rows of an adapter's items, (items, hidden) float32, from what its weights' file holds."""
+    return next(tensor for name, tensor in state.items() if "trainable_tokens_delta" in name).float()
 
 
 def item_rows(

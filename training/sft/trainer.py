@@ -17,7 +17,7 @@ from torch.nn import functional as F
 from trl import SFTConfig, SFTTrainer
 
 from agent.policy.item_embeddings import ItemLike, RowMaker, item_keys
-from agent.policy.item_lm import PolicyCard, backbone
+from agent.policy.item_lm import PolicyCard, backbone, trained_rows
 from agent.policy.state_prompt import StatePrompt
 from agent.policy.weights import ADAPTER_FILE, ROW_MAKER_FILE, base_digest
 from training.checkpoints import Deadline, ProgressReport, WholeCheckpoints, packed_row_arguments, run_trainer
@@ -290,7 +290,7 @@ def start_from(folder: Path, model: Any, rows: RowMaker, items: Sequence[ItemLik
 
     state = load_file(folder / ADAPTER_FILE)
     set_peft_model_state_dict(model, {name: tensor for name, tensor in state.items() if "lora_" in name})
-    trained = next(tensor for name, tensor in state.items() if "trainable_tokens_delta" in name).float()
+    trained = trained_rows(state)
     place = {key: row for row, key in enumerate(PolicyCard.read(folder).items)}
     known = [(row, place[key]) for row, key in enumerate(item_keys(items)) if key in place]
     with torch.no_grad():
