@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -125,9 +126,23 @@ def test_what_cannot_be_adapted_to_is_said_first(
         adapt(wines, tmp_path, SETTINGS)
 
 
-def test_requests_of_known_answers_are_split_the_same_everywhere(wines: Dataset) -> None:
-    from dataclasses import replace
+def test_where_nobody_bought_anything_ppo_is_paid_for_answers_that_helped(wines: Dataset, tmp_path: Path) -> None:
+    rng = np.random.default_rng(1)
+    asked = [
+        (f"{rng.choice(['a', 'some'])} {grape} for {rng.choice(['tea', 'dinner', 'two'])}, number {k}", f"w{row}")
+        for row, grape in enumerate(GRAPES)
+        for k in range(30)
+    ]
+    shop = wines.only(pd.DataFrame({"user": [], "item": np.zeros(0, np.int64), "rating": [], "timestamp": []}))
+    shop = replace(shop, name="asked-wines", requests=pd.DataFrame(asked, columns=["text", "item"]))
+    said: list[str] = []
+    result = adapt(shop, tmp_path, SETTINGS, say=said.append)
+    assert any("the answer that helped" in text for text in said)
+    card = PolicyCard.read(result.after)
+    assert result.after != result.before and card.reads_requests and set(card.lm_weights) >= {"request"}
 
+
+def test_requests_of_known_answers_are_split_the_same_everywhere(wines: Dataset) -> None:
     assert split_requests(wines).train is None
     requests = pd.DataFrame({"text": [f"question {k}" for k in range(500)], "item": [f"w{k % 40}" for k in range(500)]})
     parts = split_requests(replace(wines, requests=requests))

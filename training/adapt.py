@@ -14,6 +14,7 @@ import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -26,11 +27,12 @@ from agent.data.assets import resolve_model
 from agent.data.dataset import Dataset
 from agent.data.interactions import indexed_ratings, user_histories
 from agent.features.model import FEATURES, EvidenceModel
-from agent.policy.distribution import Policy
+from agent.policy.distribution import Parts, Policy
 from agent.policy.item_embeddings import RowMaker, item_token
 from agent.policy.item_lm import PolicyCard, best_device, load_base
 from agent.policy.loading import BEFORE_PPO, Foundation, catalogue_features, new_item_features, registry
 from agent.policy.registry import AdapterEntry
+from agent.policy.semantic import SemanticSimilarity
 from agent.policy.state_prompt import StatePrompt
 from agent.policy.weights import check_memory
 from agent.records.state import POSITIVE, Goal, State
@@ -312,7 +314,7 @@ class _Run:
     def slates(self) -> tuple[list[Slate], Goal, str]:
         """What PPO is paid for: slates, the goal that the states have, and in words."""
         if not self.users:
-            return [], "like", "nothing"
+            return self._answer_slates(), "request", f"the answer that helped among {DRAWN + 1} items"
         own = self.held.train[self.held.train["user"].isin(self.users)]
         graded = [
             slate for slate in past_slates(own, 0.3, per_user=6) if 0 < sum(slate.clicks(POSITIVE)) < len(slate.items)
@@ -343,6 +345,31 @@ class _Run:
                 found.append(Slate(user, history[:place], tuple(int(item) for item in items), grades))
         return found
 
+    @cached_property
+    def _similarities(self) -> tuple[SemanticSimilarity, ...]:
+        """Text similarities that each learned from one half of the requests, to be asked about the other."""
+        plain, asked = self.foundation.semantic, self.asked.train
+        if plain is None or asked is None:
+            return ()
+        place = np.array([_half(str(text)) for text in asked["text"]])
+        ids = [item.item_id for item in self.catalogue.items]
+        return tuple(plain.with_answers(asked[place != half], ids) for half in (0, 1))
+
+    def _answer_slates(self) -> list[Slate]:
+        """Requests as slates whose user is the text: the answer among items that did not help, half of them near."""
+        found: list[Slate] = []
+        if not self._similarities:
+            return found
+        for text, target in self._answered(self.asked.train):
+            order = np.argsort(-self._similarities[_half(text)].scores([text]))
+            others = order[order != target]
+            near = others[: DRAWN // 2]
+            drawn = self.rng.choice(others[len(near) :], min(DRAWN - len(near), len(others) - len(near)), replace=False)
+            items = self.rng.permutation([target, *near, *drawn])
+            grades = tuple(5.0 if item == target else 1.0 for item in items)
+            found.append(Slate(text, (), tuple(int(item) for item in items), grades))
+        return found
+
     def ppo(self, start: Path, resume: bool) -> Path:
         """PPO from an adapter; returns the folder of the policy after it (``start`` where there is too little)."""
         folder, run = self.output / "ppo" / "adapter", self.output / "ppo"
@@ -366,8 +393,8 @@ class _Run:
             start,
             self.base,
             self.catalogue.items,
-            self._slate_rows(train, goal, prompt),
-            self._slate_rows(probe, goal, prompt) if probe else None,
+            self._slate_rows(train, goal, prompt, start),
+            self._slate_rows(probe, goal, prompt, start) if probe else None,
             settings,
             run,
             self.report,
@@ -396,22 +423,28 @@ class _Run:
         tokenizer.add_tokens([item_token(item.item_id) for item in self.catalogue.items])
         return StatePrompt(prompts.load(card.template), tokenizer, self.catalogue.items, card.max_history)
 
-    def _slate_rows(self, slates: Sequence[Slate], goal: Goal, prompt: StatePrompt) -> Any:
-        features: list[np.ndarray] = []
-        for start in range(0, len(slates), _BATCH):
-            self.report("features of the slates", start, len(slates))
-            part = slates[start : start + _BATCH]
+    def _slate_rows(self, slates: Sequence[Slate], goal: Goal, prompt: StatePrompt, start: Path) -> Any:
+        states = [State(slate.history, slate.user if goal == "request" else "", goal=goal) for slate in slates]
+        evidence: list[np.ndarray | Parts] = []
+        policy = self.foundation.policy(start, self.base)
+        for begin in range(0, len(slates), _BATCH):
+            self.report("features of the slates", begin, len(slates))
+            part = slates[begin : begin + _BATCH]
+            if goal == "request":
+                for slate, state in zip(part, states[begin : begin + _BATCH], strict=True):
+                    policy.semantic = self._similarities[_half(slate.user)]
+                    evidence += policy.parts([state], [np.array(slate.items)])
+                continue
             chosen = np.zeros((len(part), max(len(slate.items) for slate in part)), np.int64)
             for row, slate in enumerate(part):
                 chosen[row, : len(slate.items)] = slate.items
             block = self.apart.features([slate.history for slate in part], chosen)
-            features += [own[: len(slate.items)] for own, slate in zip(block, part, strict=True)]
-        states = [State(slate.history, goal=goal) for slate in slates]
+            evidence += [own[: len(slate.items)] for own, slate in zip(block, part, strict=True)]
         return rows_dataset(
             users=[slate.user for slate in slates],
             prompts=prompt.encode(states),
             candidates=[slate.items for slate in slates],
-            evidence=features,
+            evidence=evidence,
             rewards=reward_table(slates, "click"),
             ratings=[slate.ratings for slate in slates],
             states=states,
@@ -511,6 +544,11 @@ def split_requests(dataset: Dataset) -> AskedParts:
     place = np.array([hashlib.sha256(str(text).encode()).digest()[0] for text in requests["text"]])
     test, valid = place < 51, (place >= 51) & (place < 77)
     return AskedParts(*(requests[part].reset_index(drop=True) for part in (~(test | valid), valid, test)))
+
+
+def _half(text: str) -> int:
+    """Which half of the requests a text belongs to: the same on any machine."""
+    return hashlib.sha256(text.encode()).digest()[1] % 2
 
 
 def at_full_weight(policy: Policy) -> Policy:

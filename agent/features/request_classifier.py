@@ -1,8 +1,9 @@
 """Request classifier: which item answers a request, learned from requests whose answer is known.
 
-Multinomial logistic regression on the sentence encoder's vectors: the part that reads words best where there are
-examples of them (support questions and their articles). Whether anything answers a request at all is told by its
-nearest known request (Sun, Ming, Zhu, Li 2022, "Out-of-distribution detection with deep nearest neighbors").
+Multinomial logistic regression on the sentence encoder's vectors, beside a vote of the nearest known requests: the part
+that reads words best where there are examples of them (support questions and their articles). Whether anything answers
+a request at all is told by its nearest known request (Sun, Ming, Zhu, Li 2022, "Out-of-distribution detection with deep
+nearest neighbors").
 """
 
 from __future__ import annotations
@@ -23,6 +24,13 @@ from agent.retrieval.text_encoder import TextEncoder
 STRENGTH = 20.0
 """Inverse penalty of the regression; chosen on a fifth of the questions of support-banking77's training part."""
 
+NEIGHBOURS, SHARPNESS, VOTE = 20, 20.0, 0.5
+"""How many of the nearest known requests vote, how fast a vote falls with the cosine, and the weight of the vote's
+log-share beside the regression; chosen by cross-validation on the same questions (first answer right: .917 to .924)."""
+
+UNHEARD = 1e-3
+"""Share of the votes that every item has at least."""
+
 HANDED_OVER = 0.04
 """Share of real requests that count as answered by nothing: so many known ones are farther from all others."""
 
@@ -34,12 +42,14 @@ class RequestClassifier:
     """``weight`` (n_items, width) and ``bias`` (n_items,) of each item's logit for a request's vector (width,).
 
     An item without a known request gets the lowest bias and no weight. ``known`` are the vectors that it was fitted on,
-    (N, width) float16, and ``least`` (1,) the cosine to the nearest of them from which a request is one of their kind.
+    (N, width) float16, ``answers`` (N,) int64 the items that answer them, and ``least`` (1,) the cosine to the nearest
+    of them from which a request is one of their kind.
     """
 
     weight: np.ndarray
     bias: np.ndarray
     known: np.ndarray
+    answers: np.ndarray
     least: np.ndarray
 
     @classmethod
@@ -52,17 +62,18 @@ class RequestClassifier:
         from sklearn.linear_model import LogisticRegression
 
         model = LogisticRegression(C=STRENGTH, max_iter=300).fit(vectors, answers)
-        known = model.classes_.astype(np.int64)
+        items = model.classes_.astype(np.int64)
         coefficients, intercepts = model.coef_, model.intercept_
-        if len(known) == 2:
+        if len(items) == 2:
             coefficients, intercepts = (
                 np.stack([-coefficients[0], coefficients[0]]),
                 np.array([-intercepts[0], intercepts[0]]),
             )
         weight = np.zeros((n_items, vectors.shape[1]), dtype=np.float32)
         bias = np.full(n_items, float(intercepts.min()) - 5.0, dtype=np.float32)
-        weight[known], bias[known] = coefficients, intercepts
-        return cls(weight, bias, vectors.astype(np.float16), np.array([nearness(vectors)], dtype=np.float32))
+        weight[items], bias[items] = coefficients, intercepts
+        least = np.array([nearness(vectors)], dtype=np.float32)
+        return cls(weight, bias, vectors.astype(np.float16), np.asarray(answers, dtype=np.int64), least)
 
     @classmethod
     def cached(
@@ -84,7 +95,7 @@ class RequestClassifier:
         ]
         if len({answer for _, answer in rows}) < 2:
             return None
-        content = hashlib.sha256(f"2|{name}|{STRENGTH}|{HANDED_OVER}".encode())
+        content = hashlib.sha256(f"3|{name}|{STRENGTH}|{HANDED_OVER}".encode())
         for text, answer in rows:
             content.update(f"{text}\0{items[answer]}\n".encode())
         folder = cache_dir() / "requests" / content.hexdigest()[:16]
@@ -96,9 +107,18 @@ class RequestClassifier:
 
     def log_chances(self, vector: np.ndarray) -> np.ndarray:
         """Log-probability that each item answers a request, (n_items,) float32, from its unit vector (width,)."""
-        logits = self.weight @ vector + self.bias
+        logits = self.weight @ vector + self.bias + VOTE * self._votes(vector)
         top = logits.max()
         return np.asarray(logits - top - np.log(np.exp(logits - top).sum()), dtype=np.float32)
+
+    def _votes(self, vector: np.ndarray) -> np.ndarray:
+        """Log-share of the votes of the nearest known requests for each item, (n_items,)."""
+        cosines = self.known.astype(np.float32) @ vector
+        nearest = np.argsort(-cosines, kind="stable")[:NEIGHBOURS]
+        votes = np.bincount(
+            self.answers[nearest], np.exp(SHARPNESS * (cosines[nearest] - 1.0)), minlength=len(self.bias)
+        )
+        return np.asarray(np.log(votes / votes.sum() + UNHEARD), dtype=np.float32)
 
     def fits(self, vector: np.ndarray) -> bool:
         """Whether a request (width,) is near enough to a known one for any item to answer it."""
