@@ -14,6 +14,7 @@ from agent.catalogue.catalogue import Catalogue
 from agent.data.assets import data_dir, resolve_model
 from agent.data.dataset import Dataset, load_dataset
 from agent.data.interactions import indexed_ratings, user_histories
+from agent.domains.domain import FOLDER as DOMAINS
 from agent.features.conversation_features import ConversationFeatures, Rated
 from agent.features.model import FEATURES, EvidenceModel
 from agent.policy.conversational_policy import ConversationalPolicy
@@ -35,7 +36,10 @@ BEFORE_PPO = ADAPTERS / "ml-100k-sft"
 """The fine-tuned policy that PPO starts from."""
 
 RELEASED = ADAPTERS / "ml-100k-ppo"
-"""The one that is in use where nothing was promoted."""
+"""The one that is in use where nothing was promoted and the domain ships none of its own."""
+
+OF_DOMAIN = "fitted/adapters"
+"""Where a domain keeps the adapters that were trained on its own catalogue: the last by name is in use."""
 
 
 NEUTRAL = 3.0
@@ -75,12 +79,12 @@ class Foundation:
         return cls(catalogue, features, semantic, conversational)
 
     def policy(self, adapter: str | Path | None = None, model: str | Path | None = None) -> Policy:
-        """The policy of an adapter (None: the released one) and a base LM (None: the fetched one).
+        """The policy of an adapter (None: the one released for the data set) and a base LM (None: the fetched one).
 
         Raises:
             AdapterError: the adapter is missing or broken, or was trained on other features or another base.
         """
-        folder = Path(adapter) if adapter is not None else RELEASED
+        folder = Path(adapter) if adapter is not None else released(self.catalogue.name)
         card = PolicyCard.read(folder)
         if card.features != FEATURES:
             raise AdapterError(
@@ -143,8 +147,20 @@ def load_policy(
 
 def registry(data: str) -> AdapterRegistry:
     """The adapters for a data set: those in the user's own folder, and the shipped ones."""
-    shipped = sorted(path.parent for path in ADAPTERS.glob(f"*/{POLICY_FILE}"))
-    return AdapterRegistry(data_dir() / "adapters" / data, shipped, RELEASED)
+    shipped = [*_folders(ADAPTERS), *_folders(DOMAINS / data / OF_DOMAIN)]
+    return AdapterRegistry(data_dir() / "adapters" / data, shipped, released(data))
+
+
+def released(data: str) -> Path:
+    """The shipped adapter that is in use for a data set where nothing was promoted: that of its domain, if it has one.
+
+    A domain that ships a catalogue has its name.
+    """
+    return next(reversed(_folders(DOMAINS / data / OF_DOMAIN)), RELEASED)
+
+
+def _folders(home: Path) -> list[Path]:
+    return sorted(path.parent for path in home.glob(f"*/{POLICY_FILE}"))
 
 
 def new_item_features(
