@@ -79,7 +79,7 @@ def test_verdicts_are_about_answers_that_were_shown(support: Recommender) -> Non
     first = _told(support, asked).items
     after = _told(support, asked, "that did not help")
     assert after.items and first[0].item_id not in {item.item_id for item in after.items}
-    assert _told(support, asked, "none of these helped").about == "handed_over"
+    assert _told(support, asked, "that did not help", "none of these helped").about == "handed_over"
     helped = _told(support, asked, "thanks, that helped")
     assert not helped.items and helped.about == "judge"
     again = _told(support, asked, "that did not help, I lost my phone and fear for my account")

@@ -53,6 +53,9 @@ COUNT = 5
 ANSWERS = 3
 """So many answers to a question are shown at most; the first one is given in full."""
 
+TRIED = 2
+"""So many answers at least have not helped before a person is asked to."""
+
 WEAK_ANSWER = 0.03
 """Another answer is shown where it is so many times as probable as the first."""
 
@@ -281,7 +284,8 @@ def _handed_over(turn: Turn) -> bool:
     if any(isinstance(act, Judge) for act in turn.acts):
         refused = [act for act in turn.acts if isinstance(act, Judge) and act.verdict == "disliked"]
         if not any(isinstance(act, Want) for act in turn.acts):
-            return 0 < len(turn.before.slate) <= len(refused)
+            tried = sum(own.disliked for own in turn.state.judgements.values())
+            return 0 < len(turn.before.slate) <= len(refused) and tried >= TRIED
     semantic = turn.policy.semantic
     return semantic is not None and not semantic.answerable(turn.state.request)
 
