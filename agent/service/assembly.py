@@ -10,7 +10,6 @@ from typing import Any
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from agent.data.assets import data_dir
 from agent.recommender import Recommender
 from agent.service.access import Gate
 from agent.service.catalogue_service import CatalogueService
@@ -21,6 +20,7 @@ from agent.service.mcp_server import PATH, McpGuard, build_mcp, mcp_routes
 from agent.service.middleware import Envelope
 from agent.service.workers import Workers
 from agent.store.api_keys import KeyStore
+from agent.store.database import store_place
 from agent.store.feedback import FeedbackLog
 
 OURS = ("/v1", "/healthz", "/readyz", "/metrics", PATH)
@@ -36,11 +36,6 @@ class Opened:
     log: FeedbackLog
 
 
-def store_path(place: int, name: str) -> Path:
-    """Where a catalogue's store is: the first one shares the chat's, every other has one of its own."""
-    return data_dir() / ("feedback.db" if place == 0 else f"feedback-{name}.db")
-
-
 @contextmanager
 def opened(
     data: Sequence[str],
@@ -52,7 +47,7 @@ def opened(
     waiting: int = 32,
     progress: bool = False,
 ) -> Iterator[Opened]:
-    """Load a recommender for each catalogue, with a store each.
+    """Load a recommender for each catalogue, with a store each: the first one shares the chat's.
 
     ``data``: names of data sets; the first is the default; ``adapter``: an adapter folder of the first (None: the
     active one).
@@ -63,7 +58,7 @@ def opened(
     with ExitStack() as stack:
         parts: list[tuple[Recommender, FeedbackLog]] = []
         for place, name in enumerate(dict.fromkeys(data)):
-            log = stack.enter_context(FeedbackLog(store_path(place, name)))
+            log = stack.enter_context(FeedbackLog(store_place("" if place == 0 else name)))
             own = adapter if place == 0 else None
             parts.append((Recommender.load(name, model, own, log, explore=True, progress=progress), log))
         catalogues = [CatalogueService(Facade(recommender), log) for recommender, log in parts]

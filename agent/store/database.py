@@ -6,13 +6,17 @@ The tables themselves are made by the SQL files in ``agent/store/migrations``.
 from __future__ import annotations
 
 import json
+import os
+import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import sqlalchemy.dialects.postgresql
+import sqlalchemy.dialects.sqlite
 from sqlalchemy import (
     JSON,
     URL,
@@ -26,14 +30,22 @@ from sqlalchemy import (
     Text,
     create_engine,
     event,
+    func,
     insert,
     select,
+    text,
 )
+
+from agent.data.assets import data_dir
+from agent.store.postgresql import SCHEMA, open_postgresql, parse_url, schema_of
 
 BUSY_SECONDS = 30.0
 """How long a writer waits for another process's transaction; one takes milliseconds."""
 
-_metadata = MetaData()
+DATABASE = "CONCIERGE_DATABASE"
+"""The setting that names a PostgreSQL database in place of the file."""
+
+metadata = MetaData()
 
 
 def _table(
@@ -45,7 +57,7 @@ def _table(
     """
     kinds = ((text, Text), (real, Float), (whole, Integer), (json, JSON), (null, JSON(none_as_null=True)))
     keys = [Column(own, Integer if own == "number" else Text, primary_key=True) for own in key.split()]
-    return Table(name, _metadata, *keys, *(Column(own, kind) for names, kind in kinds for own in names.split()))
+    return Table(name, metadata, *keys, *(Column(own, kind) for names, kind in kinds for own in names.split()))
 
 
 impression_table = _table(
@@ -86,12 +98,34 @@ mute_table = _table("alert_mute", "monitor series", "until")
 profile_table = _table("profile", "owner", real="updated", json="document")
 
 
-def open_engine(path: Path) -> Engine:
-    """Connections to the database at ``path``; ``write=True`` among the execution options takes the write lock."""
+def store_place(name: str = "") -> Path | str:
+    """Where conversations and feedback are kept: a file, or the URL in ``CONCIERGE_DATABASE`` of a PostgreSQL database.
+
+    ``name``: a store of its own, as each further catalogue of a service has one ("": the chat's).
+    """
+    url = os.environ.get(DATABASE, "")
+    if not url:
+        return data_dir() / (f"feedback-{name}.db" if name else "feedback.db")
+    parsed = parse_url(url)
+    schema = "_".join([schema_of(parsed), *([re.sub(r"[^a-z0-9_]", "_", name.lower())] if name else [])])
+    return parsed.update_query_dict({SCHEMA: schema}).render_as_string(hide_password=False)
+
+
+def shown_place(place: Path | str) -> str:
+    """A place as people may read it: without a password."""
+    return str(place) if isinstance(place, Path) else parse_url(place).render_as_string()
+
+
+def open_engine(place: Path | str) -> Engine:
+    """Connections to the database at a path, or of a PostgreSQL URL.
+
+    ``write=True`` among the execution options takes the write lock.
+    """
+    dumps = partial(json.dumps, allow_nan=False, separators=(",", ":"))
+    if isinstance(place, str):
+        return open_postgresql(parse_url(place), json_serializer=dumps)
     engine = create_engine(
-        URL.create("sqlite", database=str(path)),
-        connect_args={"timeout": BUSY_SECONDS},
-        json_serializer=partial(json.dumps, allow_nan=False, separators=(",", ":")),
+        URL.create("sqlite", database=str(place)), connect_args={"timeout": BUSY_SECONDS}, json_serializer=dumps
     )
 
     @event.listens_for(engine, "connect")
@@ -107,6 +141,42 @@ def open_engine(path: Path) -> Engine:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
 
     return engine
+
+
+def is_sqlite(engine: Engine) -> bool:
+    """Whether the database is a file of SQLite's."""
+    return engine.dialect.name == "sqlite"
+
+
+def upsert(connection: Connection, table: Table, key: Mapping[str, Any], values: Mapping[str, Any]) -> None:
+    """Insert a row with the primary key ``key``, or set the ``values`` of the one that has it."""
+    sqlite = connection.dialect.name == "sqlite"
+    make = sqlalchemy.dialects.sqlite.insert if sqlite else sqlalchemy.dialects.postgresql.insert
+    statement = make(table).values({**values, **key})
+    connection.execute(statement.on_conflict_do_update(index_elements=list(key), set_=dict(values)))
+
+
+def copy_store(source: Engine, target: Engine) -> dict[str, int]:
+    """Copy all that a database holds into an empty one; returns the number of rows by table.
+
+    All or nothing is written, and it shows one moment of the source. The kinds of database may differ.
+
+    Raises:
+        ValueError: the target is not empty (the message names a table with rows).
+    """
+    copied: dict[str, int] = {}
+    with source.connect().execution_options(yield_per=500) as reader, writing(target) as writer:
+        for name, table in metadata.tables.items():
+            if writer.execute(select(func.count()).select_from(table)).scalar_one():
+                raise ValueError(f"the database has rows in {name!r} already: copy into an empty one")
+            copied[name] = 0
+            for part in reader.execute(select(table).order_by(*table.primary_key)).mappings().partitions():
+                writer.execute(insert(table), [dict(row) for row in part])
+                copied[name] += len(part)
+            if "number" in table.c and copied[name] and not is_sqlite(target):
+                last = text("SELECT setval(pg_get_serial_sequence(:name, 'number'), max(number)) FROM " + name)
+                writer.execute(last, {"name": name})
+    return copied
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Feedback log: impressions, outcomes and conversations, kept in SQLite.
+"""Feedback log: impressions, outcomes and conversations, kept in SQLite or PostgreSQL.
 
 What a ``record_`` or ``save_`` call has returned for is on disk: it survives a killed process and a power cut.
 """
@@ -15,14 +15,22 @@ from typing import Any, NamedTuple
 
 from filelock import FileLock
 from sqlalchemy import Connection, Engine, Row, Table, delete, insert, select
-from sqlalchemy.dialects.sqlite import insert as upsert
-from sqlalchemy.exc import DatabaseError
+from sqlalchemy.exc import DatabaseError, DBAPIError
 
 from agent.domains.domain import legacy_reader
 from agent.records.conversation import Conversation
 from agent.records.impression import Impression, Outcome, storable
-from agent.store.database import BUSY_SECONDS, conversation_table, impression_table, open_engine, outcome_table, writing
+from agent.store.database import (
+    BUSY_SECONDS,
+    conversation_table,
+    impression_table,
+    open_engine,
+    outcome_table,
+    upsert,
+    writing,
+)
 from agent.store.migration import MigrationError, migrate, shipped_migrations
+from agent.store.postgresql import parse_url
 
 EXPORT_FORMAT = 1
 """Version of the lines that :meth:`FeedbackLog.export` writes."""
@@ -37,7 +45,7 @@ class ConversationEntry(NamedTuple):
 
 
 class FeedbackLog:
-    """The database at ``path``, made or brought up to date when it is opened.
+    """The database at a path, or of a PostgreSQL URL, made or brought up to date when it is opened.
 
     Threads and processes may share it; each write is one transaction. Impressions and outcomes are append-only: the
     database itself refuses to change or delete them. Writing one again with the same id and content does nothing, so
@@ -46,30 +54,13 @@ class FeedbackLog:
 
     Raises:
         MigrationError: the database is newer than this version, or a migration was edited since.
-        ValueError: the file is no SQLite database, or lies where SQLite cannot keep a write-ahead log.
+        ValueError: the file is no SQLite database, or lies where SQLite cannot keep a write-ahead log; the URL names no
+            PostgreSQL database that can be reached.
     """
 
-    def __init__(self, path: Path | str) -> None:
-        self.path = Path(path).expanduser().absolute()
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        self.path.touch(mode=0o600)  # conversations are private; SQLite gives its side files the same mode
-        self._engine = open_engine(self.path)
-        try:
-            # SQLite does not wait when two processes switch a new file to write-ahead logging at once.
-            with FileLock(f"{self.path}.lock", timeout=BUSY_SECONDS):
-                with self._engine.connect() as connection:
-                    mode = connection.connection.cursor().execute("PRAGMA journal_mode = WAL").fetchone()[0]
-                if mode != "wal":
-                    raise ValueError(f"{self.path} cannot keep a write-ahead log: choose a folder on a local disk")
-                migrate(self._engine, shipped_migrations())
-        except DatabaseError as error:
-            self.close()
-            raise ValueError(
-                f"{self.path} cannot be used as a feedback log ({error.orig}): move it away, or choose another path"
-            ) from error
-        except (MigrationError, ValueError):
-            self.close()
-            raise
+    def __init__(self, place: Path | str) -> None:
+        remote = isinstance(place, str) and "://" in place
+        self._engine = _open_remote(str(place)) if remote else _open_file(Path(place).expanduser().absolute())
 
     def __enter__(self) -> FeedbackLog:
         return self
@@ -80,6 +71,11 @@ class FeedbackLog:
     def close(self) -> None:
         """Give the file back. Everything recorded is on disk already."""
         self._engine.dispose()
+
+    @property
+    def path(self) -> Path:
+        """The file, of a database that is one."""
+        return Path(str(self._engine.url.database))
 
     @property
     def engine(self) -> Engine:
@@ -210,6 +206,39 @@ class FeedbackLog:
         return count
 
 
+def _open_file(path: Path) -> Engine:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch(mode=0o600)  # conversations are private; SQLite gives its side files the same mode
+    engine = open_engine(path)
+    try:
+        # SQLite does not wait when two processes switch a new file to write-ahead logging at once.
+        with FileLock(f"{path}.lock", timeout=BUSY_SECONDS):
+            with engine.connect() as connection:
+                mode = connection.connection.cursor().execute("PRAGMA journal_mode = WAL").fetchone()[0]
+            if mode != "wal":
+                raise ValueError(f"{path} cannot keep a write-ahead log: choose a folder on a local disk")
+            migrate(engine, shipped_migrations())
+    except DatabaseError as error:
+        engine.dispose()
+        raise ValueError(
+            f"{path} cannot be used as a feedback log ({error.orig}): move it away, or choose another path"
+        ) from error
+    except (MigrationError, ValueError):
+        engine.dispose()
+        raise
+    return engine
+
+
+def _open_remote(url: str) -> Engine:
+    shown = parse_url(url).render_as_string()
+    try:
+        engine = open_engine(url)
+        migrate(engine, shipped_migrations())
+    except DBAPIError as error:
+        raise ValueError(f"{shown} cannot be used as a feedback log ({str(error.orig).strip()})") from error
+    return engine
+
+
 def append_outcome(connection: Connection, outcome: Outcome) -> None:
     """Append an outcome within a transaction of the caller's.
 
@@ -251,8 +280,7 @@ def _save(connection: Connection, conversation: Conversation, owner: str | None)
         "updated": time.time(),
         "document": conversation.to_json(),
     }
-    statement = upsert(conversation_table).values(id=conversation.id, **values)
-    connection.execute(statement.on_conflict_do_update(index_elements=["id"], set_=values))
+    upsert(connection, conversation_table, {"id": conversation.id}, values)
 
 
 def _check_owner(id: str, stored: str | None, owner: str | None) -> None:

@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from sqlalchemy import Engine, Row, func, select
-from sqlalchemy.dialects.sqlite import insert as upsert
+from sqlalchemy import Engine, Row, func, insert, select, update
 
 from agent.store.database import audit, live_item_table, writing
 
@@ -79,9 +78,11 @@ class LiveItemStore:
             latest = int(connection.execute(select(func.max(live_item_table.c.revision))).scalar() or 0)
             known = connection.execute(select(live_item_table.c.item_id).filter_by(item_id=item_id)).first()
             values = {**values, "revision": latest + 1}
-            fresh = {"document": None, "status": "shown", "expires": None, **values, "item_id": item_id}
-            statement = upsert(live_item_table).values(fresh)
-            connection.execute(statement.on_conflict_do_update(index_elements=["item_id"], set_=values))
+            if known is None:
+                fresh = {"document": None, "status": "shown", "expires": None, **values, "item_id": item_id}
+                connection.execute(insert(live_item_table).values(fresh))
+            else:
+                connection.execute(update(live_item_table).where(live_item_table.c.item_id == item_id).values(values))
             audit(connection, actor, action, item_id)
         return known is None
 

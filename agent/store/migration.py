@@ -12,6 +12,9 @@ from importlib import resources
 
 from sqlalchemy import Connection, Engine, text
 
+from agent.store.database import metadata
+from agent.store.postgresql import translated
+
 
 class MigrationError(RuntimeError):
     """The database and the migrations of this version do not fit together; the message says what to do."""
@@ -71,9 +74,10 @@ def migrate(engine: Engine, migrations: Sequence[Migration]) -> None:
     """
     with engine.connect().execution_options(write=True) as connection:
         with connection.begin():
-            connection.exec_driver_sql(
+            _execute(
+                connection,
                 "CREATE TABLE IF NOT EXISTS migration (number INTEGER PRIMARY KEY, name TEXT NOT NULL,"
-                " sha256 TEXT NOT NULL, applied_at REAL NOT NULL)"
+                " sha256 TEXT NOT NULL, applied_at REAL NOT NULL)",
             )
             done = _check(connection, migrations)
         for migration in migrations[done:]:
@@ -81,7 +85,7 @@ def migrate(engine: Engine, migrations: Sequence[Migration]) -> None:
                 if _check(connection, migrations) >= migration.number:
                     continue  # another process was faster
                 for statement in migration.statements():
-                    connection.exec_driver_sql(statement)
+                    _execute(connection, statement)
                 connection.execute(
                     text("INSERT INTO migration VALUES (:number, :name, :sha256, :applied_at)"),
                     {
@@ -91,6 +95,12 @@ def migrate(engine: Engine, migrations: Sequence[Migration]) -> None:
                         "applied_at": time.time(),
                     },
                 )
+
+
+def _execute(connection: Connection, statement: str) -> None:
+    said = statement if connection.dialect.name == "sqlite" else translated(statement, metadata)
+    if said:
+        connection.exec_driver_sql(said)
 
 
 def _check(connection: Connection, migrations: Sequence[Migration]) -> int:

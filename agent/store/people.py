@@ -15,7 +15,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, Row, delete, insert, select
 
 from agent.records.impression import REACTIONS, Reaction
-from agent.store.database import audit, conversation_table, person_event_table, person_table, writing
+from agent.store.database import audit, conversation_table, is_sqlite, person_event_table, person_table, writing
 
 
 class PersonError(ValueError):
@@ -84,7 +84,11 @@ class PeopleStore:
         return {"events": events.rowcount, "conversations": chats.rowcount}
 
     def _checkpoint(self) -> None:
-        """Empty the write-ahead log into the database, whose freed pages are overwritten: nothing is left in either."""
+        """Leave nothing of deleted rows in the files: SQLite overwrites what is free, PostgreSQL frees it when told."""
+        if not is_sqlite(self._engine):
+            with self._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as autocommit:
+                autocommit.exec_driver_sql("VACUUM person_event, person, conversation")
+            return
         connection = self._engine.raw_connection()
         try:
             connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()

@@ -8,10 +8,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import Connection, Engine, delete, select
-from sqlalchemy.dialects.sqlite import insert as upsert
 
 from agent.records.conversation import Pressed
-from agent.store.database import profile_table, writing
+from agent.store.database import profile_table, upsert, writing
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +66,7 @@ class ProfileStore:
                 connection.execute(delete(profile_table).where(profile_table.c.owner == owner))
             elif new != old:
                 values = {"document": new.to_json(), "updated": time.time()}
-                statement = upsert(profile_table).values(owner=owner, **values)
-                connection.execute(statement.on_conflict_do_update(index_elements=["owner"], set_=values))
+                upsert(connection, profile_table, {"owner": owner}, values)
         return new
 
 

@@ -9,11 +9,10 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import Connection, delete, insert, select
-from sqlalchemy.dialects.sqlite import insert as upsert
 
 import prompts
 from agent.records.impression import storable
-from agent.store.database import draft_table, version_table, writing
+from agent.store.database import draft_table, upsert, version_table, writing
 from prompts import IsolatedTemplate, Template
 
 if TYPE_CHECKING:
@@ -170,9 +169,8 @@ class TemplateStore:
     def keep_unsaved(self, owner: str, name: str, source: str, parent: int | None) -> None:
         """Remember what ``owner``'s editor holds for a template, whatever state it is in."""
         values = {"source": storable(source), "parent": parent, "updated": time.time()}
-        statement = upsert(draft_table).values(owner=owner, pack=self.pack, name=name, **values)
         with writing(self.log.engine) as connection:
-            connection.execute(statement.on_conflict_do_update(index_elements=["owner", "pack", "name"], set_=values))
+            upsert(connection, draft_table, {"owner": owner, "pack": self.pack, "name": name}, values)
 
     def unsaved(self, owner: str, name: str) -> UnsavedText | None:
         """What ``owner`` left unsaved, or None."""

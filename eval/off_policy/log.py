@@ -146,6 +146,9 @@ def read_log(log: Path | str | FeedbackLog, reward: str = "click", since: float 
     """
     if reward not in REWARDS:
         raise LogError(f"unknown reward {reward!r}: use one of {', '.join(REWARDS)}")
+    if isinstance(log, str) and "://" in log:
+        with FeedbackLog(log) as opened:
+            return read_log(opened, reward, since)
     if isinstance(log, FeedbackLog):
         rows = list(_of_database(log, reward))
     else:

@@ -149,18 +149,18 @@ def active(data: DataOption = "films", as_json: JsonOption = False) -> None:
 def _compare(
     entry: AdapterEntry, current: AdapterEntry, data: str, model: str | None, log: Path | None
 ) -> PromotionReport:
-    from agent.data.assets import data_dir
     from agent.data.dataset import load_dataset
+    from agent.store.database import store_place
     from agent.store.feedback import FeedbackLog
     from eval.policy.promotion import compare
 
     dataset = load_dataset(data)
     since = entry.figures.get(TRAINED_UNTIL)
     makers = [lambda f, folder=each.folder: f.policy(folder, model) for each in (entry, current)]
-    path = log or data_dir() / "feedback.db"
-    if log is None and not path.is_file():
+    path = log or store_place()
+    if log is None and isinstance(path, Path) and not path.is_file():
         return compare(makers[0], makers[1], dataset)
-    if path.suffix == ".jsonl":
+    if isinstance(path, Path) and path.suffix == ".jsonl":
         return compare(makers[0], makers[1], dataset, path, since)
     with FeedbackLog(path) as opened:
         return compare(makers[0], makers[1], dataset, opened, since)

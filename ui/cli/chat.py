@@ -43,12 +43,12 @@ def chat(
     if not is_loopback(host):
         raise ServeError(f"--host {host} lets other machines in: use `concierge serve --host {host} --auth FILE`")
     say("Starting Concierge …")
-    from agent.data.assets import data_dir
     from agent.recommender import Recommender
+    from agent.store.database import store_place
     from agent.store.feedback import FeedbackLog
     from ui.app import build_app, launch
 
-    with FeedbackLog(data_dir() / "feedback.db") as log:
+    with FeedbackLog(store_place()) as log:
         recommender = Recommender.load(data=data, model=model, adapter=adapter, log=log, explore=True, progress=True)
         app = build_app(recommender, log)
         try:

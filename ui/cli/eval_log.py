@@ -85,11 +85,11 @@ def off_policy(
         return
     if target == "columns" and (adapter or template or temperature or greedy or against or against_template):
         raise OptionError("--target columns takes the probabilities from the file: leave the policy's options out")
-    from agent.data.assets import data_dir
+    from agent.store.database import shown_place, store_place
     from eval.off_policy.estimators import ESTIMATORS
     from eval.off_policy.report import Settings, evaluate_log, paired
 
-    path = log or data_dir() / "feedback.db"
+    path = log or store_place()
     settings = Settings(tuple(estimator or ESTIMATORS), cluster, clip, threshold, seed=seed)
     moment = _moment(since)
     result: OffPolicyResult | PairedResult
@@ -103,7 +103,7 @@ def off_policy(
             else:
                 second = _target(data, model, against or adapter, against_template or template, temperature, greedy)
                 result = paired(path, first, second, reward, settings, moment)
-    document = {"log": str(path), "supported": result.supported, **result.to_json()}
+    document = {"log": shown_place(path), "supported": result.supported, **result.to_json()}
     if as_json:
         print_json(document)
     else:
@@ -120,16 +120,16 @@ def live(
     as_json: JsonOption = False,
 ) -> None:
     """Click-through rate, conversion, satisfaction and session length of the chat, over time, with 95 % intervals."""
-    from agent.data.assets import data_dir
+    from agent.store.database import shown_place, store_place
     from agent.store.feedback import FeedbackLog
     from eval.live.figures import METRICS, live_metrics
 
-    path = log or data_dir() / "feedback.db"
-    if not path.is_file():
+    path = log or store_place()
+    if isinstance(path, Path) and not path.is_file():
         raise OptionError(f"{path} is no file: chat first with `concierge chat`, or name a feedback database")
     with FeedbackLog(path) as opened:
         found = live_metrics(opened, _moment(since), by)
-    document = {"log": str(path), "about": dict(METRICS), **found.to_json()}
+    document = {"log": shown_place(path), "about": dict(METRICS), **found.to_json()}
     if as_json:
         return print_json(document)
     show_document("live", document)

@@ -93,11 +93,11 @@ def audit(
 
 @contextmanager
 def _keys() -> Iterator[KeyStore]:
-    from agent.data.assets import data_dir
     from agent.store.api_keys import KeyStore
+    from agent.store.database import store_place
     from agent.store.feedback import FeedbackLog
 
-    with FeedbackLog(data_dir() / "feedback.db") as log:
+    with FeedbackLog(store_place()) as log:
         yield KeyStore(log.engine)
 
 

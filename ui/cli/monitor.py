@@ -47,9 +47,9 @@ def monitor(
     as_json: JsonOption = False,
 ) -> None:
     """Watch the share of a value over time; an alert says since when it is unusual, in which topics and texts."""
-    from agent.data.assets import data_dir
     from agent.data.dataset import load_dataset
     from agent.store.alerts import AlertStore
+    from agent.store.database import store_place
     from agent.store.feedback import FeedbackLog
     from eval.monitor import run as runs
     from eval.monitor.articles import read_articles
@@ -65,7 +65,7 @@ def monitor(
     today = datetime.date.today()
     last = _day(until) if until is not None else today - datetime.timedelta(days=1)
     if acknowledge is not None or mute is not None:
-        with FeedbackLog(data_dir() / "feedback.db") as log:
+        with FeedbackLog(store_place()) as log:
             store = AlertStore(log.engine)
             if acknowledge is not None:
                 alert = store.acknowledge(acknowledge, getpass.getuser())
@@ -104,7 +104,7 @@ def monitor(
         if "curve" in document:
             _show_curve(document)
         return
-    with FeedbackLog(data_dir() / "feedback.db") as log:
+    with FeedbackLog(store_place()) as log:
         channels = [*([] if as_json else [CONSOLE]), *(to or [])]
         outcome = runs.run(
             watch, counts, settings, AlertStore(log.engine), channels,

@@ -15,24 +15,26 @@ if TYPE_CHECKING:
     from agent.store.template_serving import ServedTemplates
 
 
-def database() -> Path:
-    """The database of the chat, where the saved versions are too."""
-    from agent.data.assets import data_dir
-
-    return data_dir() / "feedback.db"
-
-
 @contextmanager
 def served_templates(pack: str = prompts.DEFAULT_PACK) -> Iterator[ServedTemplates]:
     """The saved versions of a pack and what serves; makes the database where there is none."""
+    from agent.store.database import store_place
     from agent.store.feedback import FeedbackLog
     from agent.store.template_serving import ServedTemplates
     from agent.store.template_versions import TemplateStore
 
     if pack not in prompts.packs():
         raise PromptError(f"unknown pack {pack!r}: use one of {', '.join(prompts.packs())}")
-    with FeedbackLog(database()) as log:
+    with FeedbackLog(store_place()) as log:
         yield ServedTemplates(TemplateStore(log, pack))
+
+
+def _begun() -> bool:
+    """Whether there is a database already that may hold saved versions."""
+    from agent.store.database import store_place
+
+    place = store_place()
+    return not isinstance(place, Path) or place.exists()
 
 
 class SavedTemplates:
@@ -40,7 +42,7 @@ class SavedTemplates:
 
     def find(self, name: str, version: int, pack: str) -> Template | None:
         """The version of that name, or None where there is none."""
-        if not database().exists() or pack not in prompts.packs():
+        if not _begun() or pack not in prompts.packs():
             return None
         with served_templates(pack) as served:
             return served.store.find(name, version, pack)
@@ -61,7 +63,7 @@ def find_template(which: str, pack: str = prompts.DEFAULT_PACK) -> Template:
         return template if path.resolve().is_relative_to(prompts.FOLDER) else IsolatedTemplate.of(template)
     name, _, wanted = which.partition("@")
     known = name in prompts.names(pack) if pack in prompts.packs() else True
-    if not database().exists() or (known and not wanted):
+    if not _begun() or (known and not wanted):
         return prompts.load(name if wanted == "active" else which, pack=pack)
     with served_templates(pack) as served:
         if not served.store.versions(name):
