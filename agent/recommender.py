@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ from agent.catalogue.lookup import RequestError, find_item, outcome_of, press_of
 from agent.dialogue.handlers import CHANGING, COUNT, Reply, Turn, recommend, respond
 from agent.dialogue.state import DialogueState, context_of, fold, policy_state
 from agent.generation.realizer import Wording
+from agent.generation.server_wording import ServerWording
 from agent.policy.distribution import Policy
 from agent.policy.serving import FixedPolicy, PolicySource
 from agent.records.acts import Act, Command, WhichItem
@@ -23,6 +24,7 @@ from agent.records.conversation import Brought, Conversation, Dropped, Pressed, 
 from agent.records.state import Event, State
 from agent.store.template_serving import ServedTemplates
 from agent.store.template_versions import TemplateStore
+from agent.understanding.chat_server import ChatServer
 from agent.understanding.reader import understand
 from agent.understanding.reading import Context, Reading
 
@@ -37,6 +39,19 @@ Reader = Callable[[str, Context, Catalogue], Reading]
 """What reads a message in its context as dialogue acts."""
 
 
+@dataclass(frozen=True)
+class Language:
+    """Who reads the messages, and who words the replies (None: the templates); ``server`` is behind either."""
+
+    reader: Reader = understand
+    wording: ServerWording | None = None
+    server: ChatServer | None = None
+
+
+BUILT_IN = Language()
+"""The reader of :mod:`agent.understanding.reader`, and the templates."""
+
+
 class StoppedError(Exception):
     """Somebody no longer wants the answer."""
 
@@ -48,7 +63,7 @@ class Recommender:
     ``histories`` maps the data set's users to their events. ``explore`` draws slates at random among near-equals
     (Plackett-Luce, at the temperature of :mod:`agent.dialogue.slate`), so that the log can be evaluated off-policy;
     otherwise the most probable items are shown. With a ``log``, the prompt templates that are active in its database
-    serve (``templates``). ``reader`` reads messages.
+    serve (``templates``). ``language`` says who reads and words.
     """
 
     def __init__(
@@ -59,12 +74,12 @@ class Recommender:
         log: FeedbackLog | None = None,
         explore: bool = False,
         seed: int | None = None,
-        reader: Reader = understand,
+        language: Language = BUILT_IN,
     ) -> None:
         self.catalogue = catalogue
         self.log = log
         self.explore = explore
-        self.reader = reader
+        self.language = language
         self.templates = ServedTemplates(TemplateStore(log)) if log is not None else None
         self._source = FixedPolicy(policy) if isinstance(policy, Policy) else policy
         self._histories = histories
@@ -79,6 +94,7 @@ class Recommender:
         log: FeedbackLog | None = None,
         explore: bool = False,
         progress: bool = False,
+        language: Language = BUILT_IN,
     ) -> Recommender:
         """Load a data set, its fitted evidence (fitted and cached on first use, about a minute), and the LM policy.
 
@@ -89,6 +105,7 @@ class Recommender:
             log: where impressions and outcomes go (None: nowhere).
             explore: draw slates instead of taking the most probable items.
             progress: show progress bars.
+            language: who reads messages and words replies.
 
         Raises:
             AssetError, ValueError: something is missing or does not fit; the message names it and the fix.
@@ -96,7 +113,7 @@ class Recommender:
         from agent.policy.loading import load_policy
 
         catalogue, source, histories = load_policy(data, model, adapter, progress)
-        return cls(catalogue, source, histories, log, explore)
+        return cls(catalogue, source, histories, log, explore, language=language)
 
     @property
     def policy(self) -> Policy:
@@ -169,7 +186,8 @@ class Recommender:
                 conversation.events.append(Pressed(find_item(title, self.catalogue), press_of(kind)))
         taken = self._take_in(conversation, [*messages, *([{"role": "user", "content": ask}] if ask else [])])
         before = fold(conversation.events[:-1], self.catalogue)
-        answer = recommend(self._turn(conversation, before, past, k, start, time.perf_counter())).answer
+        turn = self._turn(conversation, before, past, k, start, time.perf_counter())
+        answer = self._worded(turn, recommend(turn)).answer
         return replace(answer, reply=" ".join([*taken, answer.reply]))
 
     def state_after(self, messages: Sequence[Mapping[str, str]]) -> State:
@@ -238,7 +256,7 @@ class Recommender:
         understood = time.perf_counter()
         past = (*self.history(conversation.user), *past)
         turn = self._turn(conversation, before, past, k, start, understood)
-        reply = respond(replace(turn, asks=True, undone=taken_back))
+        reply = self._worded(turn, respond(replace(turn, asks=True, undone=taken_back)))
         if stopped is not None and stopped():
             raise StoppedError
         return self._keep(conversation, reply)
@@ -322,7 +340,25 @@ class Recommender:
     def _renewed(self, conversation: Conversation, before: DialogueState, k: int, start: float) -> Answer:
         """Another slate for what a press or a removal changed."""
         turn = self._turn(conversation, before, self.history(conversation.user), k, start, time.perf_counter())
-        return self._keep(conversation, recommend(turn))
+        return self._keep(conversation, self._worded(turn, recommend(turn)))
+
+    def _worded(self, turn: Turn, reply: Reply) -> Reply:
+        """The reply in the server's words, where one words; what the templates said in other words stays as it is."""
+        if self.language.wording is None:
+            return reply
+        start = time.perf_counter()
+        text = reply.answer.reply
+        told = [(plain, facts) for plain, facts in turn.wording.told if plain and plain in text]
+        for (plain, _), said in zip(told, self.language.wording.reword(told, self.catalogue), strict=True):
+            text = text.replace(plain, said, 1)
+        spent = round(1000 * (time.perf_counter() - start), 1)
+        answer = replace(
+            reply.answer,
+            reply=text,
+            latency_ms=round(reply.answer.latency_ms + spent, 1),
+            timings_ms={**reply.answer.timings_ms, "wording": spent},
+        )
+        return replace(reply, answer=answer)
 
     def _keep(self, conversation: Conversation, reply: Reply) -> Answer:
         answer, impression = reply.answer, reply.impression
@@ -367,7 +403,7 @@ class Recommender:
 
     def _read(self, state: DialogueState, message: str) -> Said:
         """A message as an event: its acts, and the ids of the items in it."""
-        reading = self.reader(message, context_of(state), self.catalogue)
+        reading = self.language.reader(message, context_of(state), self.catalogue)
         items = {*reading.spoken, *(item for act in reading.acts for item in items_of(act))}
         items |= {item for item, _ in reading.likely}
         ids = {item: self.catalogue[item].item_id for item in sorted(items)}

@@ -73,6 +73,8 @@ class Wording:
         self.catalogue = catalogue
         self.turn = turn
         self.language = language
+        self.told: list[tuple[str, Facts]] = []
+        """The sentences so far in the product's own words, with the facts that they state."""
         self._served = served
         self._conversation_id = conversation_id
 
@@ -116,7 +118,9 @@ class Wording:
                 text = ""
             if text and not reply_flaws(text, facts, self.catalogue):
                 return text
-        return say(prompts.load("reply"), facts)
+        text = say(prompts.load("reply"), facts)
+        self.told.append((text, facts))
+        return text
 
 
 def number(count: int) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from agent.recommender import Recommender
+from agent.recommender import BUILT_IN, Language, Recommender
 from agent.service.access import Gate
 from agent.service.catalogue_service import CatalogueService
 from agent.service.chat_completions import add_chat_completions
@@ -46,11 +46,12 @@ def opened(
     threads: int = 2,
     waiting: int = 32,
     progress: bool = False,
+    language: Language = BUILT_IN,
 ) -> Iterator[Opened]:
     """Load a recommender for each catalogue, with a store each: the first one shares the chat's.
 
     ``data``: names of data sets; the first is the default; ``adapter``: an adapter folder of the first (None: the
-    active one).
+    active one); ``language``: who reads and words.
 
     Raises:
         AssetError, ValueError: something is missing or does not fit; the message names it and the fix.
@@ -60,7 +61,8 @@ def opened(
         for place, name in enumerate(dict.fromkeys(data)):
             log = stack.enter_context(FeedbackLog(store_place("" if place == 0 else name)))
             own = adapter if place == 0 else None
-            parts.append((Recommender.load(name, model, own, log, explore=True, progress=progress), log))
+            recommender = Recommender.load(name, model, own, log, explore=True, progress=progress, language=language)
+            parts.append((recommender, log))
         catalogues = [CatalogueService(Facade(recommender), log) for recommender, log in parts]
         gate = Gate(KeyStore(parts[0][1].engine), require_key)
         service = Service({own.name: own for own in catalogues}, gate, Workers(threads, waiting))

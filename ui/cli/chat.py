@@ -10,7 +10,18 @@ from typing import Annotated
 
 import typer
 
-from ui.cli.terminal import ROOT, AdapterOption, DataOption, ModelOption, say
+from ui.cli.terminal import (
+    ROOT,
+    AdapterOption,
+    DataOption,
+    LlmModelOption,
+    LlmOption,
+    LlmPartOption,
+    LlmSecondsOption,
+    ModelOption,
+    language_of,
+    say,
+)
 
 AUTH_VARIABLE = "CONCIERGE_AUTH"
 """Environment variable with accounts for ``concierge serve``, one ``user:password`` a line."""
@@ -38,10 +49,15 @@ def chat(
             "--open/--no-open", help="Open the page in the browser (default: on a desktop).", show_default=False
         ),
     ] = None,
+    llm: LlmOption = None,
+    llm_model: LlmModelOption = "default",
+    llm_part: LlmPartOption = "both",
+    llm_seconds: LlmSecondsOption = 4.0,
 ) -> None:
     """Open the chat on this machine."""
     if not is_loopback(host):
         raise ServeError(f"--host {host} lets other machines in: use `concierge serve --host {host} --auth FILE`")
+    language = language_of(llm, llm_model, llm_part, llm_seconds)
     say("Starting Concierge …")
     from agent.recommender import Recommender
     from agent.store.database import store_place
@@ -49,7 +65,7 @@ def chat(
     from ui.app import build_app, launch
 
     with FeedbackLog(store_place()) as log:
-        recommender = Recommender.load(data=data, model=model, adapter=adapter, log=log, explore=True, progress=True)
+        recommender = Recommender.load(data, model, adapter, log, explore=True, progress=True, language=language)
         app = build_app(recommender, log)
         try:
             url = launch(app, host=host, port=port, open_browser=_has_desktop() if browser is None else browser)

@@ -12,9 +12,14 @@ from ui.cli.terminal import (
     AdapterOption,
     DataOption,
     JsonOption,
+    LlmModelOption,
+    LlmOption,
+    LlmPartOption,
+    LlmSecondsOption,
     ModelOption,
     OptionError,
     PartOption,
+    language_of,
     print_json,
     say,
     show_table,
@@ -117,15 +122,19 @@ def conversation(
     model: ModelOption = None,
     adapter: AdapterOption = None,
     seed: Annotated[int, typer.Option(help="Seed of the intervals.")] = 0,
+    llm: LlmOption = None,
+    llm_model: LlmModelOption = "default",
+    llm_part: LlmPartOption = "both",
+    llm_seconds: LlmSecondsOption = 4.0,
     as_json: JsonOption = False,
 ) -> None:
     """Hold scripted conversations: the share of turns that are fully right, by kind of check."""
     from agent.recommender import Recommender
     from eval.conversation.checks import read_dialogues, run
 
-    dialogues = read_dialogues(file)
+    dialogues, language = read_dialogues(file), language_of(llm, llm_model, llm_part, llm_seconds)
     with steps() as report:
-        recommender = Recommender.load(data, model, adapter, progress=not as_json)
+        recommender = Recommender.load(data, model, adapter, progress=not as_json, language=language)
         figures = run(dialogues, recommender, report).to_json(seed)
     document = {"data": data, "file": str(file), "seed": seed, **figures}
     if as_json:
@@ -235,3 +244,47 @@ def _show_explanations(figures: dict[str, Any], who: str) -> None:
             f"why not: a change offered for {offered['offered']} of {offered['asked']} items; {offered['valid']:.0%} "
             "of the changes bring the item into the slate"
         )
+
+
+@EVAL.command(
+    epilog="Example: concierge eval wording --file eval/conversation/messages.yaml --llm http://localhost:8000/v1"
+)
+def wording(
+    file: Annotated[Path, typer.Option(help="Conversations as those of `concierge eval conversation`.")],
+    limit: Annotated[int | None, typer.Option(help="So many conversations at most.", min=1, show_default=False)] = None,
+    data: DataOption = "films",
+    model: ModelOption = None,
+    adapter: AdapterOption = None,
+    llm: LlmOption = None,
+    llm_model: LlmModelOption = "default",
+    llm_part: LlmPartOption = "both",
+    llm_seconds: LlmSecondsOption = 4.0,
+    as_json: JsonOption = False,
+) -> None:
+    """Show how messages are read and answered: built in, without the language model, and through a chat server."""
+    from agent.recommender import Recommender
+    from eval.conversation.checks import read_dialogues
+    from eval.conversation.wording import compare, figures, recommenders
+
+    dialogues = read_dialogues(file)[:limit]
+    language = None if llm is None else language_of(llm, llm_model, llm_part, llm_seconds)
+    with steps() as report:
+        recommender = Recommender.load(data, model, adapter, progress=not as_json)
+        rows = compare(dialogues, recommenders(recommender, language), report)
+    document = {
+        "data": data,
+        "file": str(file),
+        "rows": rows,
+        **figures(rows, None if language is None else language.server),
+    }
+    if as_json:
+        return print_json(document)
+    for row in rows:
+        say(f"> {row['said']}")
+        for own in row["answers"]:
+            say(f"  {own['by']} ({own['seconds']:.1f} s): {' + '.join(own['acts'])}")
+            say(f"    {own['reply']}{' ' if own['items'] else ''}{'; '.join(own['items'])}")
+    for name, own in document["seconds"].items():
+        say(f"{name}: {own['median']:.2f} s a turn (90th percentile {own['p90']:.2f})")
+    for what, outcomes in document.get("server", {}).items():
+        say(f"{what} by the server: {', '.join(f'{number} {outcome}' for outcome, number in outcomes.items())}")

@@ -17,8 +17,13 @@ from ui.cli.terminal import (
     AdapterOption,
     DataOption,
     JsonOption,
+    LlmModelOption,
+    LlmOption,
+    LlmPartOption,
+    LlmSecondsOption,
     ModelOption,
     OptionError,
+    language_of,
     print_json,
     say,
     working,
@@ -76,6 +81,10 @@ def recommend(
     data: DataOption = "films",
     model: ModelOption = None,
     adapter: AdapterOption = None,
+    llm: LlmOption = None,
+    llm_model: LlmModelOption = "default",
+    llm_part: LlmPartOption = "both",
+    llm_seconds: LlmSecondsOption = 4.0,
     as_json: JsonOption = False,
 ) -> None:
     """Recommend items for a user, for items you like, or for a wish in words."""
@@ -86,8 +95,9 @@ def recommend(
     if input is not None and (user or likes or dislikes or ask or history):
         raise OptionError("--input stands alone: put the user, the history and the messages into its lines")
     lines = list(read_json_lines(input)) if input is not None else []
+    language = language_of(llm, llm_model, llm_part, llm_seconds)
     with working("Loading the model"):
-        recommender = Recommender.load(data, model, adapter, progress=not as_json)
+        recommender = Recommender.load(data, model, adapter, progress=not as_json, language=language)
     if input is None:
         own = read_history(history, recommender.catalogue) if history is not None else None
         answer = recommender.recommend(

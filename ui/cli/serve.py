@@ -13,7 +13,18 @@ from typing import Annotated, Literal
 import typer
 
 from ui.cli.chat import AUTH_VARIABLE, Port, ServeError, is_loopback, read_accounts
-from ui.cli.terminal import ROOT, AdapterOption, CataloguesOption, ModelOption, say
+from ui.cli.terminal import (
+    ROOT,
+    AdapterOption,
+    CataloguesOption,
+    LlmModelOption,
+    LlmOption,
+    LlmPartOption,
+    LlmSecondsOption,
+    ModelOption,
+    language_of,
+    say,
+)
 
 FIRST_PORT, PORTS = 7860, 20
 """Where a free port is looked for, and how many are tried."""
@@ -51,6 +62,10 @@ def serve(
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"], typer.Option(help="The least that is logged.")
     ] = "info",
+    llm: LlmOption = None,
+    llm_model: LlmModelOption = "default",
+    llm_part: LlmPartOption = "both",
+    llm_seconds: LlmSecondsOption = 4.0,
 ) -> None:
     """Serve the chat, HTTP (/v1) and MCP (/mcp): people need an account, programs a key, unless they are local."""
     accounts = read_accounts(auth, os.environ.get(AUTH_VARIABLE))
@@ -62,6 +77,7 @@ def serve(
             f"--host {host} lets other machines in, and nobody has an account: give --auth FILE or set {AUTH_VARIABLE},"
             " with one user:password a line, or leave the chat out with --no-chat"
         )
+    language = language_of(llm, llm_model, llm_part, llm_seconds)
     say("Starting Concierge …")
     import uvicorn
 
@@ -72,7 +88,14 @@ def serve(
     with (
         listen(host, port) as held,
         opened(
-            catalogues(data), model, adapter, require_key=require_key, threads=turns, waiting=queue, progress=True
+            catalogues(data),
+            model,
+            adapter,
+            require_key=require_key,
+            threads=turns,
+            waiting=queue,
+            progress=True,
+            language=language,
         ) as parts,
     ):
         page = None

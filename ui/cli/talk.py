@@ -10,7 +10,21 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ui.cli.terminal import ROOT, AdapterOption, DataOption, JsonOption, ModelOption, OptionError, say, working
+from ui.cli.terminal import (
+    ROOT,
+    AdapterOption,
+    DataOption,
+    JsonOption,
+    LlmModelOption,
+    LlmOption,
+    LlmPartOption,
+    LlmSecondsOption,
+    ModelOption,
+    OptionError,
+    language_of,
+    say,
+    working,
+)
 
 if TYPE_CHECKING:
     from agent.recommender import Recommender
@@ -36,14 +50,19 @@ def talk(
     data: DataOption = "films",
     model: ModelOption = None,
     adapter: AdapterOption = None,
+    llm: LlmOption = None,
+    llm_model: LlmModelOption = "default",
+    llm_part: LlmPartOption = "both",
+    llm_seconds: LlmSecondsOption = 4.0,
     as_json: JsonOption = False,
 ) -> None:
     """Hold a conversation at the terminal, or those of a file."""
     from agent.recommender import Recommender
     from eval.conversation.scripted import hold
 
+    language = language_of(llm, llm_model, llm_part, llm_seconds)
     with working("Loading the model"):
-        recommender = Recommender.load(data, model, adapter, progress=not as_json)
+        recommender = Recommender.load(data, model, adapter, progress=not as_json, language=language)
     if input is None:
         _interactive(recommender)
         return

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from rich.box import HEAVY_HEAD
@@ -25,6 +26,9 @@ from rich.progress import (
 )
 from rich.table import Table
 from typer.core import TyperGroup
+
+if TYPE_CHECKING:
+    from agent.recommender import Language
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for machines.")]
 
@@ -212,3 +216,43 @@ AdapterOption = Annotated[
     Path | None,
     typer.Option(help="An adapter folder (default: the one in use; to train or evaluate, the released one)."),
 ]
+
+LlmOption = Annotated[
+    str | None,
+    typer.Option(
+        "--llm",
+        metavar="URL",
+        help="A server that speaks OpenAI's chat protocol (http://localhost:8000/v1) reads messages and words replies; "
+        "what it gets wrong or is too slow for, the built-in reader and templates do. Its key: $CONCIERGE_LLM_KEY.",
+        show_default=False,
+    ),
+]
+LlmModelOption = Annotated[str, typer.Option("--llm-model", help="The model's name on that server.")]
+LlmPartOption = Annotated[
+    Literal["both", "reading", "wording"], typer.Option("--llm-part", help="What that server does.")
+]
+LlmSecondsOption = Annotated[
+    float, typer.Option("--llm-seconds", help="So long it may take for each of them.", min=0.1, max=600)
+]
+
+
+def language_of(url: str | None, model: str, part: str, seconds: float) -> Language:
+    """Who reads and words by ``--llm`` and its options.
+
+    Raises:
+        ServerAddressError: ``url`` is no address.
+    """
+    from agent.recommender import BUILT_IN, Language
+
+    if url is None:
+        return BUILT_IN
+    from agent.generation.server_wording import ServerWording
+    from agent.understanding.chat_server import KEY_VARIABLE, ChatServer
+    from agent.understanding.server_reader import ServerReader
+
+    server = ChatServer(url, model, os.environ.get(KEY_VARIABLE) or None, seconds)
+    return Language(
+        BUILT_IN.reader if part == "wording" else ServerReader(server),
+        None if part == "reading" else ServerWording(server),
+        server,
+    )
