@@ -193,14 +193,18 @@ def _asked(rows: LabelledTexts, shots: int = 2) -> Reader:
         for text in examples[name][place : place + 1]
     )
     answers = [tokenizer(f" {name}")["input_ids"] for name in rows.names]
+    shared = tokenizer(head)["input_ids"]
+    with torch.inference_mode():
+        cache = model(torch.tensor([shared], device=model.device), use_cache=True).past_key_values
 
     @torch.inference_mode()
     def logs(text: str) -> npt.NDArray[Any]:
-        ids = tokenizer(f"{head}Sentence: {text}\nLabel:")["input_ids"]
+        ids = tokenizer(f"Sentence: {text}\nLabel:")["input_ids"]
         found = []
         for answer in answers:
             inputs = torch.tensor([ids + answer], device=model.device)
-            scores = model(inputs).logits[0, len(ids) - 1 : -1].float().log_softmax(dim=-1)
+            scores = model(inputs, past_key_values=cache).logits[0, len(ids) - 1 : -1].float().log_softmax(dim=-1)
+            cache.crop(len(shared))  # the examples are read once for all texts
             found.append(float(scores[range(len(answer)), answer].sum()))
         return np.array(found)
 

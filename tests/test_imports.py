@@ -23,6 +23,7 @@ AGENT_LAYERS = (
     "policy",
     "explanation",
     "store",
+    "monitor",
     "generation",
     "dialogue",
     "recommender",

@@ -6,24 +6,30 @@ import datetime
 import json
 from collections.abc import Iterator
 from dataclasses import replace
+from email import message_from_bytes
+from email.message import EmailMessage
+from email.policy import default
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from threading import Thread
+from typing import Any
 
 import httpx
 import numpy as np
 import pandas as pd
 import pytest
+from aiosmtpd.controller import Controller
 from typer.testing import CliRunner
 
+from agent.monitor.counts import ALL, DailyCounts, MonitorError, shares, wilson
+from agent.monitor.delivery import CONSOLE, check
+from agent.monitor.detector import Detectors, MonitorSettings, baseline
+from agent.monitor.explanation import in_words
+from agent.monitor.run import Watch, replay, run
 from agent.store.alerts import AlertError, AlertStore
 from agent.store.feedback import FeedbackLog
-from eval.monitor.counts import ALL, DailyCounts, MonitorError, shares, wilson
-from eval.monitor.delivery import CONSOLE
-from eval.monitor.detector import Detectors, MonitorSettings, baseline
-from eval.monitor.explanation import in_words
 from eval.monitor.measuring import Event, planted, read_events, score
-from eval.monitor.run import Watch, replay, run
+from tests.browser import free_port
 from ui.cli.main import app
 
 FIRST = datetime.date(2020, 1, 6)  # a Monday
@@ -73,11 +79,11 @@ def test_texts_are_counted_by_day_and_topic() -> None:
 
 def test_few_texts_make_wide_intervals() -> None:
     few, many = wilson(1, 4), wilson(250, 1000)
-    assert few.mean == many.mean == 0.25
-    assert few.low < 0.06 and few.high > 0.69
-    assert many.high - many.low < 0.06
-    assert (wilson(0, 3).low, wilson(3, 3).high) == (0.0, 1.0)
-    assert wilson(0, 0).high == 1.0
+    assert few[0] == many[0] == 0.25
+    assert few[1] < 0.06 and few[2] > 0.69
+    assert many[2] - many[1] < 0.06
+    assert (wilson(0, 3)[1], wilson(3, 3)[2]) == (0.0, 1.0)
+    assert wilson(0, 0)[2] == 1.0
 
 
 def test_shares_end_with_the_last_day(risen: DailyCounts) -> None:
@@ -226,6 +232,55 @@ def test_a_webhook_that_is_not_there_does_not_stop_the_others(
     assert said
 
 
+class Mailbox:
+    """A mail server's handler that keeps what comes; the first mail is refused."""
+
+    def __init__(self) -> None:
+        self.mails: list[EmailMessage] = []
+        self.refused = False
+
+    async def handle_DATA(self, server: object, session: object, envelope: Any) -> str:
+        if not self.refused:
+            self.refused = True
+            return "451 try again later"
+        self.mails.append(message_from_bytes(envelope.content, policy=default))
+        return "250 OK"
+
+
+def test_mail_is_sent_once_and_what_was_refused_by_the_next_run(
+    store: AlertStore, risen: DailyCounts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    box = Mailbox()
+    server = Controller(box, hostname="127.0.0.1", port=free_port())
+    server.start()
+    try:
+        monkeypatch.setenv("CONCIERGE_SMTP", f"smtp://127.0.0.1:{server.port}")
+        monkeypatch.setenv("CONCIERGE_MAIL_FROM", "watch@example.org")
+        first = run(WATCH, risen, SETTINGS, store, ["mailto:desk@example.org"], print, risen.date(160))
+        assert [own.channel for own in first.failures] == ["mailto:desk@example.org"] and not box.mails
+        for _ in range(2):
+            assert not run(WATCH, risen, SETTINGS, store, ["mailto:desk@example.org"], print).failures
+    finally:
+        server.stop()
+    ids = [mail["Message-ID"] for mail in box.mails]
+    assert len(ids) == len(set(ids)) == sum(1 + (own.closed is not None) for own in store.alerts(WATCH.name))
+    opened = next(mail for mail in box.mails if "oil" in mail["Subject"])
+    assert (opened["To"], opened["From"]) == ("desk@example.org", "watch@example.org")
+    assert "oil" in opened.get_content() and "usually" in opened.get_content()
+
+
+@pytest.mark.parametrize(
+    ("channel", "server", "said"),
+    [("mailto:desk", "smtp://x", "names nobody"), ("mailto:a@b", "", "CONCIERGE_SMTP"), ("https://", "", "no host")],
+)
+def test_a_channel_that_can_deliver_nothing_is_refused(
+    monkeypatch: pytest.MonkeyPatch, channel: str, server: str, said: str
+) -> None:
+    monkeypatch.setenv("CONCIERGE_SMTP", server)
+    with pytest.raises(MonitorError, match=said):
+        check(channel)
+
+
 def test_muted_series_are_kept_and_not_delivered(store: AlertStore, risen: DailyCounts) -> None:
     run(WATCH, risen, SETTINGS, store, [], print, risen.date(100))
     store.mute(WATCH.name, "oil", risen.date(170))
@@ -332,7 +387,8 @@ def test_the_verb_replays_the_past_and_keeps_nothing(wire: str, tmp_path: Path) 
 @pytest.mark.parametrize(
     ("flags", "said"),
     [
-        (["--facet", "mood"], "no facet 'mood'"),
+        (["--facet", "mood"], "Give --facet and --value"),
+        (["--facet", "mood", "--value", "dark"], "no facet 'mood'"),
         (["--value", "gloomy"], "there are negative, neutral"),
         (["--replay", "May"], "write it as 2020-02-24"),
     ],

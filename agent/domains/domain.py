@@ -157,6 +157,14 @@ class Question(_Strict):
     none: str | None = None
 
 
+class Watched(_Strict):
+    """What a monitor watches unless told otherwise: the share of ``value`` of a facet, by the values of another."""
+
+    facet: str
+    value: str
+    by: str | None = None
+
+
 class Domain(_Strict):
     """What is particular to one kind of catalogue; see :class:`Facet` and ``agent/domains/README.md``.
 
@@ -182,6 +190,7 @@ class Domain(_Strict):
     verdicts: Mapping[Literal["liked", "disliked"], tuple[str, ...]] = Field(default_factory=dict)
     hand_over: str | None = None
     phrasebook: str | None = None
+    monitor: Watched | None = None
     later: str = "saved"
     """What a person's list of items for later is called ("watchlist", "reading list")."""
     buttons: Mapping[str, str] = Field(default_factory=dict)

@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from agent.monitor.counts import ALL, DailyCounts, MonitorError
+from agent.monitor.detector import HALF_YEAR, Detectors, MonitorSettings
 from agent.store.alerts import Alert
-from eval.monitor.counts import ALL, DailyCounts, MonitorError
-from eval.monitor.detector import HALF_YEAR, Detectors, MonitorSettings
 
 SAME = 7
 """Days within which alerts of several series are one: a reader is called once."""

@@ -11,10 +11,10 @@ from typing import Any
 
 import altair
 import altair as alt
-from scipy.stats import binomtest
 
 from agent.data.assets import cache_dir
 from agent.data.atomic import write_whole
+from agent.monitor.counts import wilson
 from eval.metrics import Interval
 from eval.report.documents import ReportError
 
@@ -171,8 +171,7 @@ def diagonal() -> Any:
 
 def share(hits: int, n: int) -> Interval:
     """A share of ``n`` independent cases with Wilson's 95 % interval (1927)."""
-    found = binomtest(hits, n).proportion_ci(method="wilson")
-    return Interval(hits / n, float(found.low), float(found.high))
+    return Interval(*wilson(hits, n))
 
 
 def inline(values: Sequence[Mapping[str, Any]]) -> alt.Chart:

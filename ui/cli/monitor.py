@@ -16,14 +16,24 @@ from ui.cli.terminal import ROOT, JsonOption, print_json, say, show_table, worki
 @ROOT.command(epilog="Example: concierge monitor news --facet tone --by topic --to alerts.jsonl")
 def monitor(
     name: Annotated[str, typer.Argument(help="The name of a data set whose items have dates.")],
-    facet: Annotated[str, typer.Option(help="The facet that is watched.")] = "tone",
-    value: Annotated[str, typer.Option(help="The value whose share is watched.")] = "negative",
+    facet: Annotated[
+        str | None, typer.Option(help="The facet that is watched (default: the domain's).", show_default=False)
+    ] = None,
+    value: Annotated[
+        str | None, typer.Option(help="The value whose share is watched (default: the domain's).", show_default=False)
+    ] = None,
     by: Annotated[
-        str | None, typer.Option(help="A facet each of whose values is watched too.", show_default=False)
+        str | None,
+        typer.Option(
+            help="A facet each of whose values is watched too (default: the domain's; '': none).", show_default=False
+        ),
     ] = None,
     to: Annotated[
         list[str] | None,
-        typer.Option(help="Who gets alerts: a file (JSON lines) or a webhook's address; may be repeated."),
+        typer.Option(
+            help="Who gets alerts: a file (JSON lines), a webhook's address or mailto:NAME@HOST (by the server in "
+            "$CONCIERGE_SMTP); may be repeated."
+        ),
     ] = None,
     false_alarms: Annotated[float, typer.Option(help="False alerts to bear in half a year.", min=0.001)] = 1.0,
     until: Annotated[
@@ -48,22 +58,25 @@ def monitor(
 ) -> None:
     """Watch the share of a value over time; an alert says since when it is unusual, in which topics and texts."""
     from agent.data.dataset import load_dataset
+    from agent.monitor import run as runs
+    from agent.monitor.counts import MonitorError, shares
+    from agent.monitor.delivery import CONSOLE, check
+    from agent.monitor.detector import MonitorSettings
+    from agent.monitor.explanation import in_words
+    from agent.monitor.trends import trends_of, watch_of
     from agent.store.alerts import AlertStore
     from agent.store.database import store_place
     from agent.store.feedback import FeedbackLog
-    from eval.monitor import run as runs
-    from eval.monitor.articles import read_articles
-    from eval.monitor.counts import DailyCounts, MonitorError, shares
-    from eval.monitor.delivery import CONSOLE
-    from eval.monitor.detector import MonitorSettings
-    from eval.monitor.explanation import in_words
     from eval.monitor.measuring import curve, read_events
 
-    watch = runs.Watch(name, facet, value, by)
     settings = MonitorSettings(false_alarms=false_alarms)
     since = _day(replay) if replay is not None else None
     today = datetime.date.today()
     last = _day(until) if until is not None else today - datetime.timedelta(days=1)
+    for channel in to or ():
+        check(channel)
+    with working(f"Reading {name}"):
+        watch = watch_of(load_dataset(name), facet, value, by)
     if acknowledge is not None or mute is not None:
         with FeedbackLog(store_place()) as log:
             store = AlertStore(log.engine)
@@ -77,15 +90,14 @@ def monitor(
                 say(f"{mute}: nothing is delivered until {last}")
         return
     with working(f"Reading {name}"):
-        articles = read_articles(load_dataset(name), facet, value, by, today)
-        counts = DailyCounts.of(articles.frame)
-    left_out = {**articles.audit.counts, **({"not read": articles.unread} if articles.unread else {})}
+        trends = trends_of(watch, today)
+    articles, counts, left_out = trends.articles, trends.counts, trends.left_out
     document: dict[str, Any] = {
         "monitor": watch.name,
         "texts": len(articles.frame),
         "left_out": left_out,
         "examples": {reason: list(own) for reason, own in articles.audit.examples.items()},
-        "series": {own.series: _plain(own) for own in shares(counts) if own.start == _last_start(counts)},
+        "series": {own.series: _plain(own) for own in shares(counts, first=counts.days - 1)},
     }
     if since is not None:
         alerts = runs.replay(watch, counts, settings, since)
@@ -97,10 +109,10 @@ def monitor(
             document["curve"] = [{"false_alarms": budget, **own.to_json()} for budget, own in points]
         if as_json:
             return print_json(document)
-        _show_left_out(left_out)
+        _show_left_out(document)
         for alert in alerts:
             ended = f" to {alert.closed}" if alert.closed else ", still open"
-            say(f"{alert.opened}{ended}  {in_words(alert.series, alert.detail, value)}")
+            say(f"{alert.opened}{ended}  {in_words(alert.series, alert.detail, watch.value)}")
         if "curve" in document:
             _show_curve(document)
         return
@@ -120,7 +132,7 @@ def monitor(
     }
     if as_json:
         return print_json(document)
-    _show_left_out(left_out)
+    _show_left_out(document)
     if outcome.late:
         say(f"late: {outcome.late:,} texts of days that were judged before; part of what is usual now")
     for failure in outcome.failures:
@@ -128,6 +140,7 @@ def monitor(
     rows = [
         (series, f"{own['read']:,} texts", f"{own['share']:.0%}", f"{own['low']:.0%} to {own['high']:.0%}")
         for series, own in document["series"].items()
+        if own["read"]
     ]
     show_table(("series", "last 7 days", "share", "95 %"), rows, lines=False)
     opened = ", ".join(f"{own.series} since {own.opened} [{own.id}]" for own in outcome.open)
@@ -135,7 +148,7 @@ def monitor(
 
 
 def _day(text: str) -> datetime.date:
-    from eval.monitor.counts import MonitorError
+    from agent.monitor.counts import MonitorError
 
     try:
         return datetime.date.fromisoformat(text)
@@ -143,19 +156,16 @@ def _day(text: str) -> datetime.date:
         raise MonitorError(f"{text!r} is no day: write it as 2020-02-24") from None
 
 
-def _last_start(counts: Any) -> datetime.date:
-    start: datetime.date = counts.date(max(0, counts.days - 7))
-    return start
-
-
 def _plain(own: Any) -> dict[str, Any]:
-    share = None if own.read == 0 else round(own.share.mean, 4)
-    return {"read": own.read, "share": share, "low": round(own.share.low, 4), "high": round(own.share.high, 4)}
+    from agent.monitor.trends import plain
+
+    return {"read": own.read, "share": plain(own.share), "low": plain(own.low), "high": plain(own.high)}
 
 
-def _show_left_out(left_out: dict[str, int]) -> None:
-    if left_out:
-        say("not scored: " + ", ".join(f"{count:,} {reason}" for reason, count in left_out.items()))
+def _show_left_out(document: dict[str, Any]) -> None:
+    for reason, count in document["left_out"].items():
+        example = next((f", such as {own!r}" for own in document["examples"].get(reason, ())), "")
+        say(f"not scored: {count:,} {reason}{example}")
 
 
 def _show_curve(document: dict[str, Any]) -> None:

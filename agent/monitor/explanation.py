@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from eval.monitor.counts import ALL, DailyCounts, wilson
-from eval.monitor.detector import Change, MonitorSettings, baseline, log_factor
+from agent.monitor.counts import ALL, DailyCounts, wilson
+from agent.monitor.detector import Change, MonitorSettings, baseline, log_factor
 
 LOOKED_BACK = 45
 """Days within which the begin of a rise is sought."""
@@ -81,12 +81,12 @@ def _begin(counts: DailyCounts, row: int, days: list[int], expected: np.ndarray,
 
 def _figures(read: np.ndarray, hits: np.ndarray, usual: np.ndarray) -> dict[str, Any]:
     total = int(read.sum())
-    share = wilson(int(hits.sum()), total)
+    share, low, high = wilson(int(hits.sum()), total)
     return {
         "read": total,
         "hits": int(hits.sum()),
-        "share": round(share.mean, 4),
-        "interval": [round(share.low, 4), round(share.high, 4)],
+        "share": round(share, 4),
+        "interval": [round(low, 4), round(high, 4)],
         "usual": round(float((read * usual).sum() / max(total, 1)), 4),
     }
 

@@ -11,15 +11,15 @@ import pandas as pd
 from agent.data.dataset import Dataset
 from agent.data.text_quality import TextAudit, audit
 from agent.domains.domain import NAMED, Facet
+from agent.monitor.counts import MonitorError
 from agent.policy.enrichment import TITLE, dates_of, texts_of
-from eval.monitor.counts import MonitorError
 
 EPOCH = datetime.date(1970, 1, 1)
 
 
 @dataclass(frozen=True, eq=False)
 class Articles:
-    """``frame`` has the columns of :meth:`eval.monitor.counts.DailyCounts.of`; ``audit`` says what is not in it."""
+    """``frame`` has the columns of :meth:`agent.monitor.counts.DailyCounts.of`; ``audit`` says what is not in it."""
 
     frame: pd.DataFrame
     audit: TextAudit

@@ -11,8 +11,6 @@ import numpy.typing as npt
 import pandas as pd
 from scipy.special import ndtri
 
-from eval.metrics import Interval
-
 ALL = "all"
 """The name of the series of all texts."""
 
@@ -85,34 +83,41 @@ class DailyCounts:
         return frame if series == ALL else frame[[series in own for own in frame["topics"]]]
 
 
-def wilson(hits: int, read: int, level: float = 0.95) -> Interval:
-    """A share with its score interval (Wilson, 1927), which stays inside 0 and 1 and is wide for few texts."""
+def wilson(hits: int, read: int, level: float = 0.95) -> tuple[float, float, float]:
+    """A share and the ends of its score interval (Wilson, 1927), which is inside 0 and 1, and wide for few texts."""
     if not read:
-        return Interval(float("nan"), 0.0, 1.0)
+        return float("nan"), 0.0, 1.0
     z = float(ndtri(0.5 + level / 2))
     share = hits / read
     middle = (share + z * z / (2 * read)) / (1 + z * z / read)
     half = z / (1 + z * z / read) * np.sqrt(share * (1 - share) / read + z * z / (4 * read * read))
-    return Interval(share, max(0.0, float(middle - half)), min(1.0, float(middle + half)))
+    return share, max(0.0, float(middle - half)), min(1.0, float(middle + half))
 
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """A series' share in a span of days that begins at ``start``."""
+    """A series' share with its 95 % interval in the days from ``start`` to ``end``; NaN where nothing was read."""
 
     series: str
     start: datetime.date
+    end: datetime.date
     read: int
-    share: Interval
+    share: float
+    low: float
+    high: float
 
 
-def shares(counts: DailyCounts, days: int = 7, series: Sequence[str] | None = None) -> list[Share]:
-    """The share of each series in spans of ``days`` days, the last of which ends with the last day."""
+def shares(counts: DailyCounts, days: int = 7, series: Sequence[str] | None = None, first: int = 0) -> list[Share]:
+    """The share of each series in spans of ``days`` days, the last of which ends with the last day.
+
+    ``first``: spans that end before this day are left out.
+    """
     found = []
     for name in counts.series if series is None else series:
         row = counts.series.index(name)
         for end in range((counts.days - 1) % days + 1, counts.days + 1, days):
             span = slice(max(0, end - days), end)
-            read, hits = int(counts.read[row, span].sum()), int(counts.hits[row, span].sum())
-            found.append(Share(name, counts.date(span.start), read, wilson(hits, read)))
+            if end > first:
+                read, hits = int(counts.read[row, span].sum()), int(counts.hits[row, span].sum())
+                found.append(Share(name, counts.date(span.start), counts.date(end - 1), read, *wilson(hits, read)))
     return found

@@ -7,11 +7,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from agent.monitor.counts import DailyCounts
+from agent.monitor.delivery import Failure, deliver
+from agent.monitor.detector import Change, Detectors, MonitorSettings
+from agent.monitor.explanation import explain
 from agent.store.alerts import Alert, AlertStore, Happening
-from eval.monitor.counts import DailyCounts
-from eval.monitor.delivery import Failure, deliver
-from eval.monitor.detector import Change, Detectors, MonitorSettings
-from eval.monitor.explanation import explain
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from eval.monitor.counts import ALL, Counts, DailyCounts
+from agent.monitor.counts import ALL, Counts, DailyCounts
 
 HALF_YEAR = 182.5
 
