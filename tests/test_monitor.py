@@ -30,30 +30,11 @@ from agent.store.alerts import AlertError, AlertStore
 from agent.store.feedback import FeedbackLog
 from eval.monitor.measuring import Event, planted, read_events, score
 from tests.browser import free_port
+from tests.wire import FIRST, imported_wire, news
 from ui.cli.main import app
 
-FIRST = datetime.date(2020, 1, 6)  # a Monday
 WATCH = Watch("news", "tone", "negative", "topic")
 SETTINGS = MonitorSettings()
-
-
-def news(days: int = 200, a_day: int = 20, rise: tuple[int, int] | None = None, seed: int = 1) -> pd.DataFrame:
-    """Headlines about oil and rates, a fifth of them negative; three fifths of those about oil between two days."""
-    generator = np.random.default_rng(seed)
-    rows = []
-    for day in range(days):
-        for number in range(a_day):
-            topic = ("oil", "rates")[number % 2]
-            risen = rise is not None and rise[0] <= day < rise[1] and topic == "oil"
-            hit = generator.random() < (0.6 if risen else 0.2)
-            date = FIRST + datetime.timedelta(days=day)
-            rows.append((date, f"{topic} {day} {number}", [topic], hit, 0.5 + 0.4 * hit + number / 1000))
-    return pd.DataFrame(rows, columns=["date", "text", "topics", "hit", "probability"])
-
-
-def letters(number: int) -> str:
-    """A word for each number: texts that differ in numbers alone would be taken for a program's."""
-    return "".join(chr(97 + number // 26**place % 26) for place in range(3))
 
 
 @pytest.fixture
@@ -334,26 +315,9 @@ def test_the_detectors_state_survives_json(risen: DailyCounts) -> None:
 
 @pytest.fixture
 def wire(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """A data set of articles whose tone the data give, in a cache and a home of their own."""
     monkeypatch.setenv("CONCIERGE_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("CONCIERGE_HOME", str(tmp_path / "home"))
-    frame = news(rise=(150, 175))
-    frame = pd.DataFrame(
-        {
-            "id": [f"n{number}" for number in range(len(frame))],
-            "date": frame["date"],
-            "headline": [f"{topics[0]} in {letters(n)}" for n, topics in enumerate(frame["topics"])],
-            "topic": [own[0] for own in frame["topics"]],
-            "tone": np.where(frame["hit"], "negative", "neutral"),
-        }
-    )
-    frame.loc[5, "date"] = None
-    frame.loc[6, "date"] = datetime.date(2199, 1, 1)
-    frame.to_csv(tmp_path / "wire.csv", index=False)
-    line = ["data", "import", str(tmp_path / "wire.csv"), "--name", "wire", "--domain", "news", "--column", "id=item"]
-    outcome = CliRunner().invoke(app, line)
-    assert outcome.exit_code == 0, outcome.output
-    return "wire"
+    return imported_wire(tmp_path)
 
 
 def test_the_verb_watches_a_data_set_and_goes_on_where_it_was(wire: str, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import gradio as gr
 from fastapi import FastAPI
 from starlette.middleware import Middleware
 
+from agent.monitor.trends import watched
 from agent.recommender import Recommender
 from agent.store.feedback import FeedbackLog
 from agent.store.template_serving import ServedTemplates
@@ -19,6 +20,7 @@ from ui.chat import turns
 from ui.chat.session import Desk
 from ui.live.tab import LiveTab
 from ui.studio.tab import StudioTab
+from ui.trends.tab import TrendsTab
 
 TITLE = "Concierge"
 
@@ -75,6 +77,7 @@ def build_app(recommender: Recommender, log: FeedbackLog, authors: Collection[st
     """
     desk = Desk(log)
     served = recommender.templates or ServedTemplates(TemplateStore(log))
+    watch = watched(recommender.catalogue)
     app = gr.Blocks(title=TITLE, analytics_enabled=False, fill_width=True)
     with app:
         # The value is only kept in the visitor's own browser. The key is no secret (the page holds it): it is fixed so
@@ -95,6 +98,12 @@ def build_app(recommender: Recommender, log: FeedbackLog, authors: Collection[st
                 with gr.Tab("Live", id="live", visible=authors is None) as live_tab:
                     figures = LiveTab(log, authors)
                 figures.open_with(live_tab)
+                if watch is not None:
+                    with gr.Tab("Trends", id="trends", visible=authors is None) as trends_tab:
+                        trends = TrendsTab(watch, log, authors)
+                    trends.open_with(trends_tab)
+                    if authors is not None:
+                        app.load(trends.on_visit, None, [trends_tab], api_visibility="private")
                 if authors is not None:
                     app.load(author_desk.on_visit, None, [prompts_tab], api_visibility="private")
                     app.load(figures.on_visit, None, [live_tab], api_visibility="private")
@@ -123,7 +132,7 @@ def _serving() -> dict[str, Any]:
         "mcp_server": False,
         "pwa": False,
         "theme": theme.theme(),
-        "css_paths": [theme.STYLE, theme.STUDIO_STYLE, theme.LIVE_STYLE],
+        "css_paths": [theme.STYLE, theme.STUDIO_STYLE, theme.LIVE_STYLE, theme.TRENDS_STYLE],
         "js": theme.SCRIPT,
         "app_kwargs": {"middleware": [Middleware(SafeHeaders)], "docs_url": None, "redoc_url": None},
     }

@@ -137,4 +137,10 @@
     due = true;
     requestAnimationFrame(() => { due = false; settle(); });
   }).observe(document.body, {childList: true, subtree: true, attributes: true, attributeFilter: ['class']});
+
+  // --- a point of a trend is called what the button in the table is called that shows its texts
+  document.addEventListener('click', (event) => {
+    const label = event.target.closest('.trends-plot svg [aria-label]')?.getAttribute('aria-label');
+    if (label) all('#trends-table [data-action]').find((own) => own.ariaLabel === label)?.click();
+  });
 }

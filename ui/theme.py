@@ -10,6 +10,7 @@ from gradio.themes.utils.fonts import Font
 STYLE = Path(__file__).with_name("style.css")
 STUDIO_STYLE = Path(__file__).parent / "studio" / "studio.css"
 LIVE_STYLE = Path(__file__).parent / "live" / "live.css"
+TRENDS_STYLE = Path(__file__).parent / "trends" / "trends.css"
 
 SCRIPT = Path(__file__).with_name("page.js").read_text("utf-8")
 """Runs once when the page has loaded: the chosen theme, messages that are never lost, and what is brought into view."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -28,19 +28,21 @@ SPANS = {"day": 1, "week": 7, "four weeks": 28}
 class Trends:
     """The dated texts of a data set, counted; made by :func:`trends_of`.
 
-    ``predicted`` says that the watched facet was read out of the texts by a model.
+    ``predicted`` says that the watched facet was read out of the texts by a model; ``refused`` counts, by reason, what
+    the import did not take.
     """
 
     watch: Watch
     articles: Articles
     counts: DailyCounts
     predicted: bool
+    refused: Mapping[str, int]
 
     @property
     def left_out(self) -> dict[str, int]:
         """How many texts are not scored, by reason."""
         unread = {"not read": self.articles.unread} if self.articles.unread else {}
-        return {**self.articles.audit.counts, **unread}
+        return {**self.refused, **self.articles.audit.counts, **unread}
 
     def course(self, series: str, days: int = 7, since: datetime.date | None = None) -> list[tuple[Share, float]]:
         """The shares of a series in spans of ``days`` days, with what is usual at the end of each (NaN: not known yet).
@@ -121,7 +123,9 @@ def trends_of(watch: Watch, today: datetime.date | None = None) -> Trends:
 def _read(watch: Watch, card: str, today: datetime.date) -> Trends:
     dataset = load_dataset(watch.data)
     articles = read_articles(dataset, watch.facet, watch.value, watch.by, today)
-    return Trends(watch, articles, DailyCounts.of(articles.frame), dataset.facets[watch.facet].predicted)
+    refused = {own.about: own.rows for own in dataset.card.left_out if ": " not in own.rule}
+    predicted = dataset.facets[watch.facet].predicted
+    return Trends(watch, articles, DailyCounts.of(articles.frame), predicted, refused)
 
 
 def plain(number: float) -> float | None:

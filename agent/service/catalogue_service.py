@@ -15,6 +15,9 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection
 
 from agent.catalogue.lookup import RequestError
+from agent.monitor.counts import MonitorError
+from agent.monitor.explanation import in_words
+from agent.monitor.trends import plain, trends_of, watched
 from agent.records.answer import Answer
 from agent.records.conditions import Condition
 from agent.records.conversation import Conversation
@@ -26,6 +29,8 @@ from agent.service.live_index import LiveIndex, NewItem, checked, meets
 from agent.service.masking import masked
 from agent.service.problems import Problem
 from agent.service.schemas import (
+    MOST_ITEMS,
+    AlertOut,
     AnswerOut,
     CatalogueOut,
     ConverseRequest,
@@ -44,9 +49,14 @@ from agent.service.schemas import (
     PersonOut,
     Recommended,
     RecommendRequest,
+    TextOut,
+    TrendPoint,
+    TrendsOut,
+    TrendsQuery,
     Wish,
 )
 from agent.service.watch import Metrics
+from agent.store.alerts import AlertStore
 from agent.store.feedback import FeedbackLog, append_outcome, find_outcome
 from agent.store.group_commit import GroupCommit
 from agent.store.live_items import LiveItemStore, Status
@@ -89,6 +99,36 @@ class CatalogueService:
             policy=self.facade.policy,
             default=default,
         )
+
+    def trends(self, query: TrendsQuery, alerts: AlertStore) -> TrendsOut:
+        """How the share that the domain says is to be watched moves, with the alerts of its monitor."""
+        watch = watched(self.facade.catalogue)
+        if watch is None:
+            raise Problem("not-found", f"{self.name!r} has no dated texts with a facet that its domain says to watch")
+        try:
+            trends = trends_of(watch)
+            course = trends.course(query.series, query.days, query.since)
+            texts = [] if query.texts is None else trends.texts(query.series, query.texts, query.until or query.texts)
+        except (MonitorError, OverflowError) as error:
+            raise Problem("invalid-request", str(error)) from None
+        points = [
+            TrendPoint(
+                start=own.start, end=own.end, read=own.read, share=plain(own.share), low=round(own.low, 4),
+                high=round(own.high, 4), usual=plain(usual),
+            )
+            for own, usual in course
+        ]  # fmt: skip
+        found = [
+            AlertOut(
+                id=own.id, series=own.series, opened=own.opened, closed=own.closed,
+                acknowledged_by=own.acknowledged_by, text=in_words(own.series, own.detail, watch.value),
+            )
+            for own in alerts.alerts(watch.name)
+        ]  # fmt: skip
+        return TrendsOut(
+            monitor=watch.name, predicted=trends.predicted, series=list(trends.counts.series), points=points,
+            alerts=found, left_out=trends.left_out, texts=[TextOut(**own) for own in texts[:MOST_ITEMS]],
+        )  # fmt: skip
 
     # Answers
 

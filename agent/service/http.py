@@ -44,9 +44,12 @@ from agent.service.schemas import (
     ProblemOut,
     Recommended,
     RecommendRequest,
+    TrendsOut,
+    TrendsQuery,
 )
 from agent.service.watch import LOGGER, Metrics
 from agent.service.workers import Workers
+from agent.store.alerts import AlertStore
 from agent.store.api_keys import Verb
 
 Result = TypeVar("Result")
@@ -85,9 +88,11 @@ class Service:
         self.gate = gate
         self.workers = workers
         self.metrics = metrics or Metrics()
+        self.alerts = AlertStore(self.default.log.engine)
+        """What `concierge monitor` found, in the store that it writes to: the first catalogue's."""
         for own in self.catalogues.values():
             own.metrics = self.metrics
-        self.metrics.watch(lambda: float(workers.in_flight), lambda: float(not self.trouble()))
+        self.metrics.watch(lambda: float(workers.in_flight), lambda: float(not self.trouble()), self.alerts)
 
     @property
     def default(self) -> CatalogueService:
@@ -178,6 +183,7 @@ def build_http(service: Service, lifespans: tuple[Callable[[], Any], ...] = ()) 
     _add_feedback(app, service)
     _add_items(app, service)
     _add_people(app, service)
+    _add_trends(app, service)
     _add_health(app, service)
     return app
 
@@ -324,6 +330,13 @@ def _add_people(app: FastAPI, service: Service) -> None:
     @app.delete("/v1/people/{person}", tags=["people"], summary="Forget a person")
     def delete_person(person: PersonPath, caller: Asking, catalogue: CatalogueQuery = None) -> Deleted:
         return service.pick(caller, "people", catalogue, person).delete_person(person, caller.name)
+
+
+def _add_trends(app: FastAPI, service: Service) -> None:
+    @app.get("/v1/trends", tags=["trends"], summary="How what the texts say moves, and where it is unusual")
+    async def trends(query: Annotated[TrendsQuery, Query()], caller: Asking) -> TrendsOut:
+        own = service.pick(caller, "metrics", query.catalogue)
+        return await service.workers.run(lambda: own.trends(query, service.alerts))
 
 
 def _add_health(app: FastAPI, service: Service) -> None:

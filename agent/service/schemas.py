@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import date
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -203,6 +204,17 @@ class ItemRequest(Strict):
         return value
 
 
+class TrendsQuery(Strict):
+    """Which shares, of how many days each; with ``texts`` (and ``until``) also the texts of these days."""
+
+    catalogue: Annotated[str | None, Field(max_length=64)] = None
+    series: Id = Field(default="all", description="all, or a topic.")
+    days: Annotated[int, Field(ge=1, le=366)] = 7
+    since: date | None = Field(default=None, description="Shares of earlier days are left out.")
+    texts: date | None = Field(default=None, description="The texts of this day, up to 50.")
+    until: date | None = Field(default=None, description="... to this one.")
+
+
 class ExpiryRequest(Strict):
     """From when on an item is not shown any more."""
 
@@ -286,6 +298,51 @@ class ItemPage(BaseModel):
     items: list[ItemOut]
     total: int
     next: str | None = None
+
+
+class TrendPoint(BaseModel):
+    """The share of a value among the texts of some days, with its 95 % interval."""
+
+    start: date
+    end: date
+    read: int = Field(description="How many texts were scored.")
+    share: float | None = Field(description="None where there were none.")
+    low: float
+    high: float
+    usual: float | None = Field(description="What was to be expected on the last of the days; None: not known yet.")
+
+
+class TextOut(BaseModel):
+    """One text behind a share."""
+
+    date: date
+    text: str
+    hit: bool = Field(description="Whether it has the watched value.")
+    probability: float
+    topics: list[str]
+
+
+class AlertOut(BaseModel):
+    """A series lies, or lay, above what is usual; ``closed`` is None while it does."""
+
+    id: str
+    series: str
+    opened: date
+    closed: date | None
+    acknowledged_by: str | None
+    text: str
+
+
+class TrendsOut(BaseModel):
+    """How the watched share of a catalogue moves; ``texts`` where a span of days was asked for."""
+
+    monitor: str
+    predicted: bool = Field(description="Whether a model read the watched value out of the texts.")
+    series: list[str]
+    points: list[TrendPoint]
+    alerts: list[AlertOut]
+    left_out: dict[str, int] = Field(description="Texts that are not scored, by reason.")
+    texts: list[TextOut] = []
 
 
 class FeedbackOut(BaseModel):

@@ -6,17 +6,22 @@ import json
 import logging
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from contextvars import ContextVar
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.gc_collector import GCCollector
+from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
+from prometheus_client.registry import Collector
+from sqlalchemy.exc import SQLAlchemyError
 
 from agent.records.answer import Answer
 from agent.service.masking import masked
 from agent.service.schemas import Recommended
+from agent.store.alerts import AlertStore
 
 LOGGER = logging.getLogger("concierge.service")
 
@@ -71,10 +76,11 @@ class Metrics:
         self._in_flight = Gauge("concierge_in_flight", "Turns that run or wait.", registry=registry)
         self._ready = Gauge("concierge_ready", "1 where the service can answer.", registry=registry)
 
-    def watch(self, in_flight: Callable[[], float], ready: Callable[[], float]) -> None:
+    def watch(self, in_flight: Callable[[], float], ready: Callable[[], float], alerts: AlertStore) -> None:
         """Read these whenever the metrics are asked for."""
         self._in_flight.set_function(in_flight)
         self._ready.set_function(ready)
+        self.registry.register(OpenAlerts(alerts))
 
     def answered(self, catalogue: str, answer: Answer, items: list[Recommended], unmet: int) -> None:
         """Count an answer."""
@@ -92,6 +98,28 @@ class Metrics:
     def text(self) -> bytes:
         """All of them in Prometheus' text format."""
         return bytes(generate_latest(self.registry))
+
+
+class OpenAlerts(Collector):
+    """The alerts of monitors that are open and that nobody has seen yet, read from the store at every scrape."""
+
+    def __init__(self, store: AlertStore) -> None:
+        self._store = store
+
+    def describe(self) -> list[Metric]:
+        """Nothing is read before the first scrape."""
+        return []
+
+    def collect(self) -> Iterator[Metric]:
+        """One gauge, 1 for each such alert."""
+        found = GaugeMetricFamily(
+            "concierge_open_alerts", "Alerts that are open and not seen.", labels=("monitor", "series")
+        )
+        with suppress(SQLAlchemyError):  # /readyz says that the store does not answer
+            for own in self._store.alerts():
+                if own.closed is None and own.acknowledged is None:
+                    found.add_metric([own.monitor, own.series], 1.0)
+        yield found
 
 
 class JsonLines(logging.Formatter):

@@ -95,7 +95,7 @@ class AlertStore:
                 connection.execute(insert(monitor_table).values(name=monitor, **values))
             else:
                 connection.execute(update(monitor_table).where(monitor_table.c.name == monitor).values(**values))
-            muted = {own.series: own.until for own in connection.execute(select(mute_table).filter_by(monitor=monitor))}
+            muted = _muted(connection, monitor)
             for alert, event in happened:
                 if _record(connection, alert, event) and muted.get(alert.series, "") < _day_of(alert, event):
                     rows = [{"alert": alert.id, "event": event, "channel": channel} for channel in channels]
@@ -149,6 +149,15 @@ class AlertStore:
                 mute_table.delete().where(mute_table.c.monitor == monitor, mute_table.c.series == series)
             )
             connection.execute(insert(mute_table).values(monitor=monitor, series=series, until=until.isoformat()))
+
+    def muted(self, monitor: str) -> dict[str, str]:
+        """The series of a monitor that were muted, and the last day (ISO) of which nothing is delivered."""
+        with self._engine.begin() as connection:
+            return _muted(connection, monitor)
+
+
+def _muted(connection: Connection, monitor: str) -> dict[str, str]:
+    return {own.series: own.until for own in connection.execute(select(mute_table).filter_by(monitor=monitor))}
 
 
 def _record(connection: Connection, alert: Alert, event: Happening) -> bool:

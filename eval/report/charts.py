@@ -110,12 +110,13 @@ def lines(
     height: int = 240,
     marks: Sequence[Any] = (),
     y_scale: alt.Scale | None = None,
+    about: str | None = None,
 ) -> Spec:
     """Lines with points and 95 % intervals; a click on the legend leaves one line in full colour.
 
     ``points``: objects with the field of ``x``, ``mean``, ``low``, ``high`` and, with ``series``, ``series``;
     ``series``: the lines' names in their order; without any there is one line; ``y_scale``: of the values (None:
-    without 0 where it is far).
+    without 0 where it is far); ``about``: the field with what is read out for a point, which may then be clicked.
     """
     chart = inline([dict(point) for point in points])
     picked = alt.selection_point(fields=["series"], bind="legend") if len(series) > 1 else None
@@ -150,7 +151,9 @@ def lines(
         shapes = alt.Scale(domain=list(series), range=list(SHAPES))
         shaped["shape"] = alt.Shape("series:N", scale=shapes, legend=extra["color"]["legend"])
     # Of a long course the line is what is read; its points are there to be asked for their values.
-    size = 46 if len(points) <= 40 * max(1, len(series)) else 14
+    size = 46 if about or len(points) <= 40 * max(1, len(series)) else 14
+    if about is not None:
+        shaped["description"] = alt.Description(f"{about}:N")
     solid: dict[str, Any] = {} if picked is not None else {"opacity": 1}
     layers.append(chart.mark_point(filled=True, size=size, **own, **solid).encode(x=x, y=value, tooltip=tips, **shaped))
     whole = alt.layer(*layers).properties(width="container", height=height)

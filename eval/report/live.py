@@ -99,8 +99,12 @@ def _moment(start: str, by: str) -> str:
 
 
 def tab_plot(document: LiveDocument, name: str) -> alt.LayerChart:
-    """The same with its title inside, as Gradio's plots take it: drawn as SVG, in the colours of the page."""
-    own = plot(document, name)
+    """The same with its title inside, as Gradio's plots take it."""
+    return in_page(plot(document, name))
+
+
+def in_page(own: Plot) -> alt.LayerChart:
+    """A plot as Gradio's page takes it: with its title inside, drawn as SVG, in the colours of the page."""
     shown = {
         # Gradio's Vega-Lite is of this release, and says so in the browser's log where another one is named.
         "$schema": "https://vega.github.io/schema/vega-lite/v5.json",
