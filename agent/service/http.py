@@ -88,16 +88,21 @@ class Service:
         self.gate = gate
         self.workers = workers
         self.metrics = metrics or Metrics()
-        self.alerts = AlertStore(self.default.log.engine)
-        """What `concierge monitor` found, in the store that it writes to: the first catalogue's."""
         for own in self.catalogues.values():
             own.metrics = self.metrics
-        self.metrics.watch(lambda: float(workers.in_flight), lambda: float(not self.trouble()), self.alerts)
+        self.metrics.watch(
+            lambda: float(workers.in_flight), lambda: float(not self.trouble()), lambda: self.alerts.alerts()
+        )
 
     @property
     def default(self) -> CatalogueService:
         """The first catalogue."""
         return next(iter(self.catalogues.values()))
+
+    @property
+    def alerts(self) -> AlertStore:
+        """What `concierge monitor` found, in the store that it writes to: the first catalogue's."""
+        return AlertStore(self.default.log.engine)
 
     def pick(self, caller: Caller, verb: Verb, catalogue: str | None, person: str | None = None) -> CatalogueService:
         """The catalogue that a request is for, where its caller may ask that of it.

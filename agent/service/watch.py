@@ -6,7 +6,7 @@ import json
 import logging
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from contextvars import ContextVar
 
@@ -21,7 +21,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from agent.records.answer import Answer
 from agent.service.masking import masked
 from agent.service.schemas import Recommended
-from agent.store.alerts import AlertStore
+from agent.store.alerts import Alert
 
 LOGGER = logging.getLogger("concierge.service")
 
@@ -76,7 +76,9 @@ class Metrics:
         self._in_flight = Gauge("concierge_in_flight", "Turns that run or wait.", registry=registry)
         self._ready = Gauge("concierge_ready", "1 where the service can answer.", registry=registry)
 
-    def watch(self, in_flight: Callable[[], float], ready: Callable[[], float], alerts: AlertStore) -> None:
+    def watch(
+        self, in_flight: Callable[[], float], ready: Callable[[], float], alerts: Callable[[], Sequence[Alert]]
+    ) -> None:
         """Read these whenever the metrics are asked for."""
         self._in_flight.set_function(in_flight)
         self._ready.set_function(ready)
@@ -103,8 +105,8 @@ class Metrics:
 class OpenAlerts(Collector):
     """The alerts of monitors that are open and that nobody has seen yet, read from the store at every scrape."""
 
-    def __init__(self, store: AlertStore) -> None:
-        self._store = store
+    def __init__(self, alerts: Callable[[], Sequence[Alert]]) -> None:
+        self._alerts = alerts
 
     def describe(self) -> list[Metric]:
         """Nothing is read before the first scrape."""
@@ -116,7 +118,7 @@ class OpenAlerts(Collector):
             "concierge_open_alerts", "Alerts that are open and not seen.", labels=("monitor", "series")
         )
         with suppress(SQLAlchemyError):  # /readyz says that the store does not answer
-            for own in self._store.alerts():
+            for own in self._alerts():
                 if own.closed is None and own.acknowledged is None:
                     found.add_metric([own.monitor, own.series], 1.0)
         yield found
