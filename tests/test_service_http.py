@@ -223,3 +223,26 @@ def test_a_person_is_not_named_in_the_log_of_impressions(running: Running) -> No
     impression = running.log.impression(answer.impression_id or "")
     assert impression is not None and impression.user is None
     assert impression.state is not None and impression.state["history"]  # what the choice depended on is there
+
+
+def test_a_request_is_a_span_of_its_callers_trace_that_names_no_person(running: Running) -> None:
+    trace = pytest.importorskip("opentelemetry.trace", reason="the extra tracing is not installed")
+    from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+    from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+    kept, provider = InMemorySpanExporter(), TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(kept))
+    trace.set_tracer_provider(provider)
+    number = "0af7651916cd43dd8448eb211c80319c"
+    headers = {"traceparent": f"00-{number}-b7ad6b7169203331-01"}
+    running.http.post("/v1/recommend", json={"wish": "a comedy", "person": "conny"}, headers=headers)
+    running.http.get("/v1/people/conny")
+    spans = kept.get_finished_spans()
+    assert len(spans) == 2, [own.name for own in spans]
+    answered, asked = spans
+    assert answered.name == "POST /v1/recommend" and answered.attributes is not None
+    assert f"{answered.context.trace_id:032x}" == number
+    assert answered.attributes["http.response.status_code"] == 200
+    assert float(str(answered.attributes["concierge.ranking_ms"])) > 0
+    assert "conny" not in answered.to_json() + asked.to_json()

@@ -141,7 +141,7 @@ def _serving() -> dict[str, Any]:
 def mounted(app: gr.Blocks, accounts: Sequence[tuple[str, str]] = ()) -> FastAPI:
     """The app as a web application that another server runs; with ``accounts`` a visitor has to log in."""
     app.queue(max_size=128, default_concurrency_limit=16, api_open=False)
-    page = FastAPI(openapi_url=None)
+    page = FastAPI(openapi_url=None, telemetry={"tracing": False, "metrics": False, "logs": False})
     gr.mount_gradio_app(
         page,
         app,

@@ -178,6 +178,8 @@ def build_http(service: Service, lifespans: tuple[Callable[[], Any], ...] = ()) 
         redoc_url=None,
         lifespan=lifespan,
         responses=PROBLEMS,
+        # FastAPI's own spans hold paths, and so people's ids; ours are made in agent.service.middleware.
+        telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     app.state.service = service
     app.add_middleware(Envelope, metrics=service.metrics)

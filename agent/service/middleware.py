@@ -12,6 +12,7 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from agent.service.problems import Problem
+from agent.service.tracing import request_span
 from agent.service.watch import LOGGER, Metrics, request_id
 
 MOST_BYTES = 1 << 20
@@ -35,7 +36,8 @@ class Envelope:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        given = Headers(scope=scope).get("x-request-id", "")
+        headers = Headers(scope=scope)
+        given = headers.get("x-request-id", "")
         id = given if _ID.fullmatch(given) else uuid.uuid4().hex
         token = request_id.set(id)
         start, status = time.perf_counter(), 0
@@ -47,20 +49,22 @@ class Envelope:
                 message["headers"] = [*message.get("headers", ()), (b"x-request-id", id.encode())]
             await send(message)
 
-        try:
-            limited = scope["path"].startswith(LIMITED)
-            await self._app(scope, await _whole(receive) if limited else receive, sending)
-        except Problem as problem:  # from reading the body, before the application's own handlers
-            if status == 0:
-                await problem_response(problem)(scope, receive, sending)
-        except Exception:
-            LOGGER.exception("failed", extra={"fields": {"path": _route(scope)}})
-            if status == 0:
-                failure = Problem("internal", f"this is a fault of the service: report it with the request id {id}")
-                await problem_response(failure)(scope, receive, sending)
-        finally:
-            self._account(scope, status, time.perf_counter() - start)
-            request_id.reset(token)
+        with request_span(headers, scope["method"]) as traced:
+            try:
+                limited = scope["path"].startswith(LIMITED)
+                await self._app(scope, await _whole(receive) if limited else receive, sending)
+            except Problem as problem:  # from reading the body, before the application's own handlers
+                if status == 0:
+                    await problem_response(problem)(scope, receive, sending)
+            except Exception:
+                LOGGER.exception("failed", extra={"fields": {"path": _route(scope)}})
+                if status == 0:
+                    failure = Problem("internal", f"this is a fault of the service: report it with the request id {id}")
+                    await problem_response(failure)(scope, receive, sending)
+            finally:
+                traced(_route(scope), status)
+                self._account(scope, status, time.perf_counter() - start)
+                request_id.reset(token)
 
     def _account(self, scope: Scope, status: int, seconds: float) -> None:
         route = _route(scope)

@@ -21,6 +21,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from agent.records.answer import Answer
 from agent.service.masking import masked
 from agent.service.schemas import Recommended
+from agent.service.tracing import note_stages
 from agent.store.alerts import Alert
 
 LOGGER = logging.getLogger("concierge.service")
@@ -85,7 +86,8 @@ class Metrics:
         self.registry.register(OpenAlerts(alerts))
 
     def answered(self, catalogue: str, answer: Answer, items: list[Recommended], unmet: int) -> None:
-        """Count an answer."""
+        """Count an answer, and note its stages in the request's trace."""
+        note_stages(catalogue, answer.timings_ms)
         for stage, milliseconds in answer.timings_ms.items():
             self.stages.labels(stage).observe(milliseconds / 1000)
         self.unmet.labels(catalogue).inc(unmet)

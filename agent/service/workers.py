@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import threading
 import time
 from collections import deque
@@ -62,7 +63,8 @@ class Workers:
                     self._held -= 1
                     self._durations.append(time.monotonic() - begun)
 
-        future = self._pool.submit(guarded)
+        # The request's id and span go with the call.
+        future = self._pool.submit(contextvars.copy_context().run, guarded)
         try:
             return await asyncio.wait_for(asyncio.wrap_future(future), seconds)
         except TimeoutError:

@@ -6,7 +6,7 @@ import os
 import signal
 import socket
 import sys
-from contextlib import redirect_stdout
+from contextlib import ExitStack, redirect_stdout
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -82,10 +82,12 @@ def serve(
     import uvicorn
 
     from agent.service.assembly import build_application, opened
+    from agent.service.tracing import start_tracing
     from agent.service.watch import log_to_stderr
 
     log_to_stderr(log_level)
     with (
+        ExitStack() as ending,
         listen(host, port) as held,
         opened(
             catalogues(data),
@@ -98,6 +100,7 @@ def serve(
             language=language,
         ) as parts,
     ):
+        ending.callback(start_tracing())
         page = None
         if chat:
             from ui.app import build_app, mounted
