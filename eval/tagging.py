@@ -204,7 +204,7 @@ def _asked(rows: LabelledTexts, shots: int = 2) -> Reader:
         for answer in answers:
             inputs = torch.tensor([ids + answer], device=model.device)
             scores = model(inputs, past_key_values=cache).logits[0, len(ids) - 1 : -1].float().log_softmax(dim=-1)
-            cache.crop(len(shared))  # the examples are read once for all texts
+            cache.crop(-len(ids + answer))  # the examples are read once for all texts
             found.append(float(scores[range(len(answer)), answer].sum()))
         return np.array(found)
 

@@ -12,14 +12,18 @@ import pytest
 from typer.testing import CliRunner
 
 from agent.catalogue.catalogue import Catalogue
+from agent.catalogue.conditions import noun_phrase
 from agent.data.archive import DatasetError
 from agent.data.assets import MINILM, SMOLLM2, cache_dir, fetch
 from agent.data.dataset import import_dataset, load_dataset
 from agent.data.importers.tables import Options
 from agent.data.text_quality import audit, language_of
+from agent.dialogue.questions import is_words
 from agent.domains.domain import Facet, load_domain
+from agent.explanation.reasons import flaws, reason
 from agent.policy.enrichment import enrich
 from agent.policy.tagger import CARD_FILE, Tagger, TaggerCard, TaggerError, calibrated, decided
+from agent.records.answer import Evidence
 from agent.records.conditions import Condition
 from agent.retrieval.text_encoder import encoder_path
 from eval.tagging import tagging_table
@@ -222,6 +226,20 @@ def test_a_data_set_is_enriched_and_only_new_texts_are_read(rows: LabelledTexts,
     second = enrich("wire", "tone", tagger, today=30_000.0)
     assert (second.read, second.known) == (2, 29)
     assert enrich("wire", "tone", tagger, today=30_000.0).read == 0
+
+
+def test_what_a_tagger_read_is_said_to_sound_so(rows: LabelledTexts, articles: Path) -> None:
+    tagger = train_tagger(rows, articles.parent / "run", tuning=False).folder
+    import_dataset(articles, "wire", options=Options(domain="news"))
+    enrich("wire", "tone", tagger, today=30_000.0)
+    catalogue = Catalogue(load_dataset("wire"))
+    wish = (Condition("tone", "is", ("positive",)),)
+    item = int(np.flatnonzero(catalogue.mask(wish))[0])
+    assert noun_phrase(wish, catalogue) == "articles that sound positive"
+    assert is_words(item, catalogue.facets["tone"], catalogue) == "sounds positive"
+    fact = Evidence("condition", 1.0, facet="tone", value="positive")
+    said = reason(catalogue[item], [fact], catalogue)
+    assert "that sounds positive" in said and not flaws(said, catalogue[item], [fact], catalogue)
 
 
 def test_what_the_data_give_is_not_overwritten(rows: LabelledTexts, articles: Path) -> None:

@@ -1,8 +1,9 @@
-"""The tutorial in agent/domains/README.md: its commands, files and messages are run as the page prints them."""
+"""The tutorials in agent/domains and agent/monitor: commands, files and messages are run as the pages print them."""
 
 from __future__ import annotations
 
 import csv
+import datetime
 import json
 import os
 import re
@@ -12,10 +13,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
@@ -24,7 +28,7 @@ from tests.own_cache import own_cache
 from ui.cli.main import app
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGE = ROOT / "agent" / "domains" / "README.md"
+PAGE, MONITOR_PAGE = (ROOT / "agent" / own / "README.md" for own in ("domains", "monitor"))
 BLOCK = re.compile(r"^```(\w+)(?: title=(\S+))?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
@@ -42,22 +46,34 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Ran]]:
     """All commands of the page, in order, where the page says; the chat is opened, asked for its page and closed."""
     folder = tmp_path_factory.mktemp("tutorial")
     shutil.copytree(ROOT / "tests" / "data" / "wines", folder / "tests" / "data" / "wines")
-    found: list[Ran] = []
+    with _away(folder):
+        yield _followed(PAGE)
+
+
+@contextmanager
+def _away(folder: Path) -> Iterator[pytest.MonkeyPatch]:
+    """Within ``folder``, with a cache and a home of one's own there."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CONCIERGE_CACHE", str(own_cache(folder / "cache")))
         patch.setenv("CONCIERGE_HOME", str(folder / "home"))
         patch.chdir(folder)
-        for kind, title, text in BLOCK.findall(PAGE.read_text("utf-8")):
-            if title:
-                Path(title).parent.mkdir(exist_ok=True)
-                Path(title).write_text(text, encoding="utf-8")
-            elif kind == "console":
-                for command, typed in re.findall(r"^\$ (.*)\n((?:> .*\n)*)", text, re.MULTILINE):
-                    if command.startswith("cd "):
-                        patch.chdir(command.removeprefix("cd "))
-                    else:
-                        found.append(_run(command, [line[2:] for line in typed.splitlines()]))
-        yield found
+        yield patch
+
+
+def _followed(page: Path) -> list[Ran]:
+    """Write the files of a page and run its commands, in order."""
+    found: list[Ran] = []
+    for kind, title, text in BLOCK.findall(page.read_text("utf-8")):
+        if title:
+            Path(title).parent.mkdir(exist_ok=True)
+            Path(title).write_text(text, encoding="utf-8")
+        elif kind == "console":
+            for command, typed in re.findall(r"^\$ (.*)\n((?:> .*\n)*)", text, re.MULTILINE):
+                if command.startswith("cd "):
+                    os.chdir(command.removeprefix("cd "))
+                else:
+                    found.append(_run(command, [line[2:] for line in typed.splitlines()]))
+    return found
 
 
 def _visited(arguments: list[str]) -> str:
@@ -140,3 +156,48 @@ def test_a_word_of_the_users_own_works(ran: list[Ran]) -> None:
     assert wines
     assert all(wine["grape"] == ["Cabernet Sauvignon"] and wine["price"] <= 30 for wine in wines)
     assert "wine" in after["reply"]
+
+
+SAID = {
+    "complaint": "broke after|leaks since|stopped working within|smells awful after|was faulty from",
+    "praise": "works perfectly after|is wonderful since|still delights me within|looks great after|was a bargain from",
+}
+
+
+def _review(generator: np.random.Generator, product: str, verdict: str) -> str:
+    def one(words: str) -> str:
+        return str(generator.choice(words.split("|")))
+
+    whose, when = one("My|Our|The|This|Her|His"), one("the first week|one month|two days|a summer|the first use|a year")
+    end = one(
+        "and I told my sister|as my neighbour said|and the box was blue|which came by post|says my husband|in Leeds"
+    )
+    return f"{whose} {one('new|old|small|large|red|second')} {product} {one(SAID[verdict])} {when}, {end}"
+
+
+def test_a_monitor_is_set_up_on_a_table_of_ones_own(tmp_path: Path) -> None:
+    generator = np.random.default_rng(0)
+    rows: list[tuple[str, datetime.date, str, str]] = []
+    for day in range(150):
+        for number in range(6):
+            product = ("kettle", "toaster")[number % 2]
+            risen = product == "kettle" and day >= 125
+            verdict = "complaint" if generator.random() < (0.7 if risen else 0.2) else "praise"
+            date = datetime.date(2024, 1, 1) + datetime.timedelta(days=day)
+            rows.append((f"r{len(rows)}", date, product, _review(generator, product, verdict)))
+    frame = pd.DataFrame(rows, columns=["id", "date", "product", "text"])
+    frame.loc[[5, 6], "date"] = [None, datetime.date(2199, 1, 1)]
+    labels = [verdict for _ in range(100) for verdict in SAID]
+    texts = [_review(generator, "lamp", verdict) for verdict in labels]
+    with _away(tmp_path):
+        frame.to_csv("reviews.csv", index=False)
+        pd.DataFrame({"text": texts, "verdict": labels}).to_csv("labelled.csv", index=False)
+        ran = {
+            own.command.split()[1]: own.output for own in _followed(MONITOR_PAGE) if own.command.split()[1] != "data"
+        }
+        alerts = [json.loads(line) for line in Path("alerts.jsonl").read_text("utf-8").splitlines()]
+        assert "kettle: " in ran["monitor"] and "1 undated" in ran["monitor"] and "1 future-dated" in ran["monitor"]
+        kettle = next(own for own in alerts if own["series"] == "kettle")
+        assert 0 <= (datetime.date.fromisoformat(kettle["opened"]) - datetime.date(2024, 5, 5)).days <= 10
+        assert not [own for own in alerts if own["series"] == "toaster"]
+        assert ran["chat"].startswith("http")

@@ -95,12 +95,12 @@ def noun_phrase(conditions: Iterable[Condition], catalogue: Catalogue, count: in
             heads.append(_names(condition.names, facet))
         elif condition.names and facet.primary:
             also.append(_names(condition.names, facet))
-        elif condition.names and facet.adjective:
+        elif condition.names and facet.adjective and not facet.predicted:
             adjectives.append(_names(condition.names, facet))
         elif facet.name == before and condition.names:
             after[-1] = f"{after[-1]} and {_names(condition.names, facet)}"
         else:
-            after.append(phrase(condition, facet))
+            after.append(phrase(condition, facet, count))
             before = facet.name
     if also:
         after.insert(0, f"that {'is' if count == 1 else 'are'} also {listed(also)}")
@@ -108,10 +108,12 @@ def noun_phrase(conditions: Iterable[Condition], catalogue: Catalogue, count: in
     return ", ".join([words, *last[:MOST_NEGATIVE]])
 
 
-def phrase(condition: Condition, facet: Facet) -> str:
+def phrase(condition: Condition, facet: Facet, count: int = 2) -> str:
     """One condition as words that follow a noun: "from the 1990s", "with Bill Murray", "not in French"."""
     if condition.negative:
         return _negative(condition, facet)
+    if condition.names and facet.predicted and not facet.primary:
+        return f"that {seeming(_names(condition.names, facet), facet, count)}"
     if condition.names:
         return _put(facet, _names(condition.names, facet))
     if facet.name == POPULARITY:
@@ -123,6 +125,13 @@ def phrase(condition: Condition, facet: Facet) -> str:
         low, high = condition.span
         return f"rated {plain_number(low)} or better" if low is not None else f"rated {plain_number(high or 0)} or less"
     return _put(facet, span_words(condition.span, facet))
+
+
+def seeming(value: str, facet: Facet, count: int = 1) -> str:
+    """What a model read out of an item's text, as the rest of a sentence: "sounds dark", "seems to be about oil"."""
+    if facet.phrase == "{value}":
+        return f"{'sounds' if count == 1 else 'sound'} {value}"
+    return f"{'seems' if count == 1 else 'seem'} to be {facet.phrase.format(value=value)}"
 
 
 def span_words(span: tuple[float | None, float | None], facet: Facet) -> str:

@@ -15,6 +15,7 @@ from agent.catalogue.conditions import (
     noun_phrase,
     phrase,
     plain_number,
+    seeming,
     telling_kinds,
     value_name,
 )
@@ -123,6 +124,8 @@ def is_words(item: int, facet: Facet, catalogue: Catalogue) -> str:
         return ""
     if isinstance(value, tuple):
         words = listed([value_name(own, facet) for own in value[:PEOPLE]])
+        if facet.predicted:
+            return seeming(words, facet)
     else:
         words = item_value(item, facet, catalogue)
     if facet.kind == "duration":
@@ -151,7 +154,8 @@ def judged(item: int, question: Question, catalogue: Catalogue) -> list[Facts]:
         signs += [value_name(value, catalogue.facets[name]) for value in values if value.casefold() in folded]
     label = listed([facet.plural or f"{facet.label}s" for facet in facets], "and")
     if signs:
-        value = f"is {listed(signs[:3])}"
+        guessed = all(catalogue.facets[name].predicted for name in having)
+        value = f"{'sounds' if guessed else 'is'} {listed(signs[:3])}"
         return [{"kind": "judged_yes", "title": title, "value": value, "label": label}]
     return [{"kind": "judged_no", "title": title, "value": kind_words(item, catalogue), "label": label}]
 

@@ -134,8 +134,10 @@ def _met(state: State, item: Item, catalogue: Catalogue) -> list[Evidence]:
         if not bool(catalogue.meets(condition)[item.index]):
             continue
         values = [own for own in value if own in condition.names] if isinstance(value, tuple) else [value]
+        guessed = catalogue.facets[condition.facet].predicted
         for own in values:
-            found.setdefault((condition.facet, own), Evidence("condition", 0.0, value=own, facet=condition.facet))
+            fact = Evidence("condition", 0.0, value=own, facet=condition.facet, predicted=guessed)
+            found.setdefault((condition.facet, own), fact)
     return list(found.values())
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from agent.catalogue.conditions import item_value, noun_phrase, phrase
+from agent.catalogue.conditions import item_value, noun_phrase, phrase, seeming
 from agent.records.conditions import Condition
 from agent.records.state import Event, State
 
@@ -177,7 +177,9 @@ def obstacles(item: int, conditions: Sequence[Condition], catalogue: Catalogue) 
         value = item_value(item, facet, catalogue)
         words = phrase(condition, facet)
         fact = (
-            f"is {value}"
+            seeming(value, facet)
+            if value and facet.predicted
+            else f"is {value}"
             if value and (facet.primary or facet.name in ("rating", "popularity"))
             else (f"has the {facet.label} {value}" if value else f"has no {facet.label} that I know")
         )

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import prompts
-from agent.catalogue.conditions import had_by, item_value, phrase, plain_number, telling_kinds
+from agent.catalogue.conditions import had_by, item_value, phrase, plain_number, seeming, telling_kinds
 from agent.explanation.attribution import carried_by_liking
 from agent.records.answer import Evidence
 from agent.records.conditions import Condition
@@ -126,16 +126,21 @@ def inputs_of(item: Item, facts: Sequence[Evidence], catalogue: Catalogue) -> di
     if liked and had and had[0].weight > liked[0].weight:
         liked = []  # what carried it most was not liked: then that is what is said
     met = [fact for fact in facts if fact.kind == "condition"]
+    kinds = telling_kinds(item.index, catalogue)[:3]
+    primary = catalogue.primary
+    asked, guessed = _met_words(met, catalogue)
+    if kinds and primary is not None and primary.facet.predicted:
+        guessed, kinds = [seeming(_and(kinds), primary.facet), *guessed], []
     count, mean = int(number("raters")), float(number("rating"))
     domain = catalogue.domain
     return {
         "named": titles([fact for fact in facts if fact.kind == "like"])[:2],
         "loved": titles(liked)[:2],
         "had": titles(had)[:1] if not liked else [],
-        "asked": _met_words(met, catalogue),
+        "asked": [*asked, f"that {_and(guessed)}"] if guessed else asked,
         "match": [str(fact.value) for fact in facts if fact.kind == "hint"][:1],
         "answers": catalogue.domain.answers,
-        "kinds": telling_kinds(item.index, catalogue)[:3],
+        "kinds": kinds,
         "details": list(_details(item, met, catalogue))[:DETAILS],
         "rating": plain_number(mean) if mean else "",
         "raters": had_by(count, catalogue).partition(" by ")[2] if count else "",
@@ -147,26 +152,28 @@ def inputs_of(item: Item, facts: Sequence[Evidence], catalogue: Catalogue) -> di
 def _adjectives(met: Sequence[Evidence], catalogue: Catalogue) -> list[str]:
     """The conditions that are met, of facets whose values stand before the noun."""
     known = [(catalogue.facets.get(fact.facet or ""), fact.value) for fact in met]
-    return [str(value) for facet, value in known if facet is not None and facet.adjective and value]
+    return [str(value) for facet, value in known if facet and facet.adjective and not facet.predicted and value]
 
 
-def _met_words(met: Sequence[Evidence], catalogue: Catalogue) -> list[str]:
-    """The conditions that are met, in words that follow a noun; without what stands before it."""
+def _met_words(met: Sequence[Evidence], catalogue: Catalogue) -> tuple[list[str], list[str]]:
+    """The conditions that are met, in words that follow a noun, without what stands before it; and what it seems."""
     values: dict[str, list[str | float]] = {}
     for fact in met:
         facet = catalogue.facets.get(fact.facet or "")
         if facet is not None and not facet.primary and fact.value is not None:
             values.setdefault(facet.name, []).append(fact.value if isinstance(fact.value, str) else float(fact.value))
-    words = []
+    words, guessed = [], []
     for name, own in values.items():
         facet = catalogue.facets[name]
-        if facet.adjective:
+        if facet.adjective and not facet.predicted:
             continue
-        if isinstance(own[0], str):
+        if facet.predicted:
+            guessed.append(seeming(_and([str(value) for value in own]), facet))
+        elif isinstance(own[0], str):
             words.append(facet.phrase.format(value=_and([str(value) for value in own])))
         else:
             words.append(phrase(Condition(name, "between", (own[0], own[0])), facet))
-    return words
+    return words, guessed
 
 
 def _details(item: Item, met: Sequence[Evidence], catalogue: Catalogue) -> Iterator[str]:

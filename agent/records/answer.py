@@ -16,7 +16,7 @@ class Evidence:
     request), ``condition`` (a condition that the item meets: ``facet``, and its value there), ``hint`` (a wish in
     words, ``value``), ``rating`` (mean grade), ``raters`` (how many had it) or ``attribute`` (what else is known:
     ``facet`` and ``value``). ``weight`` is the change of the item's log-probability when the fact is left out, or 0
-    where nothing is left out.
+    where nothing is left out. ``predicted``: a model read the value out of the item's text.
     """
 
     kind: str
@@ -24,6 +24,7 @@ class Evidence:
     item_id: str | None = None
     value: str | float | int | None = None
     facet: str | None = None
+    predicted: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -230,6 +230,7 @@ class EvidenceOut(BaseModel):
     item_id: str | None = None
     value: str | int | float | None = None
     facet: str | None = None
+    predicted: bool = Field(default=False, description="Whether a model read the value out of the item's text.")
 
 
 ItemStatus = Literal["shown", "hidden", "expired", "deleted"]

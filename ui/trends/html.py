@@ -119,11 +119,11 @@ def texts_html(trends: Trends, series: str, start: date, end: date) -> str:
     for own in texts[:LISTED]:
         sure = f" ({own['probability']:.0%} sure)" if trends.predicted else ""
         mark = f"<b>{escape(value_of(trends))}</b>{sure}" if own["hit"] else ""
-        topics = escape(", ".join(own["topics"]))
-        rows.append(f"<tr><td>{own['date']}</td><td>{escape(own['text'])}</td><td>{mark}</td><td>{topics}</td></tr>")
+        beside = "; ".join(filter(None, (mark, escape(", ".join(own["topics"])))))
+        rows.append(f"<tr><td>{own['date']}</td><td>{escape(own['text'])}<small>{beside}</small></td></tr>")
     hits = sum(own["hit"] for own in texts)
     more = f", the first {LISTED} listed" if len(texts) > LISTED else ""
-    head = f"{len(texts):,} texts, {hits:,} of which {escape(value_of(trends))}{more}"
+    head = f"{len(texts):,} texts, {hits:,} with the value {escape(trends.watch.value)}{more}"
     return (
         f"<h2>{escape(name_of(series))}, {start} to {end}</h2><p class=quiet>{head}</p>"
         f'<div class="figures trends-found" role=region tabindex=0 aria-label="Texts"><table><tbody>{"".join(rows)}'
