@@ -339,7 +339,9 @@ def test_the_verb_watches_a_data_set_and_goes_on_where_it_was(wire: str, tmp_pat
 def test_the_verb_replays_the_past_and_keeps_nothing(wire: str, tmp_path: Path) -> None:
     (tmp_path / "events.csv").write_text("start,end,what\n2020-06-04,2020-06-29,oil\n")
     line = ["monitor", wire, "--by", "topic", "--replay", "2020-03-01", "--json"]
-    found = json.loads(CliRunner().invoke(app, [*line, "--events", str(tmp_path / "events.csv")]).stdout)
+    asked = [*line, "--events", str(tmp_path / "events.csv"), "--plant", "oil"]
+    found = json.loads(CliRunner().invoke(app, asked).stdout)
+    assert [own["points"] for own in found["planted"]] == [0.05, 0.1, 0.2]
     assert {own["series"] for own in found["alerts"]} == {"all", "oil"}
     at_one = next(point for point in found["curve"] if point["false_alarms"] == 1.0)
     assert at_one["false"] == 0 and at_one["delays"][0] <= 6

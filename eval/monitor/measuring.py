@@ -115,6 +115,16 @@ class Planted:
     days: float | None
 
 
+def quiet_days(counts: DailyCounts, events: Sequence[Event], span: int = 60) -> list[int]:
+    """Every 25th day on which a rise may be planted: with a past, with ``span`` days to go, and away from events."""
+    before, after = datetime.timedelta(days=span), datetime.timedelta(days=span // 2)
+    return [
+        day
+        for day in range(2 * span, counts.days - span, 25)
+        if not any(own.start - before <= counts.date(day) <= own.end + after for own in events)
+    ]
+
+
 def planted(
     counts: DailyCounts,
     settings: MonitorSettings,

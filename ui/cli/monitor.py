@@ -47,6 +47,13 @@ def monitor(
         Path | None,
         typer.Option(help="With --replay: a CSV file (start, end, what) to score against.", show_default=False),
     ] = None,
+    plant: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="With --events: a series (all, or a topic) in which rises of 5, 10 and 20 points are planted away from "
+            "them, to see how soon they are found; may be repeated."
+        ),
+    ] = None,
     acknowledge: Annotated[
         str | None, typer.Option(help="Note an alert as seen, by its id.", show_default=False)
     ] = None,
@@ -67,7 +74,7 @@ def monitor(
     from agent.store.alerts import AlertStore
     from agent.store.database import store_place
     from agent.store.feedback import FeedbackLog
-    from eval.monitor.measuring import curve, read_events
+    from eval.monitor.measuring import curve, planted, quiet_days, read_events
 
     settings = MonitorSettings(false_alarms=false_alarms)
     since = _day(replay) if replay is not None else None
@@ -106,6 +113,14 @@ def monitor(
             known = read_events(events)
             points = curve(counts, known, lambda own: runs.replay(watch, counts, own, since), settings, start=since)
             document["events"] = [asdict(own) | {"start": str(own.start), "end": str(own.end)} for own in known]
+            days = quiet_days(counts, known)
+            for series in plant or ():
+                trends.check(series)
+            document["planted"] = [
+                asdict(planted(counts, settings, days, series, points))
+                for series in plant or ()
+                for points in (0.05, 0.1, 0.2)
+            ]
             document["curve"] = [{"false_alarms": budget, **own.to_json()} for budget, own in points]
         if as_json:
             return print_json(document)
@@ -175,3 +190,11 @@ def _show_curve(document: dict[str, Any]) -> None:
         rows.append((f"{point['false_alarms']:g}", *delays, f"{point['false_per_half_year']:.2f} ({point['false']})"))
     columns = ("budget", *(own["start"] for own in document["events"]), "false a half-year")
     show_table(columns, rows, lines=False)
+    if document["planted"]:
+        rows = [
+            (own["series"], f"{100 * own['points']:.0f} points", f"{own['found']:.0%} of {own['plantings']}", *(
+                "–" if own[name] is None else f"{own[name]:,.0f}" for name in ("texts", "days")
+            ))
+            for own in document["planted"]
+        ]  # fmt: skip
+        show_table(("planted in", "more", "found", "texts", "days"), rows, lines=False)
