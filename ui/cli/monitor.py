@@ -50,8 +50,8 @@ def monitor(
     plant: Annotated[
         list[str] | None,
         typer.Option(
-            help="With --events: a series (all, or a topic) in which rises of 5, 10 and 20 points are planted away from "
-            "them, to see how soon they are found; may be repeated."
+            help="With --events: a series (all, or a topic) in which rises of 5, 10 and 20 points are planted away "
+            "from them, to see how soon they are found; may be repeated."
         ),
     ] = None,
     acknowledge: Annotated[
