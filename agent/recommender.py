@@ -27,6 +27,7 @@ from agent.store.template_versions import TemplateStore
 from agent.understanding.chat_server import ChatServer
 from agent.understanding.reader import understand
 from agent.understanding.reading import Context, Reading
+from agent.understanding.server_reader import ServerReader
 
 if TYPE_CHECKING:
     from agent.catalogue.person_history import PersonHistory
@@ -46,6 +47,11 @@ class Language:
     reader: Reader = understand
     wording: ServerWording | None = None
     server: ChatServer | None = None
+
+    def examine(self, catalogue: Catalogue) -> None:
+        """See whether the server can read messages about this catalogue; where it cannot, the built-in reader reads."""
+        if isinstance(self.reader, ServerReader):
+            self.reader.examine(catalogue)
 
 
 BUILT_IN = Language()
@@ -113,6 +119,7 @@ class Recommender:
         from agent.policy.loading import load_policy
 
         catalogue, source, histories = load_policy(data, model, adapter, progress)
+        language.examine(catalogue)
         return cls(catalogue, source, histories, log, explore, language=language)
 
     @property

@@ -37,7 +37,7 @@ def main(folder: Path, port: int, hostile_port: int) -> None:
     if hostile_port:
         serve_hostile(recommender, folder, hostile_port)
     app = build_app(recommender, log)
-    launch(app, port=port)
+    launch(app, recommender, port=port)
     app.block_thread()
 
 
@@ -56,7 +56,7 @@ def serve_hostile(recommender: Recommender, folder: Path, port: int) -> None:
     histories = {user: recommender.history(user) for user in recommender.users()}
     log = FeedbackLog(folder / "hostile.db")
     hostile = Recommender(Catalogue(replace(dataset, items=items)), recommender.policy, histories, log)
-    launch(build_app(hostile, log), port=port)
+    launch(build_app(hostile, log), hostile, port=port)
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from agent.catalogue.catalogue import Catalogue
 from agent.data.dataset import Dataset
 from agent.generation.server_wording import WORDING, ServerWording, changes
 from agent.recommender import Language, Recommender
-from agent.records.acts import Ask, Judge, NotUnderstood, Pleasantry, Want
+from agent.records.acts import Ask, Judge, NotUnderstood, Pleasantry, Want, act_to_json
 from agent.records.conditions import Condition
 from agent.records.conversation import Conversation
 from agent.understanding.chat_server import ChatServer, ChatServerError, ServerAddressError
@@ -206,6 +206,44 @@ def test_a_message_and_a_title_reach_the_server_as_data_alone(
     ServerReader(server())(attack, Context(), catalogue)
     system, user = fake.asked[0]["messages"]
     assert attack not in system["content"] and json.loads(user["content"])["message"] == attack
+
+
+def _reads(catalogue: Catalogue, copies: bool) -> Callable[[dict[str, Any]], tuple[int, str]]:
+    """A model that reads as the built-in reader does, or copies one example whatever is said."""
+
+    def answer(body: dict[str, Any]) -> tuple[int, str]:
+        told = json.loads(body["messages"][1]["content"])
+        if copies:
+            return 200, json.dumps({"acts": [{"act": "social", "kind": "thanks"}]})
+        numbers = {catalogue.link(name)[0].options[0]: int(number) for number, name in told.get("items", {}).items()}
+        acts = []
+        for act in understand(told["message"], Context(), catalogue).acts:
+            data = {key: value for key, value in act_to_json(act).items() if value and key not in ("request", "words")}
+            acts.append({**data, **({"item": numbers[data["item"]]} if "item" in data else {})})
+        return 200, json.dumps({"acts": acts})
+
+    return answer
+
+
+@pytest.mark.parametrize("copies", [True, False])
+def test_a_model_that_cannot_read_plain_messages_reads_no_others(
+    fake: FakeChat, catalogue: Catalogue, server: Asked, copies: bool
+) -> None:
+    reader = ServerReader(server())
+    fake.answer = _reads(catalogue, copies)
+    assert reader.examine(catalogue) is not copies
+    fake.says({"acts": [{"act": "social", "kind": "thanks"}]})
+    assert (reader(MESSAGE, Context(), catalogue).acts == (Pleasantry("thanks"),)) is not copies
+
+
+def test_a_server_that_is_away_at_first_may_read_later(fake: FakeChat, catalogue: Catalogue, server: Asked) -> None:
+    now = [0.0]
+    reader = ServerReader(server(clock=lambda: now[0]))
+    fake.says("", status=503)
+    assert reader.examine(catalogue)
+    fake.says({"acts": [{"act": "social", "kind": "thanks"}]})
+    now[0] = 60.0
+    assert reader(MESSAGE, Context(), catalogue).acts == (Pleasantry("thanks"),)
 
 
 # --- wording ---------------------------------------------------------------------------------------------------------

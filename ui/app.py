@@ -17,6 +17,7 @@ from agent.store.template_serving import ServedTemplates
 from agent.store.template_versions import TemplateStore
 from ui import theme
 from ui.chat import turns
+from ui.chat.images import ImageStore
 from ui.chat.session import Desk
 from ui.live.tab import LiveTab
 from ui.studio.tab import StudioTab
@@ -120,7 +121,7 @@ def build_app(recommender: Recommender, log: FeedbackLog, authors: Collection[st
     return app
 
 
-def _serving() -> dict[str, Any]:
+def _serving(recommender: Recommender) -> dict[str, Any]:
     """How Gradio serves the page: nothing that the page does not need, everything under the safe headers."""
     return {
         "footer_links": [],
@@ -134,11 +135,16 @@ def _serving() -> dict[str, Any]:
         "theme": theme.theme(),
         "css_paths": [theme.STYLE, theme.STUDIO_STYLE, theme.LIVE_STYLE, theme.TRENDS_STYLE],
         "js": theme.SCRIPT,
-        "app_kwargs": {"middleware": [Middleware(SafeHeaders)], "docs_url": None, "redoc_url": None},
+        "app_kwargs": {
+            "middleware": [Middleware(SafeHeaders)],
+            "routes": [ImageStore(recommender).route()],
+            "docs_url": None,
+            "redoc_url": None,
+        },
     }
 
 
-def mounted(app: gr.Blocks, accounts: Sequence[tuple[str, str]] = ()) -> FastAPI:
+def mounted(app: gr.Blocks, recommender: Recommender, accounts: Sequence[tuple[str, str]] = ()) -> FastAPI:
     """The app as a web application that another server runs; with ``accounts`` a visitor has to log in."""
     app.queue(max_size=128, default_concurrency_limit=16, api_open=False)
     page = FastAPI(openapi_url=None, telemetry={"tracing": False, "metrics": False, "logs": False})
@@ -147,13 +153,14 @@ def mounted(app: gr.Blocks, accounts: Sequence[tuple[str, str]] = ()) -> FastAPI
         app,
         path="",
         auth=list(accounts) or None,
-        **_serving(),
+        **_serving(recommender),
     )
     return page
 
 
 def launch(
     app: gr.Blocks,
+    recommender: Recommender,
     *,
     host: str = "127.0.0.1",
     port: int | None = None,
@@ -178,6 +185,6 @@ def launch(
         show_error=True,
         strict_cors=True,
         prevent_thread_lock=True,
-        **_serving(),
+        **_serving(recommender),
     )
     return str(url)

@@ -7,6 +7,11 @@
   if (theme) document.body.classList.toggle('dark', theme === 'dark');
   document.documentElement.lang = 'en';
 
+  // A picture that is not there leaves no gap.
+  document.addEventListener('error', (event) => {
+    if (event.target.matches?.('img.picture')) event.target.remove();
+  }, true);
+
   // --- a message is never lost: what is typed and what is being sent outlive a reload and a server that goes away
   const DRAFT = 'concierge-draft', SENT = 'concierge-sent';
   const box = () => find('#message textarea');

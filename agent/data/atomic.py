@@ -54,12 +54,12 @@ def _sync(path: Path) -> None:
             os.close(descriptor)
 
 
-def write_whole(path: Path, text: str) -> None:
-    """Write a small file that others read meanwhile: they see the old text or the new one, also after a power cut."""
+def write_whole(path: Path, content: str | bytes) -> None:
+    """Write a small file that others read meanwhile: they see the old one or the new, also after a power cut."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
-        partial.write_text(text, encoding="utf-8")
+        partial.write_bytes(content if isinstance(content, bytes) else content.encode("utf-8"))
         _sync(partial)
         os.replace(partial, path)
         _sync(path.parent)

@@ -126,6 +126,27 @@ class Facet(_Strict):
         return self.kind in NUMERIC
 
 
+class Images(_Strict):
+    """Where pictures of items come from.
+
+    Attributes:
+        address: of a picture, with columns of identifiers, or facets, in braces: ``{image_url}``.
+        lookup: an address of the same form that is asked first, where given: it answers with JSON whose ``field`` is
+            ``{field}`` in ``address``.
+        field: see ``lookup``.
+        key: the environment variable with the key of the site; without it nothing is fetched. Empty: none is needed.
+        parameter: the key's name in the query of ``lookup``; a key with a dot in it is a token, and sent as a header.
+        credit: what the site wants to be said.
+    """
+
+    address: str
+    lookup: str = ""
+    field: str = ""
+    key: str = ""
+    parameter: str = ""
+    credit: str = ""
+
+
 class Critique(_Strict):
     """A comparative ("cheaper"): a facet with a direction, or values of a category that are wanted or left out."""
 
@@ -197,6 +218,8 @@ class Domain(_Strict):
     """What a card's buttons say, where that is not "Like" and "Dislike"."""
     links: Mapping[str, str] = Field(default_factory=dict)
     """Site -> the address of an item there, with the column of identifiers in braces: ``https://x.example/{x_id}``."""
+    images: Images | None = None
+    """Where pictures of the items come from; the server fetches and keeps them."""
     card: tuple[str, ...] | None = None
     """The facets that a card shows below its title, in this order (None: people, lengths and prices)."""
     folder: Path = Path()

@@ -8,6 +8,7 @@ is made in any case, because it finds the items.
 from __future__ import annotations
 
 import json
+import logging
 import math
 import re
 from collections.abc import Mapping
@@ -57,6 +58,7 @@ MOST_WANTED = 50
 SUPERLATIVES = ("newest", "oldest", "longest", "shortest", "cheapest", "most popular", "least known", "best rated")
 """What may be asked for beside facets and the domain's questions."""
 
+_LOG = logging.getLogger("concierge.service")
 _ACTS: Mapping[str, type] = {
     "want": Want,
     "judge": Judge,
@@ -99,17 +101,40 @@ Examples:
 class ServerReader:
     """Reads as :func:`agent.understanding.reader.understand` does, through a server; see the module's first lines.
 
-    Where items are answers to questions, and where a name is open to several items, the built-in reading stands.
+    Where items are answers to questions, where a name is open to several items, and for a catalogue of which it failed
+    to read plain messages (:meth:`examine`), the built-in reading stands.
     """
 
     def __init__(self, server: ChatServer) -> None:
         self.server = server
+        self._unfit: set[str] = set()
+
+    def examine(self, catalogue: Catalogue) -> bool:
+        """Have the server read a few plain messages; one that gets more than one of them wrong reads no others."""
+        tasks = _tasks(catalogue)
+        right = asked = 0
+        for message, expected in tasks:
+            offer = _Offer.of(message, Context(), understand(message, Context(), catalogue), catalogue)
+            try:
+                data = self.server.ask(READING, offer.messages(), offer.schema())
+            except ChatServerError:
+                continue  # late or away: that says nothing of how it reads
+            asked += 1
+            try:
+                right += _gist(offer.acts(data)) == _gist((expected,))
+            except ChatServerError:
+                continue
+        if asked - right > 1:
+            self._unfit.add(catalogue.name)
+            told = (self.server.name, catalogue.name, right, asked)
+            _LOG.warning("reading by %s is off for %s: %d of %d plain messages right", *told)
+        return catalogue.name not in self._unfit
 
     def __call__(self, message: str, context: Context, catalogue: Catalogue) -> Reading:
         """Read one message."""
         built_in = understand(message, context, catalogue)
         undecided = any(isinstance(act, WhichItem) for act in built_in.acts)
-        if catalogue.domain.answers or undecided or not clean(message):
+        if catalogue.name in self._unfit or catalogue.domain.answers or undecided or not clean(message):
             return built_in
         offer = _Offer.of(message, context, built_in, catalogue)
         try:
@@ -332,6 +357,31 @@ def instructions(catalogue: Catalogue) -> str:
         questions=", ".join(own for own in _askable(catalogue) if own and own not in catalogue.facets),
         examples=examples,
     )
+
+
+def _tasks(catalogue: Catalogue) -> list[tuple[str, Act]]:
+    """Messages that leave no doubt, other than the examples, and what is said."""
+    popular = np.argsort(-catalogue.rating_count, kind="stable")[2:40].tolist()
+    named = next((item for item in popular if len(catalogue.link(catalogue[item].name)) == 1), popular[0])
+    told: list[tuple[str, Act]] = [
+        (f"{catalogue[named].name} was a waste of time", Judge(named, "disliked")),
+        ("goodbye then", Pleasantry("farewell")),
+    ]
+    if catalogue.primary is not None:
+        name = catalogue.primary.facet.name
+        many = catalogue.domain.nouns.many
+        first, second = (_offered_values(catalogue, name) * 4)[2:4]
+        told.append((f"three {first} {many}, please", Want((Condition(name, "is", (first,)),), count=3)))
+        told.append((f"anything that is not {second}", Want((Condition(name, "is_not", (second,)),))))
+    return told
+
+
+def _gist(acts: tuple[Act, ...]) -> list[Any]:
+    """What acts come to where only what was said plainly counts."""
+    return [
+        (sorted((own.facet, own.op, own.names) for own in act.conditions), act.count) if isinstance(act, Want) else act
+        for act in acts
+    ]
 
 
 def _examples(catalogue: Catalogue) -> list[tuple[dict[str, Any], list[dict[str, Any]]]]:

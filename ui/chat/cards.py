@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Iterator, Sequence
 from html import escape
-from string import Formatter
 
 from agent.catalogue.catalogue import Catalogue
 from agent.catalogue.conditions import had_by, item_value, listed, plain_number
 from agent.dialogue.questions import is_words
 from agent.dialogue.state import DialogueState, Judgement
 from agent.records.answer import Evidence, Recommendation
+from ui.chat.images import filled, image_path, images_of
 
 ACTIONS: tuple[tuple[str, str, str], ...] = (
     ("liked", "Like", "Liked"),
@@ -60,6 +60,7 @@ def card_html(
     chips = f'<ul class="kinds" aria-label="Kinds">{kinds}</ul>' if kinds else ""
     return (
         f'<article class="card"{place} aria-label="{escape(name)}" data-item="{escape(item.item_id)}">'
+        f"{_picture(item.item_id, name, catalogue)}"
         f'<header><span class="rank" aria-hidden="true">{rank}</span><h3>{escape(item.title)}'
         f"{f' <span class=year>{item.year}</span>' if item.year is not None else ''}</h3>"
         f'<span class="share" title="{label}"><span class="meter" role="img" aria-label="{label}">'
@@ -112,11 +113,17 @@ def _facts(index: int, catalogue: Catalogue) -> Iterator[str]:
 
 def _links(index: int, catalogue: Catalogue) -> Iterator[tuple[str, str]]:
     """Name of a site, and the item's address there."""
-    for site, address in catalogue.domain.links.items():
-        columns = [own for _, own, _, _ in Formatter().parse(address) if own]
-        ids = {own: str(catalogue.identifiers[own][index]) for own in columns if own in catalogue.identifiers}
-        if len(ids) == len(columns) and all(value and value != "nan" for value in ids.values()):
-            yield site, address.format(**ids)
+    for site, form in catalogue.domain.links.items():
+        address = filled(form, index, catalogue)
+        if address is not None:
+            yield site, address
+
+
+def _picture(item_id: str, name: str, catalogue: Catalogue) -> str:
+    path = image_path(item_id, catalogue)
+    if path is None:
+        return ""
+    return f'<img class="picture" src="{escape(path)}" alt="{escape(name)}" width="72" height="108" loading="lazy">'
 
 
 def _buttons(
@@ -235,4 +242,6 @@ def slate_html(
     many = catalogue.domain.nouns.many.capitalize()
     label = f"{many} that I recommend" if current else f"{many} that I recommended before"
     mark = ' id="cards" class="cards current"' if current else ' class="cards"'
-    return f'<section{mark} aria-label="{escape(label)}">{cards}</section>'
+    images = images_of(catalogue)
+    credit = f'<p class="credit">{escape(images.credit)}</p>' if current and images is not None else ""
+    return f'<section{mark} aria-label="{escape(label)}">{cards}{credit}</section>'

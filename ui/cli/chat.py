@@ -68,7 +68,9 @@ def chat(
         recommender = Recommender.load(data, model, adapter, log, explore=True, progress=True, language=language)
         app = build_app(recommender, log)
         try:
-            url = launch(app, host=host, port=port, open_browser=_has_desktop() if browser is None else browser)
+            url = launch(
+                app, recommender, host=host, port=port, open_browser=_has_desktop() if browser is None else browser
+            )
         except OSError as error:
             raise ServeError(f"cannot listen on {host}{f':{port}' if port else ''}: choose another --port") from error
         say(f"Concierge is at {url} (Ctrl-C stops it)")

@@ -105,7 +105,8 @@ def serve(
         if chat:
             from ui.app import build_app, mounted
 
-            page = mounted(build_app(parts.recommender, parts.log, author or () if accounts else None), accounts)
+            app = build_app(parts.recommender, parts.log, author or () if accounts else None)
+            page = mounted(app, parts.recommender, accounts)
         application = build_application(parts.service, page)
         name, number = held.getsockname()[:2]
         shown = f"[{name}]" if ":" in name else name
