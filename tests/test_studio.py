@@ -21,15 +21,18 @@ from agent.store.template_serving import ServedTemplates, Serving, Share
 from agent.store.template_versions import TemplateStore
 from eval.live.experiments import EXPERIMENT_METRICS, Arm, Report
 from eval.metrics import Interval
+from eval.policy.template_trial import Comparison
+from eval.policy.template_trial import Trial as TrialOf
 from prompts import PromptError
 from ui.chat.session import Session
 from ui.studio import html
 from ui.studio.access import Access
-from ui.studio.preview import Pick, Preview, example_preview, samples
+from ui.studio.preview import Pick, Preview, Previewer, example_preview, samples
 from ui.studio.tab import UNSAVED, StudioTab
 
 ANN, EVE = (cast(gr.Request, SimpleNamespace(username=name)) for name in ("ann", "eve"))
 WITHOUT_RATINGS = prompts.load("state").source.replace("history|rated", "history|tokens")
+UP = Interval(0.2, 0.1, 0.3)
 EDITOR = WITHOUT_RATINGS.strip()
 """As Gradio's editor sends it: without the line end."""
 
@@ -134,6 +137,40 @@ def test_a_template_of_another_role_shows_all_its_examples() -> None:
     assert (shown.tokens, shown.picks) == (None, ())
 
 
+def test_a_reward_template_shows_how_likely_the_reward_model_thinks_a_like(recommender: Recommender) -> None:
+    previewer, sample = Previewer(recommender), samples(recommender)["A short past"]
+    template = prompts.load("reward")
+    shown = previewer.reward_preview(template, sample, sample.wish)
+    chances = [pick.probability for pick in shown.picks]
+    assert previewer.judges and len(chances) == 5 and chances == sorted(chances, reverse=True)
+    assert 0 < chances[-1] <= chances[0] < 1 and sample.wish in shown.text and "reward" in shown.answer
+    edited = prompts.parse(template.source.replace("Wish: ", "They want: "), "<draft>")
+    other = previewer.reward_preview(edited, sample, sample.wish, shown)
+    assert {pick.name for pick in other.picks} == {pick.name for pick in shown.picks} and other.picks != shown.picks
+    renamed = prompts.parse(template.source.replace("description: Any", "description: Every"), "<draft>")
+    assert previewer.reward_preview(renamed, sample, sample.wish, shown).picks is shown.picks
+
+
+def test_tests_of_a_template_are_kept_and_listed(recommender: Recommender, log: FeedbackLog) -> None:
+    tab, browser = studio(recommender, log), Session.new().write()
+    source = prompts.load("state").source
+    name = prompts.load("state").header.examples[0].name
+    cased = source.replace(f"  - name: {name}\n", f"  - name: {name}\n    expect: [Star Wars]\n", 1)
+    tab.on_cases("state", "state@1", cased, "ann <b>", browser, ANN)
+    found = TrialOf({"version": 2}, {"version": 1}, 30, (Comparison("click_rate", "", 9, 30, UP, UP, UP),))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("ui.studio.tab.trial", lambda *_: [found])
+        tab.on_save("state", "state@1", EDITOR, "bob", "", browser, ANN)
+        saved = tab.templates.get("state@2").source
+        tab.on_test("state", "state@2", saved, "bob", 30, "", browser, ANN)
+    newest, oldest = tab.on_name("state", browser, ANN)[tab.page.earlier].split("edits of state@1")
+    assert "<b>state@2</b>" in newest and "bob" in newest and "30 users" in newest
+    assert "click_rate +0.2000 [+0.1000, +0.3000]" in newest
+    assert "ann &lt;b&gt;" in oldest and "of 1 test cases pass" in oldest
+    assert [own.kind for own in tab.templates.tests("state")] == ["users", "cases"]
+    assert not tab.templates.tests("reward")
+
+
 def test_the_report_says_which_figures_are_better(people: Recommender, log: FeedbackLog) -> None:
     up = Interval(0.2, 0.1, 0.3)
     arms = [Arm(f"state@{n}", str(n), 9, 9, dict.fromkeys(EXPERIMENT_METRICS, up)) for n in (1, 2)]
@@ -163,7 +200,7 @@ def test_with_accounts_only_authors_work_on_prompts(people: Recommender, log: Fe
         lambda who: tab.on_typing("state", "state@1", "x", browser, who),
         lambda who: tab.on_save("state", "state@1", EDITOR, "ann", "", browser, who),
         lambda who: next(tab.on_change("state", EDITOR, "A short past", "", "", who)),
-        lambda who: tab.on_test("state", EDITOR, 10, "", browser, who),
+        lambda who: tab.on_test("state", "state@1", EDITOR, "ann", 10, "", browser, who),
         lambda who: tab.on_activate("state", "state@1", prompts.load("state").source, "ann", "", who),
         lambda who: tab.on_roll_back("state", "state@1", "ann", "", who),
         lambda who: tab.on_report("state", who),

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -37,6 +38,9 @@ BEFORE_PPO = ADAPTERS / "ml-100k-sft"
 
 RELEASED = ADAPTERS / "ml-100k-ppo"
 """The one that is in use where nothing was promoted and the domain ships none of its own."""
+
+RELEASED_REWARD = ADAPTERS / "ml-100k-reward"
+"""The reward model."""
 
 OF_DOMAIN = "fitted/adapters"
 """Where a domain keeps the adapters that were trained on its own catalogue: the last by name is in use."""
@@ -163,8 +167,22 @@ def _folders(home: Path) -> list[Path]:
     return sorted(path.parent for path in home.glob(f"*/{POLICY_FILE}"))
 
 
+class Card(Protocol):
+    """What a card says of the items and the network that an adapter was trained on."""
+
+    @property
+    def items(self) -> Sequence[str]:
+        """The keys of the items."""
+        ...
+
+    @property
+    def layers(self) -> int | None:
+        """How many layers of the base LM (None: all)."""
+        ...
+
+
 def new_item_features(
-    card: PolicyCard, catalogue: Catalogue, evidence: EvidenceModel, base: str | Path
+    card: Card, catalogue: Catalogue, evidence: EvidenceModel, base: str | Path
 ) -> ItemFeatures | None:
     """What the rows of items are made from that an adapter was not trained on; None where it knows them all."""
     if set(item_keys(catalogue.items)) <= set(card.items):

@@ -84,6 +84,9 @@ serving_table = _table(
     "template_serving", "number", "pack role author note action", real="timestamp", whole="previous", json="shares"
 )
 draft_table = _table("template_draft", "owner pack name", "source", real="updated", whole="parent")
+test_table = _table(
+    "template_test", "number", "pack name kind template hash against author", real="timestamp", json="document"
+)
 key_table = _table(
     "api_key", "id", "name hash person", real="created expires revoked", whole="per_minute", json="catalogues verbs"
 )

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, delete, insert, select
 
 import prompts
 from agent.records.impression import storable
-from agent.store.database import draft_table, upsert, version_table, writing
+from agent.store.database import draft_table, test_table, upsert, version_table, writing
 from prompts import IsolatedTemplate, Template
 
 if TYPE_CHECKING:
@@ -22,6 +22,10 @@ PRODUCT = "Concierge"
 """The author of the versions that come with the product."""
 MOST_NAME, MOST_NOTE = 80, 500
 """Longest author's name and note, in characters; more is cut off."""
+
+
+TESTS_SHOWN = 20
+"""So many tests of a template are listed, the latest first."""
 
 
 class TemplateError(ValueError):
@@ -72,6 +76,27 @@ class UnsavedText(NamedTuple):
     source: str
     parent: int | None
     updated: float
+
+
+@dataclass(frozen=True, slots=True)
+class TemplateTest:
+    """What one test of a template came to.
+
+    Attributes:
+        kind: ``users``, an offline trial on validation users, or ``cases``, the template's own test cases.
+        template: the version that was tested, or that its text started from where it was not saved.
+        hash: SHA-256 of the text.
+        against: the version that it was compared with; empty for test cases.
+        document: the figures, as plain data.
+    """
+
+    kind: str
+    template: str
+    hash: str
+    against: str
+    author: str
+    timestamp: float
+    document: dict[str, Any]
 
 
 class TemplateStore:
@@ -183,6 +208,19 @@ class TemplateStore:
         """Forget it: it was saved, or thrown away."""
         with writing(self.log.engine) as connection:
             connection.execute(delete(draft_table).filter_by(owner=owner, pack=self.pack, name=name))
+
+    def keep_test(self, name: str, test: TemplateTest) -> None:
+        """Remember what a test of the template ``name`` came to."""
+        values = {own.name: getattr(test, own.name) for own in fields(test)}
+        with writing(self.log.engine) as connection:
+            connection.execute(insert(test_table).values(pack=self.pack, name=name, **values))
+
+    def tests(self, name: str, limit: int = TESTS_SHOWN) -> list[TemplateTest]:
+        """The latest tests of a template, the latest first."""
+        columns = [test_table.c[own.name] for own in fields(TemplateTest)]
+        query = select(*columns).filter_by(pack=self.pack, name=name).order_by(test_table.c.number.desc()).limit(limit)
+        with self.log.engine.connect() as connection:
+            return [TemplateTest(*row) for row in connection.execute(query)]
 
     def _own(self, connection: Connection, name: str) -> dict[int, SavedVersion]:
         rows = connection.execute(select(version_table).filter_by(pack=self.pack, name=name))

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 
 from agent.store.template_serving import Serving, Status
-from agent.store.template_versions import SavedVersion
+from agent.store.template_versions import SavedVersion, TemplateTest
 from eval.live.experiments import EXPERIMENT_METRICS, Report
 from eval.metrics import Interval
 from eval.policy.template_trial import METRICS, Trial
@@ -51,6 +51,8 @@ def preview_html(preview: Preview, other: Preview | None, title: str) -> str:
                 f'<li>{item}<span class="share">{pick.probability:.1%}</span>'
                 f'<span class="meter"><span style="width:{100 * pick.probability:.0f}%"></span></span></li>'
             )
+        if preview.answer:
+            parts.append(f'<p class="quiet">{escape(preview.answer)}</p>')
         parts.append(f'<ol class="picks">{"".join(rows)}</ol>')
     return f'<section class="preview">{"".join(parts)}</section>'
 
@@ -132,6 +134,29 @@ def trial_html(trial: Trial, candidate: str, against: str) -> str:
         f'<div class="figures"><table><caption>{about}</caption><thead>{head}</thead>'
         f"<tbody>{''.join(rows)}</tbody></table></div>"
     )
+
+
+def tests_html(tests: Sequence[TemplateTest], saved: Mapping[str, str]) -> str:
+    """Earlier tests of a template, the latest first; ``saved``: SHA-256 of a version's text -> the version."""
+    if not tests:
+        return '<p class="quiet">None yet.</p>'
+    rows = []
+    for test in tests:
+        of = saved.get(test.hash) or (f"edits of {test.template}" if test.template else "edits")
+        document = test.document
+        if test.kind == "cases":
+            failed = ", ".join(document["failed"])
+            about = f"{document['of'] - len(document['failed'])} of {document['of']} test cases pass"
+            cells = [f"<li>{escape(f'{about}; not {failed}' if failed else about)}</li>"]
+        else:
+            about = f"against {test.against}, {document['users']} users"
+            cells = [f"<li>{escape(about)}</li>"]
+            for metric, (_, _, *difference) in document["metrics"].items():
+                figure = Interval(*difference)
+                cells.append(f'<li class="{_sign(figure)}">{escape(metric)} {_interval(figure)}</li>')
+        by = f" · {escape(test.author)}" if test.author else ""
+        rows.append(f"<li><b>{escape(of)}</b> · {_when(test.timestamp)}{by}<ul>{''.join(cells)}</ul></li>")
+    return f'<ul class="tests">{"".join(rows)}</ul>'
 
 
 def report_html(report: Report, since: float | None, serving: Serving) -> str:

@@ -83,6 +83,8 @@ class StudioPage:
                 self.result = gr.HTML("", min_height=60, elem_id="studio-result")
                 self.run_cases = gr.Button("Run the template's own test cases", size="sm", elem_id="studio-run-cases")
                 self.cases = gr.HTML("", elem_id="studio-cases")
+                with gr.Accordion("Earlier tests", open=False, elem_id="studio-earlier"):
+                    self.earlier = gr.HTML("", elem_id="studio-tests")
             with gr.Column(scale=6, min_width=320, elem_classes=["studio-panel"]):
                 gr.HTML("<h3>Serve</h3><p class=quiet>The chat follows from the next message on.</p>")
                 self.serving = gr.HTML("", elem_id="studio-serving")
@@ -113,6 +115,7 @@ class StudioPage:
             self.code,
             self.viewer,
             self.measure,
+            self.earlier,
             self.experiment,
             self.report,
             self.serving,

@@ -14,13 +14,18 @@ import numpy as np
 import prompts
 from agent.catalogue.catalogue import Catalogue, Item
 from agent.catalogue.lookup import RequestError, find_item
+from agent.data.assets import resolve_model
 from agent.dialogue.slate import shortlist
 from agent.dialogue.state import policy_state, state_after
+from agent.features.model import EvidenceModel
 from agent.policy.distribution import Policy
+from agent.policy.item_embeddings import item_keys
+from agent.policy.loading import RELEASED_REWARD, new_item_features
 from agent.policy.state_prompt import StatePrompt
 from agent.recommender import Recommender
 from agent.records.state import Event, State
 from prompts import IsolatedTemplate, PromptError, Template
+from training.reward.model import RewardCard, RewardModel
 
 PICKS = 5
 _KEPT = 32
@@ -28,7 +33,7 @@ _KEPT = 32
 
 @dataclass(frozen=True, slots=True)
 class Pick:
-    """One item with the policy's probability over its candidates, as the chat shows it."""
+    """One item with the policy's probability over its candidates, as the chat shows it, or with a chance of a like."""
 
     name: str
     probability: float
@@ -36,13 +41,17 @@ class Pick:
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """The text that the model reads, its length in tokens and the most that fit (None: not counted), and the picks."""
+    """The text that the model reads, its length in tokens and the most that fit (None: not counted), and the picks.
+
+    ``answer`` says what the picks' figures are, where they are not the policy's probabilities.
+    """
 
     template: str
     text: str
     tokens: int | None
     picks: tuple[Pick, ...]
     window: int | None = None
+    answer: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +95,7 @@ class Previewer:
         self.recommender = recommender
         self._known: OrderedDict[tuple[str, str, str, str], Preview] = OrderedDict()
         self._lock = threading.Lock()
+        self._judge: RewardModel | None = None
 
     def _picks(self, policy: Policy, state: State) -> list[tuple[int, float]]:
         catalogue = self.recommender.catalogue
@@ -166,6 +176,53 @@ class Previewer:
             if len(self._known) > _KEPT:
                 self._known.popitem(last=False)
             return preview
+
+    @property
+    def judges(self) -> bool:
+        """Whether a reward model can read templates of role ``reward`` here: it must know some of the items."""
+        known = isinstance(self.recommender.policy.evidence, EvidenceModel)
+        items = set(item_keys(self.recommender.catalogue.items))
+        return known and bool(items & set(RewardCard.read(RELEASED_REWARD).items))
+
+    def reward_preview(self, template: Template, sample: Sample, wish: str, known: Preview | None = None) -> Preview:
+        """The reward model's prompt for a sample viewer, and how likely it thinks that they like the policy's picks.
+
+        Those of ``known``, a preview for the same viewer and wish, are taken over where the prompt is the same.
+
+        Raises:
+            PromptError: the template fails on this viewer.
+        """
+        policy, catalogue = self.recommender.policy, self.recommender.catalogue
+        key = (policy.version, template.hash, sample.name, wish)
+        with self._lock:
+            if key in self._known:
+                self._known.move_to_end(key)
+                return self._known[key]
+            judge = self._judge = self._judge or self._loaded_judge(policy)
+            state = sample.state(wish, catalogue)
+            prompt = StatePrompt(template, judge.prompt.tokenizer, sample.items(catalogue), judge.card.max_history)
+            (ids,) = prompt.encode([state])
+            text = prompt.tokenizer.decode(ids)
+            if known is not None and known.text == text:
+                return replace(known, template=f"{template.name}@{template.version}")
+            items = [item for item, _ in self._picks(policy, state)]
+            own = RewardModel(judge.network, prompt, judge.token_ids, judge.card, judge.evidence)
+            (chances,) = own.probabilities([state], [items])
+            order = np.argsort(-chances, kind="stable")
+            picks = tuple(Pick(catalogue[items[place]].name, float(chances[place])) for place in order)
+            answer = f"How likely they like what the policy picks, by {judge.card.version}"
+            preview = Preview(f"{template.name}@{template.version}", text, len(ids), picks, prompt.window, answer)
+            self._known[key] = preview
+            if len(self._known) > _KEPT:
+                self._known.popitem(last=False)
+            return preview
+
+    def _loaded_judge(self, policy: Policy) -> RewardModel:
+        catalogue, evidence = self.recommender.catalogue, policy.evidence
+        assert isinstance(evidence, EvidenceModel)
+        base, card = resolve_model(None), RewardCard.read(RELEASED_REWARD)
+        features = new_item_features(card, catalogue, evidence, base)
+        return RewardModel.load(RELEASED_REWARD, base, catalogue.items, evidence, features)
 
 
 def _example_state(inputs: Mapping[str, Any], catalogue: Catalogue) -> State:

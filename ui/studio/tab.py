@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Iterator
+from dataclasses import asdict
 from html import escape
 from typing import Any
 
@@ -12,10 +13,10 @@ import gradio as gr
 from agent.data.dataset import load_dataset
 from agent.recommender import Recommender
 from agent.store.template_serving import OFFLINE_ROLES, ServedTemplates
-from agent.store.template_versions import SavedVersion
+from agent.store.template_versions import SavedVersion, TemplateTest
 from eval.live.experiments import report, running
 from eval.policy.template_trial import trial
-from prompts import PromptError
+from prompts import PromptError, Template
 from ui.chat.page import Updates
 from ui.studio import html
 from ui.studio.access import Access, refusal, told
@@ -91,11 +92,15 @@ class StudioTab:
         buttons = quick | {"outputs": [page.test, page.cancel]}
         page.test.click(lambda: self._buttons(True), None, **buttons)
         tested = page.test.click(
-            self.on_test, [page.name, page.code, page.users, page.against, store], [page.result],
+            self.on_test, [page.name, page.version, page.code, page.author, page.users, page.against, store],
+            [page.result, page.earlier],
             concurrency_limit=1, concurrency_id="studio-test", show_progress="full", api_visibility="private",
         )  # fmt: skip
         tested.then(lambda: self._buttons(False), None, **buttons)
-        page.run_cases.click(self.on_cases, [page.code], **quick | {"outputs": [page.cases]})
+        page.run_cases.click(
+            self.on_cases, [page.name, page.version, page.code, page.author, store],
+            **quick | {"outputs": [page.cases, page.earlier]},
+        )  # fmt: skip
         page.cancel.click(self.on_cancel, [store], **quick)
 
     def open_with(self, tab: gr.Tab, store: gr.BrowserState) -> None:
@@ -183,8 +188,9 @@ class StudioTab:
             self.page.against: gr.update(choices=self._comparable(name)),
             self.page.notice: f'<p class="notice" role="status">{escape(notice)}</p>' if notice else "",
             self.page.code: unsaved.source if unsaved is not None else base.source if base is not None else "",
-            self.page.viewer: gr.update(visible=role == "state"),
+            self.page.viewer: gr.update(visible=role == "state" or (role == "reward" and self.previewer.judges)),
             self.page.measure: gr.update(visible=role == "state"),
+            self.page.earlier: self._tests(name),
             self.page.experiment: gr.update(visible=role not in OFFLINE_ROLES),
             self.page.report: "",
             self.page.serving: self._serving(role),
@@ -257,20 +263,25 @@ class StudioTab:
         }
 
     def _preview(self, template: Any, sample: str, wish: str, known: Preview | None = None) -> Preview:
-        if template.header.role != "state":
-            return example_preview(template)
-        return self.previewer.state_preview(template, self.samples[sample], wish, known)
+        role = template.header.role
+        if role == "state":
+            return self.previewer.state_preview(template, self.samples[sample], wish, known)
+        if role == "reward" and self.previewer.judges:
+            return self.previewer.reward_preview(template, self.samples[sample], wish, known)
+        return example_preview(template)
 
     def on_test(
         self,
         name: str,
+        version: str,
         code: str,
+        author: str,
         users: float,
         against: str | None,
         stored: Any,
         request: gr.Request,
         progress: gr.Progress = PROGRESS,
-    ) -> str:
+    ) -> Updates:
         """The offline trial of the editor's text against what it is compared with."""
         owner = self.access.owner(request, stored)
         self._cancelled.discard(owner)
@@ -283,19 +294,51 @@ class StudioTab:
         with told():
             draft, active = checked(file_text(code)), self._against(name, against)
             if all(self.previewer.alike(draft, active.template, own) for own in self.samples.values()):
-                return html.nothing_to_test(active.reference)
+                return {self.page.result: html.nothing_to_test(active.reference)}
             dataset = load_dataset(self.recommender.catalogue.name)
             try:
-                found = trial(dataset, self.recommender.policy, [draft], active.template, int(users), step)
+                (found,) = trial(dataset, self.recommender.policy, [draft], active.template, int(users), step)
             except CancelledError:
-                return '<p class="quiet" role="status">Cancelled.</p>'
-        return html.trial_html(found[0], "In the editor", active.reference)
+                return {self.page.result: '<p class="quiet" role="status">Cancelled.</p>'}
+        differences = {
+            row.metric: [row.candidate.mean, row.against.mean, *asdict(row.difference).values()] for row in found.rows
+        }
+        figures = {"users": found.users, "metrics": differences}
+        earlier = self._kept(
+            name, version, draft, owner, self.access.author(request, author), figures, active.reference
+        )
+        return {self.page.result: html.trial_html(found, "In the editor", active.reference), self.page.earlier: earlier}
 
-    def on_cases(self, code: str, request: gr.Request) -> str:
+    def on_cases(self, name: str, version: str, code: str, author: str, stored: Any, request: gr.Request) -> Updates:
         """The examples of the editor's text that say which picks they expect."""
-        self.access.check(request)
+        owner = self.access.owner(request, stored)
         with told():
-            return html.cases_html(self.previewer.cases(checked(file_text(code))))
+            draft = checked(file_text(code))
+            cases = self.previewer.cases(draft)
+        figures = {"failed": [own.name for own in cases if own.missing], "of": len(cases)}
+        earlier = self._kept(name, version, draft, owner, self.access.author(request, author), figures)
+        return {self.page.cases: html.cases_html(cases), self.page.earlier: earlier}
+
+    def _kept(
+        self,
+        name: str,
+        version: str,
+        draft: Template,
+        owner: str,
+        author: str,
+        figures: dict[str, Any],
+        against: str = "",
+    ) -> str:
+        """Keep what a test came to; all tests of the template, to be shown."""
+        base = self._base(name, version, owner)
+        started = "" if base is None else base.reference
+        kind = "users" if against else "cases"
+        self.templates.keep_test(name, TemplateTest(kind, started, draft.hash, against, author, time.time(), figures))
+        return self._tests(name)
+
+    def _tests(self, name: str) -> str:
+        saved = {version.hash: version.reference for version in self.templates.versions(name)}
+        return html.tests_html(self.templates.tests(name), saved)
 
     def on_cancel(self, stored: Any, request: gr.Request) -> None:
         """The trial of this author ends at its next step."""
