@@ -131,7 +131,7 @@ def test_a_click_on_a_point_shows_its_texts(reader: Recommender, chrome: Browser
         counts = trends_of(watch).counts
         run(watch, counts, MonitorSettings(), AlertStore(log.engine), [], print, datetime.date(2020, 6, 16))
         page_app = build_app(reader, log)
-        me = Visitor(chrome, launch(page_app, port=free_port()).rstrip("/"))
+        me = Visitor(chrome, launch(page_app, reader, port=free_port()).rstrip("/"))
         try:
             page = me.page
             page.get_by_role("tab", name="Trends").click()
