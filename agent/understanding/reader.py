@@ -12,7 +12,7 @@ from agent.catalogue.title_index import Link
 from agent.domains.languages import ENGLISH, in_english, language, readable, sounds_english
 from agent.records.acts import Act, Ask, Command, Judge, NotUnderstood, Pleasantry, Want, WhichItem
 from agent.records.conditions import Condition
-from agent.text import clean, common_words, flat, words
+from agent.text import clean, common_words, flat, word_set, words
 from agent.understanding.answering import read_question
 from agent.understanding.asking import ASKS, MASK, Sentence, asked, masked_at, sentences_of
 from agent.understanding.cues import (
@@ -96,6 +96,8 @@ _SAME_MAKER = re.compile(
 )
 _SWITCH = re.compile(r"^\W*(?:(?:ok|okay|sorry|now|and|well)\W+)*(?:in )?english(?:,? (?:now|then|please))+(?=\W|$)")
 """Asks for answers in English, before the wish."""
+_INDEFINITE = word_set("nothing anything something everything none anyone someone everyone nobody somebody")
+"""Words that stand for no particular item; a title that is one is written with a capital, or with more beside it."""
 _SILENT = frozenset({"about", "reject"})
 _FEW = 4
 _CHANGED = re.compile(r"\bchanged? my mind\b")
@@ -339,6 +341,8 @@ class _Message:
     def _is_subject(self, link: Link, folded: str) -> bool:
         """Whether what was taken for a title is an everyday word for what items are about: "without aliens"."""
         said = link.text
+        if said in _INDEFINITE:
+            return True  # "nothing too long" is not about the item of that name
         everyday = said.islower() and bool({said, said.removesuffix("s")} & common_words())
         return everyday and _SUBJECT_BEFORE.search(folded[: link.start]) is not None
 
