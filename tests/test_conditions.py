@@ -97,6 +97,22 @@ def test_little_is_given_up_and_openly(catalogue: Catalogue) -> None:
     assert relax((COMEDY,), catalogue) == ((COMEDY,), ())
 
 
+def test_what_was_named_or_said_last_is_given_up_last(catalogue: Catalogue) -> None:
+    series = Condition("genre", "is", ("Film-Noir",))
+    year = Condition("year", "at_most", 1925)
+    _, given = relax((series, year), catalogue, enough=3, latest=(year,))
+    assert [own.was for own in given] == [series], "the older wish goes before the newer one"
+    _, given = relax((series, year), catalogue, enough=3)
+    assert [own.was for own in given] == [year]
+
+
+def test_a_bound_is_not_widened_past_the_one_that_it_replaced(catalogue: Catalogue) -> None:
+    before = Condition("year", "at_most", 1940)
+    relaxed, given = relax((WESTERN, Condition("year", "at_most", 1903)), catalogue, enough=5, before=(WESTERN, before))
+    (own,) = (condition for condition in relaxed if condition.facet == "year")
+    assert given and own.span[1] is not None and own.span[1] <= 1940
+
+
 _CONDITIONS = st.lists(
     st.one_of(
         st.builds(

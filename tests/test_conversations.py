@@ -184,7 +184,9 @@ def test_replies_frame_the_slate_in_the_persons_language(recommender: Recommende
         "most": "2018", "words": ["x"], "total": "9", "said": "x", "title": "X", "options": ["a", "b"], "titles": ["x"],
     }  # fmt: skip
     for kind in yaml.safe_load((LANGUAGES / f"{language}.yaml").read_text("utf-8")):
-        if not kind.endswith("_one"):
+        if kind.startswith("noted_"):
+            assert "Alien" in words.tell(kind="noted", **{kind.removeprefix("noted_"): ["Alien"]}), kind
+        elif not kind.endswith("_one"):
             text = words.tell(kind=kind, **facts)
             assert text and "{" not in text and text != english.tell(kind=kind, **facts), kind
     assert words.tell(kind="missing", missing="the data do not say it"), "the rest is said in English"

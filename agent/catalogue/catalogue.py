@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from agent.catalogue.columns import Column, NamesColumn, NumberColumn
 from agent.catalogue.title_index import Link, TitleIndex
+from agent.catalogue.word_index import word_index
 from agent.domains.domain import POPULARITY, RATING, Facet
 from agent.records.conditions import Condition, bounds
 from agent.records.state import POSITIVE
@@ -317,19 +318,32 @@ class Catalogue:
         renamed = any(self.items[index].title != items[index].title for index in changes)
         self.items, self._columns, self.texts = tuple(items), columns, texts
         if renamed:
-            for cached in ("titles", "_twins"):
+            for cached in ("titles", "works"):
                 self.__dict__.pop(cached, None)
+        self.__dict__.pop("word_index", None)
 
     def with_twins(self, items: Iterable[int]) -> frozenset[int]:
-        """The items and all others of the same title and year: some data sets list an item twice."""
-        return frozenset(twin for item in items for twin in self._twins.get(item, (item,)))
+        """The items and all others of the same work: some data sets list an item twice, or each of its editions."""
+        works = {int(self.works[item]) for item in items}
+        return frozenset(np.flatnonzero(np.isin(self.works, list(works))).tolist()) if works else frozenset()
 
     @cached_property
-    def _twins(self) -> dict[int, tuple[int, ...]]:
-        groups: dict[tuple[str, int | None], list[int]] = {}
-        for item in self.items:
-            groups.setdefault((item.title.casefold(), item.year), []).append(item.index)
-        return {index: tuple(own) for own in groups.values() if len(own) > 1 for index in own}
+    def works(self) -> npt.NDArray[np.int64]:
+        """Which work each item is an edition of, (n_items,): items of one number have the same title and year.
+
+        Words that only tell editions apart (``editions`` of the domain) do not count.
+        """
+        places: dict[tuple[str, int | None], int] = {}
+        names = self.domain.work_names([item.title for item in self.items])
+        return np.array(
+            [places.setdefault((name, item.year), len(places)) for item, name in zip(self.items, names, strict=True)],
+            dtype=np.int64,
+        )
+
+    @cached_property
+    def word_index(self) -> tuple[Mapping[str, frozenset[int]], Mapping[str, frozenset[int]]]:
+        """Word -> the items that name it, by texts and categories, and by titles."""
+        return word_index(self, titles=False), word_index(self, titles=True)
 
     @cached_property
     def titles(self) -> TitleIndex:

@@ -26,7 +26,7 @@ MOST_NAMED = 4
 MOST_NEGATIVE = 2
 """So many conditions on what is not wanted are named in a noun phrase; their chips show them all."""
 
-FEW_VALUES = 40
+FEW_VALUES = 60
 """Of a facet with so many values it can be asked that an item has another one than those that are not wanted."""
 
 MOSTLY_ONE = 1.5
@@ -34,6 +34,13 @@ MOSTLY_ONE = 1.5
 
 LARGEST_SEARCH = 9
 """Of so many conditions every two and three are tried when some must be given up; more go one by one."""
+
+
+NAMED = 6.0
+"""What it costs to give up a proper name; what is not wanted costs more, all else less."""
+
+LATEST = 3.0
+"""So much more it costs to give up what the latest message asked for."""
 
 
 # --- words -----------------------------------------------------------------------------------------------------------
@@ -208,6 +215,9 @@ def had_by(count: int, catalogue: Catalogue) -> str:
 
 
 def _names(names: Names, facet: Facet) -> str:
+    places = sorted(facet.order.index(name) for name in names if name in facet.order)
+    if len(places) == len(names) > 2 and places[0] == 0:
+        return f"{facet.order[places[-1]]} or lower"
     shown = [value_name(name, facet) for name in names[:MOST_NAMED]]
     return listed(shown, "or")
 
@@ -350,14 +360,20 @@ class GivenUp:
 
 
 def relax(
-    conditions: Conditions, catalogue: Catalogue, left_out: Iterable[int] = (), enough: int = 1
+    conditions: Conditions,
+    catalogue: Catalogue,
+    left_out: Iterable[int] = (),
+    enough: int = 1,
+    latest: Conditions = (),
+    before: Conditions = (),
 ) -> tuple[Conditions, tuple[GivenUp, ...]]:
     """The conditions that at least ``enough`` items meet, with as little given up as possible.
 
-    What is only preferred costs least, then how well known an item is, its rating, other names, numbers, years, wanted
-    people, wanted names of the primary category (the last named first), and what is not wanted. Numbers are widened to
-    the closest items there are, the rest is dropped. Conditions come back as they are where enough items meet them, or
-    where nothing can be gained.
+    What is only preferred costs least, then how well known an item is, its rating, other words, numbers, years, names
+    of the primary category (the last named first), proper names (people, series, platforms), and what is not wanted.
+    ``latest`` are those of the latest message, which cost more than others of their kind. Numbers are widened to the
+    closest items there are, yet not past a bound of ``before`` that they took the place of ("cheaper"); the rest is
+    dropped. Conditions come back as they are where enough items meet them, or where nothing can be gained.
     """
     out = list(left_out)
 
@@ -367,10 +383,14 @@ def relax(
     found = left(conditions)
     if found >= enough:
         return conditions, ()
-    order = sorted(range(len(conditions)), key=lambda place: (_cost(conditions[place], catalogue), -place))
+    new = set(latest)
+    costs = [_cost(own, catalogue, own in new) for own in conditions]
+    order = sorted(range(len(conditions)), key=lambda place: (costs[place], -place))
     best: tuple[int, Conditions, tuple[GivenUp, ...]] = (found, conditions, ())
-    for group in _groups(order, conditions, catalogue):
-        relaxed, given = _without(group, conditions, catalogue, out, enough)
+    for group in _groups(order, costs):
+        if best[0] and any(costs[place] >= NAMED for place in group):
+            break  # few items that keep what was named are better than many that do not
+        relaxed, given = _without(group, conditions, catalogue, out, enough, before)
         count = left(relaxed) if given else 0
         if count >= enough:
             return relaxed, given
@@ -379,9 +399,8 @@ def relax(
     return best[1], best[2]
 
 
-def _groups(order: Sequence[int], conditions: Conditions, catalogue: Catalogue) -> Iterator[tuple[int, ...]]:
+def _groups(order: Sequence[int], costs: Sequence[float]) -> Iterator[tuple[int, ...]]:
     """Sets of conditions to give up: one, two, three (the cheapest first within each), then ever more of them."""
-    costs = {place: _cost(conditions[place], catalogue) for place in order}
     for size in (1, 2, 3):
         yield from sorted(combinations(order[:LARGEST_SEARCH], size), key=lambda group: sum(costs[p] for p in group))
     for size in range(4, len(order) + 1):
@@ -389,7 +408,12 @@ def _groups(order: Sequence[int], conditions: Conditions, catalogue: Catalogue) 
 
 
 def _without(
-    group: Iterable[int], conditions: Conditions, catalogue: Catalogue, left_out: list[int], enough: int
+    group: Iterable[int],
+    conditions: Conditions,
+    catalogue: Catalogue,
+    left_out: list[int],
+    enough: int,
+    before: Conditions,
 ) -> tuple[Conditions, tuple[GivenUp, ...]]:
     places = set(group)
     kept = tuple(own for place, own in enumerate(conditions) if place not in places)
@@ -397,11 +421,10 @@ def _without(
     # Numbers are widened last: how far they must go depends on what else was dropped.
     for place in sorted(places, key=lambda place: not conditions[place].names):
         was = conditions[place]
-        now = (
-            None
-            if was.names or was.negative or was.facet == POPULARITY
-            else _widened(was, kept, catalogue, left_out, enough)
-        )
+        now = None
+        if not (was.names or was.negative or was.facet == POPULARITY):
+            limit = tuple(own for own in before if _wider(own, was))
+            now = _widened(was, (*kept, *limit), catalogue, left_out, enough) or next(iter(limit), None)
         if now is not None:
             kept = (*kept, now)
         given.append(GivenUp(was, now))
@@ -429,7 +452,17 @@ def _widened(
     return replace(condition, value=max(high or 0.0, float(nearest.max())))
 
 
-def _cost(condition: Condition, catalogue: Catalogue) -> float:
+def _wider(old: Condition, new: Condition) -> bool:
+    """Whether ``old`` bounds the same number on the same side, further out."""
+    if old.facet != new.facet or old.names or old.negative:
+        return False
+    (old_low, old_high), (low, high) = old.span, new.span
+    below = high is not None and old_high is not None and old_high > high
+    above = low is not None and old_low is not None and old_low < low
+    return below or above
+
+
+def _cost(condition: Condition, catalogue: Catalogue, latest: bool) -> float:
     facet = catalogue.facets.get(condition.facet)
     if facet is None:
         return 0.0
@@ -439,14 +472,21 @@ def _cost(condition: Condition, catalogue: Catalogue) -> float:
         cost = 1.0
     elif facet.name == RATING:
         cost = 1.5
+    elif facet.kind == "person" or (condition.names and _proper(condition, facet)):
+        cost = NAMED
     elif facet.primary:
         cost = 5.0
-    elif facet.kind == "person":
-        cost = 4.5
     elif facet.kind == "year":
         cost = 3.0
     elif facet.numeric:
         cost = 2.5
     else:
         cost = 2.0
-    return cost / 100 if condition.strength == "prefer" else cost
+    if condition.strength == "prefer":
+        return cost / 100
+    return cost + LATEST if latest else cost
+
+
+def _proper(condition: Condition, facet: Facet) -> bool:
+    """Whether a condition wants something by its proper name."""
+    return facet.proper if facet.primary else all(name[:1].isupper() for name in condition.names)

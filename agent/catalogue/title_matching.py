@@ -73,6 +73,8 @@ _GOES_ON = re.compile(r":\s+(?!\d|i\b|it\b|not\b|loved?\b|great\b|good\b|seen\b|
 """Behind the first part of a longer title: "Spider-Man: Homecoming" is not "Spider-Man"."""
 
 
+_WITH = ("with a ", "with an ", "about a ", "about an ", "without a ", "where a ")
+"""Before words that tell of a plot and name nothing."""
 _IN_BRACKETS = re.compile(r"[.!?\u2026'\u2019]{0,4}\s*,?\s*\((?:18|19|20)\d\d\)")
 
 
@@ -115,7 +117,7 @@ def accepted(
 
     waiting = []
     for candidate, share in ordered:
-        if any(covered[candidate.start : candidate.end]):
+        if any(covered[candidate.start : candidate.end]) or judge.told_of(candidate):
             continue
         if judge.meant(candidate, share, listed=False):
             take(candidate)
@@ -164,6 +166,12 @@ class Judge:
         """Whether the candidate is mended, or but words of wishes."""
         return c.mended_real or all(part in self.ordinary or part in SMALL for part in c.key)
 
+    def told_of(self, c: Candidate) -> bool:
+        """Whether the words tell of a plot and name nothing: "with a femme fatale"."""
+        capital = any(word.capital for word in self.found[c.first : c.stop])
+        before = self.folded[: c.start] + ("a " if self.found[c.first].key in ("a", "an") else "")
+        return not capital and before.endswith(_WITH) and not self._is_quoted(c)
+
     def meant(self, c: Candidate, share: float, listed: bool) -> bool:
         """Whether the signs tell that the candidate is meant as a title."""
         if never(c):
@@ -201,6 +209,15 @@ class Judge:
             capital = all(word.capital for word in self.found[c.first : c.stop] if word.key not in SMALL)
             if not capital and YEAR.match(after) is None:
                 return False
+        run = self.found[c.first : c.stop]
+        if (
+            any(word.key in ("a", "an") for word in run)
+            and not any(word.capital for word in run)
+            and all(part in self.common or part in SMALL for part in c.key)
+            and not (WATCHED.search(before) or BEFORE.search(before))
+            and re.search(r"\w", before + after)
+        ):
+            return False  # "stuck in a time loop"
         if len(c.key) > 1:  # "Star Trek Beyond" is not "Star Trek"
             following = self.found[c.stop] if c.stop < len(self.found) else None
             ends = following is not None and re.match(r"\s*(?:$|[.,!?;])", self.folded[following.end :]) is not None

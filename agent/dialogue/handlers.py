@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 
 import numpy as np
 
 from agent.catalogue.catalogue import Catalogue
 from agent.catalogue.conditions import GivenUp, cautious, noun_phrase, phrase, plain_number, relax, span_words
+from agent.catalogue.word_index import borne_out, is_mood, unrefused
 from agent.dialogue.clarifying import SURPRISE, best_question, offered
 from agent.dialogue.profile import profile
 from agent.dialogue.questions import (
@@ -30,8 +29,9 @@ from agent.dialogue.questions import (
     why,
     yours,
 )
-from agent.dialogue.slate import LEAST_SHOWN, WEAK, Choice, choose
+from agent.dialogue.slate import LEAST_SHOWN, WEAK, Choice, Part, choose
 from agent.dialogue.state import DialogueState, policy_state
+from agent.dialogue.worded import named, parts, refused_words, well_liked
 from agent.explanation.counterfactual import ORDINALS, Change, why_not
 from agent.explanation.counterfactual import Turn as RankedTurn
 from agent.generation.realizer import Facts, Wording, number
@@ -43,7 +43,6 @@ from agent.records.conversation import Conversation
 from agent.records.impression import Impression
 from agent.records.state import Event, State
 from agent.store.logged_state import impression_of
-from agent.text import words
 from agent.understanding.vocabulary import open_facets
 from prompts import PromptError
 
@@ -64,9 +63,6 @@ ENOUGH = 3
 
 MOST_OPTIONS = 4
 """So many items of one name are offered as quick replies."""
-
-STOP = frozenset(["the", "and", "for", "with", "about", "set", "some", "any", "that", "this", "from"])
-"""Words of a wish that need not stand in what is known of an item."""
 
 CHANGING = ("want", "judge", "which", "control")
 """What :attr:`agent.records.answer.Answer.about` says of exchanges that changed what is believed or shown."""
@@ -140,7 +136,8 @@ def respond(turn: Turn) -> Reply:
         if isinstance(act, Ask):
             said, choices = answered(turn, act)
             sentences += said
-    spoken = tuple(item for act in acts if isinstance(act, Ask) for item in act.items)
+    told = tuple(item for facts in sentences for item in facts.get("items", ()))
+    spoken = told or tuple(item for act in acts if isinstance(act, Ask) for item in act.items)
     if wants_slate(turn):
         reply = recommend(turn)
         if sentences:
@@ -152,9 +149,12 @@ def respond(turn: Turn) -> Reply:
     noted = judgements(turn)
     if turn.state.unknown:
         noted.append({"kind": "unknown", "titles": list(turn.state.unknown)})
+    lacking = [words for act in acts if isinstance(act, Want) for words in act.lacking]
+    if lacking:
+        noted.append({"kind": "lacking", "words": lacking})
     if not sentences and not noted:
         sentences, choices = _small_talk(turn)
-    elif noted and not sentences and not turn.catalogue.domain.answers:
+    elif noted and not sentences and not turn.catalogue.domain.answers and not (lacking and turn.state.slate):
         noted.append({"kind": "opener"})
         choices = turn.catalogue.domain.starters[:3]
     kinds = [act.kind if isinstance(act, Ask) else act_name(act) for act in acts]
@@ -167,7 +167,7 @@ def respond(turn: Turn) -> Reply:
         spoken=tuple(turn.catalogue[item].item_id for item in spoken),
     )
     missing = tuple(str(facts["missing"]) for facts in sentences if facts["kind"] == "missing")
-    return Reply(replace(answer, slate_changed=cleared, unmet=missing))
+    return Reply(replace(answer, slate_changed=cleared, unmet=(*missing, *lacking)))
 
 
 def wants_slate(turn: Turn) -> bool:
@@ -175,7 +175,8 @@ def wants_slate(turn: Turn) -> bool:
     for act in turn.acts:
         match act:
             case Want():
-                return True
+                if not act.only_lacks or turn.catalogue.domain.answers:
+                    return True
             case Command(kind="more" | "next"):
                 return True
             case Judge(verdict="not_seen" | "interested"):
@@ -209,7 +210,10 @@ def recommend(turn: Turn) -> Reply:
         state = State(request=dialogue.request, goal="request")
         left_out = frozenset(item for item, own in dialogue.judgements.items() if own.disliked)
         count = min(count, ANSWERS)
+    lacking = tuple(words for act in turn.acts if isinstance(act, Want) for words in act.lacking)
     state, loose = _loosened(turn, state, left_out)
+    refused = refused_words(state, left_out, catalogue)
+    left_out |= {item for _, items in refused for item in items}
     given_up: tuple[GivenUp, ...] = ()
     if not catalogue.mask(state.conditions, {*left_out, *state.excluded}).any():
         if dialogue.fresh:
@@ -219,14 +223,22 @@ def recommend(turn: Turn) -> Reply:
         firm = tuple(own for own in state.conditions if own.strength == "must")
         # Where what must be met can be, only preferences give way, and few items are enough.
         enough = 1 if firm != state.conditions and catalogue.mask(firm, out).any() else min(count, ENOUGH)
-        relaxed, given_up = relax(state.conditions, catalogue, out, enough)
+        opened = any(isinstance(act, Want) and act.opens_topic for act in turn.acts)
+        held = () if opened else turn.before.conditions
+        relaxed, given_up = relax(state.conditions, catalogue, out, enough, dialogue.added, held)
         state = replace(state, conditions=relaxed)
     wished = state.conditions
     unsure: list[Facts] = []
     doubtful = cautious(wished, catalogue)
     if doubtful and catalogue.mask((*wished, *doubtful), {*left_out, *state.excluded}).sum() >= count:
         state, doubtful = replace(state, conditions=(*wished, *doubtful)), ()
-    policy, choice = _chosen(turn, state, left_out, count)
+    allowed = catalogue.mask(state.conditions, {*left_out, *state.excluded})
+    by_hint = {hint: items for hint in state.hints if (items := named(hint, allowed, turn.policy, catalogue))}
+    if not (state.conditions or state.hints or state.history or state.like or dialogue.named):
+        liked = well_liked(state, catalogue)
+        if catalogue.mask(liked, {*left_out, *state.excluded}).sum() >= count:
+            state = replace(state, conditions=liked)
+    policy, choice = _chosen(turn, state, left_out, count, parts(dialogue, allowed, by_hint, count, catalogue))
     for condition in doubtful:
         unknown = [item.title for item in choice.items if condition.facet not in item.attributes]
         if unknown:
@@ -249,14 +261,21 @@ def recommend(turn: Turn) -> Reply:
     else:
         sentences += _found(turn, wished, bool(state.history), choice, count, loose)
     sentences += unsure
-    undecided = [
-        hint
-        for hint in dialogue.hints
-        if hint not in dialogue.said and not is_mood(hint, catalogue) and not borne_out(hint, choice.items, catalogue)
-    ]
-    if undecided and choice.items:
+    shown = [catalogue.index(item.item_id) for item in choice.items]
+    avoided = [hint for hint, _ in refused]
+    new = [hint for hint in dialogue.hints if hint not in dialogue.said and not is_mood(hint, catalogue)]
+    if shown and (kept_out := [hint for hint in new if hint in avoided]):
+        sentences.append({"kind": "kept_out", "words": [unrefused(hint) for hint in kept_out]})
+    for hint in new:
+        of_these = len(by_hint.get(hint, frozenset()) & set(shown))
+        if 0 < of_these < len(shown):
+            sentences.append({"kind": "named_by", "words": [hint], "found": of_these, "number": number(of_these)})
+    undecided = [hint for hint in new if hint not in avoided and not by_hint.get(hint, frozenset()) & set(shown)]
+    if undecided and shown:
         sentences.append({"kind": "undecided", "words": undecided})
-    unmet += undecided
+    if lacking:
+        sentences.append({"kind": "lacking", "words": list(lacking)})
+    unmet += [*(hint for hint in new if not borne_out(hint, shown, catalogue)), *lacking]
     plain = given_up or catalogue.domain.answers
     question, choices = (None, ()) if plain else _question(turn, choice, count)
     text = turn.wording.all_of(sentences)
@@ -268,9 +287,8 @@ def recommend(turn: Turn) -> Reply:
     changing = next((act_name(act) for act in turn.acts if act_name(act) in CHANGING), "want")
     answer = answer_of(turn, text, choice.items, choices, timings, policy, changing)
     answer = replace(answer, question=question, unmet=tuple(dict.fromkeys(unmet)), slate_changed=True)
-    drawn = turn.rng is not None
     impression = (
-        impression_of(turn.conversation, state, left_out, choice.ranking, drawn, answer, catalogue)
+        impression_of(turn.conversation, state, left_out, choice.ranking, choice.drawn, answer, catalogue)
         if choice.items
         else None
     )
@@ -301,14 +319,20 @@ def _loosened(turn: Turn, state: State, left_out: frozenset[int]) -> tuple[State
     return replace(state, conditions=kept, hints=(*state.hints, *words)), words
 
 
-def _chosen(turn: Turn, state: State, left_out: frozenset[int], count: int) -> tuple[Policy, Choice]:
+def _chosen(
+    turn: Turn, state: State, left_out: frozenset[int], count: int, made_of: tuple[Part, ...]
+) -> tuple[Policy, Choice]:
     exactly = turn.state.count is not None
     words = turn.wording.explanation
     fit = (WEAK, LEAST_SHOWN) if not turn.catalogue.domain.answers else (WEAK_ANSWER, 1)
+
+    def chosen(policy: Policy) -> Choice:
+        return choose(policy, turn.catalogue, state, left_out, count, turn.rng, words, exactly, *fit, made_of)
+
     try:
-        return turn.policy, choose(turn.policy, turn.catalogue, state, left_out, count, turn.rng, words, exactly, *fit)
+        return turn.policy, chosen(turn.policy)
     except PromptError:
-        return turn.plain, choose(turn.plain, turn.catalogue, state, left_out, count, turn.rng, words, exactly, *fit)
+        return turn.plain, chosen(turn.plain)
 
 
 def _found(
@@ -335,7 +359,8 @@ def _found(
         "words": [
             hint
             for hint in dialogue.hints
-            if is_mood(hint, catalogue) or hint in dialogue.said or borne_out(hint, choice.items, catalogue)
+            if is_mood(hint, catalogue)
+            or borne_out(hint, (catalogue.index(own.item_id) for own in choice.items), catalogue)
         ]
         + list(loose),
         "specific": dialogue.wished,
@@ -540,32 +565,6 @@ def _small_talk(turn: Turn) -> tuple[list[Facts], tuple[str, ...]]:
             case _:
                 pass
     return [{"kind": "nonsense", "options": list(starters[:1])}], starters
-
-
-def is_mood(hint: str, catalogue: Catalogue) -> bool:
-    """Whether a wish in words is a mood or more of what is asked for, which ranks by its meaning without more ado."""
-    compared = tuple(
-        words for own in catalogue.domain.critiques.values() if own.facet in catalogue.facets for words in own.words
-    )
-    return any(own.search(hint.casefold()) for own in _moods((*catalogue.domain.moods, *compared)))
-
-
-def borne_out(hint: str, items: Sequence[Recommendation], catalogue: Catalogue) -> bool:
-    """Whether the titles or texts of all ``items`` hold each word of a wish in words: then the data did decide it."""
-    wanted = {word.key.removesuffix("s") for word in words(hint) if len(word.key) > 2 and word.key not in STOP}
-    if not wanted or hint.startswith(("no ", "not ", "less ", "nothing ", "without ")):
-        return False
-    for item in items:
-        index = catalogue.index(item.item_id)
-        told = [item.title, *(texts[index] for texts in catalogue.texts.values())]
-        if not wanted <= {word.key.removesuffix("s") for text in told for word in words(text)}:
-            return False
-    return bool(items)
-
-
-@lru_cache(maxsize=16)
-def _moods(words: tuple[str, ...]) -> tuple[re.Pattern[str], ...]:
-    return tuple(re.compile(rf"\b(?:{own})\b") for own in words if "{nouns}" not in own)
 
 
 def answer_of(

@@ -19,6 +19,7 @@ from agent.catalogue.conditions import (
     telling_kinds,
     value_name,
 )
+from agent.catalogue.word_index import is_mood, naming
 from agent.domains.domain import POPULARITY, RATING, Facet, Question
 from agent.explanation.attribution import attribute, carried_by_liking, gather
 from agent.explanation.counterfactual import ORDINALS
@@ -278,7 +279,12 @@ def why(place: int, slate: Answer, catalogue: Catalogue) -> list[Facts]:
     index = catalogue.index(item.item_id)
     share = f"{100 * item.strength:.0f}%" if place and item.strength < 0.995 else ""
     sentences: list[Facts] = [{"kind": "place", "title": item.title, "ordinal": ORDINALS[place], "share": share}]
-    weighty = [fact for fact in item.evidence if abs(fact.weight) >= LEAST_EFFECT]
+    weighty = [
+        fact
+        for fact in item.evidence
+        if abs(fact.weight) >= LEAST_EFFECT
+        and (fact.kind != "hint" or is_mood(str(fact.value), catalogue) or index in naming(str(fact.value), catalogue))
+    ]
     sentences += [_weight(fact, catalogue) for fact in weighty[:3]]
     met = {fact.facet for fact in item.evidence if fact.kind == "condition"}
     words = [is_words(index, catalogue.facets[name], catalogue) for name in catalogue.facets if name in met]
@@ -300,7 +306,7 @@ def extreme(word: str, items: Sequence[int] | None, catalogue: Catalogue) -> lis
     column = catalogue.number_column(name)
     rows = np.arange(len(catalogue)) if items is None else np.array(list(items))
     rows = rows[column.known[rows]]
-    if name == RATING and items is None:
+    if name == RATING and (items is None or (catalogue.rating_count[rows] >= FEW_GRADES).any()):
         rows = rows[catalogue.rating_count[rows] >= FEW_GRADES]
     if not len(rows):
         return [{"kind": "missing", "missing": f"the data do not say which is the {word}"}]
@@ -311,7 +317,7 @@ def extreme(word: str, items: Sequence[int] | None, catalogue: Catalogue) -> lis
         catalogue[row].title for row in (best if items is not None or name == catalogue.year_facet else order[:3])
     ]
     value = is_words(int(order[0]), catalogue.facets[name], catalogue)
-    return [{"kind": "extreme", "said": word, "titles": titles[:3], "value": value}]
+    return [{"kind": "extreme", "said": word, "titles": titles[:3], "value": value, "items": best[:1]}]
 
 
 def which(ask: Ask, catalogue: Catalogue) -> list[Facts]:
@@ -324,12 +330,18 @@ def which(ask: Ask, catalogue: Catalogue) -> list[Facts]:
         fitting = [item for item in ask.items if any(item in own for own in having)]
         unknown: list[int] = []
         words = []
+        if len(fitting) == len(ask.items) > 1:
+            return [{"kind": "missing", "missing": "all of them are, by the data; it does not say which one the most"}]
     else:
         meets = [catalogue.meets(own) for own in ask.conditions]
         fitting = [item for item in ask.items if all(bool(own[item]) for own in meets)]
         facets = {own.facet for own in ask.conditions} - {POPULARITY, RATING}
         unknown = [i for i in ask.items if i not in fitting and not facets <= set(catalogue[i].attributes)]
         words = [noun_phrase(ask.conditions, catalogue)]
+    if len(ask.items) == 1 and ask.conditions and not unknown:
+        facet = catalogue.facets[ask.conditions[0].facet]
+        title, value = catalogue[ask.items[0]].title, is_words(ask.items[0], facet, catalogue)
+        return [{"kind": "fits_yes" if fitting else "fits_no", "title": title, "value": value}]
     return [
         {
             "kind": "which_fit",

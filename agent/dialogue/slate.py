@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -37,7 +37,7 @@ class Choice:
     """What was chosen, the distribution that it was drawn from, and how many seconds each step took.
 
     ``full`` is the policy's distribution over all that was allowed; ``weak`` how many items were left out as a poor
-    fill.
+    fill; ``drawn`` whether the slate was drawn.
     """
 
     items: tuple[Recommendation, ...]
@@ -45,12 +45,44 @@ class Choice:
     full: Ranking
     seconds: dict[str, float]
     weak: int = 0
+    drawn: bool = False
 
 
-def shortlist(ranking: Ranking) -> Ranking:
-    """The distribution over the ``CANDIDATES`` most probable items of one over all that are allowed."""
-    best = np.sort(np.argsort(-ranking.logits, kind="stable")[:CANDIDATES])
-    return Ranking(ranking.candidates[best], ranking.lm[best], ranking.evidence[best], ranking.temperature)
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A part of a slate: at most ``count`` of these ``items`` (catalogue indices), before what follows it."""
+
+    count: int
+    items: Set[int]
+
+
+def _only(ranking: Ranking, places: np.ndarray) -> Ranking:
+    return Ranking(ranking.candidates[places], ranking.lm[places], ranking.evidence[places], ranking.temperature)
+
+
+def shortlist(ranking: Ranking, parts: Sequence[Part] = ()) -> Ranking:
+    """The distribution over the ``CANDIDATES`` most probable items of one over all, and the first ones of each part."""
+    order = np.argsort(-ranking.logits, kind="stable")
+    best = set(order[:CANDIDATES].tolist())
+    for part in parts:
+        best |= set(order[np.isin(ranking.candidates[order], list(part.items))][: part.count].tolist())
+    return _only(ranking, np.sort(list(best)))
+
+
+def one_edition(ranking: Ranking, works: np.ndarray) -> Ranking:
+    """The ranking with one item a work, the most probable one; ``works`` is (n_items,), the work of each item."""
+    order = np.argsort(-ranking.logits, kind="stable")
+    _, first = np.unique(works[ranking.candidates[order]], return_index=True)
+    return ranking if len(first) == len(order) else _only(ranking, np.sort(order[first]))
+
+
+def _parted(ranking: Ranking, parts: Sequence[Part], k: int) -> list[int]:
+    """The most probable items of each part, one part after the other, at most ``k``."""
+    chosen: list[int] = []
+    order = ranking.candidates[np.argsort(-ranking.logits, kind="stable")].tolist()
+    for part in parts:
+        chosen += [item for item in order if item in part.items and item not in chosen][: part.count]
+    return chosen[:k]
 
 
 def choose(
@@ -64,25 +96,31 @@ def choose(
     exactly: bool = False,
     weak: float = WEAK,
     least: int = LEAST_SHOWN,
+    parts: Sequence[Part] = (),
 ) -> Choice:
     """Choose ``k`` items for a state among those that its conditions allow and that are not in ``left_out``.
 
     With ``rng`` the slate is drawn (Plackett-Luce, at a low temperature), else the most probable items are taken.
     Fewer than ``k`` come back where fewer are allowed, or, unless ``exactly`` so many are wanted, fit: what is less
     than ``weak`` times as probable as the top does not, unless fewer than ``least`` would remain. ``explanation`` is
-    the edited template that words the reasons, if one serves.
+    the edited template that words the reasons, if one serves. With ``parts`` nothing is drawn: the slate is made of the
+    most probable items of each. Of the editions of one work only the most probable one is a candidate.
     """
     start = time.perf_counter()
     allowed = np.flatnonzero(catalogue.mask(state.conditions, left_out={*left_out, *state.excluded}))
-    full = policy.rank(state, allowed)
-    ranking = shortlist(full)
-    shown_by = ranking if rng is None else replace(ranking, temperature=policy.temperature * EXPLORATION)
-    slate = shown_by.slate(k, rng)
+    full = one_edition(policy.rank(state, allowed), catalogue.works)
+    ranking = shortlist(full, parts)
+    drawn = rng is not None and not parts
+    shown_by = replace(ranking, temperature=policy.temperature * EXPLORATION) if drawn else ranking
     probability = dict(zip(ranking.candidates.tolist(), ranking.probabilities.tolist(), strict=True))
-    top = max((probability[index] for index in slate.items), default=1.0)
-    places = list(zip(slate.items, slate.propensities, strict=True))
+    if parts:
+        places = [(item, probability[item]) for item in _parted(ranking, parts, k)]
+    else:
+        slate = shown_by.slate(k, rng)
+        places = list(zip(slate.items, slate.propensities, strict=True))
+    top = probability[places[0][0]] if places else 1.0
     kept = [own for own in places if probability[own[0]] >= weak * top]
-    if exactly or len(kept) < least:
+    if exactly or parts or len(kept) < least:
         kept = places
     ranked = time.perf_counter()
     attribution = attribute(policy, state, ranking, [index for index, _ in kept])
@@ -92,7 +130,7 @@ def choose(
     strength = 1.0
     for (index, propensity), own, sentence in zip(kept, facts, sentences, strict=True):
         item = catalogue[index]
-        strength = min(strength, probability[index] / top)
+        strength = min(strength, probability[index] / top)  # the first one's share, falling down the list
         items.append(
             Recommendation(
                 item_id=item.item_id,
@@ -109,7 +147,7 @@ def choose(
             )
         )
     seconds = {"ranking": ranked - start, "explanation": time.perf_counter() - ranked}
-    return Choice(tuple(items), shown_by, full, seconds, len(places) - len(kept))
+    return Choice(tuple(items), shown_by, full, seconds, len(places) - len(kept), drawn)
 
 
 def attributes(index: int, catalogue: Catalogue) -> dict[str, Any]:

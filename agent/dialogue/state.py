@@ -12,7 +12,7 @@ from typing import Literal
 
 from agent.catalogue.catalogue import Catalogue
 from agent.catalogue.conditions import Beyond, merged, within_span, without_key
-from agent.records.acts import Act, Command, Judge, Verdict, Want, WhichItem
+from agent.records.acts import Act, Command, Judge, Shares, Verdict, Want, WhichItem
 from agent.records.answer import Answer
 from agent.records.conditions import Condition, Conditions, with_scope
 from agent.records.conversation import (
@@ -93,6 +93,7 @@ class DialogueState:
         hints: wishes in words that no facet decides.
         like, unlike: examples to follow and to avoid.
         count: how many items were asked for; None: nothing was said.
+        shares: how many of which kind, where several kinds were counted.
         request: the topic's wish in words.
         brought: what the person had elsewhere, file by file.
         past: the same as events, each item once, with the latest grade.
@@ -123,6 +124,7 @@ class DialogueState:
     like: tuple[int, ...] = ()
     unlike: tuple[int, ...] = ()
     count: int | None = None
+    shares: Shares = ()
     request: str = ""
     brought: tuple[Brought, ...] = ()
     past: tuple[Past, ...] = ()
@@ -206,6 +208,7 @@ def after(state: DialogueState, event: Event, catalogue: Catalogue) -> DialogueS
                 conditions=without_key(state.conditions, key),
                 hints=hints,
                 count=None if key == "count" else state.count,
+                shares=() if key in ("count", *(facet for _, facet, _ in state.shares)) else state.shares,
                 fresh=False,
                 added=(),
                 beyond=(),
@@ -322,7 +325,7 @@ def _after_wish(state: DialogueState, wish: Want, catalogue: Catalogue) -> Dialo
     conditions = state.conditions
     if wish.opens_topic:
         standing = tuple(own for own in conditions if own.scope == "standing")
-        state = replace(state, hints=(), like=(), unlike=(), count=None, request="", shown=())
+        state = replace(state, hints=(), like=(), unlike=(), count=None, shares=(), request="", shown=())
         conditions = standing
     conditions = tuple(own for own in conditions if own.facet not in wish.drops)
     added, beyond = within_span(wish.conditions, catalogue)
@@ -332,7 +335,7 @@ def _after_wish(state: DialogueState, wish: Want, catalogue: Catalogue) -> Dialo
     conditions = merged(conditions, added, catalogue)
     wanted = set(wish.like)
     # Neither a condition nor an example: others of the same kind are meant.
-    told = wish.conditions or wish.hints or wish.like or wish.drops or wish.opens_topic
+    told = wish.conditions or wish.hints or wish.like or wish.drops or wish.opens_topic or wish.lacking
     whole = set(state.slate) <= set(wish.reject)  # "not the second one" keeps the others
     only_others = not told and (
         whole if wish.reject else bool(wish.unlike) or (wish.count is None and bool(state.slate))
@@ -352,6 +355,7 @@ def _after_wish(state: DialogueState, wish: Want, catalogue: Catalogue) -> Dialo
         unlike=_joined(tuple(i for i in state.unlike if i not in wanted), wish.unlike),
         refused=(state.refused - wanted) | frozenset(wish.reject),
         count=state.count if wish.count is None else max(1, min(MOST_ITEMS, wish.count)),
+        shares=wish.shares or _still_shared(state.shares, wish),
         request=(request or state.request)[-REQUEST_LENGTH:],
         added=(*state.added, *(own for own in added if own in conditions)),
         beyond=(*state.beyond, *beyond),
@@ -520,6 +524,12 @@ def _moved(items: Iterable[int], event: Said, catalogue: Catalogue) -> tuple[int
 
 def _single(act: Act) -> tuple[int, ...]:
     return () if isinstance(act, WhichItem) else items_of(act)
+
+
+def _still_shared(shares: Shares, wish: Want) -> Shares:
+    """The numbers of each kind, where a later wish neither counts anew nor speaks of the kind."""
+    told = {*wish.drops, *(own.facet for own in wish.conditions if not own.negative)}
+    return () if wish.count is not None or any(facet in told for _, facet, _ in shares) else shares
 
 
 def _joined(old: tuple[int, ...] | tuple[str, ...], new: Iterable[int] | Iterable[str]) -> tuple:  # type: ignore[type-arg]

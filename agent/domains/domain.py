@@ -7,7 +7,7 @@ this module, a user's own is given by its folder (``--domain ./wine``).
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property, lru_cache
 from importlib import import_module
 from pathlib import Path
@@ -96,6 +96,7 @@ class Facet(_Strict):
         compounds: an expression -> several values that it asks for at once.
         also: other names that data sets give a value.
         cues: expressions that stand before a value of it ("directed by"); they decide between facets of one value.
+        order: its values from the least to the most, where they have an order ("nothing over PG-13").
         standalone: whether its words are wishes wherever they stand, as those of the primary facet are.
         unspoken: values that no sentence names, because they say nothing of an item to others.
         predicted: whether values were inferred by a model rather than given by the data.
@@ -116,6 +117,7 @@ class Facet(_Strict):
     compounds: Mapping[str, tuple[str, ...]] = Field(default_factory=dict)
     also: Mapping[str, str] = Field(default_factory=dict)
     cues: tuple[str, ...] = ()
+    order: tuple[str, ...] = ()
     standalone: bool = False
     unspoken: tuple[str, ...] = ()
     predicted: bool = False
@@ -214,6 +216,9 @@ class Domain(_Strict):
     monitor: Watched | None = None
     later: str = "saved"
     """What a person's list of items for later is called ("watchlist", "reading list")."""
+    editions: tuple[str, ...] = ()
+    """Expressions for the part of a title that only tells one edition from others of the same work; ``{facet}`` stands
+    for the words of a facet's values."""
     buttons: Mapping[str, str] = Field(default_factory=dict)
     """What a card's buttons say, where that is not "Like" and "Dislike"."""
     links: Mapping[str, str] = Field(default_factory=dict)
@@ -244,6 +249,22 @@ class Domain(_Strict):
         plain = {word for own in said for word in re.findall(r"[a-z]{3,}", str(own).casefold())}
         return frozenset(plain | {f"{word}s" for word in plain})
 
+    def work_names(self, titles: Sequence[str]) -> list[str]:
+        """The titles as names of works, for comparison: folded, without what only tells editions apart."""
+        text = "\n".join(" ".join(title.casefold().split()) for title in titles)
+        if self.editions:
+            said = {
+                name: "|".join([*map(re.escape, map(str.casefold, facet.words)), *_expressions(facet)])
+                for name, facet in self.facets.items()
+                if facet.words and not facet.numeric
+            }
+            pattern = "|".join(
+                re.sub(r"\{([a-z_]+)\}", lambda own: f"(?:{said[own[1]]})", own) for own in self.editions
+            )
+            text = re.sub(r"[^\w\n]+", " ", re.sub(rf"(?<!\w)(?:{pattern})(?!\w)", " ", text))
+        named = text.split("\n")
+        return [name.strip() or title.casefold() for name, title in zip(named, titles, strict=True)]
+
     def facet_for_column(self, column: str) -> Facet | None:
         """The facet that a column of this name holds; None where no facet claims it."""
         wanted = _folded(column)
@@ -251,6 +272,11 @@ class Domain(_Strict):
             if wanted in {_folded(name) for name in (facet.name, facet.plural, *facet.columns)}:
                 return facet
         return None
+
+
+def _expressions(facet: Facet) -> list[str]:
+    """What people call the values of a facet of names, as expressions."""
+    return [str(word) for words in facet.words.values() for word in words]
 
 
 def load_domain(name_or_folder: str | Path = BASE) -> Domain:

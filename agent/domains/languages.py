@@ -58,9 +58,16 @@ def language(text: str) -> str:
     return best if counts[best] >= needed and counts[best] > english else ENGLISH
 
 
-def sounds_english(text: str) -> bool:
-    """Whether a word of ``text`` is one of those by which English is recognised."""
-    return bool(_telling()[ENGLISH] & set(_WORD.findall(flat(text))))
+def told_by(text: str, code: str) -> int:
+    """How many words of ``text`` are those by which the language ``code`` is recognised."""
+    return sum(word in _telling().get(code, frozenset()) for word in _WORD.findall(flat(text)))
+
+
+def sounds_english(text: str, beside: str = ENGLISH) -> bool:
+    """Whether a word of ``text`` is one of those by which English is recognised, and not the language ``beside``."""
+    telling = _telling()
+    own = telling.get(beside, frozenset()) if beside != ENGLISH else frozenset()
+    return bool((telling[ENGLISH] - own) & set(_WORD.findall(flat(text))))
 
 
 def in_english(text: str, code: str, domain: Domain) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import prompts
 from agent.catalogue.conditions import had_by, item_value, phrase, plain_number, seeming, telling_kinds
+from agent.catalogue.word_index import is_mood, naming
 from agent.explanation.attribution import carried_by_liking
 from agent.records.answer import Evidence
 from agent.records.conditions import Condition
@@ -131,6 +132,7 @@ def inputs_of(item: Item, facts: Sequence[Evidence], catalogue: Catalogue) -> di
     asked, guessed = _met_words(met, catalogue)
     if kinds and primary is not None and primary.facet.predicted:
         guessed, kinds = [seeming(_and(kinds), primary.facet), *guessed], []
+    hints = [str(fact.value) for fact in facts if fact.kind == "hint"]
     count, mean = int(number("raters")), float(number("rating"))
     domain = catalogue.domain
     return {
@@ -138,7 +140,8 @@ def inputs_of(item: Item, facts: Sequence[Evidence], catalogue: Catalogue) -> di
         "loved": titles(liked)[:2],
         "had": titles(had)[:1] if not liked else [],
         "asked": [*asked, f"that {_and(guessed)}"] if guessed else asked,
-        "match": [str(fact.value) for fact in facts if fact.kind == "hint"][:1],
+        "match": [hint for hint in hints if is_mood(hint, catalogue)][:1],
+        "named_in": [hint for hint in hints if item.index in naming(hint, catalogue)][:1],
         "answers": catalogue.domain.answers,
         "kinds": kinds,
         "details": list(_details(item, met, catalogue))[:DETAILS],
@@ -179,13 +182,13 @@ def _met_words(met: Sequence[Evidence], catalogue: Catalogue) -> tuple[list[str]
 def _details(item: Item, met: Sequence[Evidence], catalogue: Catalogue) -> Iterator[str]:
     """Further facts of an item, in words that follow a noun: who made it, how long it is."""
     told = {fact.facet for fact in met}
-    named: set[str] = set()
+    named = {str(fact.value) for fact in met}
     for name, facet in catalogue.facets.items():
         value = item.attributes.get(name)
         if value is None or name in told or facet.primary or facet.kind in ("text", "number"):
             continue
         if facet.kind == "person" and isinstance(value, tuple):
-            if named & set(value[:PEOPLE]):
+            if named & set(value[:PEOPLE]) or len(told) > DETAILS:
                 continue  # who directed and wrote it is named once
             named |= set(value[:PEOPLE])
             yield facet.phrase.format(value=_and(value[:PEOPLE]))

@@ -34,6 +34,9 @@ LANGUAGES = Path(__file__).parent / "languages"
 
 ``{placeholders}`` are the inputs of the reply template; a kind ending in ``_one`` is for a single item."""
 
+NOTED = ("liked", "disliked", "seen", "refused")
+"""What a sentence of kind ``noted`` may say in other languages, each by a phrase ``noted_...``."""
+
 QUOTED = frozenset(
     [
         "title",
@@ -138,6 +141,13 @@ def in_language(language: str, facts: Mapping[str, Any]) -> str | None:
     if language == "en":
         return None
     known = _phrases(language)
+    if facts["kind"] == "noted":  # what was noted, sentence by sentence
+        told = [
+            known[key][0].format(**{own: _joined(facts[own])})
+            for own in NOTED
+            if facts.get(own) and (key := f"noted_{own}") in known
+        ]
+        return " ".join(told) or None
     single = known.get(f"{facts['kind']}_one") if facts.get("found") == 1 else None
     wordings = single or known.get(str(facts["kind"]))
     if not wordings:

@@ -14,6 +14,10 @@ Social = Literal["greeting", "thanks", "farewell", "chat", "accept", "complaint"
 Unclear = Literal["nonsense", "off_topic", "question", "language"]
 
 
+Shares = tuple[tuple[int, str, tuple[str, ...]], ...]
+"""How many items of which names of a facet: ``((2, "genre", ("Western",)), (2, "genre", ("Comedy",)))``."""
+
+
 @dataclass(frozen=True, slots=True)
 class Want:
     """A wish.
@@ -21,7 +25,9 @@ class Want:
     ``conditions`` are what the catalogue decides, ``hints`` the wishes in the person's words that it does not (they
     rank by semantic similarity). ``like`` and ``unlike`` are catalogue indices of examples to follow and to avoid;
     ``reject`` of items that are refused without a verdict ("not Titanic"). ``count`` is how many are asked for (None:
-    nothing was said). ``opens_topic`` says that it is a complete new wish, which replaces the topic's conditions;
+    nothing was said); ``shares`` are (how many, facet, names) where several kinds are counted ("two westerns and two
+    comedies"). ``lacking`` are words for what the data holds nothing of ("cheaper" without prices): they are answered,
+    and rank nothing. ``opens_topic`` says that it is a complete new wish, which replaces the topic's conditions;
     otherwise it refines them. ``drops`` names facets whose conditions go ("any year", "the year does not matter").
     ``request`` is the wish in words, as the LM reads it.
     """
@@ -35,11 +41,18 @@ class Want:
     opens_topic: bool = False
     drops: tuple[str, ...] = ()
     request: str = ""
+    lacking: tuple[str, ...] = ()
+    shares: Shares = ()
 
     @property
     def says_something(self) -> bool:
         """Whether it tells of taste, and does not only ask for anything at all."""
         return bool(self.conditions or self.hints or self.like or self.unlike or self.reject)
+
+    @property
+    def only_lacks(self) -> bool:
+        """Whether all that it asks for is what the data holds nothing of."""
+        return bool(self.lacking) and not (self.says_something or self.drops or self.count)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +153,9 @@ def act_from_json(data: dict[str, Any]) -> Act:
         raise ValueError(f"unknown act {data.get('act')!r}: use one of {', '.join(_NAMES)}")
     if kind in (Want, Ask):
         fields["conditions"] = tuple(Condition.from_json(own) for own in data.get("conditions", ()))
+    if kind is Want:
+        shares = data.get("shares", ())
+        fields["shares"] = tuple((int(count), str(facet), tuple(names)) for count, facet, names in shares)
     if kind is WhichItem and data.get("said") is not None:
         fields["said"] = act_from_json(data["said"])
     act: Act = kind(**fields)

@@ -84,6 +84,15 @@ _WHICH_OF = re.compile(
 )
 _OWN = re.compile(r"\b(?:you (?:have|got|know|recommend|suggest)|do you|should i|can i|would you)\b")
 _MOST_OF = re.compile(rf"\b(?:the )?(?P<most>{_SUPERLATIVE})\b")
+_LONE_MOST = re.compile(
+    rf"^\W*(?:(?:and|so|but|ok|what about|what(?:'s| is)|which(?: one)?(?: is)?)\W+)*the (?:(?P<most>{_SUPERLATIVE})|"
+    rf"(?P<est>\w+?)i?est|most (?P<much>\w+))(?: (?:one|(?:of |among )?(?:them|these|those|all|{MASK}+)))?\W*$"
+)
+"""Asks of what is shown for the most of something: "the longest one", "and the scariest of them?"."""
+_BEST = re.compile(r"\bthe best(?: one| of (?:them|these|those|the bunch|all))?\W*$")
+_MORE_OF_IT = re.compile(r"\btell me (?:a (?:bit|little) )?more\b|\b(?:more|any) (?:about|on) (?:it|that|this)\b")
+_HAS = re.compile(r"\W*(?:(?:and|so|but)\W+)?(?:is|are|was|does|do|did|has|have)\b")
+_SEVERAL = re.compile(r"\b(?:they|them|these|those|all of|list|slate)\b")
 _ASIDE_IT = re.compile(r",\s+(?:is|was|does|did|has) (?:it|he|she|that|this)\b")
 _DECLARED = re.compile(r"\b(?:that'?s|is|was|this is) (?:why|how|what|when|where|who)\b")
 
@@ -129,6 +138,8 @@ def asked(
         and (which or (conditions and not _OWN.search(text)))
     ):
         return Ask("which", table, which or None, () if which else conditions)
+    if len(sentence.items) != 1 and len(shown) > 1 and (most := _lone_most(text, vocabulary)) is not None:
+        return Ask("which", tuple(shown), most)
     if not sentence.items and (match := _CATALOGUE.search(text)) is not None and not (shown and _POINTS.search(text)):
         return Ask("catalogue", (), match["most"] or match["the"], conditions)
     if sentence.items and WHY_NOT.search(text) and NEGATION.search(text) and not wished:
@@ -138,6 +149,8 @@ def asked(
     proposal = wished or re.search(r"why not|why don't (?:we|you)", text) is not None
     if why and (sentence.items or shown) and (sentence.items or not proposal):
         return Ask("why", sentence.items)
+    if sentence.judged and _MORE_OF_IT.search(text) and not wished:
+        return Ask("about", sentence.items[-1:])
     if sentence.judged or _WISHING.search(text):
         return None
     if len(sentence.items) > 1 and not sentence.judged:
@@ -156,6 +169,9 @@ def asked(
     if sentence.like and "?" not in text:
         return None
     question = _question(words, vocabulary)
+    single = sentence.items or _focus(text, spoken)
+    if question is None and len(single) == 1 and conditions and _HAS.match(text):
+        return Ask("which", single, None, conditions)  # "does the first one have Sinatra?"
     points = _POINTS.search(text) is not None or (_LONE.search(text) is not None and len(text.split()) <= 6)
     if question is not None and points:
         return Ask("about" if question == "about" else "facet", sentence.items or _focus(text, spoken), question)
@@ -163,12 +179,31 @@ def asked(
         return Ask("about", sentence.items)
     if points and text.rstrip().endswith("?") and not wished and not CHAT.search(text) and (spoken or shown):
         return Ask("about", sentence.items or _focus(text, spoken))
+    if _MORE_OF_IT.search(text) and not wished and (focus := _focus(text, spoken)):
+        return Ask("about", focus)
     return None
 
 
 def _focus(text: str, spoken: Sequence[int]) -> tuple[int, ...]:
-    """What "it" stands for where nothing else says so."""
-    return tuple(spoken[-1:]) if re.search(r"\b(?:it|its|it's|he|she)\b", text) else ()
+    """What "it", or nothing at all, stands for: what was spoken of last."""
+    return () if _SEVERAL.search(text) else tuple(spoken[-1:])
+
+
+def _lone_most(text: str, vocabulary: Vocabulary) -> str | None:
+    """The superlative, or the question of the domain, that a fragment asks of what is shown; None where none."""
+    match = _LONE_MOST.match(text)
+    if match is None:
+        return None
+    if match["most"]:
+        return match["most"]
+    base = match["est"] or match["much"]
+    asked = {_question(word, vocabulary) for word in (base, f"{base}y", base[:-1])} - {None}
+    judged = [
+        name
+        for name in asked
+        if name and vocabulary.domain.questions.get(name) and vocabulary.domain.questions[name].judge
+    ]
+    return judged[0] if judged else None
 
 
 def _question(words: str, vocabulary: Vocabulary) -> str | None:
@@ -196,6 +231,8 @@ def _which(text: str, words: str, several: int, vocabulary: Vocabulary) -> str |
         return None  # "is it scary?"
     if (most := _MOST_OF.search(text, match.start())) is not None:
         return most["most"]
+    if _BEST.search(text):
+        return "best rated"
     question = _question(words, vocabulary)
     return question if question is not None and vocabulary.domain.questions[question].judge else ""
 

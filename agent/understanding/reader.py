@@ -9,7 +9,7 @@ from functools import partial
 
 from agent.catalogue.catalogue import Catalogue
 from agent.catalogue.title_index import Link
-from agent.domains.languages import ENGLISH, in_english, language, readable, sounds_english
+from agent.domains.languages import ENGLISH, in_english, language, readable, sounds_english, told_by
 from agent.records.acts import Act, Ask, Command, Judge, NotUnderstood, Pleasantry, Want, WhichItem
 from agent.records.conditions import Condition
 from agent.text import clean, common_words, flat, word_set, words
@@ -36,8 +36,8 @@ from agent.understanding.reading import Context, Mention, Reading
 from agent.understanding.referring import CORRECTION, references
 from agent.understanding.replies import answered, replied, substituted
 from agent.understanding.typing_errors import mend, rewrite
-from agent.understanding.unlisted import as_said, asked_example, asked_object, unlisted
-from agent.understanding.vocabulary import Vocabulary, known_words, vocabulary_of, wordlike
+from agent.understanding.unlisted import as_said, asked_example, asked_object, fragments, hated, unlisted
+from agent.understanding.vocabulary import NOUN, Vocabulary, known_words, vocabulary_of, wordlike
 from agent.understanding.wishes import Compared, Wishes, WishReader, opens_anew, opens_topic
 
 _CLAUSE = re.compile(
@@ -63,8 +63,8 @@ _MORE = re.compile(
     r"let's see|i want|i'd like|i need|what about|how about)(?: you)?(?: got)?(?: me| us)?(?: to "
     r"see)? )?"
     r"(?:(?:any|some|a few|a couple|the|me|two|three|five|\d)\s+)*(?P<word>more|another(?: one)?|"
-    r"others?|else|anything else|something else|what else.*|which others?.*|different ones?|something "
-    r"different|(?:other|different) (?:ƒ+s?|ones?|suggestions|recommendations|options)|"
+    r"others?|else|anything else|something else|what else.*|what(?:'s| is) left|which others?.*|different ones?|"
+    r"something different|(?:other|different) (?:ƒ+s?|ones?|suggestions|recommendations|options)|"
     r"keep (?:going|them coming)|next(?: one| ones| page| please)?|more (?:of (?:them|these|those|the "
     r"same)|ƒ+s?|suggestions|recommendations|like (?:this|these|that|those)|ideas|options|please)|go "
     r"on|continue|again)"
@@ -73,7 +73,7 @@ _MORE = re.compile(
     r"(?:suggest|recommend|think of)|you can (?:suggest|recommend|think of)))*[\W]*"
 )
 _ALSO_MORE = re.compile(
-    r"\b(?:what|anything|something|any|who) (?:else|other)s?\b|\b(?:show|give) me (?:some )?(?:more|"
+    r"\b(?:what|anything|something|any) (?:else|other)s?\b|\b(?:show|give) me (?:some )?(?:more|"
     r"others|another)\b|\bany (?:more|others?|other (?:ƒ+s?|ones?|suggestions?|recommendations?))\b|"
     r"\bmore suggestions\b|\bwhat next\b|\bsomething new\b|\bother (?:suggestions|recommendations|"
     r"ones|options|ideas)\b"
@@ -89,6 +89,10 @@ _NOT_A_TITLE = re.compile(r"\b(?:no|not|without)(?: more| any)? $")
 _SUBJECT_BEFORE = re.compile(
     r"\b(?:no|without|any|with|involving|featuring|(?:something|anything|one|ones|ƒ+s?) about)(?: the| any| some)? $"
 )
+_BY_THEM = re.compile(
+    r"\b(?:by|from|of|with|has) (?:him|her|them|that (?:director|author|writer|actor|actress|guy|woman|man|person))\b"
+)
+"""Asks for others of a person whom an answer named: "anything else by him?"."""
 _SAME_MAKER = re.compile(
     r"\b(?:(?:by|from) the (?:same )?(?P<who>\w+) (?:of|as|who (?:made|directed|wrote)|behind|that (?:made|"
     r"directed|wrote))|"
@@ -106,6 +110,19 @@ _COMPLAINS = re.compile(
     r"not)|'re not| do(?:n't| not) (?:look|seem|sound)) (?:really |at all |much |anything )*like "
     r"(?:the )?$"
 )
+
+
+_PRAISES = re.compile(
+    r"\W*(?:(?:wow|oh|ok|okay|that'?s|what|a|an|these|those|are|really|very|such)\W+)*(?:great|nice|good|awesome|lovely|"
+    r"perfect|cool|excellent|fantastic|amazing|super|wonderful)(?: (?:list|picks?|choices?|suggestions?|selection|"
+    r"ones?|stuff|taste|job|work|ideas?|recommendations?|mix|ƒ+s?))?\W*$"
+)
+"""A compliment on what is shown."""
+WELL_KNOWN = 8
+"""A last name is a person's before it is a title where they have so many items."""
+_AFTER_LIKE = re.compile(r"\b(?:like|similar to|such as|as|loved?|liked?|enjoy(?:ed)?|played|read|have|own|hated?) $")
+_SIMILAR = re.compile(r"\b(?:something|anything|one|ones|more|ƒ+s?) similar\b(?! to)|^\W*similar\b")
+"""Asks for what is like the item that was spoken of last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,15 +179,21 @@ class _Message:
         self.correcting = False
         self.asking: tuple[tuple[int, int], ...] = ()
         folded = vocabulary.marked(flat(text))
-        mentions = self._mentions(folded)
+        mentions = self._named(folded)
         self.language = self._language(masked_at(text, [(own.start, own.end) for own in mentions]))
         # From here on in plain English: translated where it is not, mended where it is mistyped.
-        change = (
-            partial(mend, vocabulary=vocabulary)
-            if self.language == ENGLISH
-            else partial(in_english, code=self.language, domain=catalogue.domain)
-        )
-        plain, places = rewrite(text, [(own.start, own.end) for own in mentions], change)
+        if self.language == ENGLISH:
+            mentions = sorted([*mentions, *self._references(folded, mentions)], key=lambda own: own.start)
+            change = partial(mend, vocabulary=vocabulary)
+            plain, places = rewrite(text, [(own.start, own.end) for own in mentions], change)
+        else:
+            change = partial(in_english, code=self.language, domain=catalogue.domain)
+            plain, places = rewrite(text, [(own.start, own.end) for own in mentions], change)
+            here = [replace(own, start=start, end=end) for own, (start, end) in zip(mentions, places, strict=True)]
+            referring = self._references(vocabulary.marked(flat(plain)), here)
+            pairs = [*zip(places, mentions, strict=True), *(((own.start, own.end), own) for own in referring)]
+            pairs.sort(key=lambda pair: pair[0])
+            places, mentions = [place for place, _ in pairs], [own for _, own in pairs]
         self.plain = _TAG.sub(lambda match: " " * len(match.group()), plain)
         if (switch := _SWITCH.match(flat(self.plain))) is not None:
             self.language = ENGLISH
@@ -215,14 +238,19 @@ class _Message:
     def _language(self, text: str) -> str:
         """The language of the message; a few words that tell nothing are in that of the messages before."""
         told, before = language(text), self.context.language
-        if told == ENGLISH != before and len(text.split()) <= _FEW and not sounds_english(text):
-            return before if in_english(text, before, self.catalogue.domain) != text else told
-        return told
+        if before in (ENGLISH, told):
+            return told
+        if told == ENGLISH:
+            return told if sounds_english(text, before) or not readable(before, self.catalogue.domain) else before
+        return before if told_by(text, before) >= told_by(text, told) or len(text.split()) <= _FEW else told
 
     # --- what is spoken of -------------------------------------------------------------------------------------------
 
-    def _mentions(self, folded: str) -> list[Mention]:
-        """Titles and references, in order."""
+    def _named(self, folded: str) -> list[Mention]:
+        """Titles, in order."""
+        if len(folded.split()) <= _FEW and _MORE.fullmatch(folded.strip()):
+            self.unknown: list[tuple[int, int, str]] = []
+            return []  # "anything else?" asks for nothing of that name
         context, catalogue = self.context, self.catalogue
         links = [
             link
@@ -252,18 +280,7 @@ class _Message:
                 else:
                     if len(here) == 1:
                         links[number] = replace(link, options=here)
-        spoken = context.offered or context.spoken
-        self.correcting = bool(context.spoken) and CORRECTION.search(folded) is not None
-        taken = [(link.start, link.end) for link in links]
-        self.unknown = unlisted(self.text, taken)
-        found = references(
-            folded,
-            [*taken, *((start, end) for start, end, _ in self.unknown)],
-            context.shown,
-            context.spoken if self.correcting else spoken,
-            catalogue,
-            self.correcting,
-        )
+        self.unknown = unlisted(self.text, [(link.start, link.end) for link in links])
         mentions = [
             Mention(
                 link.start,
@@ -273,13 +290,28 @@ class _Message:
             )
             for link in links
         ]
-        mentions += [Mention(own.start, own.end, own.items, reference=True) for own in found]
         mentions += [Mention(start, end, ()) for start, end, _ in self.unknown]
         return sorted(mentions, key=lambda own: own.start)
+
+    def _references(self, folded: str, named: Sequence[Mention]) -> list[Mention]:
+        """What refers to items on the table, beside the ``named`` ones; ``folded`` is marked."""
+        context = self.context
+        self.correcting = bool(context.spoken) and CORRECTION.search(folded) is not None
+        spoken = context.spoken if self.correcting else context.offered or context.spoken
+        taken = [(own.start, own.end) for own in named]
+        found = references(folded, taken, context.shown, spoken, self.catalogue, self.correcting)
+        return [Mention(own.start, own.end, own.items, reference=True) for own in found]
 
     def _person(self, key: tuple[str, ...]) -> bool:
         entries = self.vocabulary.names.get(key, []) if len(key) > 1 else []
         return any(self.catalogue.facets[own.facet].kind == "person" for own in entries)
+
+    def _items_of(self, surname: str) -> int:
+        """How many items the person has whom a last name mostly means."""
+        totals: dict[str, int] = {}
+        for entry in self.vocabulary.lone.get(surname, ()):
+            totals[entry.name] = totals.get(entry.name, 0) + entry.count
+        return max(totals.values(), default=0)
 
     def _part_of_a_person(self, link: Link) -> bool:
         """Whether the words beside what was taken for a title make a person's name of it: "Tom Cruise"."""
@@ -290,7 +322,13 @@ class _Message:
 
     def _is_person(self, link: Link) -> bool:
         """Whether what was taken for a title is a person, whose name a longer title begins with."""
-        person = self._person(tuple(word.key for word in words(link.text)))
+        key = tuple(word.key for word in words(link.text))
+        if len(key) == 1 and (known := self._items_of(key[0])) >= WELL_KNOWN:
+            # "tarantino" is no "Tarnation", and "Hitchcock" more often a person than a title.
+            exact = [item for item in link.options if flat(self.catalogue[item].title) == flat(link.text)]
+            if all(self.catalogue.rating_count[item] < known for item in exact):
+                return True
+        person = self._person(key)
         return person and not any(flat(self.catalogue[item].title) == flat(link.text) for item in link.options)
 
     def _on_table(self, link: Link) -> Link:
@@ -328,14 +366,28 @@ class _Message:
         primary = self.vocabulary.primary
         if any(own.facet == primary and own.pattern.fullmatch(said) for own in self.vocabulary.expressions):
             return True
+        before = flat(self.text[: link.start])[-24:]
+        if self._is_series(said) and _NOT_A_TITLE.search(before):
+            return True
         if any(flat(self.catalogue[item].title) == said for item in link.options):
             return False
-        before = flat(self.text[: link.start])[-24:]
         entries = self.vocabulary.names.get(tuple(word.key for word in words(link.text)), [])
         if _NOT_A_TITLE.search(before) and any(self.catalogue.facets[own.facet].kind == "category" for own in entries):
             return True  # "not Resident Evil": all of that series
+        if self._is_series(said) and not _AFTER_LIKE.search(before):
+            return True
         return any(
             own.facet in ("country", "language") and own.pattern.fullmatch(said) for own in self.vocabulary.expressions
+        )
+
+    def _is_series(self, said: str) -> bool:
+        """Whether words are what the domain calls a group of items by a proper name: "mario", "need for speed"."""
+        return any(
+            own.pattern.fullmatch(said) and own.known and all(name[:1].isupper() for name in own.values)
+            for own in self.vocabulary.expressions
+            if own.facet != self.vocabulary.primary
+            and own.facet not in self.vocabulary.open_facets
+            and self.catalogue.facets[own.facet].kind == "category"
         )
 
     def _is_subject(self, link: Link, folded: str) -> bool:
@@ -358,7 +410,21 @@ class _Message:
                 names = self.catalogue[own.mention.items[0]].attributes.get(name)
                 if facet.kind == "person" and isinstance(names, tuple) and label.startswith(facet.label):
                     found.append(Condition(name, "is", names))
+        if not found and self.context.spoken and _BY_THEM.search(self.marked):
+            found += self._people_of(self.context.spoken[-1])
         return found
+
+    def _people_of(self, item: int) -> list[Condition]:
+        """Who "him" is after an item was spoken of: whom was asked for, else who made it."""
+        asked = [act.facet for act in self.context.acts if isinstance(act, Ask) and act.facet]
+        questions = self.catalogue.domain.questions
+        wanted = [questions[name].facet if name in questions else name for name in asked]
+        people = [name for name, facet in self.catalogue.facets.items() if facet.kind == "person"]
+        for name in (*(own for own in wanted if own in people), *people):
+            names = self.catalogue[item].attributes.get(str(name))
+            if isinstance(names, tuple):
+                return [Condition(str(name), "is", names[:1])]
+        return []
 
     def _sentences(self) -> list[Sentence]:
         found = []
@@ -480,17 +546,33 @@ class _Message:
             attitude = own.judgement.attitude
             if attitude not in VERDICTS or any(start <= own.place[0] < end for start, end in hidden):
                 continue
-            for item in own.mention.items:
+            for item in self._all_of(own):
                 known = found.get(item)
                 if known is None or known.verdict == "seen":
                     found[item] = Judge(item, attitude, own.judgement.grade)  # type: ignore[arg-type]
         return list(found.values())
 
+    def _all_of(self, own: _Told) -> tuple[int, ...]:
+        """The items of a mention; those of the whole series where all of them are spoken of."""
+        if not own.mention.items or own.mention.reference or not self._plural(own):
+            return own.mention.items
+        said = flat(self.text[own.mention.start : own.mention.end])
+        series = [item.index for item in self.catalogue.items if flat(item.title).startswith((f"{said}:", f"{said} "))]
+        return tuple(dict.fromkeys((*own.mention.items, *series)))
+
+    def _plural(self, own: _Told) -> bool:
+        """Whether all items of a name are spoken of: "all of Discworld", "the whole Zelda series"."""
+        before, behind = self.marked[: own.place[0]], self.marked[own.place[1] :]
+        return (
+            re.match(rf"\s+(?:{NOUN}+s|series|trilogy|saga|franchise)\b", behind) is not None
+            and re.search(r"\b(?:all|every|whole|entire|complete)(?: of)?(?: the)? $", before) is not None
+        )
+
     def _which(self, hidden: Sequence[tuple[int, int]]) -> list[WhichItem]:
         found = []
         for own in self.told:
             options = own.mention.options
-            if own.mention.items or not options:
+            if own.mention.items or not options or self._whole_series(own):
                 continue
             attitude, first = own.judgement.attitude, options[0]
             said: Want | Judge | Ask
@@ -506,6 +588,10 @@ class _Message:
                 said = Want(like=(first,), opens_topic=True)
             found.append(WhichItem(self.text[own.mention.start : own.mention.end], options, said))
         return found
+
+    def _whole_series(self, own: _Told) -> bool:
+        """Whether a name of several items asks for all of them: "all of Discworld", "the whole Zelda series"."""
+        return bool(own.mention.options) and own.judgement.attitude not in VERDICTS and self._plural(own)
 
     def _judged_clauses(self, sentences: Sequence[Sentence]) -> list[tuple[int, int]]:
         """The clauses that say what is thought of an item: words of wishes in them are none."""
@@ -564,6 +650,11 @@ class _Message:
         shown = self._shown(hidden)
         wishes.conditions += self._by_the_same()
         hints = [*wishes.hints, *self._unknown_hints(hidden)]
+        if not like and context.spoken and _SIMILAR.search(free):
+            like = context.spoken[-1:]
+        if wishes and not wishes.replaces:
+            hints += fragments(free, wishes.spans)
+        hints += hated(free, wishes.spans)
         if not (wishes or like or unlike or reject or hints or shown):
             hints = [said for said in (asked_object(free),) if said is not None]
         if not like and (example := asked_example(free)) is not None:
@@ -575,7 +666,7 @@ class _Message:
             if not requested or self._off_topic(free) or self._polite(free) or _MORE.fullmatch(free.strip()):
                 return None
         if not (wishes.conditions or wishes.drops or wishes.count or like or unlike or reject):
-            if self._off_topic(free) or (acted and not ASK.search(free) and not wishes.hints):
+            if self._off_topic(free) or (acted and not ASK.search(free) and not (wishes.hints or wishes.lacking)):
                 return None
             if self._polite(free):
                 return None
@@ -583,10 +674,12 @@ class _Message:
         return Want(
             conditions=tuple(wishes.conditions),
             hints=tuple(hints),
+            lacking=tuple(wishes.lacking),
             like=like,
             unlike=unlike,
             reject=reject,
             count=wishes.count,
+            shares=wishes.shares,
             opens_topic=opens,
             drops=tuple(wishes.drops),
             request=self._request(hidden, sentences, wishes),
@@ -631,7 +724,7 @@ class _Message:
 
     def _unknown_hints(self, hidden: Sequence[tuple[int, int]]) -> list[str]:
         """Wishes for what is like a title that the catalogue lacks."""
-        found = []
+        found = [self.text[own.mention.start : own.mention.end] for own in self.told if self._whole_series(own)]
         for own in self.told:
             if own.mention.items or own.mention.options or own.judgement.attitude not in ("like", "unlike"):
                 continue
@@ -722,13 +815,17 @@ class _Message:
         if re.search(r"\b(?:thanks?|thank you|thx|ty|cheers|appreciated?)\b", marked):
             return Pleasantry("thanks")
         if re.search(
-            r"\b(?:bye|goodbye|good night|see (?:you|ya)|farewell|take care|quit|have a (?:good|great|nice))\b", marked
+            r"^\W*(?:stop|enough|that'?s (?:all|it)|i'?m done|exit)\W*$|"
+            r"\b(?:bye|goodbye|good night|see (?:you|ya)|farewell|take care|quit|have a (?:good|great|nice))\b",
+            marked,
         ):
             return Pleasantry("farewell")
         if ABUSE.search(marked):
             return Pleasantry("complaint")
         if ACCEPT.search(marked) and self.context.shown:
             return Pleasantry("accept")
+        if self.context.shown and _PRAISES.match(marked):
+            return Pleasantry("thanks")
         if GREETING.match(marked):
             return Pleasantry("greeting")
         if ACCEPT.search(marked) or THANKS.search(marked) or CHAT.search(marked) or self._polite(marked):

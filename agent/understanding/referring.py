@@ -78,7 +78,7 @@ IT = re.compile(
     r"its(?= (?:a|one|my|such|so|really|great|good|awesome)\b))(?![\w])"
 )
 IT_CUE = re.compile(
-    r"(?:\b(?:seen|watched|saw|see|watch|liked?|loved?|hated?|enjoyed|about|is|was|does|did|of|to|not|like|than|why|"
+    r"(?:\b(?:seen|watched|saw|see|watch|read|played|heard|own|liked?|loved?|hated?|enjoyed|about|is|was|does|did|of|to|not|like|than|why|"
     r"recommend|suggest(?:ed)?|recommended|finish|finished|rate|give|gave|for|in|on|know|adored|disliked?|skip|take|"
     r"though|think of|into|stars?|and|but|picked?|choose|prefer|out|love|like|enjoy|watching|hate|"
     r"haven'?t|will|add|try|by)|^|[.!?,] ?)\s*$"

@@ -218,7 +218,7 @@ def _spread(flat: str, hits: list[Hit], begin: int, state: State, word: str, for
         if sign == "" and adjective and re.search(r"\btoo $|\bso $|\bvery $", flat[: chain[place].start]):
             break
         joined = sign in ("", "or", "nor", "/", "and/or", "+", "&") or (
-            sign == "and" and noun and (for_good or not adjective)
+            sign == "and" and (for_good or (noun and not adjective))
         )
         listed = sign == "," and (
             any(s in ("or", "nor") for s in later)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
+from agent.catalogue.word_index import EMPTY
 from agent.text import word_set
+from agent.understanding.cues import CHAT, GREETING, POLITE
 from agent.understanding.vocabulary import NOUN, wordlike
 
 _QUALITY = r"[^\W\d_]{2,}(?:ing|y|ic|ous|ful|al|ive|able|ible|ish|ant|ent|ual|iar)"
@@ -134,3 +136,55 @@ def unlisted(text: str, taken: Sequence[tuple[int, int]]) -> list[tuple[int, int
                 continue
             found.append((begin, end, name))
     return found
+
+
+_HATED = re.compile(
+    r"\b(?:i|we|he|she|they) (?:really |absolutely |just )*(?:hates?|can'?t stand|detests?|loathes?|despises?) "
+    r"(?P<what>"
+    r"(?!(?:when|how|that|this|it|these|those|them|to|the|all|both|being|everything|anything|my|your|waiting|what|"
+    r"ƒ+s?|¤+)\b)[a-z][a-z'-]{3,}(?: (?!and\b|but\b|or\b|so\b|when\b|in\b|though\b|too\b)[a-z]{3,})?)"
+    r"(?=\W*(?:$|[.,;!?]|and\b|but\b|so\b))"
+)
+"""What somebody hates in words that no facet decides."""
+_SEGMENT = re.compile(r"[,.;!?\n]|\bbut\b")
+
+
+NO_SUBJECT = EMPTY | word_set(
+    """
+    a an i i'm im i'd i've i'll me my mine you your we our us he she they his her their it its is am be been
+    being do does did don't want wants need like likes love loves hate hates show give find get got watch see
+    look looking think guess know try maybe perhaps please yes no not nope yeah ok okay hi hello hey or but so
+    to in on at of by as if when then than too also either again now instead though else actually honestly
+    ideally preferably seriously hmm lol haha thanks sorry wait oops cheers dude man bro mate help two three
+    four five six seven eight nine ten first second third last tonight today tomorrow yesterday evening night
+    weekend morning day time same new old good bad best well just only even still much many few lot lots bit
+    quick quickly fast nice cool fine right sure idea question thing things stuff guys folks friend friends wife
+    husband girlfriend boyfriend mother father mum mom dad kids boss fun short long because always never ever
+    sometimes usually mostly mainly whatever whichever both neither nor it's that's he's she's they're we're
+    you're there's here's won't can't isn't don't fine what's how why what which
+    """
+)
+"""Words that a part of a message that names a subject does not hold."""
+
+
+def _touches(span: tuple[int, int], spans: Iterable[tuple[int, int]]) -> bool:
+    return any(start < span[1] and span[0] < end for start, end in spans)
+
+
+def fragments(marked: str, spans: Sequence[tuple[int, int]]) -> list[str]:
+    """Parts of a message of one to three words of which none was understood: "james bond, with sean connery"."""
+    found, start = [], 0
+    for end in [*(match.start() for match in _SEGMENT.finditer(marked)), len(marked)]:
+        said = marked[start:end]
+        told = re.findall(r"[^\W_]+(?:['-][^\W_]+)*", said)
+        plain = "¤" not in said and NOUN not in said and not _touches((start, end), spans)
+        polite = POLITE.search(said) or CHAT.search(said) or GREETING.match(said.strip())
+        if plain and not polite and 1 <= len(told) <= 3 and not any(word in NO_SUBJECT for word in told):
+            found.append(said.strip(" ,.;!?'\"-"))
+        start = end + 1
+    return [own for own in found if own]
+
+
+def hated(marked: str, spans: Sequence[tuple[int, int]]) -> list[str]:
+    """What somebody hates in words that were not understood, as wishes for none of it."""
+    return [f"no {own['what']}" for own in _HATED.finditer(marked) if not _touches(own.span("what"), spans)]

@@ -9,7 +9,7 @@ from itertools import pairwise
 from agent.text import Word, common_words, word_set, words
 from agent.understanding.cues import ASK, CHAT, POLITE
 from agent.understanding.scope import Hit, N
-from agent.understanding.unlisted import qualities
+from agent.understanding.unlisted import NO_SUBJECT, qualities
 from agent.understanding.vocabulary import NOUN, OFTEN, Value, Vocabulary, cue_facet
 
 _SUBJECT_CUE = re.compile(
@@ -25,7 +25,7 @@ _PREPOSITION = re.compile(
 _NOUN_AFTER = re.compile(rf"[\s-]+(?:(?!and\b|or\b|but\b)\w+[\s-]+)?(?:{NOUN}+s?|ones?)\b")
 _ALONE = re.compile(
     r"(?:[\W_]|\b(?:please|pls|thanks|instead|maybe|then|now|something|anything|preferably|only|just|also|and|but|ok|okay|not|"
-    r"no|nothing|without|less|more|it|is|be|should|that|very|really|how|what|about)\b)*"
+    r"no|nothing|without|less|more|it|is|be|should|that|very|really|how|what|about|though)\b)*"
 )
 _CLAUSE = re.compile(r"[.,;:!?()\n]|\b(?:but|and|or)\b")
 _CAPITALS = re.compile(
@@ -70,6 +70,10 @@ _HEADS = frozenset(["stuff", "one", "ones", "titles", "something", "anything"])
 _PARTICLE = re.compile(r"\b(?:de|da|di|del|della|la|le|van|von|der|den|ten|st|saint|mac|mc|el|al|bin) $")
 _REFUSED = re.compile(r"\b(?:no|not|without|minus|except|any|more|forget|drop|skip|lose|ditch|enough) $")
 """Before a last name that is wanted or refused: "no nolan", "more scorsese"."""
+LONG = 4
+"""Everyday words that users write into a facet name a kind where they are longer than this."""
+_KIN = re.compile(r" (?:brothers|bros\.?|sisters|siblings)(?!\w)", re.IGNORECASE)
+"""Behind a last name that several share: "the Coen brothers"."""
 _QUANTITY = re.compile(r"^(?:(?:an?|the|some|lots? of|plenty of|more|any|much|too much|good|great)\b ?)+")
 _DISTANT = 40
 _NOT_FIRST = word_set(
@@ -212,8 +216,14 @@ class Finder:
                 fits = len("".join(key)) > 2 and not told and not (everyday and not self._asked_for(start, end, entry))
             elif self._is_open(entry.facet):
                 subject = _SUBJECT_CUE.search(before) is not None
-                fits = (subject or _NOUN_AFTER.match(self.marked[end:]) is not None) and (
-                    len(key) > 1 or not everyday or subject
+                primary = self.vocabulary.primary
+                narrows = any(hit.facet == primary and 0 <= hit.start - end <= 1 for hit in self.hits)
+                fits = (subject or narrows or _NOUN_AFTER.match(self.marked[end:]) is not None) and (
+                    len(key) > 1
+                    or not everyday
+                    or subject
+                    or narrows
+                    or self._often(entry, key, self.marked[start:end])
                 )
                 fits = fits or (cued == entry.facet and (not everyday or run[0].capital))
             elif (everyday and len(key) == 1) or len("".join(key)) < 3:
@@ -223,6 +233,11 @@ class Finder:
             if fits:
                 return self._take(Hit("value", start, end, entry.facet, (entry.name,)))
         return False
+
+    @staticmethod
+    def _often(entry: Value, key: Sequence[str], said: str) -> bool:
+        """Whether users wrote an everyday word often enough that it names a kind: "superhero stories"."""
+        return entry.count >= OFTEN and len(key[0]) > LONG and key[0] not in NO_SUBJECT and NOUN not in said
 
     def _asked_for(self, start: int, end: int, entry: Value) -> bool:
         """Whether an everyday word is meant as a value: always, unless users fill the facet as they like."""
@@ -257,24 +272,33 @@ class Finder:
             before = before[: particle.start()] if particle is not None else before
             cued = cue_facet(self.vocabulary, before, {entry.facet for entry in entries})
             noun = _NOUN_AFTER.match(self.marked[word.end :]) is not None or any(
-                hit.facet == self.vocabulary.primary and 0 <= hit.start - word.end <= 3 for hit in self.hits
+                hit.facet == self.vocabulary.primary
+                and 0 <= hit.start - word.end <= 3
+                and not re.search(r"[,.;:!?]", self.folded[word.end : hit.start])
+                for hit in self.hits
             )
             refused = _REFUSED.search(before) is not None and word.key not in common_words()
             inner = bool(place) and self.found[place - 1].capital and word.start - self.found[place - 1].end == 1
             if inner and place > 1:
                 continue  # "Bill Hitchcock" is somebody else
-            if not (cued or noun or refused) or (word.key in common_words() and not cued):
+            kin = _KIN.match(self.text, word.end)
+            alone = word.key not in common_words() and self._beside(word.start, word.end)
+            if not (cued or noun or refused or kin or alone) or (word.key in common_words() and not cued):
                 continue
             totals: dict[str, int] = {}
             for entry in entries:
                 totals[entry.name] = totals.get(entry.name, 0) + entry.count
             ranked = sorted(totals, key=lambda name: -totals[name])
-            if totals[ranked[0]] < OFTEN or (len(ranked) > 1 and totals[ranked[1]] * 2 > totals[ranked[0]]):
+            if totals[ranked[0]] < OFTEN or (not kin and len(ranked) > 1 and totals[ranked[1]] * 2 > totals[ranked[0]]):
                 continue
             mine = [entry for entry in entries if entry.name == ranked[0]]
-            best = next((e for e in mine if e.facet == cued), max(mine, key=lambda entry: entry.count))
+            most = max(entry.count for entry in mine)
+            often = [entry for entry in mine if 2 * entry.count >= most]
+            order = list(self.vocabulary.domain.facets)
+            main = min(often, key=lambda entry: order.index(entry.facet) if entry.facet in order else len(order))
+            best = next((e for e in mine if e.facet == cued), main)
             begin = word.start if particle is None else word.start - len(particle.group())
-            self._take(Hit("value", begin, word.end, best.facet, (best.name,)))
+            self._take(Hit("value", begin, kin.end() if kin else word.end, best.facet, (best.name,)))
         if self.shouting:
             return
         for match in _CAPITALS.finditer(self.text):

@@ -16,6 +16,7 @@ import numpy as np
 from agent.catalogue.catalogue import Catalogue
 from agent.catalogue.columns import NumberColumn
 from agent.domains.domain import ANY_LABEL, POPULARITY, RATING, Bound, Critique
+from agent.records.acts import Shares
 from agent.records.conditions import Condition, Conditions, Scope, Strength, bounds
 from agent.understanding.amounts import Amount, AmountReader
 from agent.understanding.dates import YearHit, combined, year_hits
@@ -25,8 +26,9 @@ from agent.understanding.vocabulary import NOUN, Vocabulary, vocabulary_of
 
 HINTS = 8
 """At most so many wishes that cannot be decided are kept of a message."""
-_PART, _KNOWN = 1 / 3, 0.05
-"""The share of the catalogue that "cheaper" and "better known" stand for where nothing was shown to compare with."""
+_PART, _KNOWN, _OLD = 1 / 3, 0.05, 0.2
+"""The share of the catalogue that "cheaper", "better known" and "older" stand for where nothing was shown to compare
+with."""
 _UNIT = re.compile(r"\d\W*[a-z]{2,}|[£$€]|\b(?:stars?|pages?|minutes?|hours?)\b")
 _AND_SO_ON = re.compile(r",? (?:etc\b|and so on|and the like|or so\b|and co\b|that kind|that sort)")
 _THIS_CENTURY = 2099
@@ -51,9 +53,32 @@ _COUNT = re.compile(
 )
 _COUNTED = re.compile(
     rf"\s+(?:(?!and\b|or\b|but\b|that\b|i\b)[\w'-]+\s+){{0,3}}?(?:{NOUN}+s?|recommendations?|"
-    r"suggestions?|titles?|ideas|options)\b|\s*$|\s+please|\s*[.,!?]|\s+only"
+    r"suggestions?|titles?|ideas|options)\b|\s*$|\s+please|\s*[.,!?]|"
+    r"\s+(?:only|actually|then|now|though|tops|max|in total)"
 )
+_UP_TO = re.compile(
+    r"\b(?:(?:nothing|not|none|no|never|isn'?t|without)(?: \w+){0,2} (?:over|above|higher than|beyond|past|"
+    r"stronger than|worse than|more than)|at most|max(?:imum)?|up to|"
+    r"no (?:more|higher|worse) than)(?: an?| rated| the)* $"
+)
+_BELOW = re.compile(r"\b(?:under|below|less than|lower than|milder than)(?: an?| rated| the)* $")
+_OR_LESS = re.compile(r"\W?(?: or|,| and) (?:lower|below|under|less|milder|younger|softer|gentler)\b")
+"""How words say that all values up to one are meant."""
+_NOTHING = re.compile(r"\b(?:nothing|none|not(?: anything)?|no|isn'?t|aren'?t)(?: \w+)? $")
+_BEYOND = re.compile(r"(?:that'?s |that is |much |any )*(?:longer|more|over|above|higher|greater|bigger)\b")
+_TOO_MUCH = re.compile(
+    r"\b(?:falls? asleep|(?:can'?t|cannot|won'?t) (?:sit through|stand|do|take|handle)|no patience|lose interest|"
+    r"zone out|get bored|too tired)\b[^.;!?]{0,30}$"
+)
+"""Before an amount that is too much for somebody."""
+_NEAR = 24
+_SHARE = re.compile(
+    rf"(?<![\w-])(?P<n>{'|'.join(sorted(_NUMBERS, key=len, reverse=True))}|an?|\d{{1,2}})\s+"
+    r"(?:(?:good|great|nice|really|recent|new|old|short|long|fun|light|more)\s+)*$"
+)
+"""A number right before the words of a kind."""
 _JUST_ONE = re.compile(
+    r"^\W*one only\W*$|\b(?:surprise|impress) (?:me|us) with one\b|"
     r"\b(?:just|only) (?:the )?(?:one|1)\b(?! of\b)|\ba single (?:one|ƒ+|recommendation|suggestion)|"
     r"\bone (?:is|will be) (?:enough|fine|plenty)"
 )
@@ -79,6 +104,8 @@ _REPLACES = re.compile(
     r"no wait|wait,? no|(?:what|how) about|i meant?(?= (?:an? |the |some )?\w)|instead of that|let'?s (?:do|go "
     r"with|try))\b"
 )
+_ANEW = re.compile(r"\b(?:instead(?! of)|on second thoughts?|changed? my mind|scratch that|forget (?:that|it))\b")
+"""Says that what was wished in words before is no longer meant."""
 _REFINES = re.compile(
     r"^\W*(?:(?:ok|okay|yes|yeah|well|hm+|um+|great|cool|nice|sure|please|maybe|"
     r"perhaps)\b[\s,.!]*)*(?:and|but|also|plus|only|just|with|without|or|nothing|no|not|"
@@ -101,7 +128,7 @@ _OWN_WISH = re.compile(
 )
 _FRAGMENT = 3
 """So many words that nobody listed only refine what was asked for."""
-_ONLY = re.compile(r"\b(?:only|as well|too|though)\W*$")
+_ONLY = re.compile(r"\b(?:only|as well|too|though|ones)\W*$")
 _OF_THEM = re.compile(r"\b(?:of (?:them|these|those|¤+)|from (?:these|those)|among (?:these|those))\b")
 _ASKED = re.compile(
     r"\b(?:something|anything|one|ones|want|need|give me|show me|bit|little|much|even)(?: that's| that is)? $"
@@ -128,15 +155,17 @@ class Wishes:
 
     conditions: list[Condition] = field(default_factory=list)
     hints: list[str] = field(default_factory=list)
+    lacking: list[str] = field(default_factory=list)
     drops: list[str] = field(default_factory=list)
     count: int | None = None
+    shares: Shares = ()
     spans: list[tuple[int, int]] = field(default_factory=list)
     complete: bool = False
     compares: bool = False
     replaces: bool = False
 
     def __bool__(self) -> bool:
-        return bool(self.conditions or self.hints or self.drops or self.count)
+        return bool(self.conditions or self.hints or self.lacking or self.drops or self.count)
 
 
 class WishReader:
@@ -211,7 +240,10 @@ class WishReader:
                 covered[hit.start : hit.end] = b"\x01" * (hit.end - hit.start)
         amounts = self.amounts.amounts(marked, covered)
         hits = Finder(text, folded, marked, self.vocabulary, covered).values()
-        judge(marked, hits)
+        compares = marked
+        for _, start, end in critiques:  # "less brutal and in English": the critique's own words negate nothing else
+            compares = compares[:start] + "~" * (end - start) + compares[end:]
+        judge(compares, hits)
         soft = soft_spans(marked)
         lacking = [
             (own.start, own.end)
@@ -221,7 +253,7 @@ class WishReader:
         if year is None:
             free = "".join("~" if taken[place] else character for place, character in enumerate(marked))
             lacking += [(hit.start, hit.end) for hit in year_hits(free, _THIS_CENTURY, 1900)]
-        wishes.hints += [text[start:end].strip() for start, end in lacking]
+        wishes.lacking += [text[start:end].strip() for start, end in lacking]
         wanted = self._values(text, marked, hits, wishes, soft, standing)
         self._levels(hits, wishes, soft, marked)
         self._sensitivities(hits, wishes, wanted, standing, text)
@@ -231,7 +263,10 @@ class WishReader:
         self._compare(critiques, wishes, wanted, compared, standing, folded)
         self._drops(marked, wishes, standing)
         wishes.count = self._count(marked, hits)
+        self._share(marked, hits, wishes)
         wishes.replaces = _REPLACES.search(marked) is not None
+        if wishes.hints and _ANEW.search(marked):
+            wishes.drops.append("hints")
         wishes.spans = sorted(
             [(hit.start, hit.end) for hit in hits]
             + [(hit.start, hit.end) for hit in dates]
@@ -241,6 +276,7 @@ class WishReader:
         )
         wishes.conditions = _merged(wishes.conditions)
         wishes.hints = list(dict.fromkeys(hint for hint in wishes.hints if hint))[:HINTS]
+        wishes.lacking = list(dict.fromkeys(words for words in wishes.lacking if words))[:HINTS]
         return wishes
 
     # --- values ------------------------------------------------------------------------------------------------------
@@ -269,6 +305,9 @@ class WishReader:
                     wishes.hints.append(words)
             elif hit.state == "dropped":
                 self._let_go(hit, wishes, standing)
+            elif (reach := self._reaching(hit, marked)) is not None:
+                wishes.conditions.append(reach)
+                hit.state = "background"
             elif hit.state == "unwanted":
                 if {(hit.facet, value) for value in hit.values} & pairs:  # "a horror novel, not too scary"
                     negated = with_negation(marked, text, hit.start, hit.end)
@@ -302,6 +341,20 @@ class WishReader:
             if hit.known and _OPENS.search(marked[: hit.start])
         )
         return pairs
+
+    def _reaching(self, hit: Hit, marked: str) -> Condition | None:
+        """All values up to the one that words name, of a facet whose values have an order: "nothing over PG-13"."""
+        order = self.catalogue.domain.facets[hit.facet].order if hit.facet in self.catalogue.domain.facets else ()
+        if len(hit.values) != 1 or hit.values[0] not in order:
+            return None
+        before, behind = marked[: hit.start], marked[hit.end :]
+        last = order.index(hit.values[0])
+        if _BELOW.search(before):
+            last -= 1
+        elif not (_UP_TO.search(before) or _OR_LESS.match(behind)):
+            return None
+        known = tuple(value for value in order[: last + 1] if value in self.catalogue.items_by(hit.facet))
+        return Condition(hit.facet, "is", known) if known else None
 
     def _let_go(self, hit: Hit, wishes: Wishes, standing: Conditions) -> None:
         """Take a value back: the facet is dropped, and what else stands on it is said again."""
@@ -340,7 +393,8 @@ class WishReader:
             if refused != (when == "refused"):
                 continue
             own = text[hit.start : hit.end]
-            wishes.hints = [hint for hint in wishes.hints if own not in hint and hint not in own]
+            moods = {text[mood.start : mood.end] for mood in hits if mood.kind == "mood" and mood.state == "wanted"}
+            wishes.hints = [hint for hint in wishes.hints if hint in moods or (own not in hint and hint not in own)]
             for facet, values in sensitivity.want.items():
                 known = tuple(value for value in values if value in self.catalogue.items_by(facet))
                 if known:
@@ -356,7 +410,13 @@ class WishReader:
 
     def _amount(self, amount: Amount, wishes: Wishes, soft: Sequence[tuple[int, int]], marked: str) -> None:
         strength: Strength = "prefer" if _within(amount.start, soft) else "must"
-        wishes.conditions.append(replace(amount.condition, strength=strength))
+        condition = amount.condition
+        before = marked[: amount.start]
+        if condition.op == "at_least" and _NOTHING.search(before) and _BEYOND.match(marked, amount.start):
+            condition = replace(condition, op="at_most")  # "nothing longer than 110 minutes"
+        elif condition.op == "at_least" and _TOO_MUCH.search(before):
+            condition = replace(condition, op="at_most", scope="standing")  # "I fall asleep in anything over two hours"
+        wishes.conditions.append(replace(condition, strength=strength))
 
     def _dates(
         self,
@@ -411,11 +471,11 @@ class WishReader:
             reference = held if facet == self.catalogue.year_facet and held is not None else middle(shown)
         if reference is None:
             # Nothing to compare with: the least or the greatest part of the catalogue.
-            share = _KNOWN if facet == POPULARITY else _PART
+            share = _KNOWN if facet == POPULARITY else _OLD if column.facet.kind == "year" else _PART
             bound: Bound = ("top", share) if up else ("bottom", 1 - share if facet == POPULARITY else share)
-            condition = self.bound(facet, bound, negated=False) if column.facet.kind != "year" else None
+            condition = self.bound(facet, bound, negated=False)
             if condition is None:
-                wishes.hints.append(words)
+                wishes.lacking.append(words)
             else:
                 wishes.conditions.append(condition)
             return
@@ -444,7 +504,8 @@ class WishReader:
             lacking = critique.facet not in self.catalogue.facets
             for match in pattern.finditer(folded):
                 before = folded[: match.start()]
-                if lacking and not (base or _ASKED.search(before)):
+                alone = not folded.replace(match.group(), "", 1).strip(" .,!?")
+                if lacking and not (base or alone or _ASKED.search(before)):
                     continue
                 if match.group().startswith("too ") and re.search(
                     r"(?:\b(?:not|nothing|never|without|nor|isn't)|n't)(?: be| get| \w+ing)? $", before
@@ -473,7 +534,7 @@ class WishReader:
         for critique, start, end in critiques:
             words = folded[start:end]
             if critique.facet not in self.catalogue.facets:
-                wishes.hints.append(words)
+                wishes.lacking.append(words)
                 wishes.compares = True
                 continue
             if critique.direction is not None:
@@ -536,6 +597,30 @@ class WishReader:
                 continue
             return number
         return None
+
+    def _share(self, marked: str, hits: Sequence[Hit], wishes: Wishes) -> None:
+        """Several kinds, each with its number ("two westerns and a comedy"): they add up, and either kind will do."""
+        found: list[tuple[int, str, tuple[str, ...]]] = []
+        numbered = False
+        for hit in hits:
+            if hit.kind != "value" or not hit.known or hit.state != "wanted":
+                continue
+            match = _SHARE.search(marked[max(0, hit.start - _NEAR) : hit.start])
+            if match is not None and hit.values:
+                number = _NUMBERS.get(match["n"]) or (int(match["n"]) if match["n"].isdigit() else 1)
+                numbered = numbered or match["n"] not in ("a", "an")
+                found.append((number, hit.facet, hit.values))
+        facets = {facet for _, facet, _ in found}
+        if len(found) < 2 or len(facets) > 1 or not numbered or len({names for _, _, names in found}) < len(found):
+            return
+        names = tuple(dict.fromkeys(name for _, _, own in found for name in own))
+        (facet,) = facets
+        wishes.shares = tuple(found)
+        wishes.count = sum(number for number, _, _ in found)
+        rest = [
+            own for own in wishes.conditions if own.facet != facet or own.op != "is" or not set(own.names) <= set(names)
+        ]
+        wishes.conditions = [*rest, Condition(facet, "is", names)]
 
 
 def opens_anew(marked: str) -> bool:
