@@ -15,17 +15,21 @@ import torch
 from scipy import sparse
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import f1_score
-from sklearn.model_selection import StratifiedKFold
+from sklearn.metrics import average_precision_score, f1_score, roc_auc_score
+from sklearn.model_selection import KFold, StratifiedKFold
 
 from agent.data.assets import resolve_model
 from agent.policy.item_lm import best_device, load_base
 from agent.policy.tagger import Array, TaggerError, calibrated, load_network
 from eval.metrics import Interval
 from training.progress import Progress, silent
-from training.tagger.recipe import train_tagger
+from training.tagger.recipe import log_loss, train_tagger
 from training.tagger.rows import LabelledTexts
 from training.tagger.trainer import TaggerSettings, language_model
+
+SEVERAL = ("similarity", "linear", "tuned")
+"""Where a text may have several labels: the nearness of a label's name to the text, and the encoder, as it comes and
+tuned."""
 
 METHODS = ("words", "ngrams", "linear", "tuned", "lm-untuned", "lm-LAYERS")
 """A list of emotional words (VADER); n-grams beside the encoder; the encoder with a linear head, as it comes and tuned;
@@ -36,13 +40,13 @@ the language model asked as it comes, and its first so many layers (``lm-12``) t
 class TagRow:
     """One method's figures over all rows that were held out, with intervals from drawing rows with replacement.
 
-    ``texts_per_second`` is measured where it ran; ``texts`` is how many were held out.
+    ``figures``: accuracy and macro F1; where there may be several labels, the means over them of average precision and
+    of the area under the ROC curve. ``texts_per_second`` is measured where it ran; ``texts`` is how many were held out.
     """
 
     method: str
     texts: int
-    accuracy: Interval
-    macro_f1: Interval
+    figures: Mapping[str, Interval]
     log_loss: float
     texts_per_second: float
 
@@ -68,13 +72,14 @@ def tagging_table(
     Raises:
         TaggerError: a method is unknown, does not fit the labels, or lacks what it needs.
     """
-    unknown = [method for method in methods if method not in METHODS and not re.fullmatch(r"lm-\d+", method)]
+    possible = SEVERAL if rows.multi else METHODS
+    unknown = [method for method in methods if method not in possible and (rows.multi or not _LAYERS.fullmatch(method))]
     if unknown:
-        raise TaggerError(f"unknown method {unknown[0]!r}: use {', '.join(METHODS)}")
-    if rows.multi:
-        raise TaggerError("the table compares methods that give one label: leave out --multi")
-    truth = rows.matrix().argmax(axis=1)
-    parts = list(StratifiedKFold(of, shuffle=True, random_state=seed).split(truth, truth))
+        raise TaggerError(f"unknown method {unknown[0]!r}: use {', '.join(possible)}")
+    truth = rows.matrix()
+    split = KFold(of, shuffle=True, random_state=seed) if rows.multi else None
+    split = split or StratifiedKFold(of, shuffle=True, random_state=seed)
+    parts = list(split.split(truth, truth.argmax(axis=1)))
     found = []
     for method in methods:
         held, probabilities, seconds = [], [], 0.0
@@ -93,33 +98,43 @@ def tagging_table(
             probabilities.append(kept["probabilities"])
             seconds += float(kept["seconds"])
             report(method, len(held), len(folds))
-        found.append(figures(method, np.concatenate(probabilities), truth[np.concatenate(held)], seconds))
+        found.append(figures(method, np.concatenate(probabilities), truth[np.concatenate(held)], rows.multi, seconds))
     return found
 
 
 def figures(
-    method: str, probabilities: Array, truth: npt.NDArray[np.int64], seconds: float, draws: int = 1000
+    method: str, probabilities: Array, truth: npt.NDArray[Any], several: bool, seconds: float, draws: int = 1000
 ) -> TagRow:
-    """Accuracy and macro F1 of the most probable labels, (N, labels) against (N,)."""
-    guess = probabilities.argmax(axis=1)
+    """The figures of probabilities (N, labels) against 1 for each label that holds, (N, labels)."""
     generator = np.random.default_rng(0)
-    drawn = [generator.integers(len(truth), size=len(truth)) for _ in range(draws)]
+    drawn = [generator.integers(len(truth), size=len(truth)) for _ in range(draws // 10 if several else draws)]
+    right, guess = truth.argmax(axis=1), probabilities.argmax(axis=1)
+    scores: dict[str, Callable[[npt.NDArray[np.int64]], float]] = {
+        "accuracy": lambda own: float((right[own] == guess[own]).mean()),
+        "macro F1": lambda own: float(f1_score(right[own], guess[own], average="macro")),
+    }
+    if several:
+        scores = {
+            "average precision": lambda own: _mean_over_labels(average_precision_score, truth[own], probabilities[own]),
+            "area under the curve": lambda own: _mean_over_labels(roc_auc_score, truth[own], probabilities[own]),
+        }
+    every = np.arange(len(truth))
+    found = {}
+    for name, score in scores.items():
+        low, high = np.percentile([score(own) for own in drawn], [2.5, 97.5])
+        found[name] = Interval(score(every), float(low), float(high))
+    loss = log_loss(probabilities, truth, several)
+    return TagRow(method, len(truth), found, loss, len(truth) / max(seconds, 1e-9))
 
-    def interval(score: Callable[[npt.NDArray[Any], npt.NDArray[Any]], float]) -> Interval:
-        low, high = np.percentile([score(truth[own], guess[own]) for own in drawn], [2.5, 97.5])
-        return Interval(score(truth, guess), float(low), float(high))
 
-    return TagRow(
-        method,
-        len(truth),
-        interval(lambda right, own: float((right == own).mean())),
-        interval(lambda right, own: float(f1_score(right, own, average="macro"))),
-        float(-np.log(np.clip(probabilities[np.arange(len(truth)), truth], 1e-9, 1)).mean()),
-        len(truth) / max(seconds, 1e-9),
-    )
+def _mean_over_labels(score: Callable[..., float], truth: npt.NDArray[Any], probabilities: Array) -> float:
+    """Over the labels that some of the texts have."""
+    having = np.flatnonzero(truth.any(axis=0) & ~truth.all(axis=0))
+    return float(np.mean([score(truth[:, own], probabilities[:, own]) for own in having]))
 
 
 Reader = Callable[[Sequence[str]], Array]
+_LAYERS = re.compile(r"lm-\d+")
 
 
 def _fitted(method: str, rows: LabelledTexts, output: Path, report: Progress) -> Reader:
@@ -129,6 +144,10 @@ def _fitted(method: str, rows: LabelledTexts, output: Path, report: Progress) ->
         return _ngrams(rows)
     if method == "lm-untuned":
         return _asked(rows)
+    if method == "similarity":
+        network = load_network()
+        named = network.encode(rows.names)
+        return lambda texts: np.clip(network.encode(texts) @ named.T, 0.0, 1.0).astype(np.float64)
     settings = TaggerSettings()
     if method.startswith("lm-"):
         layers = int(method.removeprefix("lm-"))

@@ -27,8 +27,10 @@ from agent.records.answer import Evidence
 from agent.records.conditions import Condition
 from agent.retrieval.text_encoder import encoder_path
 from eval.tagging import tagging_table
+from tests.own_cache import own_cache
+from tests.wire import letters
 from training.tagger.recipe import finished, thresholds, train_tagger
-from training.tagger.rows import LabelledTexts, by_words, labelled, read_columns, split
+from training.tagger.rows import LabelledTexts, by_words, from_dataset, labelled, read_columns, split
 from training.tagger.trainer import TaggerSettings
 
 UP = ["Profit rose", "Sales grew strongly", "A record gain in orders", "Earnings improved", "The firm won a contract"]
@@ -264,8 +266,9 @@ def test_methods_are_compared_on_the_same_held_out_rows(rows: LabelledTexts, tmp
     assert [row.method for row in found] == ["linear", "ngrams"]
     for row in found:
         assert row.texts == len(rows)
-        assert row.accuracy.low <= row.accuracy.mean <= row.accuracy.high
-        assert row.accuracy.mean > 0.8
+        accuracy = row.figures["accuracy"]
+        assert accuracy.low <= accuracy.mean <= accuracy.high
+        assert accuracy.mean > 0.8
     kept = {path: path.stat().st_mtime_ns for path in tmp_path.glob("*.npz")}
     assert tagging_table(rows, ["linear"], tmp_path, of=4, folds=range(4))[0] == found[0]
     assert {path: path.stat().st_mtime_ns for path in tmp_path.glob("*.npz")} == kept
@@ -273,11 +276,33 @@ def test_methods_are_compared_on_the_same_held_out_rows(rows: LabelledTexts, tmp
         tagging_table(rows, ["magic"], tmp_path)
 
 
+def test_weak_labels_of_a_data_set_are_ranked_and_compared(rows: LabelledTexts, tmp_path: Path) -> None:
+    texts = [
+        f"{one} and {other}" for one in rows.texts[:20] for other in ("A dog ran", "A boat sank", "A tale of love")
+    ]
+    tags = ["Dog|animal", "boat", ""] * 20
+    frame = pd.DataFrame(
+        {"id": range(60), "name": [f"Film {letters(n)}" for n in range(60)], "plot": texts, "tags": tags}
+    )
+    frame.to_csv(tmp_path / "films.csv", index=False)
+    own_cache(tmp_path / "cache")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CONCIERGE_CACHE", str(tmp_path / "cache"))
+        dataset = import_dataset(tmp_path / "films.csv", "tagged", options=Options(domain="films"))
+        known = from_dataset(dataset, "description", ["tag"])
+    assert known.names == ("animal", "boat", "dog") and known.left_out["unlabelled"] == 20
+    found = tagging_table(known, ["similarity", "linear"], tmp_path, of=4, folds=[0])
+    assert [row.method for row in found] == ["similarity", "linear"]
+    assert found[1].figures["average precision"].mean > 0.9
+    with pytest.raises(TaggerError, match="no facet 'mood'"):
+        from_dataset(dataset, "description", ["mood"])
+
+
 def test_words_of_emotion_give_the_three_tones(tmp_path: Path) -> None:
     pytest.importorskip("vaderSentiment")
     texts = [f"{text} {n}" for n in range(5) for text in ("A wonderful success", "The table", "A terrible disaster")]
     rows = labelled(texts, ["positive", "neutral", "negative"] * 5, fewest=3)
-    assert tagging_table(rows, ["words"], tmp_path)[0].accuracy.mean == 1.0
+    assert tagging_table(rows, ["words"], tmp_path)[0].figures["accuracy"].mean == 1.0
 
 
 @pytest.mark.slow

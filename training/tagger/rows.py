@@ -13,7 +13,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from agent.domains.domain import Facet
+from agent.data.dataset import Dataset
+from agent.domains.domain import NAMED, Facet
+from agent.policy.enrichment import texts_of
 from agent.policy.tagger import TaggerError
 
 
@@ -115,6 +117,25 @@ def labelled(
     kept = {text: tuple(name for name in own if name not in rare) for text, own in cells.items()}
     kept = {text: own for text, own in kept.items() if own or multi}
     return _checked(LabelledTexts(tuple(kept), tuple(kept.values()), multi, dict(left_out)))
+
+
+def from_dataset(dataset: Dataset, text: str, facets: Sequence[str], fewest: int = 10) -> LabelledTexts:
+    """Weak labels: what the items of a data set have of facets that people filled (tags, keywords), in small letters.
+
+    Items of which nobody said anything are left out: nobody knows that they have none of the labels.
+
+    Raises:
+        TaggerError: the data set lacks the text or a facet, or less than two labels are left.
+    """
+    named = [name for name, own in dataset.facets.items() if own.kind in NAMED]
+    for facet in facets:
+        if facet not in named:
+            raise TaggerError(f"{dataset.name!r} has no facet {facet!r} of names: it has {', '.join(named) or 'none'}")
+    own = [dataset.names(facet) for facet in facets]
+    cells = ["|".join({name.casefold(): 0 for names in each for name in names}) for each in zip(*own, strict=True)]
+    known = [(text, cell) for text, cell in zip(texts_of(dataset, text), cells, strict=True) if text and cell]
+    rows = labelled([text for text, _ in known], [cell for _, cell in known], multi=True, fewest=fewest)
+    return LabelledTexts(rows.texts, rows.labels, True, {**rows.left_out, "unlabelled": len(cells) - len(known)})
 
 
 def by_words(texts: Sequence[str], facet: Facet, fewest: int = 30) -> LabelledTexts:

@@ -15,9 +15,20 @@ from ui.cli.terminal import EVAL, TRAIN, JsonOption, print_json, say, show_table
     "tagger", epilog="Example: concierge train tagger --rows tones.csv --text text --label tone --output runs/tone"
 )
 def train_tagger(
-    rows: Annotated[Path, typer.Option(help="A CSV, TSV, Parquet or JSON lines file of texts.")],
-    text: Annotated[str, typer.Option(help="The column of the texts.")],
-    label: Annotated[str | None, typer.Option(help="The column of the labels.", show_default=False)] = None,
+    rows: Annotated[
+        Path | None, typer.Option(help="A CSV, TSV, Parquet or JSON lines file of texts.", show_default=False)
+    ] = None,
+    data: Annotated[
+        str | None,
+        typer.Option(help="Instead of --rows: a data set whose own facets are the labels.", show_default=False),
+    ] = None,
+    text: Annotated[str, typer.Option(help="The column, or the data set's facet, of the texts.")] = "text",
+    label: Annotated[
+        str | None,
+        typer.Option(
+            help="The column of the labels; with --data one or more facets (tag,keyword).", show_default=False
+        ),
+    ] = None,
     words: Annotated[
         str | None,
         typer.Option(
@@ -36,6 +47,7 @@ def train_tagger(
     tune: Annotated[
         bool, typer.Option("--tune/--linear", help="Train the network too (minutes), or a linear head alone (seconds).")
     ] = True,
+    fewest: Annotated[int, typer.Option(help="Labels with fewer texts are left out.", min=2)] = 10,
     sure: Annotated[
         float, typer.Option(help="A label is given where so many like it were right.", min=0.0, max=1.0)
     ] = 0.9,
@@ -47,24 +59,27 @@ def train_tagger(
     as_json: JsonOption = False,
 ) -> None:
     """Learn from labelled texts which values of a facet a text speaks of; writes a folder for `data enrich`."""
+    from agent.data.dataset import load_dataset
     from agent.domains.domain import load_domain
     from agent.policy.tagger import ENCODER, TaggerError
     from training.tagger.recipe import train_tagger as train
-    from training.tagger.rows import by_words, labelled, read_columns
+    from training.tagger.rows import by_words, from_dataset, labelled, read_columns
     from training.tagger.trainer import TaggerSettings, language_model
 
-    if (label is None) == (words is None):
-        raise TaggerError("give either --label COLUMN or --words DOMAIN/FACET")
-    if label is not None:
-        texts, cells = read_columns(rows, text, label)
-        known = labelled(texts, cells, multi, separator)
+    if (label is None) == (words is None) or (rows is None) == (data is None) or (data is not None and label is None):
+        raise TaggerError("give --rows with --label COLUMN or --words DOMAIN/FACET, or --data with --label FACET")
+    if data is not None:
+        known = from_dataset(load_dataset(data), text, str(label).split(","), fewest)
+    elif label is not None:
+        texts, cells = read_columns(Path(str(rows)), text, label)
+        known = labelled(texts, cells, multi, separator, fewest)
     else:
         domain, _, name = str(words).rpartition("/")
         facets = load_domain(domain or "_base").facets
         if name not in facets:
             raise TaggerError(f"the domain {domain!r} has no facet {name!r}: it has {', '.join(facets)}")
-        (texts,) = read_columns(rows, text)
-        known = by_words(texts, facets[name])
+        (texts,) = read_columns(Path(str(rows)), text)
+        known = by_words(texts, facets[name], fewest=max(fewest, 30))
     of_base = TaggerSettings() if base == ENCODER else language_model(layers or None, base=base)
     settings = replace(of_base, epochs=epochs, sure=sure, seed=seed)
     with steps() as report:
@@ -88,12 +103,24 @@ def train_tagger(
     "tagger", epilog="Example: concierge eval tagger --rows tones.csv --text text --label tone --with linear,tuned"
 )
 def eval_tagger(
-    rows: Annotated[Path, typer.Option(help="A CSV, TSV, Parquet or JSON lines file of texts.")],
-    text: Annotated[str, typer.Option(help="The column of the texts.")],
-    label: Annotated[str, typer.Option(help="The column of the labels.")],
+    rows: Annotated[
+        Path | None, typer.Option(help="A CSV, TSV, Parquet or JSON lines file of texts.", show_default=False)
+    ] = None,
+    data: Annotated[
+        str | None,
+        typer.Option(help="Instead of --rows: a data set whose own facets are the labels.", show_default=False),
+    ] = None,
+    text: Annotated[str, typer.Option(help="The column, or the data set's facet, of the texts.")] = "text",
+    label: Annotated[
+        str, typer.Option(help="The column of the labels; with --data one or more facets (tag,keyword).")
+    ] = "label",
+    fewest: Annotated[int, typer.Option(help="Labels with fewer texts are left out.", min=2)] = 10,
     methods: Annotated[
         str,
-        typer.Option("--with", help="Of words, ngrams, linear, tuned, lm-untuned, lm-LAYERS (lm-12)."),
+        typer.Option(
+            "--with",
+            help="Of words, ngrams, linear, tuned, lm-untuned, lm-LAYERS (lm-12); --data: similarity, linear, tuned.",
+        ),
     ] = "linear,ngrams,tuned",
     output: Annotated[Path, typer.Option(help="The folder that keeps what is done; a second run goes on.")] = Path(
         "runs/tagging"
@@ -104,26 +131,26 @@ def eval_tagger(
     as_json: JsonOption = False,
 ) -> None:
     """Compare ways to read a value out of texts, on held-out folds."""
+    from agent.data.dataset import load_dataset
+    from agent.policy.tagger import TaggerError
     from eval.tagging import tagging_table
-    from training.tagger.rows import labelled, read_columns
+    from training.tagger.rows import from_dataset, labelled, read_columns
 
-    texts, cells = read_columns(rows, text, label)
-    known = labelled(texts, cells)
+    if (rows is None) == (data is None):
+        raise TaggerError("give either --rows or --data")
+    if data is not None:
+        known = from_dataset(load_dataset(data), text, label.split(","), fewest)
+    else:
+        texts, cells = read_columns(Path(str(rows)), text, label)
+        known = labelled(texts, cells, fewest=fewest)
     names = [name.strip() for name in methods.split(",") if name.strip()]
     with steps() as report:
         found = tagging_table(known, names, output, range(first or folds), folds, seed, report)
     if as_json:
         return print_json({"texts": len(known), "labels": list(known.names), "rows": [row.to_json() for row in found]})
-    columns = ("method", "texts", "accuracy", "macro F1", "log-loss", "texts a second")
-    rows_shown = [
-        (
-            row.method,
-            f"{row.texts:,}",
-            row.accuracy,
-            row.macro_f1,
-            f"{row.log_loss:.3f}",
-            f"{row.texts_per_second:,.0f}",
-        )
+    columns = ("method", "texts", *found[0].figures, "log-loss", "texts a second")
+    shown = [
+        (row.method, f"{row.texts:,}", *row.figures.values(), f"{row.log_loss:.3f}", f"{row.texts_per_second:,.0f}")
         for row in found
     ]
-    show_table(columns, rows_shown, lines=False)
+    show_table(columns, shown, lines=False)
