@@ -173,7 +173,10 @@ def _met_words(met: Sequence[Evidence], catalogue: Catalogue) -> tuple[list[str]
         if facet.predicted:
             guessed.append(seeming(_and([str(value) for value in own]), facet))
         elif isinstance(own[0], str):
-            words.append(facet.phrase.format(value=_and([str(value) for value in own])))
+            named = _and([str(value) for value in own])
+            words.append(
+                f"of the {facet.label} {named}" if facet.phrase == "{value}" else facet.phrase.format(value=named)
+            )
         else:
             words.append(phrase(Condition(name, "between", (own[0], own[0])), facet))
     return words, guessed
