@@ -6,6 +6,7 @@ import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ import torch
 from scipy import sparse
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import average_precision_score, f1_score, roc_auc_score
+from sklearn.metrics import accuracy_score, average_precision_score, f1_score, roc_auc_score
 from sklearn.model_selection import KFold, StratifiedKFold
 
 from agent.data.assets import resolve_model
@@ -38,10 +39,11 @@ the language model asked as it comes, and its first so many layers (``lm-12``) t
 
 @dataclass(frozen=True, slots=True)
 class TagRow:
-    """One method's figures over all rows that were held out, with intervals from drawing rows with replacement.
+    """One method's figures over all rows that were held out.
 
-    ``figures``: accuracy and macro F1; where there may be several labels, the means over them of average precision and
-    of the area under the ROC curve. ``texts_per_second`` is measured where it ran; ``texts`` is how many were held out.
+    ``figures``: accuracy and macro F1, with intervals from drawing rows with replacement; where there may be several
+    labels, the means over them of average precision and of the area under the ROC curve, from drawing labels.
+    ``texts_per_second`` is measured where it ran; ``texts`` is how many were held out.
     """
 
     method: str
@@ -107,30 +109,22 @@ def figures(
 ) -> TagRow:
     """The figures of probabilities (N, labels) against 1 for each label that holds, (N, labels)."""
     generator = np.random.default_rng(0)
-    drawn = [generator.integers(len(truth), size=len(truth)) for _ in range(draws // 10 if several else draws)]
-    right, guess = truth.argmax(axis=1), probabilities.argmax(axis=1)
-    scores: dict[str, Callable[[npt.NDArray[np.int64]], float]] = {
-        "accuracy": lambda own: float((right[own] == guess[own]).mean()),
-        "macro F1": lambda own: float(f1_score(right[own], guess[own], average="macro")),
-    }
-    if several:
-        scores = {
-            "average precision": lambda own: _mean_over_labels(average_precision_score, truth[own], probabilities[own]),
-            "area under the curve": lambda own: _mean_over_labels(roc_auc_score, truth[own], probabilities[own]),
-        }
-    every = np.arange(len(truth))
     found = {}
-    for name, score in scores.items():
-        low, high = np.percentile([score(own) for own in drawn], [2.5, 97.5])
-        found[name] = Interval(score(every), float(low), float(high))
+    if several:
+        having = np.flatnonzero(truth.any(axis=0) & ~truth.all(axis=0))
+        drawn = generator.integers(len(having), size=(draws, len(having)))
+        for name, score in (("average precision", average_precision_score), ("area under the curve", roc_auc_score)):
+            own = np.array([score(truth[:, label], probabilities[:, label]) for label in having])
+            low, high = np.percentile(own[drawn].mean(axis=1), [2.5, 97.5])
+            found[name] = Interval(float(own.mean()), float(low), float(high))
+    else:
+        right, guess = truth.argmax(axis=1), probabilities.argmax(axis=1)
+        pairs = [(right[own], guess[own]) for own in generator.integers(len(truth), size=(draws, len(truth)))]
+        for name, score in (("accuracy", accuracy_score), ("macro F1", partial(f1_score, average="macro"))):
+            low, high = np.percentile([score(*pair) for pair in pairs], [2.5, 97.5])
+            found[name] = Interval(float(score(right, guess)), float(low), float(high))
     loss = log_loss(probabilities, truth, several)
     return TagRow(method, len(truth), found, loss, len(truth) / max(seconds, 1e-9))
-
-
-def _mean_over_labels(score: Callable[..., float], truth: npt.NDArray[Any], probabilities: Array) -> float:
-    """Over the labels that some of the texts have."""
-    having = np.flatnonzero(truth.any(axis=0) & ~truth.all(axis=0))
-    return float(np.mean([score(truth[:, own], probabilities[:, own]) for own in having]))
 
 
 Reader = Callable[[Sequence[str]], Array]
