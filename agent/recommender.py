@@ -31,6 +31,7 @@ from agent.understanding.server_reader import ServerReader
 
 if TYPE_CHECKING:
     from agent.catalogue.person_history import PersonHistory
+    from agent.policy.registry import Experiment
     from agent.store.feedback import FeedbackLog
 
 MOST_MISSING = 500
@@ -126,6 +127,11 @@ class Recommender:
     def policy(self) -> Policy:
         """The policy in service now."""
         return self._source.current()
+
+    @property
+    def experiment(self) -> Experiment | None:
+        """The two versions of the policy that share the people now; None where one serves all."""
+        return self._source.experiment()
 
     def users(self) -> list[str]:
         """The data set's users, whose past can be looked at."""
@@ -389,7 +395,7 @@ class Recommender:
         understood: float,
     ) -> Turn:
         """All that the answer is made from; the policy is asked for once a turn."""
-        plain = self._source.current()
+        plain = self._source.current(conversation.user or conversation.id)
         state = self.state(conversation)
         return Turn(
             catalogue=self.catalogue,

@@ -17,6 +17,7 @@ from agent.records.conversation import Conversation
 from agent.store.feedback import FeedbackLog
 from tests.chat_log import chat
 from training.ppo.feedback import FeedbackError, FeedbackSettings, held_out_from, place_rows, train_from_feedback
+from training.ppo.log_guards import GuardError
 from training.ppo.replay import replay_rows
 from training.ppo.rows import EMPTY
 from training.ppo.settings import PpoSettings
@@ -49,17 +50,19 @@ def test_each_place_of_a_slate_is_a_row_among_what_was_left(recommender: Recomme
     assert sum(not row["lm_scale"] for row in rows) == sum(
         len(row.shown) for row in replayed.rows if row.state in silent
     )
-    with pytest.raises(ValueError, match="without an LM"):
-        place_rows(replayed.rows, recommender.policy.without_lm())
+    assert not any(row["lm_scale"] for row in place_rows(replayed.rows, recommender.policy.without_lm()))
 
 
 def test_training_gives_a_new_version_that_prefers_what_people_liked(
     recommender: Recommender, dataset: Dataset, log: FeedbackLog, tmp_path: Path
 ) -> None:
     settings = FeedbackSettings(
-        passes=2, least=5, ppo=PpoSettings(lora_rate=3e-4, weights_rate=3e-2, lm_weight_rate=3e-2, warmup=0.0, seed=0)
+        passes=2,
+        least=5,
+        guards=None,
+        ppo=PpoSettings(lora_rate=3e-4, weights_rate=3e-2, lm_weight_rate=3e-2, warmup=0.0, seed=0),
     )
-    folder = train_from_feedback(log, adapter=RELEASED, output=tmp_path, settings=settings)
+    folder = train_from_feedback(log.path, "ml-100k", RELEASED, tmp_path, settings)
     known = registry("ml-100k")
     before, after = PolicyCard.read(RELEASED), PolicyCard.read(folder)
     entry = known.verified(after.version)
@@ -85,17 +88,19 @@ def test_a_log_that_cannot_be_trained_on_is_refused(
     recommender: Recommender, dataset: Dataset, log: FeedbackLog, tmp_path: Path
 ) -> None:
     with pytest.raises(FeedbackError, match="impressions can be trained on, at least 30"):
-        train_from_feedback(log, adapter=RELEASED, output=tmp_path)
+        train_from_feedback(log, "ml-100k", RELEASED, tmp_path, FeedbackSettings(guards=None))
+    with pytest.raises(GuardError, match="people are left"):
+        train_from_feedback(log, "ml-100k", RELEASED, tmp_path)
     with FeedbackLog(tmp_path / "greedy.db") as greedy:
         chat(recommender, dataset, greedy, 2, explore=False)
         with pytest.raises(FeedbackError, match="not drawn at random"):
-            train_from_feedback(greedy, adapter=RELEASED, output=tmp_path)
+            train_from_feedback(greedy, "ml-100k", RELEASED, tmp_path, FeedbackSettings(guards=None))
     with FeedbackLog(tmp_path / "silent.db") as silent:
         writer = Recommender(recommender.catalogue, recommender.policy, {}, silent, explore=True)
         for _ in range(3):
             writer.reply(Conversation(), "a comedy")
         with pytest.raises(FeedbackError, match="paid the same"):
-            train_from_feedback(silent, adapter=RELEASED, output=tmp_path, settings=FeedbackSettings(least=2))
+            train_from_feedback(silent, "ml-100k", RELEASED, tmp_path, FeedbackSettings(least=2, guards=None))
     assert not (tmp_path / "adapter").exists()
 
 

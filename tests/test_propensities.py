@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
 import torch
 
+import prompts
 from agent.data.assets import base_model_path
 from agent.data.dataset import Dataset
 from agent.dialogue.slate import EXPLORATION
-from agent.policy.loading import RELEASED, Foundation
+from agent.policy.loading import ADAPTERS, RELEASED, Foundation
+from agent.policy.registry import AdapterRegistry
+from agent.policy.serving import ActivePolicy
+from agent.policy.weights import POLICY_FILE
 from agent.recommender import Recommender
 from agent.records.conversation import Conversation
 from agent.records.state import State
 from agent.store.feedback import FeedbackLog
-from training.ppo.feedback import place_rows
+from training.ppo.feedback import Ground, place_rows
+from training.ppo.propensities import check_propensities
 from training.ppo.replay import replay_rows
 from training.ppo.rows import SlateRows
 from training.ppo.slate_policy import load_slate_policy, slate_logits
@@ -49,6 +55,45 @@ def test_every_logged_chance_comes_again(recommender: Recommender, dataset: Data
     trained = logits.double().log_softmax(dim=1).exp()[torch.arange(len(placed)), placed.logged]
     logged = np.concatenate([row.propensities for row in rows])
     np.testing.assert_allclose(trained.numpy(), logged, rtol=1e-3)
+
+
+def test_the_versions_that_served_give_every_chance_again(
+    recommender: Recommender, dataset: Dataset, tmp_path: Path
+) -> None:
+    shipped = sorted(path.parent for path in ADAPTERS.glob(f"*/{POLICY_FILE}"))
+    known = AdapterRegistry(tmp_path / "adapters", shipped, RELEASED)
+    ground = Ground(dataset, Foundation.of(dataset), known)
+    histories = {user: recommender.history(user) for user in recommender.users()[:2]}
+    with FeedbackLog(tmp_path / "feedback.db") as log:
+        source = ActivePolicy(known.active, ground.policy, experiment=known.experiment)
+        writer = Recommender(recommender.catalogue, source, histories, log, explore=True, seed=0)
+        assert writer.templates is not None
+        text = prompts.load("state").source
+        edited = writer.templates.store.save(text.replace("Wish:", "Wants:"), "ann", parent=1).version
+        writer.templates.experiment("state@1", edited.reference, 0.5, "ann")
+        for number, opening in enumerate(OPENINGS[:4] * 2):
+            if number == 4:
+                known.promote("sft")
+            conversation = Conversation(f"c-{number}", user=[*histories, None][number % 3])
+            answer = writer.reply(conversation, opening)
+            if answer.items:
+                writer.react(conversation, answer.items[0].item_id, ("more", "disliked", "less", "liked")[number % 4])
+            writer.reply(conversation, "from the 90s, feel-good")
+            writer.reply(conversation, "undo")
+        written = list(log.impressions())
+        assert {own.policy for own in written} == {"ppo", "sft"} and len({own.template_hash for own in written}) == 2
+        for batch in (1, 32):
+            found = check_propensities(log, ground, batch=batch)
+            assert found.checked >= len(written) - 4 and found.wrong == () and found.largest < 1e-4, found
+        # A log whose propensities were written by hand is found out.
+        log.export(tmp_path / "log.jsonl")
+        lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text("utf-8").splitlines()]
+        for line in lines:
+            line["propensities"] = [own * 0.9 for own in line["propensities"]]
+        (tmp_path / "forged.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+        with FeedbackLog(tmp_path / "forged.db") as forged:
+            forged.take_in(tmp_path / "forged.jsonl")
+            assert len(check_propensities(forged, ground, most=5).wrong) >= 4
 
 
 def test_a_choice_does_not_depend_on_what_else_is_ranked(recommender: Recommender) -> None:

@@ -136,6 +136,22 @@ def run_trainer(trainer: Any, output: Path, resume: bool) -> None:
     trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
 
 
+class CheckpointError(ValueError):
+    """There is no checkpoint to go on from; the message says where one was looked for."""
+
+
+def need_checkpoint(run: Path) -> Path:
+    """The newest complete checkpoint of a run.
+
+    Raises:
+        CheckpointError: there is none.
+    """
+    found = last_checkpoint(run)
+    if found is None:
+        raise CheckpointError(f"{run} holds no checkpoint to go on from: leave --resume out, or name another --output")
+    return found
+
+
 def last_checkpoint(run: Path) -> Path | None:
     """The newest complete checkpoint of a run, None where there is none yet."""
     found = get_last_checkpoint(str(run)) if run.is_dir() else None

@@ -97,7 +97,7 @@ def build_app(recommender: Recommender, log: FeedbackLog, authors: Collection[st
                     author_desk = StudioTab(recommender, served, store, authors)
                 author_desk.open_with(prompts_tab, store)
                 with gr.Tab("Live", id="live", visible=authors is None) as live_tab:
-                    figures = LiveTab(log, authors)
+                    figures = LiveTab(log, authors, lambda: recommender.experiment)
                 figures.open_with(live_tab)
                 if watch is not None:
                     with gr.Tab("Trends", id="trends", visible=authors is None) as trends_tab:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from functools import lru_cache
 
 import numpy as np
@@ -11,7 +12,11 @@ from agent.features.conversation_features import FEATURES, ConversationFeatures,
 from agent.policy.conversational_ranker import LEARNT, POLICY_PARTS, ConversationalRanker, LearntCounts
 from agent.policy.distribution import Parts
 from agent.policy.semantic import SemanticSimilarity
+from agent.policy.taken import TAKEN
 from agent.records.state import State
+
+SAID = (*FEATURES, *LEARNT, *TAKEN)
+"""What a conversation tells of each item, in the order of :attr:`agent.policy.distribution.Parts.said`."""
 
 NAMES = (*FEATURES, *LEARNT, *POLICY_PARTS)
 """All that a ranker may weigh, in the order of :func:`columns`."""
@@ -27,11 +32,23 @@ class ConversationalPolicy:
         semantic: SemanticSimilarity,
         ranker: ConversationalRanker,
     ) -> None:
+        self._catalogue = catalogue
         self._evidence = evidence
-        self._counts = LearntCounts(ranker.past, catalogue)
-        self._weights = ranker.vector((*FEATURES, *LEARNT))
-        self._parts = dict(zip(POLICY_PARTS, ranker.vector(POLICY_PARTS).tolist(), strict=True))
         self._encode = lru_cache(maxsize=256)(lambda text: semantic.encode([text])[0])
+        self._weigh(ranker)
+
+    def _weigh(self, ranker: ConversationalRanker) -> None:
+        self.ranker = ranker
+        self._counts = LearntCounts(ranker.past, self._catalogue)
+        self._taken = ranker.chat.columns(self._catalogue)
+        self._weights = ranker.vector(SAID)
+        self._parts = dict(zip(POLICY_PARTS, ranker.vector(POLICY_PARTS).tolist(), strict=True))
+
+    def with_ranker(self, ranker: ConversationalRanker) -> ConversationalPolicy:
+        """The same features, weighed by another ranker."""
+        other = copy.copy(self)
+        other._weigh(ranker)
+        return other
 
     def blend(self, state: State, parts: Parts, candidates: np.ndarray | None) -> Parts:
         """The parts of a conversation without a past: what was said joins as an offset, the policy is weighed.
@@ -42,14 +59,15 @@ class ConversationalPolicy:
         if state.spoken is None:
             raise ValueError("a state without what was said: only conversations without a past are ranked so")
         dialogue = dialogue_of(state, self._encode(state.spoken.said), self._encode(state.spoken.last))
-        matrix = np.concatenate([self._evidence.features(dialogue), self._counts.features(dialogue)])
-        said = self._weights @ (matrix if candidates is None else matrix[:, candidates])
+        matrix = np.concatenate([self._evidence.features(dialogue), self._counts.features(dialogue), self._taken])
+        matrix = matrix if candidates is None else matrix[:, candidates]
+        said = self._weights @ matrix
         alone = 0.0 if dialogue.named else 1.0
         weights = self._parts
         scale = weights["evidence"] + alone * weights["evidence_alone"]
         lm_scale = weights["lm"] + alone * weights["lm_alone"]
         offset = said + np.float32(scale) * parts.offset
-        return Parts(parts.features, offset.astype(np.float32), scale, parts.lm_scale * lm_scale)
+        return Parts(parts.features, offset.astype(np.float32), scale, parts.lm_scale * lm_scale, matrix.T)
 
 
 def dialogue_of(state: State, said: np.ndarray, last: np.ndarray) -> Dialogue:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from agent.catalogue.catalogue import Catalogue
 from agent.data.atomic import write_whole
 from agent.features.conversation_features import FEATURES, Dialogue
 from agent.policy.item_embeddings import item_keys
+from agent.policy.taken import TAKEN, Taken
 
 RANKER_FILE = "ranker.json"
 PAST_FILE = "past.safetensors"
@@ -98,14 +99,15 @@ class PastDialogues:
 
 @dataclass(frozen=True)
 class ConversationalRanker:
-    """``weights`` maps a feature's name to its weight: one of FEATURES, LEARNT and POLICY_PARTS.
+    """``weights`` maps a feature's name to its weight: one of FEATURES, LEARNT, TAKEN and POLICY_PARTS.
 
-    ``about`` says what the weights were fitted on.
+    ``about`` says what the weights were fitted on; ``chat`` what the people of a chat took up since.
     """
 
     weights: Mapping[str, float]
     past: PastDialogues = field(default_factory=PastDialogues)
     about: str = ""
+    chat: Taken = field(default_factory=Taken)
 
     def vector(self, names: tuple[str, ...]) -> np.ndarray:
         """The weights of the named features, (len(names),) float32; 0 where there is none."""
@@ -113,7 +115,9 @@ class ConversationalRanker:
 
     def save(self, folder: Path) -> None:
         """Write ``ranker.json``, and what past dialogues named, into the folder (made if missing)."""
-        document = {"about": self.about, "weights": dict(self.weights)}
+        document: dict[str, Any] = {"about": self.about, "weights": dict(self.weights)}
+        if self.chat.expected:
+            document["chat"] = asdict(self.chat)
         write_whole(folder / RANKER_FILE, json.dumps(document, indent=1, sort_keys=True) + "\n")
         if self.past.mentioned:
             self.past.save(folder / PAST_FILE)
@@ -129,12 +133,13 @@ class ConversationalRanker:
         try:
             data: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
             past = PastDialogues.load(folder / PAST_FILE) if (folder / PAST_FILE).is_file() else PastDialogues()
-            ranker = cls({str(k): float(v) for k, v in data["weights"].items()}, past, str(data.get("about", "")))
+            weights = {str(k): float(v) for k, v in data["weights"].items()}
+            ranker = cls(weights, past, str(data.get("about", "")), Taken(**data.get("chat", {})))
         except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
             raise RankerError(
                 f"{path} is no ranker of conversations: {error}. Make one with `concierge train dialogue`"
             ) from error
-        unknown = sorted(set(ranker.weights) - {*FEATURES, *LEARNT, *POLICY_PARTS})
+        unknown = sorted(set(ranker.weights) - {*FEATURES, *LEARNT, *TAKEN, *POLICY_PARTS})
         if unknown:
             raise RankerError(f"{path} weighs {unknown[0]!r}, which this version does not have: train it again")
         return ranker

@@ -13,6 +13,7 @@ from agent.policy.state_prompt import StatePrompt
 from agent.records.state import Event, State
 
 if TYPE_CHECKING:
+    from agent.policy.conversational_ranker import ConversationalRanker
     from agent.policy.item_lm import ItemLanguageModel
     from prompts import Template
 
@@ -45,13 +46,15 @@ class Parts:
 
     ``logits = offset + evidence_scale * features @ w + lm_scale * v * LM logits``, divided by the temperature, with the
     goal's ``w`` and ``v``. ``features`` (C, F) and ``offset`` (C,) are float32. ``lm_scale`` is 0 where the LM has
-    nothing to read.
+    nothing to read. ``said`` (C, G): what the offset weighs of a conversation, for the weights of its ranker to be
+    trained; None where none is ranked.
     """
 
     features: np.ndarray
     offset: np.ndarray
     evidence_scale: float
     lm_scale: float
+    said: np.ndarray | None = None
 
     def evidence(self, weights: np.ndarray) -> np.ndarray:
         """All but the LM's part, (C,) float32, for the goal's weights (F,)."""
@@ -61,6 +64,8 @@ class Parts:
 
 class ConversationalSource(Protocol):
     """What the policy needs of :class:`agent.policy.conversational_policy.ConversationalPolicy`."""
+
+    ranker: ConversationalRanker
 
     def blend(self, state: State, parts: Parts, candidates: np.ndarray | None) -> Parts:
         """The parts of a state in which all that is known was said, from those of the policy alone."""
@@ -248,8 +253,13 @@ class Policy:
         """The distribution over ``candidates`` (catalogue indices) in one forward pass."""
         return self.rank_many([state], [candidates])[0]
 
-    def rank_many(self, states: Sequence[State], candidates: Sequence[Sequence[int] | np.ndarray]) -> list[Ranking]:
-        """One distribution a state; ``candidates`` holds one list a state.
+    def rank_many(
+        self,
+        states: Sequence[State],
+        candidates: Sequence[Sequence[int] | np.ndarray],
+        known: Sequence[Parts] | None = None,
+    ) -> list[Ranking]:
+        """One distribution a state; ``candidates`` holds one list a state, ``known`` its :meth:`parts` if at hand.
 
         A state's distribution is the same (to float32's rounding) whatever other states are asked about with it.
 
@@ -260,9 +270,8 @@ class Policy:
             raise ValueError(f"{len(states)} states but {len(candidates)} lists of candidates: give one list a state")
         chosen = [np.asarray(own, dtype=np.int64) for own in candidates]
         rankings = []
-        for state, index, parts, lm in zip(
-            states, chosen, self.parts(states, chosen), self._lm_logits(states), strict=True
-        ):
+        found = self.parts(states, chosen) if known is None else known
+        for state, index, parts, lm in zip(states, chosen, found, self._lm_logits(states), strict=True):
             spoken = np.zeros(len(index), np.float32) if lm is None else self._lm_part(state, parts, lm[index])
             rankings.append(Ranking(index, spoken, parts.evidence(self.weights[state.goal]), self.temperature))
         return rankings

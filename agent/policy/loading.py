@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
+from weakref import WeakValueDictionary
 
 import numpy as np
 import torch
@@ -15,19 +16,20 @@ from agent.catalogue.catalogue import Catalogue
 from agent.data.assets import data_dir, resolve_model
 from agent.data.dataset import Dataset, load_dataset
 from agent.data.interactions import indexed_ratings, user_histories
+from agent.data.wheels import sha256
 from agent.domains.domain import FOLDER as DOMAINS
 from agent.features.conversation_features import ConversationFeatures, Rated
 from agent.features.model import FEATURES, EvidenceModel
 from agent.policy.conversational_policy import ConversationalPolicy
-from agent.policy.conversational_ranker import ranker_for
-from agent.policy.distribution import SEMANTIC_WEIGHT, Policy
+from agent.policy.conversational_ranker import RANKER_FILE, ConversationalRanker, ranker_for
+from agent.policy.distribution import BESIDE_LM, SEMANTIC_WEIGHT, Policy
 from agent.policy.item_embeddings import ItemFeatures, item_keys
 from agent.policy.item_lm import AdapterError, ItemLanguageModel, PolicyCard, load_base
 from agent.policy.registry import AdapterRegistry
 from agent.policy.semantic import SemanticSimilarity
 from agent.policy.serving import ActivePolicy, FixedPolicy, PolicySource
 from agent.policy.state_prompt import StatePrompt
-from agent.policy.weights import POLICY_FILE
+from agent.policy.weights import ADAPTER_FILE, POLICY_FILE, ROW_MAKER_FILE
 from agent.records.state import Event
 
 ADAPTERS = Path(__file__).parent / "adapters"
@@ -61,6 +63,9 @@ class Foundation:
     features: EvidenceModel
     semantic: SemanticSimilarity | None
     conversational: ConversationalPolicy | None
+    _models: WeakValueDictionary[str, ItemLanguageModel] = field(
+        default_factory=WeakValueDictionary, repr=False, compare=False
+    )
 
     @classmethod
     def of(cls, dataset: Dataset, features: EvidenceModel | None = None, progress: bool = False) -> Foundation:
@@ -82,8 +87,13 @@ class Foundation:
             conversational = ConversationalPolicy(catalogue, dialogue, semantic, ranker_for(catalogue))
         return cls(catalogue, features, semantic, conversational)
 
-    def policy(self, adapter: str | Path | None = None, model: str | Path | None = None) -> Policy:
+    def policy(
+        self, adapter: str | Path | None = None, model: str | Path | None = None, with_lm: bool = True
+    ) -> Policy:
         """The policy of an adapter (None: the one released for the data set) and a base LM (None: the fetched one).
+
+        Without the LM it is the rest of the same policy (:meth:`agent.policy.distribution.Policy.without_lm`), under
+        the adapter's own name.
 
         Raises:
             AdapterError: the adapter is missing or broken, or was trained on other features or another base.
@@ -95,11 +105,10 @@ class Foundation:
                 f"the adapter {folder.name!r} weighs the features {', '.join(card.features)}; this version has "
                 f"{', '.join(FEATURES)}: train it again with `concierge train sft`"
             )
-        base = resolve_model(str(model) if model is not None else None)
-        rows = new_item_features(card, self.catalogue, self.features, base)
-        # float32: a choice's probability must be the same on every machine and in every batch.
-        lm = ItemLanguageModel.from_adapter(folder, base, self.catalogue.items, rows, dtype=torch.float32)
-        prompt = StatePrompt(prompts.load(card.template), lm.tokenizer, self.catalogue.items, card.max_history)
+        lm = self._lm(folder, card, model) if with_lm else None
+        prompt = None
+        if lm is not None:
+            prompt = StatePrompt(prompts.load(card.template), lm.tokenizer, self.catalogue.items, card.max_history)
         # An adapter of another catalogue has not learned these items' words: the text similarity reads them.
         keys = item_keys(self.catalogue.items)
         foreign = len(set(keys) & set(card.items)) * 2 < len(keys)
@@ -108,6 +117,8 @@ class Foundation:
             weight = 1.0
         elif weight is None and foreign:
             weight = SEMANTIC_WEIGHT
+        elif weight is None:
+            weight = BESIDE_LM
         return Policy(
             self.features,
             {goal: np.asarray(values, dtype=np.float32) for goal, values in card.weights.items()},
@@ -118,9 +129,27 @@ class Foundation:
             card.lm_weights,
             self.semantic,
             weight,
-            self.conversational,
+            self._conversational(folder),
             card.reads_requests or foreign,
         )
+
+    def _lm(self, folder: Path, card: PolicyCard, model: str | Path | None) -> ItemLanguageModel:
+        base = resolve_model(str(model) if model is not None else None)
+        # Versions that differ only in what is weighed share one model in memory.
+        key = f"{base} {card.layers} {[sha256(folder / name) for name in (ADAPTER_FILE, ROW_MAKER_FILE)]}"
+        lm = self._models.get(key)
+        if lm is None:
+            rows = new_item_features(card, self.catalogue, self.features, base)
+            # float32: a choice's probability must be the same on every machine and in every batch.
+            lm = ItemLanguageModel.from_adapter(folder, base, self.catalogue.items, rows, dtype=torch.float32)
+            self._models[key] = lm
+        return lm
+
+    def _conversational(self, folder: Path) -> ConversationalPolicy | None:
+        """With the adapter's own ranker of conversations, where it was trained on a chat's log; else the usual one."""
+        if self.conversational is None or not (folder / RANKER_FILE).is_file():
+            return self.conversational
+        return self.conversational.with_ranker(ConversationalRanker.load(folder))
 
 
 def load_policy(
@@ -145,14 +174,14 @@ def load_policy(
                 back = "; `concierge adapters rollback` returns to the one before it" if known.steps() else ""
                 raise AdapterError(f"the adapter {version!r} cannot be used: {error}{back}") from error
 
-        source = ActivePolicy(known.active, load)
+        source = ActivePolicy(known.active, load, experiment=known.experiment)
     return foundation.catalogue, source, user_histories(indexed_ratings(dataset))
 
 
-def registry(data: str) -> AdapterRegistry:
-    """The adapters for a data set: those in the user's own folder, and the shipped ones."""
+def registry(data: str, home: Path | None = None) -> AdapterRegistry:
+    """The adapters for a data set: those in ``home`` (None: the user's own folder), and the shipped ones."""
     shipped = [*_folders(ADAPTERS), *_folders(DOMAINS / data / OF_DOMAIN)]
-    return AdapterRegistry(data_dir() / "adapters" / data, shipped, released(data))
+    return AdapterRegistry(home or data_dir() / "adapters" / data, shipped, released(data))
 
 
 def released(data: str) -> Path:

@@ -1,7 +1,7 @@
 """Registry: the adapters that a user has, which one is in use, and which ones were in use before.
 
 On disk, for each data set: ``<version>/`` holds a trained adapter with its ``entry.json``; ``active.json`` holds the
-steps (promotions and roll backs) that led to the one in use.
+steps (promotions, roll backs, experiments) that led to what serves now.
 """
 
 from __future__ import annotations
@@ -20,11 +20,12 @@ from typing import Any, Literal
 from filelock import FileLock
 
 from agent.data.atomic import building, write_whole
+from agent.policy.conversational_ranker import PAST_FILE, RANKER_FILE
 from agent.policy.weights import ADAPTER_FILES, POLICY_FILE, WeightsError, check_adapter
 
 ENTRY_FILE = "entry.json"
 POINTER_FILE = "active.json"
-OPTIONAL = ("training.json", "README.md")
+OPTIONAL = ("training.json", "README.md", RANKER_FILE, PAST_FILE)
 _TRAININGS = {"feedback": "concierge train ppo --from-feedback", "ppo": "concierge train ppo"}
 """Sections of an adapter's ``training.json``, the latest training first, and the command that writes each."""
 _VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -58,13 +59,40 @@ class AdapterEntry:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One change of the adapter in use: ``at`` is UTC in ISO 8601, ``note`` what was found when it was compared."""
+    """One change of the adapter in use: ``at`` is UTC in ISO 8601, ``note`` what was found when it was compared.
 
-    action: Literal["promote", "roll back"]
+    ``experiment`` lets the version serve a share (``weight``) of the people beside the one in use, until the next step.
+    """
+
+    action: Literal["promote", "roll back", "experiment", "stop"]
     version: str
     at: str
     forced: bool = False
     note: Mapping[str, Any] = field(default_factory=dict)
+    weight: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Experiment:
+    """Two versions that share the people: ``challenger`` serves ``weight`` of them, ``control`` the others.
+
+    ``at`` is UTC in ISO 8601.
+    """
+
+    control: str
+    challenger: str
+    weight: float
+    at: str
+
+    @property
+    def began(self) -> float:
+        """When it began, in seconds since 1970."""
+        return datetime.fromisoformat(self.at).timestamp()
+
+    def serves(self, person: str) -> str:
+        """Which version serves a person: by a hash, the same for every challenger of one control."""
+        digest = hashlib.sha256(f"{self.control}:{person}".encode("utf-8", "replace")).digest()
+        return self.challenger if int.from_bytes(digest[:8], "big") / 2**64 < self.weight else self.control
 
 
 class AdapterRegistry:
@@ -181,6 +209,47 @@ class AdapterRegistry:
         """The version in use."""
         return self._in_use(self.steps())[-1]
 
+    def experiment(self) -> Experiment | None:
+        """The experiment that runs now; None where one version serves all."""
+        steps = self.steps()
+        if not steps or steps[-1].action != "experiment":
+            return None
+        last = steps[-1]
+        return Experiment(self._in_use(steps)[-1], last.version, last.weight, last.at)
+
+    def begin_experiment(self, version: str, weight: float = 0.5, note: Mapping[str, Any] | None = None) -> Experiment:
+        """Let a version serve a share of the people beside the one in use; it replaces one that does so already.
+
+        Raises:
+            RegistryError: there is none, its files were changed, it is the one in use, or the weight is out of range.
+        """
+        entry = self.verified(version)
+        if not 0.0 < weight < 1.0:
+            raise RegistryError(f"weight {weight} is out of range: give the new version's part, between 0 and 1")
+        with self._changing():
+            steps = self.steps()
+            control = self._in_use(steps)[-1]
+            if control == version:
+                raise RegistryError(
+                    f"the adapter {version!r} is the one in use: an experiment compares it with another"
+                )
+            step = Step("experiment", entry.version, _now(), note=note or {}, weight=weight)
+            self._write([*steps, step])
+        return Experiment(control, entry.version, weight, step.at)
+
+    def stop_experiment(self, note: Mapping[str, Any] | None = None) -> str:
+        """End the experiment: the version in use serves all again; returns the name of the other.
+
+        Raises:
+            RegistryError: none runs.
+        """
+        with self._changing():
+            steps = self.steps()
+            if not steps or steps[-1].action != "experiment":
+                raise RegistryError("no experiment runs: `concierge adapters experiment VERSION` begins one")
+            self._write([*steps, Step("stop", steps[-1].version, _now(), note=note or {})])
+        return steps[-1].version
+
     def promote(self, version: str, forced: bool = False, note: Mapping[str, Any] | None = None) -> AdapterEntry:
         """Put a version to use; running chats take it up with their next turn.
 
@@ -221,7 +290,7 @@ class AdapterRegistry:
         for step in steps:
             if step.action == "promote":
                 stack.append(step.version)
-            elif len(stack) > 1:
+            elif step.action == "roll back" and len(stack) > 1:
                 stack.pop()
         return stack
 

@@ -8,13 +8,18 @@ from collections.abc import Callable
 from typing import Protocol
 
 from agent.policy.distribution import Policy
+from agent.policy.registry import Experiment
 
 
 class PolicySource(Protocol):
     """Where every turn gets its policy from; threads share it."""
 
-    def current(self) -> Policy:
-        """The policy of the turn that starts now."""
+    def current(self, person: str = "") -> Policy:
+        """The policy of the turn that starts now; in an experiment, the one that serves this person."""
+        ...
+
+    def experiment(self) -> Experiment | None:
+        """The experiment that runs now, if one does."""
         ...
 
 
@@ -24,9 +29,13 @@ class FixedPolicy:
     def __init__(self, policy: Policy) -> None:
         self._policy = policy
 
-    def current(self) -> Policy:
+    def current(self, person: str = "") -> Policy:
         """The policy."""
         return self._policy
+
+    def experiment(self) -> Experiment | None:
+        """None: there is but one policy."""
+        return None
 
 
 class ActivePolicy:
@@ -35,7 +44,7 @@ class ActivePolicy:
     The turn that notices a change loads the new policy; turns beside it go on with the old one until it is whole, and a
     turn keeps the policy that it began with. A version that cannot be loaded leaves the old policy in service:
     ``error`` says what was wrong with it (None: nothing), and ``report`` is told once. It is tried again when the
-    pointer moves.
+    pointer moves. While ``experiment`` gives one, its challenger serves its part of the people.
 
     Raises:
         ValueError, OSError: there is no old policy yet: the first version cannot be loaded.
@@ -46,24 +55,31 @@ class ActivePolicy:
         pointer: Callable[[], str],
         load: Callable[[str], Policy],
         report: Callable[[str], None] = lambda text: print(text, file=sys.stderr),
+        experiment: Callable[[], Experiment | None] = lambda: None,
     ) -> None:
         self.error: str | None = None
         self._pointer = pointer
         self._load = load
         self._report = report
+        self.experiment = experiment
         self._loading = threading.Lock()
         self._version = pointer()
         self._refused: str | None = None
         self._policy = load(self._version)
+        self._running: Experiment | None = None
+        self._challenger: Policy | None = None
 
-    def current(self) -> Policy:
-        """The policy of the turn that starts now."""
+    def current(self, person: str = "") -> Policy:
+        """The policy of the turn that starts now; in an experiment, the one that serves this person."""
         if self._loading.acquire(blocking=False):
             try:
                 self._follow()
             finally:
                 self._loading.release()
-        return self._policy
+        running, challenger = self._running, self._challenger
+        if running is None or challenger is None or running.serves(person) == running.control:
+            return self._policy
+        return challenger
 
     def _follow(self) -> None:
         try:
@@ -74,6 +90,13 @@ class ActivePolicy:
                 self._refused = wanted
                 self._policy = self._load(wanted)
                 self._version, self._refused, self.error = wanted, None, None
+            running = self.experiment()
+            if running is None or self._running is None or running.challenger != self._running.challenger:
+                self._running = self._challenger = None
+            if running is not None and self._running is None:
+                self._running = running
+                self._challenger = self._load(running.challenger)
+            self._running = running
         except Exception as error:  # whatever is wrong with the new one, the old one still answers
             text = f"the adapter in use stays {self._policy.version!r}: {error}"
             if text != self.error:

@@ -205,6 +205,25 @@ class FeedbackLog:
             partial.unlink(missing_ok=True)
         return count
 
+    def take_in(self, path: Path | str) -> tuple[int, int]:
+        """Append what :meth:`export` wrote, in one transaction; returns how many impressions are new, how many not.
+
+        Raises:
+            LogError: a line is not what the export writes.
+            ValueError: another impression or outcome has the same id.
+        """
+        from agent.store.logged_impression import read_impressions
+
+        added = there = 0
+        with writing(self._engine) as connection:
+            for own in read_impressions(Path(path)):
+                new = connection.execute(select(impression_table.c.id).filter_by(id=own.impression.id)).first() is None
+                added, there = added + new, there + (not new)
+                _append(connection, impression_table, own.impression)
+                for outcome in own.outcomes:
+                    append_outcome(connection, outcome)
+        return added, there
+
 
 def _open_file(path: Path) -> Engine:
     path.parent.mkdir(parents=True, exist_ok=True)

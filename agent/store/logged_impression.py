@@ -11,6 +11,9 @@ from pathlib import Path
 from agent.records.impression import Impression, Outcome, Verdict, verdict
 from agent.store.feedback import EXPORT_FORMAT, FeedbackLog
 
+DATABASES = (".db", ".sqlite")
+"""How the file of a feedback database ends."""
+
 
 class LogError(ValueError):
     """An exported log cannot be read; the message names the line and what is wrong with it."""
@@ -36,15 +39,21 @@ class LoggedImpression:
 def read_impressions(log: FeedbackLog | Path, since: float | None = None) -> Iterator[LoggedImpression]:
     """The impressions with their outcomes, in the order of recording.
 
-    ``log``: the feedback log, or the file that :meth:`agent.store.feedback.FeedbackLog.export` wrote; ``since``: only
-    impressions from this time on, in seconds since 1970.
+    ``log``: the feedback log, its database's file (``.db`` or ``.sqlite``), or the file that
+    :meth:`agent.store.feedback.FeedbackLog.export` wrote; ``since``: only impressions from this time on, in seconds
+    since 1970.
 
     Raises:
-        LogError: a line of the file is not what the export writes.
-        OSError: the file cannot be read.
+        LogError: there is no such file, or a line of it is not what the export writes.
     """
     if isinstance(log, Path):
-        yield from _read_export(log, since)
+        if not log.is_file():
+            raise LogError(f"{log} is no file: give a feedback database (.db) or its export (.jsonl)")
+        if log.suffix in DATABASES:
+            with FeedbackLog(log) as opened:
+                yield from read_impressions(opened, since)
+        else:
+            yield from _read_export(log, since)
         return
     outcomes: dict[str, list[Outcome]] = defaultdict(list)
     for outcome in log.outcomes():

@@ -135,6 +135,11 @@ class SimulatedUser:
         if taken is not None:
             self.accepted = taken
             return None
+        return self.next_message(answer)
+
+    def next_message(self, answer: Answer) -> str:
+        """What the person says to an answer of which they took nothing."""
+        shown = [self.catalogue.index(own.item_id) for own in answer.items if own.item_id in self.catalogue]
         if answer.question is not None and answer.choices and self.rng.random() < 0.7:
             return self._answered(answer.choices)
         if not shown:

@@ -22,6 +22,10 @@ EXPERIMENT_METRICS: Mapping[str, str] = {
 """What is measured of one slate; an item is taken up when it is clicked, liked or graded 4 or more."""
 
 
+POLICY = "policy"
+"""In the place of a template's role: the versions of the policy are compared."""
+
+
 class NoSlatesError(ValueError):
     """Nothing was shown in the time that was asked for."""
 
@@ -60,8 +64,8 @@ def report(
 
     Conversations are drawn whole for the 95 % intervals. A conversation belongs to one version while an experiment
     runs; the differences therefore compare two groups of conversations. Empty slates are left out. ``hashes`` leaves
-    only these versions, in this order. Roles other than ``state`` need ``served``: what served is then told from its
-    history.
+    only these versions, in this order (of the policy: their names). Roles other than ``state`` and ``POLICY`` need
+    ``served``: what served is then told from its history.
 
     Raises:
         NoSlatesError: no slate was shown in that time.
@@ -115,6 +119,8 @@ def running(served: ServedTemplates, role: str) -> tuple[float | None, tuple[str
 
 def _version_of(served: ServedTemplates | None, role: str) -> Callable[[Impression], tuple[str, str]]:
     """A function that tells the version (its name and hash) that an impression belongs to."""
+    if role == POLICY:
+        return lambda shown: (shown.policy, shown.policy)
     if role == "state":
         return lambda shown: (f"{shown.template_name}@{shown.template_version}", shown.template_hash)
     if served is None:

@@ -29,6 +29,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from agent.data.jsonlines import JsonLineError, good_lines
 from agent.records.impression import Impression, Outcome, Verdict, verdict
 from agent.store.feedback import EXPORT_FORMAT, FeedbackLog
+from agent.store.logged_impression import DATABASES
 
 _ROUNDING = 1e-4
 """How far above 1 a probability, or from 1 a distribution's sum, may be."""
@@ -155,7 +156,7 @@ def read_log(log: Path | str | FeedbackLog, reward: str = "click", since: float 
         path = Path(log)
         if not path.is_file():
             raise LogError(f"{path} is no file: give a feedback database (.db), JSON lines (.jsonl) or Parquet")
-        if path.suffix in (".db", ".sqlite"):
+        if path.suffix in DATABASES:
             with FeedbackLog(path) as opened:
                 rows = list(_of_database(opened, reward))
         elif path.suffix in (".jsonl", ".parquet"):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -143,13 +143,14 @@ def paired(
     reward: str = "click",
     settings: Settings | None = None,
     since: float | None = None,
+    only: Collection[str] | None = None,
 ) -> PairedResult:
     """The value of ``new`` less that of ``old`` by every estimator, from the same rows and the same resamples.
 
-    See :func:`evaluate_log` for the arguments and errors.
+    See :func:`evaluate_log` for the arguments and errors; ``only``: ids of the rows that count (None: all).
     """
     settings = settings or Settings()
-    rows, empty = _rows(log, reward, since)
+    rows, empty = _rows(log, reward, since, only)
     features = _features(rows, new, settings)
     both = [
         assemble(rows, replace(probabilities(target, rows), name=name), settings.cluster, features)
@@ -226,8 +227,10 @@ def _terms(samples: Samples, settings: Settings) -> dict[str, Terms | Unsupporte
     return {name: ESTIMATORS[name](problem) for name in settings.estimators}
 
 
-def _rows(log: Path | str | FeedbackLog, reward: str, since: float | None) -> tuple[list[LoggedSlate], int]:
-    rows = read_log(log, reward, since)
+def _rows(
+    log: Path | str | FeedbackLog, reward: str, since: float | None, only: Collection[str] | None = None
+) -> tuple[list[LoggedSlate], int]:
+    rows = [row for row in read_log(log, reward, since) if only is None or row.id in only]
     shown = [row for row in rows if row.slate]
     if not shown:
         raise LogError(f"the log has {len(rows)} rows, none with a slate: there is nothing to evaluate")

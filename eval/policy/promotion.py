@@ -15,7 +15,7 @@ than a margin.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -120,7 +120,7 @@ def compare(
         ValueError: the data set has no rated slates, so that nothing can be said.
     """
     report("rated slates", 0, 2)
-    findings, names = _rated_slates(candidate, current, dataset)
+    findings, names = on_rated_slates(candidate, current, dataset)
     report("the chat's log", 1, 2)
     if log is not None:
         whole = Foundation.of(dataset)
@@ -130,11 +130,17 @@ def compare(
     return PromotionReport(names[0], names[1], tuple(findings))
 
 
-def logged(new: PolicyTarget, old: PolicyTarget, log: FeedbackLog | Path, since: float | None = None) -> Finding:
-    """What the chat's log says of two policies."""
+def logged(
+    new: PolicyTarget,
+    old: PolicyTarget,
+    log: FeedbackLog | Path,
+    since: float | None = None,
+    only: Collection[str] | None = None,
+) -> Finding:
+    """What the chat's log says of two policies; ``only``: ids of the impressions that are believed (None: all)."""
     about = "clicks on a slate of the chat"
     try:
-        result = paired(log, new, old, "click", Settings(estimators=ESTIMATORS), since)
+        result = paired(log, new, old, "click", Settings(estimators=ESTIMATORS), since, only)
     except LogError as error:
         return Finding(about, None, None, None, LOG_MARGIN, f"nothing can be said: {error}")
     for row in result.rows:
@@ -145,7 +151,7 @@ def logged(new: PolicyTarget, old: PolicyTarget, log: FeedbackLog | Path, since:
     return Finding(about, None, None, None, LOG_MARGIN, f"the log cannot support an estimate: {why}")
 
 
-def _rated_slates(
+def on_rated_slates(
     candidate: PolicyMaker, current: PolicyMaker, dataset: Dataset
 ) -> tuple[list[Finding], tuple[str, str]]:
     """A finding for each goal, and the names of the two policies."""

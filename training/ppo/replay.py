@@ -9,8 +9,8 @@ cut at ``clip`` (Ionides, 2008, truncated importance sampling), which bounds its
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,11 +19,12 @@ import numpy as np
 from agent.catalogue.catalogue import Catalogue
 from agent.catalogue.lookup import RequestError
 from agent.dialogue.slate import EXPLORATION
-from agent.policy.distribution import Policy
+from agent.policy.distribution import Parts, Policy
 from agent.records.state import State
 from agent.store.feedback import FeedbackLog
 from agent.store.logged_impression import LoggedImpression, read_impressions
 from agent.store.logged_state import logged_state
+from training.ppo.log_guards import GuardError, GuardSettings, guard
 from training.ppo.rewards import Outcome, Reward, parse_reward
 from training.ppo.settings import DEFAULT_REWARD
 from training.progress import Progress, silent
@@ -48,9 +49,11 @@ class ReplayRow:
     """One logged slate of L items out of C candidates.
 
     ``owner`` is the data set's user, or the conversation where there was none: rows of one owner belong together.
-    ``candidates`` and ``shown`` hold catalogue indices, ``rewards`` what each shown item paid, ``propensities`` the
-    logged chance of each place given those above it, ``current`` the present policy's at the temperature at which it
-    would draw, ``weights`` their ratio, clipped. What the items that were not shown would have paid is not known.
+    ``candidates`` and ``shown`` hold catalogue indices, ``rewards`` what each shown item paid, ``taken`` whether it was
+    taken up (a click, see :func:`agent.records.impression.verdict`), ``propensities`` the logged chance of each place
+    given those above it, ``current`` the present policy's at the temperature at which it would draw, ``weights`` their
+    ratio, clipped; ``parts`` what its logits at the candidates are made of. What the items that were not shown would
+    have paid is not known.
     """
 
     impression: str
@@ -59,9 +62,11 @@ class ReplayRow:
     candidates: tuple[int, ...]
     shown: tuple[int, ...]
     rewards: tuple[float, ...]
+    taken: tuple[bool, ...]
     propensities: tuple[float, ...]
     current: tuple[float, ...]
     weights: tuple[float, ...]
+    parts: Parts = field(compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +121,8 @@ def replay_rows(
     until: float | None = None,
     traits: ItemTraits | None = None,
     report: Progress = silent,
+    guards: GuardSettings | None = None,
+    only: Collection[str] | None = None,
 ) -> ReplayRows:
     """Rows from the feedback log or from its export.
 
@@ -123,8 +130,11 @@ def replay_rows(
     that will be trained; its chances are those over the logged candidates. ``reward``: what an item's outcome pays, see
     :mod:`training.ppo.rewards`. Nothing done with an item is no click. likes and dislikes read as grades of 5 and 1.
     ``since``: only impressions from this time on, in seconds since 1970. ``until``: only impressions before this time.
+    ``guards``: what is not believed is left out (:mod:`training.ppo.log_guards`; None: all is believed); ``only``:
+    ids of the impressions that are wanted (None: all).
 
     Raises:
+        GuardError: none of the log is believed.
         ValueError: ``clip`` is not above 0, or the reward or a line of the export cannot be read.
     """
     if not clip > 0:
@@ -132,10 +142,17 @@ def replay_rows(
     pay = parse_reward(reward) if isinstance(reward, str) else reward
     left_out: Counter[str] = Counter()
     kept: list[tuple[LoggedImpression, State, tuple[int, ...], tuple[int, ...]]] = []
-    for slate in read_impressions(log, since):
-        if until is not None and slate.impression.timestamp >= until:
-            continue
-        found = _usable(slate, catalogue)
+    slates = [s for s in read_impressions(log, since) if until is None or s.impression.timestamp < until]
+    if guards is not None:
+        guarded = guard(slates, guards)
+        left_out.update(guarded.left_out)
+        if guarded.refused is not None:
+            raise GuardError(f"the log is not learnt from: {guarded.refused} (left out: {dict(left_out) or 'none'})")
+        slates = [s for s in slates if s.impression.id in guarded.kept]
+    if only is not None:
+        slates = [s for s in slates if s.impression.id in only]
+    for slate in slates:
+        found = usable(slate, catalogue)
         if isinstance(found, str):
             left_out[found] += 1
         else:
@@ -143,11 +160,12 @@ def replay_rows(
     rows: list[ReplayRow] = []
     told = clipped = 0
     chances = _current(policy, [(state, candidates, shown) for _, state, candidates, shown in kept], report)
-    for (slate, state, candidates, shown), current in zip(kept, chances, strict=True):
+    for (slate, state, candidates, shown), (current, parts) in zip(kept, chances, strict=True):
         told += slate.told
+        verdicts = slate.verdicts()
         rewards = tuple(
             pay(Outcome(item, each.stars, each.clicked, shown, place, state.history, traits))
-            for place, (item, each) in enumerate(zip(shown, slate.verdicts(), strict=True))
+            for place, (item, each) in enumerate(zip(shown, verdicts, strict=True))
         )
         logged = np.array(slate.impression.propensities)
         ratio = current / logged
@@ -160,15 +178,17 @@ def replay_rows(
                 candidates=candidates,
                 shown=shown,
                 rewards=rewards,
+                taken=tuple(each.clicked for each in verdicts),
                 propensities=tuple(logged.tolist()),
                 current=tuple(current.tolist()),
                 weights=tuple(np.minimum(ratio, clip).tolist()),
+                parts=parts,
             )
         )
     return ReplayRows(tuple(rows), dict(left_out), told, clipped, clip)
 
 
-def _usable(logged: LoggedImpression, catalogue: Catalogue) -> str | tuple[State, tuple[int, ...], tuple[int, ...]]:
+def usable(logged: LoggedImpression, catalogue: Catalogue) -> str | tuple[State, tuple[int, ...], tuple[int, ...]]:
     """State, candidates and shown items of an impression, or why it cannot be used."""
     impression = logged.impression
     if not impression.slate:
@@ -195,11 +215,13 @@ def _current(
     policy: Policy,
     cases: Sequence[tuple[State, tuple[int, ...], tuple[int, ...]]],
     report: Progress,
-) -> Iterator[np.ndarray]:
-    """The policy's chance of each shown item at its place, as the chat would draw it."""
+) -> Iterator[tuple[np.ndarray, Parts]]:
+    """The policy's chance of each shown item at its place, as the chat would draw it, and the parts of its logits."""
     for start in range(0, len(cases), _BATCH):
         part = cases[start : start + _BATCH]
-        rankings = policy.rank_many([state for state, _, _ in part], [candidates for _, candidates, _ in part])
-        for ranking, (_, _, shown) in zip(rankings, part, strict=True):
-            yield replace(ranking, temperature=policy.temperature * EXPLORATION).propensities(shown)
+        states, candidates = [state for state, _, _ in part], [np.array(own, np.int64) for _, own, _ in part]
+        made = policy.parts(states, candidates)
+        rankings = policy.rank_many(states, candidates, made)
+        for ranking, parts, (_, _, shown) in zip(rankings, made, part, strict=True):
+            yield replace(ranking, temperature=policy.temperature * EXPLORATION).propensities(shown), parts
         report("logged slates", start + len(part), len(cases))

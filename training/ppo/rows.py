@@ -33,7 +33,8 @@ class SlateRows:
     where unknown); ``weights`` (N,) importance weights; ``users`` N names; ``goals`` (N,) places in ``GOALS``;
     ``offset`` (N, C), ``evidence_scale`` and ``lm_scale`` (N,) are the rest of what the policy serves (see
     :class:`agent.policy.distribution.Parts`); ``logged`` (N,) the place of the candidate that a log says was shown,
-    ``EMPTY`` where picks are drawn.
+    ``EMPTY`` where picks are drawn. ``said`` (N, C, G): what a conversation tells of each candidate, zeros where none
+    is ranked; G is 0 where no row has one.
     """
 
     prompts: list[list[int]]
@@ -49,6 +50,7 @@ class SlateRows:
     evidence_scale: Tensor
     lm_scale: Tensor
     logged: Tensor
+    said: Tensor
 
     @classmethod
     def of(cls, rows: Any) -> SlateRows:
@@ -90,6 +92,7 @@ class SlateRows:
             evidence_scale=torch.from_numpy(np.asarray(columns["evidence_scale"], dtype=np.float32)),
             lm_scale=torch.from_numpy(np.asarray(columns["lm_scale"], dtype=np.float32)),
             logged=torch.from_numpy(np.asarray(columns["logged"], dtype=np.int64)),
+            said=torch.from_numpy(np.stack(columns["said"]).astype(np.float32).reshape(*candidates.shape, -1)),
         )
 
     def __len__(self) -> int:
@@ -122,7 +125,10 @@ def rows_dataset(
     """
     from datasets import Dataset as ArrowDataset
 
-    columns: dict[str, list[Any]] = {name: [] for name in ("candidates", "evidence", "offset", "rewards", "ratings")}
+    names = ("candidates", "evidence", "offset", "rewards", "ratings", "said")
+    columns: dict[str, list[Any]] = {name: [] for name in names}
+    parted = [own.said for own in evidence if isinstance(own, Parts) and own.said is not None]
+    width = parted[0].shape[1] if parted else 0
     scales: dict[str, list[float]] = {"evidence_scale": [], "lm_scale": []}
     longest = max((len(chosen) for chosen in candidates), default=0)
     for row, (chosen, given, paid) in enumerate(zip(candidates, evidence, rewards, strict=True)):
@@ -139,6 +145,8 @@ def rows_dataset(
         columns["candidates"].append([*(int(item) for item in chosen), *[EMPTY] * rest])
         columns["evidence"].append(np.pad(np.asarray(features, np.float32), ((0, rest), (0, 0))))
         columns["offset"].append(np.pad(parts.offset, (0, rest)))
+        said = np.zeros((n, width), np.float32) if parts.said is None else parts.said.astype(np.float32)
+        columns["said"].append(np.pad(said, ((0, rest), (0, 0))).ravel())
         scales["evidence_scale"].append(parts.evidence_scale)
         scales["lm_scale"].append(parts.lm_scale)
         columns["rewards"].append(np.pad(np.asarray(paid, np.float32), (0, rest)))

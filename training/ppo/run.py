@@ -26,7 +26,7 @@ from training.ppo.guards import NonFinite, Stop
 from training.ppo.rows import EMPTY, SlateRows
 from training.ppo.schedule import run_sampler
 from training.ppo.settings import PpoSettings, SettingsError
-from training.ppo.slate_policy import load_slate_policy, load_trained_state, slate_logits
+from training.ppo.slate_policy import load_slate_policy, load_trained_state, read_once, slate_logits
 from training.ppo.trainer import ExactGradientTrainer, PPOTrainer
 from training.progress import Progress, silent, tensorboard_callback
 from training.sft.packing import GOALS
@@ -142,9 +142,21 @@ def train_ppo_policy(
         raise SettingsError(
             "rows replayed from a log hold one shown item each: use the estimator ppo and the mode pick"
         )
+    frozen = settings.lora_rate == 0 and probe is None
     lm = load_slate_policy(
-        adapter, base, items, features, settings.temperature, not exact, settings.seed, device, dtype
+        adapter,
+        base,
+        items,
+        features,
+        settings.temperature,
+        not exact,
+        settings.seed,
+        device,
+        dtype,
+        train.said.shape[2],
+        not frozen,
     )
+    hidden = read_once(lm, train, report) if frozen else None
     run = output / "run"
     run.mkdir(parents=True, exist_ok=True)
     trainer = (ExactGradientTrainer if exact else PPOTrainer)(
@@ -152,9 +164,10 @@ def train_ppo_policy(
         train,
         probe,
         settings,
-        reference_logits(lm, train, settings, adapter, run, report),
+        reference_logits(lm, train, settings, adapter, run, report, hidden),
         run,
         [ProgressReport(report), History(output / HISTORY_FILE, watch), *loggers],
+        hidden,
     )
     checkpoint = last_checkpoint(run) if resume else None
     try:
@@ -187,7 +200,13 @@ def train_ppo_policy(
 
 
 def reference_logits(
-    lm: ItemLanguageModel, rows: SlateRows, settings: PpoSettings, adapter: Path, run: Path, report: Progress
+    lm: ItemLanguageModel,
+    rows: SlateRows,
+    settings: PpoSettings,
+    adapter: Path,
+    run: Path,
+    report: Progress,
+    hidden: Tensor | None = None,
 ) -> Tensor:
     """Logits (N, C) of the policy before training, for the rows that the run will visit; NaN for the others.
 
@@ -196,7 +215,7 @@ def reference_logits(
     visited = sorted({row for batch in run_sampler(settings, len(rows)).batches() for row in batch})
     parts = [visited, settings.temperature, rows.prompts, rows.candidates.tolist(), str(lm.model.dtype)]
     key = hashlib.sha256(json.dumps(parts).encode())
-    for served in (rows.evidence, rows.offset, rows.evidence_scale, rows.lm_scale):
+    for served in (rows.evidence, rows.offset, rows.evidence_scale, rows.lm_scale, rows.said):
         key.update(served.numpy().tobytes())
     for name in (ADAPTER_FILE, POLICY_FILE):
         key.update((adapter / name).read_bytes())
@@ -207,7 +226,7 @@ def reference_logits(
     for start in range(0, len(visited), 256):
         report("the policy before training", start, len(visited))
         part = visited[start : start + 256]
-        logits[part] = slate_logits(lm.model, rows, part, lm.tokenizer.pad_token_id)
+        logits[part] = slate_logits(lm.model, rows, part, lm.tokenizer.pad_token_id, hidden=hidden)
     temporary = path.with_suffix(f".{os.getpid()}.tmp")
     save_file({"logits": logits}, temporary)
     os.replace(temporary, path)

@@ -54,9 +54,14 @@ class PpoSettings:
     temperature: Above0 | None = Field(
         default=None, description="temperature of the policy's softmax (none: the adapter's own)"
     )
-    lora_rate: AtLeast0 = Field(default=5e-5, description="learning rate of LoRA")
+    lora_rate: AtLeast0 = Field(
+        default=5e-5, description="learning rate of LoRA; 0: the LM is read once and left as it is"
+    )
     weights_rate: AtLeast0 = Field(default=3e-2, description="learning rate of the evidence weights")
     lm_weight_rate: AtLeast0 = Field(default=0.0, description="learning rate of the weight of the LM's logits")
+    ranker_rate: AtLeast0 = Field(
+        default=1e-2, description="learning rate of the weights of the ranker of conversations, of a chat's log"
+    )
     critic_rate: AtLeast0 = Field(default=1e-3, description="learning rate of the critic")
     schedule: Literal["constant", "linear", "cosine"] = Field(
         default="linear", description="how the rates fall towards the last step"

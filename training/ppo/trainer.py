@@ -70,7 +70,8 @@ class PPOTrainer(PpoCheckpoints, GRPOTrainer):
 
     ``lm``: what :func:`training.ppo.slate_policy.load_slate_policy` gave; ``probe``: rows of other users, whose real
     ratings judge the greedy picks; None: no probes; ``reference``: (N, C) logits of the policy before training, for the
-    rows that :func:`run_sampler` visits; ``folder``: where checkpoints go.
+    rows that :func:`run_sampler` visits; ``folder``: where checkpoints go; ``hidden``: see
+    :func:`training.ppo.slate_policy.read_once`.
     """
 
     def __init__(
@@ -82,7 +83,9 @@ class PPOTrainer(PpoCheckpoints, GRPOTrainer):
         reference: Tensor,
         folder: Path,
         callbacks: Sequence[TrainerCallback] = (),
+        hidden: Tensor | None = None,
     ) -> None:
+        self.hidden = hidden
         self.rows, self.probe, self.settings, self.reference = rows, probe, settings, reference
         self.kl = AdaptiveKl(settings.kl_weight, settings.kl_target, settings.kl_speed)
         self.guards = Guards(settings, probe.users if probe else ())
@@ -123,6 +126,7 @@ class PPOTrainer(PpoCheckpoints, GRPOTrainer):
             {"params": lora, "lr": s.lora_rate},
             {"params": [head.weights], "lr": s.weights_rate},
             {"params": [head.lm_weights], "lr": s.lm_weight_rate},
+            {"params": [head.said], "lr": s.ranker_rate},
         ]
         if head.critic is not None:
             groups.append({"params": list(head.critic.parameters()), "lr": s.critic_rate})
@@ -208,7 +212,7 @@ class PPOTrainer(PpoCheckpoints, GRPOTrainer):
     ) -> dict[str, Tensor]:
         """The network on the distinct rows ``places`` (on the CPU), with their reference."""
         device = self.accelerator.device
-        slates = SlateBatch.of(self.rows, places.tolist(), self._tokenizer.pad_token_id, device)
+        slates = SlateBatch.of(self.rows, places.tolist(), self._tokenizer.pad_token_id, device, self.hidden)
         out: dict[str, Tensor] = model(slates, orders, owners, self.reference[places].to(device), noise)
         return out | {"places": places}
 

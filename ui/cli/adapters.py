@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -132,6 +133,60 @@ def rollback(data: DataOption = "films", as_json: JsonOption = False) -> None:
         say(f"{back} is in use again (it was {left})")
 
 
+@ADAPTERS.command(epilog="Example: concierge adapters experiment feedback-1 --weight 0.2")
+def experiment(
+    version: Version,
+    weight: Annotated[float, typer.Option(help="The part of the people that it serves.")] = 0.5,
+    data: DataOption = "films",
+    as_json: JsonOption = False,
+) -> None:
+    """Let an adapter serve a part of the people beside the one in use; each person stays with one of the two."""
+    from agent.policy.loading import registry
+
+    begun = registry(data).begin_experiment(version, weight)
+    if as_json:
+        return print_json(asdict(begun))
+    say(f"{version} serves {weight:.0%} of the people, {begun.control} the others: `concierge adapters results`")
+
+
+@ADAPTERS.command(epilog="Example: concierge adapters results --json")
+def results(
+    data: DataOption = "films",
+    log: Annotated[Path | None, typer.Option(help="A feedback log (.db) or its export (default: this user's).")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Say how the running experiment stands; the interval of the difference holds however often one looks."""
+    from agent.policy.loading import registry
+    from agent.store.database import store_place
+    from agent.store.feedback import FeedbackLog
+    from agent.store.logged_impression import read_impressions
+    from eval.live.policies import in_words
+    from eval.live.policies import results as stand
+
+    running = registry(data).experiment()
+    if running is None:
+        raise OptionError("no experiment runs: `concierge adapters experiment VERSION` begins one")
+    with ExitStack() as stack:
+        opened = log or stack.enter_context(FeedbackLog(store_place()))
+        found = stand(running, read_impressions(opened, running.began))
+    if as_json:
+        return print_json({"experiment": asdict(running), **found.to_json()})
+    for line in in_words(found):
+        say(line)
+
+
+@ADAPTERS.command(epilog="Example: concierge adapters stop")
+def stop(data: DataOption = "films", as_json: JsonOption = False) -> None:
+    """End the experiment: the adapter in use serves everybody again."""
+    from agent.policy.loading import registry
+
+    known = registry(data)
+    left = known.stop_experiment()
+    if as_json:
+        return print_json({"active": known.active(), "left": left})
+    say(f"{known.active()} serves everybody again ({left} does no longer)")
+
+
 @ADAPTERS.command(epilog="Example: concierge adapters active --json")
 def active(data: DataOption = "films", as_json: JsonOption = False) -> None:
     """Say which adapter is in use, and how it came to that."""
@@ -158,10 +213,8 @@ def _compare(
     since = entry.figures.get(TRAINED_UNTIL)
     makers = [lambda f, folder=each.folder: f.policy(folder, model) for each in (entry, current)]
     path = log or store_place()
-    if log is None and isinstance(path, Path) and not path.is_file():
-        return compare(makers[0], makers[1], dataset)
-    if isinstance(path, Path) and path.suffix == ".jsonl":
-        return compare(makers[0], makers[1], dataset, path, since)
+    if isinstance(path, Path):
+        return compare(makers[0], makers[1], dataset, path if log is not None or path.is_file() else None, since)
     with FeedbackLog(path) as opened:
         return compare(makers[0], makers[1], dataset, opened, since)
 

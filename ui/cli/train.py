@@ -9,6 +9,7 @@ import typer
 
 import prompts
 from ui.cli.terminal import TRAIN, DataOption, JsonOption, ModelOption, OptionError, print_json, say, steps, working
+from ui.cli.training_panel import say_resume
 
 
 @TRAIN.command(epilog="Example: concierge train sft --data ml-100k --output runs/sft")
@@ -35,6 +36,7 @@ def sft(
     from training.sft.rows import RowPlan
     from training.sft.trainer import SftSettings
 
+    say_resume(output, resume)
     with steps() as report:
         result = train_sft(
             output,
@@ -92,6 +94,7 @@ def reward(
     settings = RewardSettings(
         layers or None, batch, epochs, max_steps, pair_weight=pair_weight, evidence=evidence, seed=seed
     )
+    say_resume(output, resume)
     with steps() as report:
         result = train_reward(
             output, data, model, settings, start or RELEASED, 4, template, version, report=report, resume=resume

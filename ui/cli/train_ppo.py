@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from training.ppo.settings import DEFAULT_REWARD, FIELDS, PpoSettings
-from ui.cli.terminal import TRAIN, DataOption, JsonOption, ModelOption, print_json, say, steps
-from ui.cli.training_panel import live_run
+from ui.cli.terminal import TRAIN, JsonOption, ModelOption, OptionError, print_json, say
+from ui.cli.training_panel import live_run, say_resume
+
+OWN = "a new version gets its name and its record by itself"
 
 
 def with_setting_flags(command: Callable[..., None]) -> Callable[..., None]:
@@ -49,7 +52,13 @@ def ppo(
     output: Annotated[Path, typer.Option(help="The folder for checkpoints, curves and the adapter.")] = Path(
         "runs/ppo"
     ),
-    data: DataOption = "ml-100k",
+    data: Annotated[
+        str | None,
+        typer.Option(
+            help="A data set that ships or was imported (default: ml-100k; of a chat's log: that of the chat).",
+            show_default=False,
+        ),
+    ] = None,
     model: ModelOption = None,
     adapter: Annotated[
         Path | None, typer.Option(help="The policy to start from (default: the released one before PPO).")
@@ -64,7 +73,16 @@ def ppo(
     config: Annotated[
         Path | None, typer.Option(help="A YAML, TOML or JSON file of PPO settings; flags go before it.")
     ] = None,
-    version: Annotated[str, typer.Option(help="The name that the policy has in logs.")] = "ppo",
+    passes: Annotated[
+        int | None, typer.Option(help="Of a chat's log: passes over its places (default: 4).", show_default=False)
+    ] = None,
+    holdout: Annotated[
+        float | None,
+        typer.Option(help="Of a chat's log: share kept for the comparison (default: 0.2).", show_default=False),
+    ] = None,
+    version: Annotated[
+        str | None, typer.Option(help="The name that the policy has in logs (default: ppo).", show_default=False)
+    ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint in --output.")] = False,
     tensorboard: Annotated[
         bool, typer.Option("--tensorboard", help="Also log to TensorBoard, in the folder tensorboard of --output.")
@@ -75,20 +93,49 @@ def ppo(
     """Train the policy on rewards with PPO: of rated slates, of a reward model, or of a chat's own log."""
     chosen = {name: value for name, value in given.items() if value is not None}
     settings = PpoSettings.from_file(config, chosen) if config else PpoSettings.of(chosen)
+    if from_feedback is None and (passes is not None or holdout is not None):
+        raise OptionError("--passes and --holdout are about a chat's log: give it with --from-feedback")
     if from_feedback is not None:
-        from training.ppo.feedback import FeedbackSettings, train_from_feedback
+        from training.ppo.feedback import FIXED, FeedbackSettings, train_from_feedback
 
-        options = FeedbackSettings(reward=reward, ppo=settings)
-        with steps() as progress:
-            folder = train_from_feedback(from_feedback, data, adapter, output, options, progress, model, resume)
+        unheard = [name for name in FIXED if name in chosen]
+        if unheard or version is not None or tensorboard:
+            flag = unheard[0].replace("_", "-") if unheard else "version" if version is not None else "tensorboard"
+            raise OptionError(
+                f"--{flag} cannot be given with --from-feedback: {FIXED.get(flag.replace('-', '_'), OWN)}"
+            )
+        usual = FeedbackSettings(reward=reward, ppo=settings)
+        options = replace(
+            usual,
+            passes=usual.passes if passes is None else passes,
+            holdout=usual.holdout if holdout is None else holdout,
+        )
+        say_resume(output, resume)
+        with live_run() as (report, watch):
+            folder = train_from_feedback(
+                from_feedback, data or "films", adapter, output, options, report, model, resume, watch
+            )
         if as_json:
             return print_json({"adapter": str(folder), "version": folder.name})
         said = f"It serves once it is promoted: concierge adapters promote {folder.name}"
         return say(f"{folder}: trained on {from_feedback}. {said}")
     from training.ppo.recipe import train_ppo
 
+    say_resume(output, resume)
     with live_run() as (report, watch):
-        result = train_ppo(output, data, model, adapter, reward, settings, version, resume, report, watch, tensorboard)
+        result = train_ppo(
+            output,
+            data or "ml-100k",
+            model,
+            adapter,
+            reward,
+            settings,
+            version or "ppo",
+            resume,
+            report,
+            watch,
+            tensorboard,
+        )
     if not result.run.trainer.accelerator.is_main_process:
         return
     figures = {name: value for name, value in result.figures.items() if name != "history"}

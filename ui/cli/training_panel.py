@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import pairwise
+from pathlib import Path
 
 from rich.console import Console, Group
 from rich.live import Live
 from rich.table import Table as Grid
 
+from training.checkpoints import need_checkpoint
 from training.progress import Progress, silent
-from ui.cli.terminal import reporter, step_bars
+from ui.cli.terminal import line_reporter, reporter, step_bars
 
 FIGURES = (
     ("reward", "reward of the picks", "+.3f"),
@@ -73,15 +76,42 @@ def small_curve(values: Sequence[float], width: int = WIDTH) -> str:
 
 @contextmanager
 def live_run(console: Console | None = None) -> Iterator[tuple[Progress, Watch]]:
-    """Bars and figures on standard error while the block runs, on a terminal and in the first process only.
+    """Bars and figures on standard error while the block runs, in the first process only; off a terminal, lines.
 
     Gives two functions: one to be called with (what is being done, steps done, steps in all), one with each entry of
     the history.
     """
     console = console or Console(file=sys.stderr)
-    if not console.is_terminal or os.environ.get("RANK", "0") != "0":
+    if os.environ.get("RANK", "0") != "0":
         yield silent, lambda entry: None
+        return
+    if not console.is_terminal:
+        yield line_reporter(), line_watch()
         return
     progress, figures = step_bars(console), RunFigures()
     with Live(Group(progress, figures), console=console, refresh_per_second=4):
         yield reporter(progress), figures.add
+
+
+def line_watch(every: float = 10.0) -> Watch:
+    """A function to be called with each entry of the history, which writes its figures, at most so often (seconds)."""
+    last = [-every]
+
+    def watch(entry: dict[str, float]) -> None:
+        now = time.monotonic()
+        if now - last[0] >= every:
+            last[0] = now
+            told = ", ".join(f"{title} {entry[name]:{form}}" for name, title, form in FIGURES if name in entry)
+            print(f"step {entry['step']:.0f}: {told}", file=sys.stderr, flush=True)
+
+    return watch
+
+
+def say_resume(output: Path, resume: bool) -> None:
+    """Say from which checkpoint a run goes on, where it is to.
+
+    Raises:
+        CheckpointError: there is none.
+    """
+    if resume:
+        print(f"going on from {need_checkpoint(output / 'run')}", file=sys.stderr, flush=True)

@@ -8,6 +8,7 @@ from html import escape
 
 from agent.records.conversation import Conversation
 from eval.live.figures import METRICS, Figures, LiveMetrics, Session
+from eval.live.policies import PolicyResults, in_words
 from eval.metrics import Interval
 from ui.chat.panel import button
 from ui.chat.transcript import message_html
@@ -36,6 +37,13 @@ def summary_html(found: LiveMetrics, limited: bool) -> str:
     )
     all_of_them = button("period", "all", "Show the conversations", "Show the conversations behind these figures")
     return f'<ul class="live-cards">{"".join(cards)}</ul><p class="quiet">{counts} {all_of_them}</p>'
+
+
+def policies_html(found: PolicyResults) -> str:
+    """Two versions of the policy side by side, and what follows."""
+    rows = "".join(f"<li>{escape(line)}</li>" for line in in_words(found))
+    title = "Two versions of the policy share the people"
+    return f'<section aria-label="Experiment"><h3>{title}</h3><ul>{rows}</ul></section>'
 
 
 def sessions_html(found: Sequence[Session], titles: Mapping[str, str]) -> str:

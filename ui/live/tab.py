@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import gradio as gr
 
+from agent.policy.registry import Experiment
 from agent.store.feedback import FeedbackLog
+from agent.store.logged_impression import read_impressions
 from eval.live.figures import METRICS, PERIODS, Period, live_metrics, sessions
+from eval.live.policies import results
 from ui.chat import panel
 from ui.chat.page import Updates
 from ui.live import html
@@ -28,10 +31,16 @@ class LiveTab:
     """The tab inside the current Blocks, connected; holds no person's state.
 
     ``authors``: see :class:`ui.studio.access.Access`; figures of everybody's conversations are for whoever runs this.
+    ``experiment`` gives the versions of the policy that share the people now.
     """
 
-    def __init__(self, log: FeedbackLog, authors: Collection[str] | None = None) -> None:
-        self.log = log
+    def __init__(
+        self,
+        log: FeedbackLog,
+        authors: Collection[str] | None = None,
+        experiment: Callable[[], Experiment | None] = lambda: None,
+    ) -> None:
+        self.log, self.experiment = log, experiment
         self.access = Access(authors)
         with gr.Row(elem_classes=["live-pick"]):
             self.span = gr.Dropdown(
@@ -43,6 +52,7 @@ class LiveTab:
             )
             self.refresh = gr.Button("Refresh", size="md", min_width=110, scale=0, elem_id="live-refresh")
         self.summary = gr.HTML("", js_on_load=panel.ON_LOAD, elem_id="live-summary")
+        self.policies = gr.HTML("", elem_id="live-policies")
         self.plots: dict[str, gr.Plot] = {}
         with gr.Row(elem_classes=["live-plots"], visible=False) as self.grid:
             for name in METRICS:
@@ -51,7 +61,10 @@ class LiveTab:
         self.found = gr.HTML("", js_on_load=panel.ON_LOAD, elem_id="live-found")
         self.shown = gr.HTML("", elem_id="live-shown")
         told: dict[str, Any] = {"concurrency_limit": 2, "concurrency_id": "live", "api_visibility": "private"}
-        inputs, outputs = [self.span, self.by], [self.summary, self.grid, *self.plots.values(), self.table]
+        inputs, outputs = (
+            [self.span, self.by],
+            [self.summary, self.policies, self.grid, *self.plots.values(), self.table],
+        )
         self._read: dict[str, Any] = {"fn": self.on_read, "inputs": inputs, "outputs": outputs, **told}
         quick = told | {"show_progress": "hidden"}
         for figures in (self.summary, self.table):
@@ -78,10 +91,13 @@ class LiveTab:
         back = SPANS.get(span)
         found = live_metrics(self.log, _since(span), _period(by))
         shown = found.total is not None
+        running = self.experiment()
+        standing = None if running is None else results(running, read_impressions(self.log, running.began))
         document = LiveDocument.model_validate(found.to_json())
         plots = {own: tab_plot(document, name) if shown else None for name, own in self.plots.items()}
         return {
             self.summary: html.summary_html(found, back is not None),
+            self.policies: "" if standing is None else html.policies_html(standing),
             self.grid: gr.update(visible=shown),
             **plots,
             self.table: html.table_html(found),
