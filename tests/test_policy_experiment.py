@@ -8,10 +8,9 @@ import numpy as np
 import pytest
 
 from agent.policy.distribution import Policy
-from agent.policy.loading import ADAPTERS, RELEASED
+from agent.policy.loading import registry
 from agent.policy.registry import AdapterRegistry, Experiment, RegistryError
 from agent.policy.serving import ActivePolicy
-from agent.policy.weights import POLICY_FILE
 from eval.live.confidence import confidence_sequence
 from eval.live.policies import compare_arms, in_words
 from tests.test_log_guards import slate
@@ -19,8 +18,7 @@ from tests.test_log_guards import slate
 
 @pytest.fixture
 def known(tmp_path: Path) -> AdapterRegistry:
-    shipped = sorted(path.parent for path in ADAPTERS.glob(f"*/{POLICY_FILE}"))
-    return AdapterRegistry(tmp_path, shipped, RELEASED)
+    return registry("ml-100k", tmp_path)
 
 
 def test_an_experiment_is_a_step_and_ends_with_the_next(known: AdapterRegistry) -> None:

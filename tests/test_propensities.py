@@ -12,10 +12,8 @@ import prompts
 from agent.data.assets import base_model_path
 from agent.data.dataset import Dataset
 from agent.dialogue.slate import EXPLORATION
-from agent.policy.loading import ADAPTERS, RELEASED, Foundation
-from agent.policy.registry import AdapterRegistry
+from agent.policy.loading import RELEASED, Foundation, registry
 from agent.policy.serving import ActivePolicy
-from agent.policy.weights import POLICY_FILE
 from agent.recommender import Recommender
 from agent.records.conversation import Conversation
 from agent.records.state import State
@@ -60,8 +58,7 @@ def test_every_logged_chance_comes_again(recommender: Recommender, dataset: Data
 def test_the_versions_that_served_give_every_chance_again(
     recommender: Recommender, dataset: Dataset, tmp_path: Path
 ) -> None:
-    shipped = sorted(path.parent for path in ADAPTERS.glob(f"*/{POLICY_FILE}"))
-    known = AdapterRegistry(tmp_path / "adapters", shipped, RELEASED)
+    known = registry("ml-100k", tmp_path / "adapters")
     ground = Ground(dataset, Foundation.of(dataset), known)
     histories = {user: recommender.history(user) for user in recommender.users()[:2]}
     with FeedbackLog(tmp_path / "feedback.db") as log:

@@ -98,6 +98,7 @@ monitor_table = _table("monitor", "name", real="updated", json="settings state")
 alert_table = _table("alert", "id", "monitor series opened closed acknowledged_by", real="acknowledged", json="detail")
 delivery_table = _table("alert_delivery", "number", "alert event channel", real="delivered")
 mute_table = _table("alert_mute", "monitor series", "until")
+loop_table = _table("loop_round", "number", "data phase", real="started ended", json="document")
 profile_table = _table("profile", "owner", real="updated", json="document")
 
 

@@ -21,7 +21,7 @@ app = ROOT
 VERBS = (
     "chat", "recommend", "talk", "understand", "serve", "adapt", "monitor", "doctor", "data", "prompts",
     "template_versions", "train", "train_ppo", "tagger", "eval", "eval_ranking", "eval_reward", "eval_log",
-    "eval_report", "eval_conversation", "adapters", "log", "keys", "store",
+    "eval_report", "eval_conversation", "adapters", "loop", "log", "keys", "store",
 )  # fmt: skip
 """The modules that hold the verbs, in the order of the help."""
 
