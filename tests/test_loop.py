@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
@@ -21,15 +22,17 @@ from agent.store.feedback import FeedbackLog
 from agent.store.loop_rounds import LoopRound
 from eval.loop.picture import PictureError, write_picture
 from eval.loop.population import Population, PopulationSettings, visit
-from eval.loop.rounds import Loop, LoopSettings
+from eval.loop.rounds import CHEAP, Loop, LoopSettings
 from tests.test_log_guards import ITEMS, slate
-from training.ppo.feedback import Ground
+from training.ppo.feedback import FeedbackSettings, Ground
 from training.ppo.propensities import check_propensities
 from ui.cli.main import app
 
 PEOPLE = PopulationSettings(limit=2)
 CONVERSATIONS = 24
-SETTINGS = LoopSettings(keep_control=True, rated=False, held_out=0.5)
+SETTINGS = LoopSettings(
+    keep_control=True, rated=False, held_out=0.4, feedback=FeedbackSettings(holdout=0.0, least=10, passes=2, ppo=CHEAP)
+)
 
 
 @pytest.fixture(scope="module")
@@ -138,10 +141,10 @@ def test_a_poisoned_round_trains_nothing(
 def test_a_version_that_loses_is_rolled_back(log: FeedbackLog, ground: Ground, tmp_path: Path) -> None:
     known = ground.registry
     other = next(entry.version for entry in known.entries() if entry.version != known.active())
-    running = known.begin_experiment(other)
+    running, rng = known.begin_experiment(other), np.random.default_rng(0)
     for person in range(200):
         who = f"person-{person}"
-        items = ITEMS[:4]
+        items = tuple(ITEMS[k] for k in rng.choice(len(ITEMS), 4, replace=False))
         taken = items[: person % 2] if running.serves(who) == other else items[: 1 + person % 2]
         own = slate(who, 0, items, dict.fromkeys(taken, "liked"))
         later = replace(own.impression, timestamp=running.began + person, policy=running.serves(who))

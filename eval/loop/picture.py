@@ -55,6 +55,7 @@ def write_picture(rounds: Sequence[LoopRound], path: Path) -> Path:
         below.axhline(0.0, color=GREY, linewidth=0.8)
         below.set_ylabel("difference")
         below.set_xlabel("round")
+        below.set_xticks(range(1, len(served) + 1))
         below.set_title("Learning less in use")
         below.legend(fontsize=8)
         figure.savefig(path, dpi=160)
