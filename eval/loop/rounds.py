@@ -18,6 +18,7 @@ import time
 import zlib
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from itertools import pairwise
 from pathlib import Path
 from shutil import copytree
 from typing import Any
@@ -171,9 +172,11 @@ class Loop:
         return told
 
     def _all_rounds(self, control: str, weight: float) -> PolicyResults:
-        """Every version that the loop made against the control, since it began."""
+        """Every version that the loop made against the control, since the first of them served."""
         rounds = self.rounds.all()
-        shown = [slate for slate in read_impressions(self.log, rounds[0].started) if slate.impression.slate]
+        served = (later.started for one, later in pairwise(rounds) if one.document.get("candidate"))
+        began = next(served, rounds[-1].started)
+        shown = [slate for slate in read_impressions(self.log, began) if slate.impression.slate]
         made = {own.document["candidate"] for own in rounds if own.document.get("candidate")}
         return compare_arms([s for s in shown if s.impression.policy in made | {control}], made, {control}, weight)
 
