@@ -10,7 +10,7 @@ import numpy as np
 
 from agent.catalogue.catalogue import Catalogue
 from agent.catalogue.lookup import RequestError, item_index
-from agent.dialogue.slate import EXPLORATION, shortlist
+from agent.dialogue.slate import EXPLORATION, one_edition, shortlist
 from agent.policy.distribution import Policy, Ranking
 from agent.records.state import Event
 from agent.store.logged_state import LoggedState, logged_state
@@ -140,7 +140,7 @@ def _ranking(target: PolicyTarget, logged: LoggedState, candidates: np.ndarray) 
     mask = target.catalogue.mask(
         logged.state.conditions, left_out=logged.state.seen | logged.left_out | logged.state.excluded
     )
-    whole = target.policy.rank(logged.state, np.flatnonzero(mask))
+    whole = one_edition(target.policy.rank(logged.state, np.flatnonzero(mask)), target.catalogue.works)
     return replace(shortlist(whole), temperature=temperature)
 
 

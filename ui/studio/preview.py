@@ -15,7 +15,7 @@ import prompts
 from agent.catalogue.catalogue import Catalogue, Item
 from agent.catalogue.lookup import RequestError, find_item
 from agent.data.assets import resolve_model
-from agent.dialogue.slate import shortlist
+from agent.dialogue.slate import one_edition, shortlist
 from agent.dialogue.state import policy_state, state_after
 from agent.features.model import EvidenceModel
 from agent.policy.distribution import Policy
@@ -100,7 +100,7 @@ class Previewer:
     def _picks(self, policy: Policy, state: State) -> list[tuple[int, float]]:
         catalogue = self.recommender.catalogue
         allowed = np.flatnonzero(catalogue.mask(state.conditions, left_out=state.seen | state.excluded))
-        ranking = shortlist(policy.rank(state, allowed))
+        ranking = shortlist(one_edition(policy.rank(state, allowed), catalogue.works))
         order = np.argsort(-ranking.logits, kind="stable")[:PICKS]
         return [(int(ranking.candidates[place]), float(ranking.probabilities[place])) for place in order]
 
