@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import pytest
 
+from agent.data.dataset import load_dataset
+from agent.policy.loading import Foundation
 from agent.policy.semantic import SemanticSimilarity
+from agent.recommender import Recommender
 from agent.records.state import Event, State
 from agent.retrieval.text_encoder import TextEncoder, encoder_path
-
-if TYPE_CHECKING:
-    from agent.recommender import Recommender
 
 
 @pytest.fixture(scope="module")
@@ -83,3 +81,18 @@ def test_vectors_are_unit_and_do_not_depend_on_the_batch() -> None:
     np.testing.assert_allclose(np.linalg.norm(together, axis=1), 1.0, atol=1e-5)
     np.testing.assert_allclose(together[:1], encoder.encode(texts[:1]), atol=1e-5)
     assert encoder.encode([]).shape == (0, encoder.width)
+
+
+def test_moods_and_subjects_of_strangers_are_not_answered_by_what_is_best_known() -> None:
+    foundation = Foundation.of(load_dataset("films"))
+    recommender = Recommender(foundation.catalogue, foundation.policy(), {})
+    assert foundation.semantic is not None
+    best_known = set(np.argsort(-foundation.catalogue.rating_count)[:20].tolist())
+    slates = []
+    for wish in ("a good courtroom drama", "a sad film, I need a good cry", "a scary film about a haunted house"):
+        answer = recommender.recommend(ask=wish, k=5)
+        shown = [foundation.catalogue.index(item.item_id) for item in answer.items]
+        fit = foundation.semantic.scores([wish])
+        assert sum(fit[item] > np.quantile(fit, 0.95) for item in shown) >= 4, (wish, [i.title for i in answer.items])
+        slates.append(set(shown))
+    assert not set.intersection(*slates) and len(set.union(*slates) & best_known) <= 3

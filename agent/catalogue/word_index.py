@@ -38,6 +38,11 @@ def refuses(hint: str) -> bool:
     return REFUSING.match(hint.casefold()) is not None
 
 
+def speaks_against(hint: str) -> bool:
+    """Whether what a wish in words names is wanted less or not at all."""
+    return refuses(hint) or hint.casefold().startswith("less ")
+
+
 def unrefused(hint: str) -> str:
     """What a wish in words for less of something is about: "no dragons" is about dragons."""
     return REFUSING.sub("", hint.casefold()).strip() or hint

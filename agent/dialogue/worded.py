@@ -40,7 +40,7 @@ def named(hint: str, allowed: np.ndarray, policy: Policy, catalogue: Catalogue) 
     semantic = policy.semantic
     if catalogue.domain.answers or refuses(hint) or is_mood(hint, catalogue):
         return frozenset()
-    near = [] if semantic is None else np.flatnonzero(semantic.scores([hint]) >= NEAR).tolist()
+    near = [] if semantic is None else np.flatnonzero(semantic.likeness(hint) >= NEAR).tolist()
     return frozenset(item for item in {*naming(hint, catalogue), *near} if allowed[item])
 
 

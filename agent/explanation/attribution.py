@@ -27,6 +27,9 @@ READ_AGAIN = 4
 LEAST_WEIGHT = 0.05
 """A part of the state counts as evidence from this change of the log-probability on (5 %)."""
 
+FITS = 1.5
+"""A wish in words speaks for an item whose likeness to it is so many standard deviations above the mean."""
+
 CITED = 3
 """At most so many history items are kept as evidence of one choice."""
 
@@ -74,8 +77,16 @@ def attribute(policy: Policy, state: State, full: Ranking, shown: Sequence[int])
     return Attribution(
         dict(zip(positions, changes[:first], strict=True)),
         dict(zip(state.like, changes[first:second], strict=True)),
-        dict(zip(state.hints, changes[second:], strict=True)),
+        {hint: _fitting(policy, hint, own) for hint, own in zip(state.hints, changes[second:], strict=True)},
     )
+
+
+def _fitting(policy: Policy, hint: str, changes: dict[int, float]) -> dict[int, float]:
+    """The changes of items that fit a wish in words by their own texts and tags; of others it says nothing."""
+    if policy.semantic is None:
+        return changes
+    fit = policy.semantic.scores([hint])
+    return {item: change if fit[item] >= FITS else min(change, 0.0) for item, change in changes.items()}
 
 
 def _telling(policy: Policy, state: State, full: Ranking, shown: Sequence[int]) -> list[int]:

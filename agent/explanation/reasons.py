@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import prompts
 from agent.catalogue.conditions import had_by, item_value, phrase, plain_number, seeming, telling_kinds
-from agent.catalogue.word_index import is_mood, naming
+from agent.catalogue.word_index import is_mood, naming, speaks_against
 from agent.explanation.attribution import carried_by_liking
 from agent.records.answer import Evidence
 from agent.records.conditions import Condition
@@ -140,8 +140,8 @@ def inputs_of(item: Item, facts: Sequence[Evidence], catalogue: Catalogue) -> di
         "loved": titles(liked)[:2],
         "had": titles(had)[:1] if not liked else [],
         "asked": asked,
-        "match": [hint for hint in hints if is_mood(hint, catalogue)][:1],
-        "named_in": [hint for hint in hints if item.index in naming(hint, catalogue)][:1],
+        "match": [hint for hint in hints if is_mood(hint, catalogue) and not speaks_against(hint)][:1],
+        "named_in": [hint for hint in hints if not speaks_against(hint) and item.index in naming(hint, catalogue)][:1],
         "answers": catalogue.domain.answers,
         "kinds": kinds,
         "details": [*list(_details(item, met, catalogue))[:DETAILS], *([f"that {_and(guessed)}"] if guessed else [])],

@@ -18,6 +18,10 @@ from agent.records.state import State
 SAID = (*FEATURES, *LEARNT, *TAKEN)
 """What a conversation tells of each item, in the order of :attr:`agent.policy.distribution.Parts.said`."""
 
+WORDS = 2.5
+"""The least factor on what the words of a wish mean: in the dialogues that a ranker is fitted on hardly anybody wishes
+for more than kinds and people, so that its weights would let the well known stand for any mood or subject."""
+
 NAMES = (*FEATURES, *LEARNT, *POLICY_PARTS)
 """All that a ranker may weigh, in the order of :func:`columns`."""
 
@@ -66,7 +70,7 @@ class ConversationalPolicy:
         weights = self._parts
         scale = weights["evidence"] + alone * weights["evidence_alone"]
         lm_scale = weights["lm"] + alone * weights["lm_alone"]
-        offset = said + np.float32(scale) * parts.offset
+        offset = said + np.float32(max(scale, WORDS)) * parts.offset
         return Parts(parts.features, offset.astype(np.float32), scale, parts.lm_scale * lm_scale, matrix.T)
 
 

@@ -35,6 +35,10 @@ class SemanticSource(Protocol):
         """(n_items,) float32, zeros where nothing is wished."""
         ...
 
+    def likeness(self, wish: str) -> np.ndarray:
+        """(n_items,) float32, of one wish and without a bound."""
+        ...
+
     def answerable(self, request: str) -> bool:
         """Whether a request is of the kind that the items answer."""
         ...

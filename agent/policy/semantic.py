@@ -52,6 +52,12 @@ MOST_WORDS = 16
 MOST_TAGS = 5_000
 """Names that wishes are compared with, the most frequent ones, where there are no tags."""
 
+FEW_TAGS = 5.0
+"""A tag counts by one over the square root of how many an item has and these."""
+
+MOST = 5.0
+"""The most that one wish says for or against an item, in standard deviations."""
+
 PARTS = (1.0, 0.6, 0.2)
 """Weights of categories, tags and the items' texts in a score."""
 
@@ -208,8 +214,13 @@ class SemanticSimilarity:
         said = [wish.strip() for wish in wishes if wish.strip()]
         total = np.zeros(len(self.items), dtype=np.float32)
         for wish in said:
-            total += self._known(wish)
+            own = self._known(wish)
+            total += own if self._answers is not None else np.clip(own, -MOST, MOST)
         return np.asarray(total / np.sqrt(max(len(said), 1)), dtype=np.float32)
+
+    def likeness(self, wish: str) -> np.ndarray:
+        """How well each item fits one wish, (n_items,) float32, without a bound: a tag of that meaning stands out."""
+        return self._known(wish)
 
     def encode(self, texts: Sequence[str]) -> np.ndarray:
         """Unit vectors of any texts, (len(texts), width) float32."""
@@ -224,7 +235,7 @@ class SemanticSimilarity:
 
     def _score(self, wish: str) -> np.ndarray:
         lowered = wish.casefold()
-        for refusal in ("not ", "no ", "nothing ", "without "):
+        for refusal in ("not ", "no ", "nothing ", "without ", "less "):
             if lowered.startswith(refusal):
                 return -0.7 * self._known(wish[len(refusal) :].strip() or wish[:1])
         vector = self._vector(wish)
@@ -298,6 +309,8 @@ def _tag_matrix(catalogue: Catalogue, neighbours: sparse.csr_matrix | None) -> s
         columns += [column] * len(items)
     shape = (len(catalogue), len(tags))
     own = sparse.csr_matrix((np.ones(len(rows)), (rows, columns)), shape=shape, dtype=np.float64)
+    # Of two hundred tags, some come near to any wish.
+    own = sparse.diags(1.0 / np.sqrt(own.sum(axis=1).A1 + FEW_TAGS)) @ own
     if neighbours is not None and len(rows):
         own = sparse.csr_matrix(own + TAG_SHARE * (neighbours @ own))
     return own

@@ -36,7 +36,7 @@ from agent.understanding.reading import Context, Mention, Reading
 from agent.understanding.referring import CORRECTION, references
 from agent.understanding.replies import answered, replied, substituted
 from agent.understanding.typing_errors import mend, rewrite
-from agent.understanding.unlisted import as_said, asked_example, asked_object, fragments, hated, unlisted
+from agent.understanding.unlisted import as_said, asked_example, asked_object, fragments, hated, modifiers, unlisted
 from agent.understanding.vocabulary import NOUN, Vocabulary, known_words, vocabulary_of, wordlike
 from agent.understanding.wishes import Compared, Wishes, WishReader, opens_anew, opens_topic
 
@@ -655,6 +655,7 @@ class _Message:
         if wishes and not wishes.replaces:
             hints += fragments(free, wishes.spans)
         hints += hated(free, wishes.spans)
+        hints += modifiers(free, wishes.spans, self.catalogue.word_index[0])
         if not (wishes or like or unlike or reject or hints or shown):
             hints = [said for said in (asked_object(free),) if said is not None]
         if not like and (example := asked_example(free)) is not None:

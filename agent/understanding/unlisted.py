@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 
 from agent.catalogue.word_index import EMPTY
 from agent.text import word_set
@@ -146,6 +146,7 @@ _HATED = re.compile(
     r"(?=\W*(?:$|[.,;!?]|and\b|but\b|so\b))"
 )
 """What somebody hates in words that no facet decides."""
+_BEFORE = re.compile(r"(?<![\w'-])(?P<word>[^\W\d_]{4,})[ -]")
 _SEGMENT = re.compile(r"[,.;!?\n]|\bbut\b")
 
 
@@ -183,6 +184,17 @@ def fragments(marked: str, spans: Sequence[tuple[int, int]]) -> list[str]:
             found.append(said.strip(" ,.;!?'\"-"))
         start = end + 1
     return [own for own in found if own]
+
+
+def modifiers(marked: str, spans: Sequence[tuple[int, int]], known: Container[str]) -> list[str]:
+    """Words before a noun or what was understood, of which the catalogue tells: the first of "courtroom drama"."""
+    found = []
+    for match in _BEFORE.finditer(marked):
+        word, end = match["word"], match.end()
+        before_noun = marked[end : end + 1] == NOUN or any(start == end for start, _ in spans)
+        if before_noun and not _touches(match.span("word"), spans) and word not in NO_SUBJECT and word in known:
+            found.append(word)
+    return found
 
 
 def hated(marked: str, spans: Sequence[tuple[int, int]]) -> list[str]:
