@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from rapidfuzz import fuzz, process
@@ -100,6 +100,8 @@ class TitleIndex:
                 for key, kind in title_keys(text, is_title):
                     kinds = entries.setdefault(key, {})
                     kinds[item] = min(kind, kinds.get(item, PART))
+        for key, kinds in _short_names(entries, self.known).items():
+            entries.setdefault(key, kinds)
         self._entries = entries
         self._root = _Node()
         self._joined: dict[str, tuple[str, ...]] = {}
@@ -297,6 +299,22 @@ class TitleIndex:
         if len(options) > 1 and self._counts[options[0]] >= _MUCH_MORE_RATED * max(1, self._counts[options[1]]):
             options = options[:1]
         return tuple(options)
+
+
+def _short_names(
+    entries: Mapping[tuple[str, ...], Mapping[int, int]], known: Sequence[float]
+) -> dict[tuple[str, ...], dict[int, int]]:
+    """The first two words of a long title that no other title begins with, of known items: "Eternal Sunshine"."""
+    begun: dict[tuple[str, ...], set[int]] = {}
+    for key, kinds in entries.items():
+        if len(key) >= 2:
+            begun.setdefault(key[:2], set()).update(kinds)
+    found = {}
+    for key, kinds in entries.items():
+        alone = len(key) >= 4 and len(begun[key[:2]]) == 1 and all(len(part) >= 5 for part in key[:2])
+        if alone and known[next(iter(kinds))] >= WELL_KNOWN:
+            found[key[:2]] = dict.fromkeys(kinds, PART)
+    return found
 
 
 def _adjacent(text: str, left: Word, right: Word) -> bool:

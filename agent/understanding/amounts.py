@@ -42,6 +42,8 @@ _BARE_MONEY = (
     rf"(?P<zo>{_ABOVE}) (?P<zm>{_PLAIN})(?=\s*(?:$|[.,;!?\n]|(?:and|but|or|please|if|not)\b))"
 )
 """"A red under 20", "between 20 and 60": numbers without a unit, which are money where items have a price."""
+_BUDGET = re.compile(r"\b(?:i|we)(?: only| just)?(?:'ve| have)(?: only| just)?(?: got)?(?: only| just)? $")
+"""What stands before the time that somebody has: no more than that."""
 _ROUGH = 0.15
 """"About two hours": so much less or more."""
 
@@ -111,9 +113,13 @@ class AmountReader:
         found: list[Amount] = []
         for facet, pattern in self.patterns:
             for match in pattern.finditer(marked):
-                if any(covered[match.start() : match.end()]) or _since(marked, match.start()):
+                budget = facet.kind == "duration" and _BUDGET.search(marked, 0, match.start()) is not None
+                if any(covered[match.start() : match.end()]) or (_since(marked, match.start()) and not budget):
                     continue
                 condition = _condition(facet, match)
+                if budget and condition is not None and condition.op == "between":
+                    most = condition.span[1] if match["bound"] else _value(facet, match.groupdict(), "v")
+                    condition = condition if most is None else Condition(facet.name, "at_most", most)
                 if condition is not None:
                     covered[match.start() : match.end()] = b"\x01" * len(match.group())
                     found.append(Amount(*match.span(), condition))

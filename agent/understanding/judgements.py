@@ -124,7 +124,7 @@ _BEFORE: tuple[tuple[str, str], ...] = (
     (
         "seen",
         r"(?:seen|watched|saw|finished|re-?watched|viewed|caught|watching|been watching|shown me|"
-        r"recommended me|read|played|listened to)(?: both| all(?: of)?)?",
+        r"recommended me|read|(?<!who )played|listened to)(?: both| all(?: of)?)?",
     ),
 )
 _COMPILED = tuple((name, re.compile(rf"(?<![\w'])(?:{pattern})(?![\w'])")) for name, pattern in _BEFORE)

@@ -115,6 +115,9 @@ def mend(text: str, vocabulary: Vocabulary) -> str:
         opens = not folded[: match.start()].strip() or folded[: match.start()].rstrip().endswith((".", "!", "?", "\n"))
         if word[:1].isupper() and not word.isupper() and not opens:
             return word
+        named = (match.group(),) in vocabulary.names
+        if named and (word.isupper() or folded[: match.start()].endswith("rated ")):
+            return word  # "rated R"
         found = mended(match.group(), meant)
         if found is not None and _in_a_value(folded, match.start(), vocabulary):
             return word  # "wii u", "steering wheel"

@@ -46,7 +46,7 @@ _NO_QUALITY = word_set(
     everything something thing things during being going looking watching reading listening playing seeing having family
     friendly likely story city country history happy original necessarily exactly particularly every my feeling saying
     asking getting doing trying working totally completely entirely convinced impressed other another never ever over
-    under after whether together rather either however later better
+    under after whether together rather either however later better rated
     """
 )
 _OBJECT = re.compile(
@@ -162,7 +162,7 @@ NO_SUBJECT = EMPTY | word_set(
     quick quickly fast nice cool fine right sure idea question thing things stuff guys folks friend friends wife
     husband girlfriend boyfriend mother father mum mom dad kids boss fun short long because always never ever
     sometimes usually mostly mainly whatever whichever both neither nor it's that's he's she's they're we're
-    you're there's here's won't can't isn't don't fine what's how why what which
+    rated you're there's here's won't can't isn't don't fine what's how why what which
     """
 )
 """Words that a part of a message that names a subject does not hold."""

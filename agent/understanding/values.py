@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from itertools import pairwise
+from itertools import chain, pairwise
 
 from agent.text import Word, common_words, word_set, words
 from agent.understanding.cues import ASK, CHAT, POLITE
@@ -12,6 +12,8 @@ from agent.understanding.scope import Hit, N
 from agent.understanding.unlisted import NO_SUBJECT, qualities
 from agent.understanding.vocabulary import NOUN, OFTEN, Value, Vocabulary, cue_facet
 
+_BY = re.compile(r"\b(?P<cue>by|of|not|no|like|likes?|loves?|hates?) (?P<name>(?=[^\W\d_]{3,} [^\W\d_]{4,}))")
+"""What else may stand before a person's name in lower case."""
 _SUBJECT_CUE = re.compile(
     r"\b(?:about|with|set (?:in|on|at|during)|takes? place (?:in|on)|involving|featuring|no|not|nothing "
     r"with|without|like|tagged|of)"
@@ -315,7 +317,7 @@ class Finder:
                 self._take(Hit("value", start, end, best.facet, (best.name,)))
             elif not all(word in common_words() for word in self.folded[start:end].split()):
                 self._take(Hit("subject", start, end))
-        for match in _SUBJECT.finditer(self.marked):
+        for match in chain(_SUBJECT.finditer(self.marked), _BY.finditer(self.marked)):
             if match["cue"] in ("about", "without") or match["cue"].startswith(("set", "take")):
                 continue
             start = match.start("name")

@@ -62,6 +62,9 @@ _UP_TO = re.compile(
     r"no (?:more|higher|worse) than)(?: an?| rated| the)* $"
 )
 _BELOW = re.compile(r"\b(?:under|below|less than|lower than|milder than)(?: an?| rated| the)* $")
+_NONE_RATED = re.compile(
+    r"\b(?:nothing|not(?: anything)?|no|none|never|isn'?t|without)(?: that(?:'s| is| are))?(?: rated)? $"
+)
 _OR_LESS = re.compile(r"\W?(?: or|,| and) (?:lower|below|under|less|milder|younger|softer|gentler)\b")
 """How words say that all values up to one are meant."""
 _NOTHING = re.compile(r"\b(?:nothing|none|not(?: anything)?|no|isn'?t|aren'?t)(?: \w+)? $")
@@ -349,7 +352,7 @@ class WishReader:
             return None
         before, behind = marked[: hit.start], marked[hit.end :]
         last = order.index(hit.values[0])
-        if _BELOW.search(before):
+        if _BELOW.search(before) or _NONE_RATED.search(before):
             last -= 1
         elif not (_UP_TO.search(before) or _OR_LESS.match(behind)):
             return None
