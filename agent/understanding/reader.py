@@ -54,6 +54,11 @@ _TOO = re.compile(
     r"little |way |far |just )*(?:too |not like )"
 )
 _TAG = re.compile(r"</?[A-Za-z!|][^<>\n]{0,80}>")
+_CORRECTS = re.compile(
+    r"\W*(?:(?:no|nope|nah|sorry|oops|actually|ah|oh)[\s,.!-]+)*"
+    r"(?:wait\b|i (?:actually |really )?(?:meant|mean)\b|scratch that|make (?:it|that)\b|forget\b)"
+)
+"""How a message begins that puts right what was wished in words before."""
 _FLATTERY = re.compile(r"\byou(?:'re| are|r) (?:so |very |really |a |an |pretty |quite )*\w+")
 _MARKUP = re.compile(r"<(?=[/!|?A-Za-z_])|(?<=[\w|/\"'?-])>")
 _OF_THAT_TIME = re.compile(r"[\s\"'”’(]*(?:(?:the )?(?:one )?(?:from|of|in) )?$")
@@ -671,6 +676,12 @@ class _Message:
                 return None
             if self._polite(free):
                 return None
+        if hints and _CORRECTS.match(free.strip()):
+            # What is corrected is what was wished in words before, not the kinds, people and numbers beside it.
+            hints = [own for own in hints if not own.startswith("forget ")]
+            told = {own.facet for own in wishes.conditions}
+            loose = [own.facet for own in context.conditions if own.facet in self.vocabulary.open_facets - told]
+            wishes.drops += ["hints", *dict.fromkeys(loose)]
         opens = opens_topic(free, wishes, bool(like) and not self._only_refers(), context.begun)
         return Want(
             conditions=tuple(wishes.conditions),

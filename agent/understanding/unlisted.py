@@ -162,7 +162,7 @@ NO_SUBJECT = EMPTY | word_set(
     quick quickly fast nice cool fine right sure idea question thing things stuff guys folks friend friends wife
     husband girlfriend boyfriend mother father mum mom dad kids boss fun short long because always never ever
     sometimes usually mostly mainly whatever whichever both neither nor it's that's he's she's they're we're
-    rated you're there's here's won't can't isn't don't fine what's how why what which
+    rated world you're there's here's won't can't isn't don't fine what's how why what which
     """
 )
 """Words that a part of a message that names a subject does not hold."""
