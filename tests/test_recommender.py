@@ -94,7 +94,8 @@ def test_an_answer_has_the_documented_shape_and_round_trips(recommender: Recomme
             "raters", "strength",
         }  # fmt: skip
         assert 0 < item["score"] <= 1 and item["propensity"] == 1.0
-        assert all(set(fact) == {"kind", "weight", "item_id", "value", "facet"} for fact in item["evidence"])
+        fields = {"kind", "weight", "item_id", "value", "facet", "predicted"}
+        assert all(set(fact) == fields for fact in item["evidence"])
     scores = [item.score for item in answer.items]
     assert scores == sorted(scores, reverse=True)
     strengths = [item.strength for item in answer.items]

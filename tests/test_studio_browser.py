@@ -158,7 +158,7 @@ def test_mistakes_stand_under_their_line(author: Visitor) -> None:
 
 def test_every_role_can_be_edited(author: Visitor) -> None:
     page = author.page
-    for role in ("explanation", "reply", "reward"):
+    for role in ("explanation", "reply", "reward-text"):
         choose(author, "name", role)
         expect(page.locator("#studio-version input")).to_have_value(re.compile(rf"^{role}@\d+ · active"))
         example = prompts.load(role).header.examples[-1].name

@@ -14,7 +14,6 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.table import Table as Grid
 
-from training.checkpoints import need_checkpoint
 from training.progress import Progress, silent
 from ui.cli.terminal import line_reporter, reporter, step_bars
 
@@ -114,4 +113,6 @@ def say_resume(output: Path, resume: bool) -> None:
         CheckpointError: there is none.
     """
     if resume:
+        from training.checkpoints import need_checkpoint
+
         print(f"going on from {need_checkpoint(output / 'run')}", file=sys.stderr, flush=True)
