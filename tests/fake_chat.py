@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
+
+from tests.loopback import loopback
 
 Answer = Callable[[dict[str, Any]], tuple[int, Any]]
 """A request's body -> status, and what the first choice says (bytes: the whole body as it is)."""
@@ -38,32 +39,15 @@ def fake_chat() -> Iterator[FakeChat]:
     """A server while the block runs."""
     fake = FakeChat()
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            fake.asked.append(body)
-            fake.keys.append(self.headers.get("Authorization"))
-            status, content = fake.answer(body)
-            if not isinstance(content, bytes):
-                content = json.dumps({"choices": [{"message": {"role": "assistant", "content": content}}]}).encode()
-            try:
-                self.send_response(status)
-                self.send_header("Content-Length", str(len(content)))
-                self.end_headers()
-                self.wfile.write(content)
-            except (BrokenPipeError, ConnectionResetError):
-                pass  # the other side did not wait
+    def answer(request: BaseHTTPRequestHandler) -> tuple[int, bytes]:
+        body = json.loads(request.rfile.read(int(request.headers["Content-Length"])))
+        fake.asked.append(body)
+        fake.keys.append(request.headers.get("Authorization"))
+        status, content = fake.answer(body)
+        if not isinstance(content, bytes):
+            content = json.dumps({"choices": [{"message": {"role": "assistant", "content": content}}]}).encode()
+        return status, content
 
-        def log_message(self, *_: Any) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-    thread.start()
-    fake.url = f"http://127.0.0.1:{server.server_address[1]}/v1"
-    try:
+    with loopback(answer) as origin:
+        fake.url = f"{origin}/v1"
         yield fake
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()

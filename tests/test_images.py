@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
-import threading
 import time
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import cast
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -20,6 +18,7 @@ from starlette.testclient import TestClient
 from agent.catalogue.catalogue import Catalogue
 from agent.data.dataset import load_dataset
 from agent.recommender import Recommender
+from tests.loopback import loopback
 from ui.chat.images import ORIGIN_VARIABLE, ImageStore, filled, image_path
 
 JPEG = b"\xff\xd8\xff\xe0" + b"\0" * 64
@@ -53,29 +52,10 @@ class Site:
 def site(monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
     own = Site()
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            status, content = own.answer(self.path)
-            try:
-                self.send_response(status)
-                self.send_header("Content-Length", str(len(content)))
-                self.end_headers()
-                self.wfile.write(content)
-            except (BrokenPipeError, ConnectionResetError):
-                pass  # the other side did not wait
-
-        def log_message(self, *_: Any) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-    thread.start()
-    monkeypatch.setenv(ORIGIN_VARIABLE, f"http://127.0.0.1:{server.server_address[1]}")
-    monkeypatch.setenv("TMDB_API_KEY", "0123abc")
-    yield own
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with loopback(lambda request: own.answer(request.path)) as origin:
+        monkeypatch.setenv(ORIGIN_VARIABLE, origin)
+        monkeypatch.setenv("TMDB_API_KEY", "0123abc")
+        yield own
 
 
 @pytest.fixture(scope="module")

@@ -147,15 +147,14 @@ def open_engine(place: Path | str) -> Engine:
     return engine
 
 
-def is_sqlite(engine: Engine) -> bool:
+def is_sqlite(place: Engine | Connection) -> bool:
     """Whether the database is a file of SQLite's."""
-    return engine.dialect.name == "sqlite"
+    return place.dialect.name == "sqlite"
 
 
 def upsert(connection: Connection, table: Table, key: Mapping[str, Any], values: Mapping[str, Any]) -> None:
     """Insert a row with the primary key ``key``, or set the ``values`` of the one that has it."""
-    sqlite = connection.dialect.name == "sqlite"
-    make = sqlalchemy.dialects.sqlite.insert if sqlite else sqlalchemy.dialects.postgresql.insert
+    make = sqlalchemy.dialects.sqlite.insert if is_sqlite(connection) else sqlalchemy.dialects.postgresql.insert
     statement = make(table).values({**values, **key})
     connection.execute(statement.on_conflict_do_update(index_elements=list(key), set_=dict(values)))
 

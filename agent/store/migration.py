@@ -12,7 +12,7 @@ from importlib import resources
 
 from sqlalchemy import Connection, Engine, text
 
-from agent.store.database import metadata
+from agent.store.database import is_sqlite, metadata
 from agent.store.postgresql import translated
 
 
@@ -98,7 +98,7 @@ def migrate(engine: Engine, migrations: Sequence[Migration]) -> None:
 
 
 def _execute(connection: Connection, statement: str) -> None:
-    said = statement if connection.dialect.name == "sqlite" else translated(statement, metadata)
+    said = statement if is_sqlite(connection) else translated(statement, metadata)
     if said:
         connection.exec_driver_sql(said)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -88,6 +88,10 @@ def example_preview(template: Template) -> Preview:
     return Preview(f"{template.name}@{template.version}", "\n\n".join(parts), None, ())
 
 
+Answered = tuple[list[tuple[str, float]], str]
+"""Names and figures of the picks, and :attr:`Preview.answer`."""
+
+
 class Previewer:
     """Previews with the policy that serves now; one forward pass at a time, the latest results are kept."""
 
@@ -158,20 +162,37 @@ class Previewer:
         Raises:
             PromptError: the template fails on this viewer.
         """
-        policy, catalogue = self.recommender.policy, self.recommender.catalogue
+        catalogue = self.recommender.catalogue
+
+        def read(policy: Policy, state: State) -> tuple[StatePrompt, Callable[[], Answered]]:
+            own, prompt = self._prompt(template, sample)
+            return prompt, lambda: ([(catalogue[item].name, share) for item, share in self._picks(own, state)], "")
+
+        return self._remembered(template, sample, wish, known, read)
+
+    def _remembered(
+        self,
+        template: Template,
+        sample: Sample,
+        wish: str,
+        known: Preview | None,
+        read: Callable[[Policy, State], tuple[StatePrompt, Callable[[], Answered]]],
+    ) -> Preview:
+        """The preview for a viewer and a wish: what ``read`` gives, the prompt and how to answer it, is asked once."""
+        policy = self.recommender.policy
         key = (policy.version, template.hash, sample.name, wish)
         with self._lock:
             if key in self._known:
                 self._known.move_to_end(key)
                 return self._known[key]
-            own, prompt = self._prompt(template, sample)
-            state = sample.state(wish, catalogue)
+            state = sample.state(wish, self.recommender.catalogue)
+            prompt, answered = read(policy, state)
             (ids,) = prompt.encode([state])
-            text = prompt.tokenizer.decode(ids)
+            text, name = prompt.tokenizer.decode(ids), f"{template.name}@{template.version}"
             if known is not None and known.text == text:
-                return replace(known, template=f"{template.name}@{template.version}")
-            picks = tuple(Pick(catalogue[item].name, share) for item, share in self._picks(own, state))
-            preview = Preview(f"{template.name}@{template.version}", text, len(ids), picks, prompt.window)
+                return replace(known, template=name)
+            picks, answer = answered()
+            preview = Preview(name, text, len(ids), tuple(Pick(*pick) for pick in picks), prompt.window, answer)
             self._known[key] = preview
             if len(self._known) > _KEPT:
                 self._known.popitem(last=False)
@@ -192,30 +213,23 @@ class Previewer:
         Raises:
             PromptError: the template fails on this viewer.
         """
-        policy, catalogue = self.recommender.policy, self.recommender.catalogue
-        key = (policy.version, template.hash, sample.name, wish)
-        with self._lock:
-            if key in self._known:
-                self._known.move_to_end(key)
-                return self._known[key]
+        catalogue = self.recommender.catalogue
+
+        def read(policy: Policy, state: State) -> tuple[StatePrompt, Callable[[], Answered]]:
             judge = self._judge = self._judge or self._loaded_judge(policy)
-            state = sample.state(wish, catalogue)
             prompt = StatePrompt(template, judge.prompt.tokenizer, sample.items(catalogue), judge.card.max_history)
-            (ids,) = prompt.encode([state])
-            text = prompt.tokenizer.decode(ids)
-            if known is not None and known.text == text:
-                return replace(known, template=f"{template.name}@{template.version}")
-            items = [item for item, _ in self._picks(policy, state)]
-            own = RewardModel(judge.network, prompt, judge.token_ids, judge.card, judge.evidence)
-            (chances,) = own.probabilities([state], [items])
-            order = np.argsort(-chances, kind="stable")
-            picks = tuple(Pick(catalogue[items[place]].name, float(chances[place])) for place in order)
-            answer = f"How likely they like what the policy picks, by {judge.card.version}"
-            preview = Preview(f"{template.name}@{template.version}", text, len(ids), picks, prompt.window, answer)
-            self._known[key] = preview
-            if len(self._known) > _KEPT:
-                self._known.popitem(last=False)
-            return preview
+
+            def answered() -> Answered:
+                items = [item for item, _ in self._picks(policy, state)]
+                own = RewardModel(judge.network, prompt, judge.token_ids, judge.card, judge.evidence)
+                (chances,) = own.probabilities([state], [items])
+                order = np.argsort(-chances, kind="stable")
+                picks = [(catalogue[items[place]].name, float(chances[place])) for place in order]
+                return picks, f"How likely they like what the policy picks, by {judge.card.version}"
+
+            return prompt, answered
+
+        return self._remembered(template, sample, wish, known, read)
 
     def _loaded_judge(self, policy: Policy) -> RewardModel:
         catalogue, evidence = self.recommender.catalogue, policy.evidence
