@@ -168,3 +168,25 @@ CHAT = _any(
     r"sounds good|makes sense|oh|sure|yes|yeah|yep|alright|right|great|perfect|awesome",
 )
 SUM = re.compile(r"\b\d+\s*[+*x×/÷-]\s*\d+\s*(?:=|\?|$)")
+MORE = re.compile(
+    r"[^\w]*(?:(?:ok|okay|well|so|and|hm+|great|thanks|cool|please|yes|yeah)\b[\s,.!]*)*(?:(?:can you "
+    r"|could you )?(?:show|give|find|suggest|recommend|got|have|do you have|are there|let me see|"
+    r"let's see|i want|i'd like|i need|what about|how about)(?: you)?(?: got)?(?: me| us)?(?: to "
+    r"see)? )?"
+    r"(?:(?:any|some|a few|a couple|the|me|two|three|five|\d)\s+)*(?P<word>more|another(?: one)?|"
+    r"others?|else|anything else|something else|what else.*|what(?:'s| is) left|which others?.*|different ones?|"
+    r"something different|(?:other|different) (?:ƒ+s?|ones?|suggestions|recommendations|options)|"
+    r"keep (?:going|them coming)|next(?: one| ones| page| please)?|more (?:of (?:them|these|those|the "
+    r"same)|ƒ+s?|suggestions|recommendations|like (?:this|these|that|those)|ideas|options|please)|go "
+    r"on|continue|again)"
+    r"(?: (?:please|pls|ideas?|suggestions?|recommendations?|options|then|have you got|do you have|"
+    r"you have|you got|ƒ+s?|ones?|that you have|for me|like (?:that|this|these|those)|can you "
+    r"(?:suggest|recommend|think of)|you can (?:suggest|recommend|think of)))*[\W]*"
+)
+ALSO_MORE = re.compile(
+    r"\b(?:what|anything|something|any) (?:else|other)s?\b|\b(?:show|give) me (?:some )?(?:more|"
+    r"others|another)\b|\bany (?:more|others?|other (?:ƒ+s?|ones?|suggestions?|recommendations?))\b|"
+    r"\bmore suggestions\b|\bwhat next\b|\bsomething new\b|\bother (?:suggestions|recommendations|"
+    r"ones|options|ideas)\b"
+)
+NEXT = re.compile(r"next|different|else|others?$")

@@ -1,15 +1,16 @@
-"""Reading: what a message is read against, and what it is read as.
+"""Reading: what a message is read against, what it is read as, and what it wishes.
 
 ``understand(message, context, catalogue)`` in ``agent.understanding.reader`` turns the one into the other.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Literal
 
-from agent.records.acts import Act, WhichItem
-from agent.records.conditions import Conditions
+from agent.records.acts import Act, Shares, WhichItem
+from agent.records.conditions import Condition, Conditions
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,3 +98,34 @@ class Reading:
     def spoken(self) -> tuple[int, ...]:
         """The items that the message speaks of, each once, in order: the next context's latest."""
         return tuple(dict.fromkeys(item for mention in self.mentions for item in mention.items))
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """What comparatives compare with: ``named`` items, else those ``shown``."""
+
+    named: Sequence[int] = ()
+    shown: Sequence[int] = ()
+
+
+@dataclass(slots=True)
+class Wishes:
+    """What one message wishes; see :class:`agent.records.acts.Want`.
+
+    ``spans`` are the places of all that was understood; ``complete`` says that it holds what a new wish is made of: a
+    value of the primary facet, or a person, asked for. ``compares`` says that it compares with what was shown.
+    """
+
+    conditions: list[Condition] = field(default_factory=list)
+    hints: list[str] = field(default_factory=list)
+    lacking: list[str] = field(default_factory=list)
+    drops: list[str] = field(default_factory=list)
+    count: int | None = None
+    shares: Shares = ()
+    spans: list[tuple[int, int]] = field(default_factory=list)
+    complete: bool = False
+    compares: bool = False
+    replaces: bool = False
+
+    def __bool__(self) -> bool:
+        return bool(self.conditions or self.hints or self.lacking or self.drops or self.count)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal
 
 from agent.understanding.vocabulary import NOUN
@@ -35,6 +37,7 @@ class Hit:
     place: int = 0
 
 
+_AND_SO_ON = re.compile(r",? (?:etc\b|and so on|and the like|or so\b|and co\b|that kind|that sort)")
 # A negation reaches over at most so many wishes joined as a list; bounds the time spent on odd text.
 _LONGEST_LIST = 12
 _NEGATOR = re.compile(
@@ -272,3 +275,47 @@ def with_negation(flat: str, text: str, start: int, end: int) -> str:
     match = _NEGATION_BEFORE.search(flat[:start][-60:])
     begin = start - len(match.group()) if match else start
     return text[begin:end].strip()
+
+
+def grouped(marked: str, hits: Sequence[Hit]) -> list[tuple[str, ...]]:
+    """Conjunction of disjunctions: "or" and plurals joined by "and" or commas are alternatives, all else adds up."""
+    if not hits:
+        return []
+    signs: list[str | None] = []
+    for left, right in pairwise(hits):
+        separator = SEPARATOR.fullmatch(marked, left.end, right.start)
+        signs.append(None if separator is None else separator["sign"].strip(" ,") or separator["sign"].strip())
+    loose = _AND_SO_ON.match(marked, hits[-1].end)
+    clauses: list[list[frozenset[str]]] = [[frozenset({value}) for value in hits[0].values]]
+    for place, (sign, left, right) in enumerate(zip(signs, hits, hits[1:], strict=False)):
+        mine = [frozenset({value}) for value in right.values]
+        chain = []
+        for later in signs[place:]:
+            if later is None or later == "":
+                break
+            chain.append(later)
+        plural = _is_plural(marked, left) and _is_plural(marked, right)
+        either = (
+            sign in ("or", "and/or")
+            or (sign == "," and loose is not None)
+            or (sign == "," and any(s in ("or", "and/or") for s in chain))
+        )
+        if either or (plural and sign in (",", "and", "&", "/")):
+            clauses[-1] = [old | new for old in clauses[-1] for new in mine]
+        else:
+            clauses.append(mine)
+    groups = list(dict.fromkeys(group for clause in clauses for group in clause))
+    if several_people(marked):  # "a comedy for me and a horror for my brother": either will do
+        groups = [frozenset().union(*groups)]
+    order = {value: place for place, value in enumerate(value for hit in hits for value in hit.values)}
+    return [
+        tuple(sorted(group, key=lambda value: order[value]))
+        for group in groups
+        if not any(other < group for other in groups)
+    ]
+
+
+def _is_plural(marked: str, hit: Hit) -> bool:
+    following = re.match(rf" ({N})\b", marked[hit.end : hit.end + 12])
+    phrase = following[1] if following else marked[hit.start : hit.end]
+    return phrase.endswith("s") and not phrase.endswith(("'s", "ss"))

@@ -25,9 +25,9 @@ from agent.records.conditions import Condition
 from agent.text import flat, words
 from agent.understanding.likely import EVEN, clues_of, surest
 from agent.understanding.reader import understand
-from agent.understanding.reading import Context, Reading
+from agent.understanding.reading import Compared, Context, Reading
 from agent.understanding.vocabulary import vocabulary_of
-from agent.understanding.wishes import Compared, WishReader
+from agent.understanding.wishes import WishReader
 from eval.metrics import Interval
 from training import likely
 

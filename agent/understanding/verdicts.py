@@ -1,0 +1,107 @@
+"""Verdicts: what a message says of the items that it names, and which of several of one name it leaves open."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from agent.records.acts import Ask, Judge, Want, WhichItem
+from agent.text import flat
+from agent.understanding.asking import Sentence
+from agent.understanding.cues import ASK
+from agent.understanding.judgements import VERDICTS
+from agent.understanding.message import Message, Told
+from agent.understanding.vocabulary import NOUN
+
+_CLAUSE = re.compile(
+    r",|\bbut\b|\bso\b|\band (?:i|we|also|now|something|give|looking|no|not|nothing|maybe|then)\b|"
+    r"\bbecause\b|\b(?:i'?m |am )?looking for\b|\bany other\b"
+)
+_ANEW = re.compile(
+    r"\bi(?:'ve|'ll|'d)? (?:saw|have|had|will|would|also|really|do|did|loved?|liked?|just|think|thought|haven'?t|"
+    r"never)\b"
+)
+"""Where somebody who writes without full stops says something new: "I like dramas I saw Heat and liked it"."""
+
+
+def judges(message: Message, hidden: Sequence[tuple[int, int]]) -> list[Judge]:
+    """What is thought of the items that are named, outside the ``hidden`` places."""
+    found: dict[int, Judge] = {}
+    for own in message.told:
+        attitude = own.judgement.attitude
+        if attitude not in VERDICTS or any(start <= own.place[0] < end for start, end in hidden):
+            continue
+        for item in _all_of(message, own):
+            known = found.get(item)
+            if known is None or known.verdict == "seen":
+                found[item] = Judge(item, attitude, own.judgement.grade)  # type: ignore[arg-type]
+    return list(found.values())
+
+
+def which(message: Message, hidden: Sequence[tuple[int, int]]) -> list[WhichItem]:
+    """The names of several items that nothing decides."""
+    found = []
+    for own in message.told:
+        options = own.mention.options
+        if own.mention.items or not options or whole_series(message, own):
+            continue
+        attitude, first = own.judgement.attitude, options[0]
+        said: Want | Judge | Ask
+        if any(start <= own.place[0] < end for start, end in hidden):
+            continue
+        if attitude in VERDICTS:
+            said = Judge(first, attitude, own.judgement.grade)  # type: ignore[arg-type]
+        elif attitude == "unlike":
+            said = Want(unlike=(first,))
+        elif attitude == "reject":
+            said = Want(reject=(first,))
+        else:
+            said = Want(like=(first,), opens_topic=True)
+        found.append(WhichItem(message.text[own.mention.start : own.mention.end], options, said))
+    return found
+
+
+def whole_series(message: Message, own: Told) -> bool:
+    """Whether a name of several items asks for all of them: "all of Discworld", "the whole Zelda series"."""
+    return bool(own.mention.options) and own.judgement.attitude not in VERDICTS and _plural(message, own)
+
+
+def judged_clauses(message: Message, sentences: Sequence[Sentence]) -> list[tuple[int, int]]:
+    """The clauses that say what is thought of an item: words of wishes in them are none."""
+    found = []
+    for own in message.told:
+        if own.judgement.attitude not in VERDICTS:
+            continue
+        sentence = next((one for one in sentences if one.start <= own.place[0] < one.end), None)
+        if sentence is None:
+            continue
+        start, end = sentence.start, sentence.end
+        for match in _CLAUSE.finditer(message.marked, sentence.start, sentence.end):
+            if match.end() <= own.place[0]:
+                start = match.start()
+            elif match.start() >= own.place[1]:
+                end = match.start()
+                break
+        anew = [match.start() for match in _ANEW.finditer(message.marked, start, own.place[0])]
+        start = anew[-1] if anew else start
+        if not ASK.search(message.marked[start : own.place[0]]):
+            found.append((start, end))
+    return found
+
+
+def _all_of(message: Message, own: Told) -> tuple[int, ...]:
+    """The items of a mention; those of the whole series where all of them are spoken of."""
+    if not own.mention.items or own.mention.reference or not _plural(message, own):
+        return own.mention.items
+    said = flat(message.text[own.mention.start : own.mention.end])
+    series = [item.index for item in message.catalogue.items if flat(item.title).startswith((f"{said}:", f"{said} "))]
+    return tuple(dict.fromkeys((*own.mention.items, *series)))
+
+
+def _plural(message: Message, own: Told) -> bool:
+    """Whether all items of a name are spoken of: "all of Discworld", "the whole Zelda series"."""
+    before, behind = message.marked[: own.place[0]], message.marked[own.place[1] :]
+    return (
+        re.match(rf"\s+(?:{NOUN}+s|series|trilogy|saga|franchise)\b", behind) is not None
+        and re.search(r"\b(?:all|every|whole|entire|complete)(?: of)?(?: the)? $", before) is not None
+    )

@@ -1,0 +1,205 @@
+"""Wanting: the wish of a message: what it asks for, like what, without what, and whether it opens a topic."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from agent.records.acts import Ask, Want
+from agent.records.conditions import Condition
+from agent.text import flat
+from agent.understanding.asking import Sentence
+from agent.understanding.cues import ABUSE, ASK, BARE_NO, MORE, REJECT
+from agent.understanding.message import Message
+from agent.understanding.reading import Wishes
+from agent.understanding.topics import opens_topic
+from agent.understanding.unlisted import asked_example, asked_object, fragments, hated, modifiers
+from agent.understanding.verdicts import whole_series
+
+_CORRECTS = re.compile(
+    r"\W*(?:(?:no|nope|nah|sorry|oops|actually|ah|oh)[\s,.!-]+)*"
+    r"(?:wait\b|i (?:actually |really )?(?:meant|mean)\b|scratch that|make (?:it|that)\b|forget\b)"
+)
+"""How a message begins that puts right what was wished in words before."""
+_FLATTERY = re.compile(r"\byou(?:'re| are|r) (?:so |very |really |a |an |pretty |quite )*\w+")
+_MARKUP = re.compile(r"<(?=[/!|?A-Za-z_])|(?<=[\w|/\"'?-])>")
+_SHOW = re.compile(
+    r"\b(?:show me|find me|put on|play|i (?:want|would like|'d like) to (?:watch|see)|do you have|"
+    r"have you got|got|search(?: for)?)\b"
+)
+_BY_THEM = re.compile(
+    r"\b(?:by|from|of|with|has) (?:him|her|them|that (?:director|author|writer|actor|actress|guy|woman|man|person))\b"
+)
+"""Asks for others of a person whom an answer named: "anything else by him?"."""
+_SAME_MAKER = re.compile(
+    r"\b(?:(?:by|from) the (?:same )?(?P<who>\w+) (?:of|as|who (?:made|directed|wrote)|behind|that (?:made|"
+    r"directed|wrote))|"
+    r"(?:by |from |with )?the same (?P<same>\w+) (?:as|of))\W*$"
+)
+_SILENT = frozenset({"about", "reject"})
+_SIMILAR = re.compile(r"\b(?:something|anything|one|ones|more|ƒ+s?) similar\b(?! to)|^\W*similar\b")
+"""Asks for what is like the item that was spoken of last."""
+
+
+def want(
+    message: Message, hidden: Sequence[tuple[int, int]], sentences: Sequence[Sentence], acted: bool
+) -> Want | None:
+    """The wish outside the ``hidden`` places; ``acted`` says whether the message does anything else."""
+    context, marked = message.context, message.marked
+    flattery = [match.span() for match in _FLATTERY.finditer(marked)]
+    wishes = message.wishes(marked, [*hidden, *flattery])
+    like, unlike, reject = message.items("like"), message.items("unlike"), message.items("reject")
+    free = marked
+    for start, end in hidden:
+        free = free[:start] + " " * (end - start) + free[end:]
+    refused = _refused(message, free, bool(wishes.conditions))
+    reject = tuple(dict.fromkeys((*reject, *_series_of(message, ("reject", "unlike")), *refused)))
+    shown = asked_for(message)
+    wishes.conditions += _by_the_same(message)
+    hints = [*wishes.hints, *_unknown_hints(message)]
+    if not like and context.spoken and _SIMILAR.search(free):
+        like = context.spoken[-1:]
+    if wishes and not wishes.replaces:
+        hints += fragments(free, wishes.spans)
+    hints += hated(free, wishes.spans)
+    hints += modifiers(free, wishes.spans, message.catalogue.word_index[0])
+    if not (wishes or like or unlike or reject or hints or shown):
+        hints = [said for said in (asked_object(free),) if said is not None]
+    if not like and (example := asked_example(free)) is not None:
+        hints.append(example)
+    if not (wishes or like or unlike or reject or hints):
+        if ABUSE.search(free):
+            return None
+        requested = ASK.search(free) is not None and not acted and not shown
+        if not requested or message.off_topic(free) or message.polite(free) or MORE.fullmatch(free.strip()):
+            return None
+    if not (wishes.conditions or wishes.drops or wishes.count or like or unlike or reject):
+        if message.off_topic(free) or (acted and not ASK.search(free) and not (wishes.hints or wishes.lacking)):
+            return None
+        if message.polite(free):
+            return None
+    if hints and _CORRECTS.match(free.strip()):
+        # What is corrected is what was wished in words before, not the kinds, people and numbers beside it.
+        hints = [own for own in hints if not own.startswith("forget ")]
+        told = {own.facet for own in wishes.conditions}
+        loose = [own.facet for own in context.conditions if own.facet in message.vocabulary.open_facets - told]
+        wishes.drops += ["hints", *dict.fromkeys(loose)]
+    opens = opens_topic(free, wishes, bool(like) and not _only_refers(message), context.begun)
+    return Want(
+        conditions=tuple(wishes.conditions),
+        hints=tuple(hints),
+        lacking=tuple(wishes.lacking),
+        like=like,
+        unlike=unlike,
+        reject=reject,
+        count=wishes.count,
+        shares=wishes.shares,
+        opens_topic=opens,
+        drops=tuple(wishes.drops),
+        request=_request(message, hidden, sentences, wishes),
+    )
+
+
+def _series_of(message: Message, attitudes: tuple[str, ...]) -> list[int]:
+    """All items whose titles begin with a name that is refused: "not Star Wars" is none of the episodes."""
+    found: list[int] = []
+    for own in message.told:
+        if own.judgement.attitude in attitudes and own.mention.items and not own.mention.reference:
+            said = flat(message.text[own.mention.start : own.mention.end])
+            found += [item.index for item in message.catalogue.items if flat(item.title).startswith(f"{said}:")]
+    return found
+
+
+def _only_refers(message: Message) -> bool:
+    """Whether the examples are what was shown: "more like the second one" refines."""
+    return all(own.mention.reference for own in message.told if own.judgement.attitude == "like")
+
+
+def _refused(message: Message, free: str, wished: bool) -> tuple[int, ...]:
+    """What was shown and is refused: "none of these", "no"."""
+    shown = message.context.shown
+    if not shown:
+        return ()
+    whole = [own for own in message.told if own.mention.reference and own.judgement.attitude in _SILENT]
+    if BARE_NO.fullmatch(free) or REJECT.search(free):
+        single = [item for own in whole if own.judgement.attitude != "liked" for item in own.mention.items]
+        if single:
+            return tuple(single)
+        if not any(own.mention.items for own in message.told) and not wished:
+            return tuple(shown)
+    return ()
+
+
+def asked_for(message: Message) -> bool:
+    """Whether an item is asked for by its name: "show me Titanic"."""
+    return any(
+        own.judgement.attitude == "about"
+        and own.mention.items
+        and not own.mention.reference
+        and _SHOW.search(message.marked[: own.place[0]][-40:])
+        for own in message.told
+    )
+
+
+def _unknown_hints(message: Message) -> list[str]:
+    """Wishes for what is like a title that the catalogue lacks."""
+    found = [message.text[own.mention.start : own.mention.end] for own in message.told if whole_series(message, own)]
+    for own in message.told:
+        if own.mention.items or own.mention.options or own.judgement.attitude not in ("like", "unlike"):
+            continue
+        words = message.text[own.mention.start : own.mention.end].strip(" ,.")
+        found.append(f"like {words}" if own.judgement.attitude == "like" else f"not like {words}")
+    return found
+
+
+def _by_the_same(message: Message) -> list[Condition]:
+    """Who made a named item, where others of the same people are wanted: "by the director of Jaws"."""
+    found = []
+    for own in message.told:
+        match = _SAME_MAKER.search(message.marked[: own.place[0]])
+        if match is None or len(own.mention.items) != 1:
+            continue
+        label = match["who"] or match["same"]
+        for name, facet in message.catalogue.facets.items():
+            names = message.catalogue[own.mention.items[0]].attributes.get(name)
+            if facet.kind == "person" and isinstance(names, tuple) and label.startswith(facet.label):
+                found.append(Condition(name, "is", names))
+    if not found and message.context.spoken and _BY_THEM.search(message.marked):
+        found += _people_of(message, message.context.spoken[-1])
+    return found
+
+
+def _people_of(message: Message, item: int) -> list[Condition]:
+    """Who "him" is after an item was spoken of: whom was asked for, else who made it."""
+    asked = [act.facet for act in message.context.acts if isinstance(act, Ask) and act.facet]
+    questions = message.catalogue.domain.questions
+    wanted = [questions[name].facet if name in questions else name for name in asked]
+    people = [name for name, facet in message.catalogue.facets.items() if facet.kind == "person"]
+    for name in (*(own for own in wanted if own in people), *people):
+        names = message.catalogue[item].attributes.get(str(name))
+        if isinstance(names, tuple):
+            return [Condition(str(name), "is", names[:1])]
+    return []
+
+
+def _request(message: Message, hidden: Sequence[tuple[int, int]], sentences: Sequence[Sentence], wishes: Wishes) -> str:
+    """The sentences that hold a wish: neither greetings nor sentences that only judge or ask."""
+    kept = []
+    for sentence in sentences:
+        start, end = sentence.start, sentence.end
+        words = message.plain[start:end].strip()
+        if not words or any(a <= start and end <= b for a, b in hidden):
+            continue
+        wished = any(start <= place < end for place, _ in wishes.spans)
+        if not wished and not sentence.like and message.polite(message.marked[start:end]):
+            continue
+        for own in reversed(message.told):
+            if own.mention.reference and len(own.mention.items) == 1 and start <= own.place[0] and own.place[1] <= end:
+                # "The second one" says nothing to a reader who does not see the list.
+                first, stop = own.place[0] - start, own.place[1] - start
+                whole = message.plain[start:end]
+                words = (whole[:first] + message.catalogue[own.mention.items[0]].title + whole[stop:]).strip()
+                break
+        kept.append(words)
+    # Angle brackets could spell a token of the language model ("<item_5>"): the words stay, the brackets go.
+    return re.sub(r"\s+", " ", _MARKUP.sub(" ", " ".join(kept))).strip()
