@@ -39,7 +39,7 @@ path: $(DEV_STAMP) ## The whole path on a small setting: data, SFT, reward model
 	@$(BIN)/concierge train sft --output $(RUN)/sft --max-steps 20 $(ARGS)
 	@$(BIN)/concierge train reward --from $(RUN)/sft/adapter --output $(RUN)/reward --max-steps 10 $(ARGS)
 	@$(BIN)/concierge train ppo --adapter $(RUN)/sft/adapter --reward model:$(RUN)/reward/adapter --output $(RUN)/ppo --steps 10 --probe-every 5 --save-steps 5 $(ARGS)
-	@$(BIN)/concierge eval policy --policy path=$(RUN)/ppo/adapter --json $(ARGS) > $(RUN)/slates.json
+	@$(BIN)/concierge eval policy --policy path=$(RUN)/ppo/adapter --no-library --json $(ARGS) > $(RUN)/slates.json
 	@$(BIN)/concierge eval ranking --adapter $(RUN)/ppo/adapter --protocol leave-one-out --users 50 --json $(ARGS) > $(RUN)/ranking.json
 	@$(BIN)/concierge release $(RUN)/ppo/adapter $(RUN)/released --figures $(RUN)/ranking.json --slates $(RUN)/slates.json
 

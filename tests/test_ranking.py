@@ -332,3 +332,5 @@ def test_two_rows_are_compared_from_the_command_line(runner: CliRunner, tmp_path
     assert wrong.exit_code == 2 and "no row 'fame'" in wrong.stderr
     same = runner.invoke(app, [*line[:7], "--compare", "sft", "sft"])
     assert same.exit_code == 2 and "name two" in same.stderr
+    refused = runner.invoke(app, ["eval", "policy", "--template", "reward-text"])
+    assert refused.exit_code == 2 and "give a template of role 'state'" in refused.stderr

@@ -16,6 +16,7 @@ import pytest
 from playwright.sync_api import Browser
 from typer.testing import CliRunner
 
+from agent.data import dataset as datasets
 from agent.data.dataset import Dataset
 from agent.data.interactions import indexed_ratings
 from agent.features.model import EvidenceConfig, EvidenceModel
@@ -23,14 +24,14 @@ from agent.records.impression import Impression, Outcome
 from agent.retrieval.sequence_model import RetrieverConfig
 from agent.store.feedback import FeedbackLog
 from eval.off_policy.self_check import Alarm, Coverage, SelfCheck
-from eval.policy import table as policy_table
-from eval.ranking import lenskit_baselines as lenskit
+from eval.ranking import comparison
 from eval.report import manifest, sections, sources
 from eval.report.blocks import Report, Text, slug
 from eval.report.building import build, write
-from eval.report.documents import PolicyDocument, ReportError, read_document
-from eval.report.sources import ReportRun, from_file
+from eval.report.documents import ReportError, read_document
+from eval.report.sources import ReportRun, Verb, from_file
 from tests.feedback_writer import feedback_event
+from ui.cli.eval_report import run_verb
 from ui.cli.main import app
 from ui.cli.terminal import show_document
 
@@ -104,10 +105,10 @@ def small(few: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pa
     folder = tmp_path_factory.mktemp("report")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CONCIERGE_CACHE", str(folder / "cache"))
-        patch.setattr(sources, "load_dataset", lambda name: few)
-        patch.setattr(manifest, "load_dataset", lambda name: few)
+        for module in (datasets, sources, manifest):
+            patch.setattr(module, "load_dataset", lambda name: few)
+        patch.setattr(comparison, "released_policies", list)
         patch.setattr(EvidenceModel, "cached", partial(EvidenceModel.cached, config=QUICK))
-        patch.setattr(lenskit, "TRIALS", ({"embedding_size": 8, "regularization": 0.1},))
         yield folder
 
 
@@ -126,14 +127,24 @@ def log(small: Path) -> Path:
     return path
 
 
+def ranking(protocol: str, *more: str) -> Verb:
+    given = ("--users", "12", "--seed", "3", "--no-library", *more)
+    return Verb("ranking", ("eval", "ranking", "--protocol", protocol, *given))
+
+
 @pytest.fixture(scope="module")
 def asked(log: Path) -> ReportRun:
     (log.parent / "rows").mkdir()
-    given: dict[str, Any] = {"policies": (), "library": False, "users": 12, "rows": log.parent / "rows"}
-    return ReportRun(protocols=("leave-one-out", "llara"), log=log, seed=3, **given)
+    rankings = [
+        ranking("leave-one-out", "--compare", "popularity", "item mean"),
+        ranking("rated-slate"),
+        ranking("llara", "--rows", str(log.parent / "rows")),
+    ]
+    live = Verb("live", ("eval", "live", str(log)), kept=False)
+    return ReportRun(verbs={"ranking": rankings, "live": [live]}, run=run_verb, log=log, seed=3)
 
 
-SECTIONS = ("ranking", "policy", "live", "experiments", "ppo")
+SECTIONS = ("ranking", "live", "experiments", "ppo")
 
 
 @pytest.fixture(scope="module")
@@ -151,17 +162,16 @@ def test_numbers_of_the_page_are_those_of_the_json(files: Path) -> None:
     page = read(files / "report.html")
     told = json.loads((files / "report.json").read_text(encoding="utf-8"))
     ranking = [row for document in told["sections"]["ranking"] for row in document["rows"]]
-    assert {"popularity", "retriever"} <= {row["policy"] for row in ranking}
-    for row in ranking:
+    assert {"popularity", "item mean", "random"} <= {row["policy"] for row in ranking}
+    for row in ranking[:2]:
         text, value = page.row(row["policy"])[1]
         metric = row["headline"][0]
         assert value == pytest.approx(row[metric], abs=0, rel=1e-12)
         low, high = row["ci"][metric]
         assert text.strip() == f"{row[metric]:.4f} [{low:.4f}, {high:.4f}]"
-    (policy,) = told["sections"]["policy"]
-    random = next(row for row in policy["rows"] if row["policy"] == "random")
+    random = next(row for row in ranking if row["policy"] == "random")
     cells = [value for _, value in page.row("random")]
-    assert random["click_rate"] in cells and random["mean_rating"] in cells
+    assert random["click_rate"] in cells and random["stars"] in cells
     (live,) = told["sections"]["live"]
     assert page.row("click through rate")[1][1] == live["total"]["metrics"]["click_through_rate"]["mean"] == 2 / 9
 
@@ -169,7 +179,6 @@ def test_numbers_of_the_page_are_those_of_the_json(files: Path) -> None:
 def test_every_section_says_n_part_seed_and_how_intervals_are_made(files: Path, made: Report) -> None:
     text = (files / "report.html").read_text(encoding="utf-8")
     assert re.search(r"12 cases of 12 users; part test; seed 3; 95 % intervals: percentile bootstrap over users", text)
-    assert re.search(r"slates of \d+ users; part test; seed 3; 95 % intervals", text)
     assert "3 conversations, 3 slates, 9 items shown, 3 reactions" in text
     assert "12 of 40 users, drawn by a hash with seed 3." in text
     page = read(files / "report.html")
@@ -190,9 +199,7 @@ def test_the_manifest_says_how_to_make_it_again(files: Path, few: Dataset) -> No
     assert few.fingerprint == manifest["data"]["ml-100k"]["sha256"]
     assert manifest["code"] and manifest["made"].endswith("UTC")
     first = manifest["documents"][0]["command"]
-    assert first.startswith(
-        "concierge eval ranking --protocol leave-one-out --data ml-100k --users 12 --seed 3 --no-library"
-    )
+    assert first.startswith("concierge eval ranking --protocol leave-one-out --users 12 --seed 3 --no-library")
 
 
 def test_nothing_outside_is_referred_to(files: Path) -> None:
@@ -202,58 +209,59 @@ def test_nothing_outside_is_referred_to(files: Path) -> None:
     assert "default-src 'none'" in (files / "report.html").read_text(encoding="utf-8")
 
 
-def test_a_second_run_works_nothing_out(asked: ReportRun, made: Report, monkeypatch: pytest.MonkeyPatch) -> None:
-    def never(*_: Any, **__: Any) -> Any:
+def test_a_second_run_works_nothing_out(asked: ReportRun, made: Report) -> None:
+    def never(words: Sequence[str]) -> Any:
         raise AssertionError("worked out again")
 
-    monkeypatch.setattr(policy_table, "evaluate_policies", never)
-    monkeypatch.setattr(sources, "evaluate_all", never)
-    asked = replace(asked, protocols=("leave-one-out",))
-    again = build(asked, ("ranking", "policy"))
-    before = [source for source in made.sources if source.kind in ("ranking", "policy")]
-    del before[1]  # the protocol that did not apply is asked again
+    again = build(replace(asked, run=never, verbs={"ranking": asked.verbs["ranking"][:2]}), ("ranking",))
+    before = [source for source in made.sources if source.kind == "ranking"]
     assert all(source.how.startswith("the cache") for source in again.sources)
     assert [json.dumps(source.value) for source in again.sources] == [json.dumps(source.value) for source in before]
-    with pytest.raises(AssertionError, match="worked out again"):
-        build(replace(asked, seed=4), ("policy",))
-    with pytest.raises(AssertionError, match="worked out again"):
-        build(replace(asked, fresh=True), ("policy",))
+    other = Verb("ranking", (*asked.verbs["ranking"][0].words, "--part", "valid"))
+    for changed in (replace(asked, run=never, verbs={"ranking": [other]}), replace(asked, run=never, fresh=True)):
+        with pytest.raises(AssertionError, match="worked out again"):
+            build(changed, ("ranking",))
 
 
 def test_protocols_that_do_not_apply_are_named_with_the_reason(made: Report) -> None:
-    (ranking,) = (section for section in made.sections if section.name == "ranking")
-    documents = [source.value for source in made.sources if source.kind == "ranking"]
-    left_out = {name: reason for document in documents for name, reason in document["left_out"].items()}
-    titles = [part.title for part in ranking.parts]
-    assert list(left_out) == ["llara"]
-    assert titles[-1] == "llara, ml-100k" and left_out["llara"] == ranking.parts[-1].blocks[0].text  # type: ignore[union-attr]
+    (section,) = (section for section in made.sections if section.name == "ranking")
+    (last,) = section.parts[-1].blocks
+    assert isinstance(last, Text) and "llara cannot be run on 'ml-100k'" in last.text
 
 
 def test_an_empty_log_is_said_plainly(asked: ReportRun, tmp_path: Path) -> None:
     with FeedbackLog(tmp_path / "empty.db"):
         pass
-    found = build(replace(asked, log=tmp_path / "empty.db"), ("live", "experiments"))
+    empty, gone = (
+        replace(
+            asked,
+            log=tmp_path / name,
+            verbs={"live": [Verb("live", ("eval", "live", str(tmp_path / name)), kept=False)]},
+        )
+        for name in ("empty.db", "none.db")
+    )
+    found = build(empty, ("live", "experiments"))
     texts = [block.text for section in found.sections for part in section.parts for block in part.blocks]  # type: ignore[union-attr]
     assert any("nothing was shown to anybody yet" in text for text in texts)
     assert any("No version of a template has served" in text for text in texts)
-    with pytest.raises(ReportError, match=r"none\.db is no file: name a feedback database"):
-        build(replace(asked, log=tmp_path / "none.db"), ("live",))
+    for section in ("live", "experiments"):
+        with pytest.raises(ValueError, match=r"none\.db is no file"):
+            build(gone, (section,))
 
 
-def test_a_section_that_cannot_be_made_says_why_unless_it_was_asked_for(
-    asked: ReportRun, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def refused(run: ReportRun) -> Any:
+def test_a_section_that_cannot_be_made_says_why_unless_it_was_asked_for(asked: ReportRun) -> None:
+    def refused(words: Sequence[str]) -> Any:
         raise ReportError("no slates of ten rated items")
 
-    monkeypatch.setattr(sources, "GATHERERS", {name: refused for name in sections.SECTIONS})
-    found = build(asked)
+    every = {name: [Verb(name, ("eval", name), kept=False)] for name in sections.SECTIONS}
+    refusing = replace(asked, run=refused, verbs=every)
+    found = build(refusing)
     assert [section.name for section in found.sections] == list(sections.SECTIONS)
-    assert all(
-        section.parts[-1].blocks == [Text("no slates of ten rated items", "quiet")] for section in found.sections
-    )
+    for section in found.sections:
+        if section.name not in ("experiments", "ppo"):
+            assert section.parts[-1].blocks == [Text("no slates of ten rated items", "quiet")]
     with pytest.raises(ReportError, match="no slates of ten rated items"):
-        build(asked, ("policy",))
+        build(refusing, ("ranking",))
 
 
 def printed(tmp_path: Path, name: str, value: Any) -> Path:
@@ -263,8 +271,8 @@ def printed(tmp_path: Path, name: str, value: Any) -> Path:
 
 
 @pytest.fixture
-def policy_json(made: Report) -> dict[str, Any]:
-    found = next(source.value for source in made.sources if source.kind == "policy")
+def ranking_json(made: Report) -> dict[str, Any]:
+    found = next(source.value for source in made.sources if source.kind == "ranking")
     return dict(json.loads(json.dumps(found)))
 
 
@@ -276,34 +284,31 @@ def without(value: dict[str, Any], *steps: str | int) -> dict[str, Any]:
     return value
 
 
-def test_a_document_from_a_file_is_shown_as_it_is(
-    policy_json: dict[str, Any], tmp_path: Path, small: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(sources, "GATHERERS", {})
-    policy_json["rows"][0]["click_rate"] = 0.123456789
-    path = printed(tmp_path, "policy.json", policy_json)
+def test_a_document_from_a_file_is_shown_as_it_is(ranking_json: dict[str, Any], tmp_path: Path, small: Path) -> None:
+    ranking_json["rows"][0]["ndcg@10"] = 0.123456789
+    path = printed(tmp_path, "ranking.json", ranking_json)
     found = build(ReportRun(), files=[from_file(path)])
-    assert [section.name for section in found.sections] == ["policy"]
+    assert [section.name for section in found.sections] == ["ranking"]
     page, _, told = write(found, tmp_path / "one.html")
     assert page == tmp_path / "one.html"
-    first = policy_json["rows"][0]["policy"]
+    first = ranking_json["rows"][0]["policy"]
     assert read(page).row(first)[1][1] == 0.123456789
-    assert json.loads(told.read_text())["sections"]["policy"] == [policy_json]
+    assert json.loads(told.read_text())["sections"]["ranking"] == [ranking_json]
 
 
 def test_files_that_are_wrong_are_named_with_their_field(
-    policy_json: dict[str, Any], tmp_path: Path, small: Path
+    ranking_json: dict[str, Any], tmp_path: Path, small: Path
 ) -> None:
     cases: Sequence[tuple[Any, str]] = (
         ("{nothing", "cannot be read as JSON"),
         ([1], "a JSON object is needed"),
         ({"rows": []}, "no document that a report can show"),
-        (without(json.loads(json.dumps(policy_json)), "rows", 1, "kind"), r"field rows\[1\]\.kind: is missing"),
+        (without(json.loads(json.dumps(ranking_json)), "rows", 1, "kind"), r"field rows\[1\]\.kind: is missing"),
         (
-            without(json.loads(json.dumps(policy_json)), "rows", 2, "click_rate"),
-            r"field rows\[2\]: 'click_rate' has an",
+            without(json.loads(json.dumps(ranking_json)), "rows", 1, "ndcg@10"),
+            r"field rows\[1\]: 'ndcg@10' has an",
         ),
-        ({**policy_json, "slates": "many"}, 'field slates: .*not "many"'),
+        ({**ranking_json, "seed": "many"}, 'field seed: .*not "many"'),
     )
     for number, (value, message) in enumerate(cases):
         path = printed(tmp_path, f"wrong{number}.json", value)
@@ -316,7 +321,7 @@ def test_files_that_are_wrong_are_named_with_their_field(
     assert done.exit_code == 2 and "none.json is no file: give what a verb printed with --json" in done.output
     assert not (tmp_path / "x").exists()
     done = CliRunner().invoke(app, ["eval", "report", "--section", "rankings"])
-    assert done.exit_code == 2 and "unknown section 'rankings': use one of ranking, policy" in done.output
+    assert done.exit_code == 2 and "unknown section 'rankings': use one of ranking, reward" in done.output
 
 
 def reward_json() -> dict[str, Any]:
@@ -360,8 +365,7 @@ def test_every_document_has_its_section(tmp_path: Path, small: Path, capsys: pyt
         for item, share in (("1", 0.6), ("2", 0.4)) * 100
     ]
     logged = printed(tmp_path, "log.jsonl", "\n".join(json.dumps(line) for line in lines))
-    found, reasons = sources.of_log(ReportRun(), logged)
-    assert not reasons
+    told = run_verb(("eval", "off-policy", str(logged), "--target", "columns"))
     speed = {
         "command": "sft", "sample": "row", "steps": 8, "seconds_a_step": 1.0, "samples_per_second": 9.0,
         "seconds_preparing": 2.0, "wall_seconds": 10.0, "whole_run_seconds": 600.0, "samples_per_second_ratio": 1.0,
@@ -369,7 +373,7 @@ def test_every_document_has_its_section(tmp_path: Path, small: Path, capsys: pyt
     documents = {
         "reward": reward_json(),
         "check": {"seed": 0, **json.loads(json.dumps(check.to_json()))},
-        "log": json.loads(json.dumps(found[0].value)),
+        "log": told,
         "speed": {
             "data": "ml-100k",
             "machine": {"device": "cpu", "name": "2 cores", "dtype": "float32"},
@@ -400,7 +404,7 @@ def test_the_page_moves_in_a_browser_without_a_network(chrome: Browser, files: P
     page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
     page.on("request", lambda request: asked.append(request.url))
     page.goto((files / "report.html").as_uri())
-    plot = page.locator("#policy ~ figure.plot").first
+    plot = page.locator("#ranking-rated-slate-ml-100k-slates-of-items-with-known-ratings ~ figure.plot").first
     plot.scroll_into_view_if_needed()
     plot.locator(".drawn svg").wait_for()
     assert not plot.locator(".still").is_visible()
@@ -410,7 +414,7 @@ def test_the_page_moves_in_a_browser_without_a_network(chrome: Browser, files: P
         "([svg, before]) => svg.innerHTML !== before", arg=[plot.locator(".drawn svg").element_handle(), before]
     )
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "the page scrolls sideways"
-    table = page.locator("#policy ~ figure.table").first
+    table = page.locator("#ranking-rated-slate-ml-100k-slates-of-items-with-known-ratings ~ figure.table").first
     table.get_by_role("button", name="click rate", exact=True).click()
     cells = table.locator("tbody tr td:nth-child(2)")
     column = cells.evaluate_all("cells => cells.map(cell => Number(cell.dataset.value))")
@@ -424,4 +428,3 @@ def test_the_page_moves_in_a_browser_without_a_network(chrome: Browser, files: P
 
 def test_words_become_anchors() -> None:
     assert slug("Policy: click rates (n = 12)") == "policy-click-rates-n-12"
-    assert PolicyDocument.model_fields["rows"].is_required()

@@ -21,17 +21,11 @@ POLICY_FILES = (*ADAPTER_FILES, TRAINING_FILE)
 REWARD_FILES = (ADAPTER_FILE, "adapter_config.json", ROW_MAKER_FILE, REWARD_FILE, TRAINING_FILE)
 
 
-def release(
-    adapter: Path,
-    target: Path,
-    rows: Sequence[Mapping[str, Any]],
-    command: str,
-    slates: Mapping[str, Any] | None = None,
-) -> Path:
+def release(adapter: Path, target: Path, rows: Sequence[Mapping[str, Any]], command: str) -> Path:
     """Copy a trained adapter to ``target`` and write its model card.
 
     ``target``: the folder to fill; what it held is replaced; ``rows``: the figures, as `concierge eval ranking --json`
-    prints them under ``rows``; ``slates``: what `concierge eval policy --json` prints, where it was measured.
+    and `eval policy --json` print them under ``rows``.
 
     Raises:
         AdapterError: the adapter is incomplete (the message names the missing file).
@@ -39,7 +33,7 @@ def release(
 
     def card(training: Mapping[str, Any]) -> str:
         facts = {"card": PolicyCard.read(adapter), "training": training, "command": command}
-        return _card("policy", **facts, figures=rows, slates=slates)
+        return _card("policy", **facts, figures=rows)
 
     return place_release(adapter, target, POLICY_FILES, "`concierge train sft` or `train ppo`", card)
 

@@ -48,6 +48,10 @@ DATABASE = "CONCIERGE_DATABASE"
 metadata = MetaData()
 
 
+class NoDatabaseError(ValueError):
+    """There is no database yet; the message says where one was looked for."""
+
+
 def _table(
     name: str, key: str, text: str = "", real: str = "", whole: str = "", json: str = "", null: str = ""
 ) -> Table:
@@ -113,6 +117,18 @@ def store_place(name: str = "") -> Path | str:
     parsed = parse_url(url)
     schema = "_".join([schema_of(parsed), *([re.sub(r"[^a-z0-9_]", "_", name.lower())] if name else [])])
     return parsed.update_query_dict({SCHEMA: schema}).render_as_string(hide_password=False)
+
+
+def existing_place(named: Path | str | None = None) -> Path | str:
+    """The place that was named, or else the one in use, where there is a database already.
+
+    Raises:
+        NoDatabaseError: it is a file that is not there.
+    """
+    place = named or store_place()
+    if isinstance(place, Path) and not place.is_file():
+        raise NoDatabaseError(f"{place} is no file: chat first with `concierge chat`, or name a feedback database")
+    return place
 
 
 def shown_place(place: Path | str) -> str:

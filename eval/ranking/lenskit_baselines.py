@@ -12,7 +12,7 @@ import importlib.util
 import itertools
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
@@ -21,14 +21,12 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from agent.records.state import POSITIVE, Event, State
-from eval.metrics import Scorer, first_pick
+from agent.records.state import Event
 from eval.ranking.cache import RankingCache, digest, digest_files
 from eval.ranking.cases import Cases, CaseScorer
 from eval.ranking.list_metrics import accuracy, first_choice
 from eval.ranking.lists import rank_all
 from training.progress import Progress
-from training.splits import Slate
 
 Settings = Mapping[str, Any]
 
@@ -288,54 +286,6 @@ def _words(found: dict[str, Any]) -> str:
     return ", ".join(parts)
 
 
-# Without the biases that the ranking tables fall back to: an item that nobody rated in the past stands at the end.
-FACTORIZATION = replace(
-    next(baseline for baseline in BASELINES if baseline.name == "matrix factorisation"), stars=False
-)
-
-TRIALS = FACTORIZATION.models
-
-
 def available() -> bool:
     """Whether the extra ``baselines`` is installed."""
     return importlib.util.find_spec("lenskit") is not None
-
-
-def tuned_factorization(
-    past: pd.DataFrame, valid_past: pd.DataFrame, valid_slates: Sequence[Slate], seed: int = 0
-) -> tuple[Scorer, str]:
-    """LensKit's biased matrix factorisation (ALS), with the size and penalty that click best on validation slates.
-
-    Args:
-        past: the ratings that the scorer is fitted on in the end.
-        valid_past: the ratings before the validation slates.
-        valid_slates: slates cut from ``past`` after ``valid_past``.
-        seed: of the factors' start.
-
-    Returns:
-        The scorer, and what was chosen in words.
-    """
-    candidates = [np.array(slate.items) for slate in valid_slates]
-    histories = [slate.history for slate in valid_slates]
-    best = (-1.0, 0, 0.0)
-    for settings in TRIALS:
-        scores = _factorization(valid_past, settings, seed)(histories, candidates)
-        clicks = [
-            first_pick(own, np.array(slate.clicks(POSITIVE), dtype=np.float64))
-            for own, slate in zip(scores, valid_slates, strict=True)
-        ]
-        best = max(best, (float(np.mean(clicks)), settings["embedding_size"], settings["regularization"]))
-    _, size, penalty = best
-    chosen = _factorization(past, {"embedding_size": size, "regularization": penalty}, seed)
-    return chosen, f"{size} factors, penalty {penalty}"
-
-
-def _factorization(ratings: pd.DataFrame, settings: Settings, seed: int) -> Scorer:
-    ask = FittedBaseline(FACTORIZATION, settings, ratings, seed).scorer()
-
-    def scorer(histories: Sequence[Sequence[Event]], candidates: Sequence[np.ndarray]) -> Sequence[np.ndarray]:
-        states = tuple(State(tuple(history)) for history in histories)
-        nobody, nothing = ("",) * len(states), (np.array([], dtype=np.int64),) * len(states)
-        return ask(Cases("rated-slate", "slates", nobody, states, tuple(candidates), nothing))
-
-    return scorer

@@ -15,7 +15,7 @@ from eval.report.documents import ReportError, checked
 from eval.report.manifest import manifest
 from eval.report.page import html, markdown
 from eval.report.sections import SECTION_OF, SECTIONS, parts_of
-from eval.report.sources import Gathered, ReportRun, gather
+from eval.report.sources import ReportRun, gather
 from training.progress import Progress, silent
 
 
@@ -43,30 +43,17 @@ def build(
     made: list[Section] = []
     reasons: list[str]
     sources: list[Source] = []
-    todo = [name for name in SECTIONS if name in wanted]
-    for number, name in enumerate(todo):
-        run.report("sections", number, len(todo))
+    for name in (own for own in SECTIONS if own in wanted):
         if name in given:
             found, reasons = given[name], []
         else:
-            found, reasons = _gathered(name, run, named=name in sections)
+            found, reasons = gather(name, run, named=name in sections)
         sources += found
         title, _, lead = SECTIONS[name]
         parts = [part for source in found for part in parts_of(source)]
         parts += [Part("", [Text(reason, "quiet") for reason in reasons])] if reasons else []
         made.append(Section(name, title, lead, parts))
-    run.report("sections", len(todo), len(todo))
     return Report("Evaluation of Concierge", made, sources, manifest(command, run.seed, sources))
-
-
-def _gathered(name: str, run: ReportRun, named: bool) -> Gathered:
-    """A section's documents; of one that nobody named, the reason why there are none, so that the others are made."""
-    try:
-        return gather(name, run)
-    except ValueError as error:
-        if named:
-            raise
-        return [], [str(error)]
 
 
 def write(report: Report, output: Path, progress: Progress = silent) -> list[Path]:

@@ -131,42 +131,6 @@ class RankingDocument(Document):
     left_out: dict[str, str] = {}
 
 
-class PolicyRow(Figures):
-    """One policy's picks from the rated slates."""
-
-    policy: str
-    kind: str
-    ci: dict[str, Span] = Field(alias="cis")
-
-
-class RareRow(Figures):
-    """One policy on items with few ratings."""
-
-    policy: str
-    cases: int
-    items: int
-    ci: dict[str, Span] = Field(alias="cis")
-
-
-class NamedDifference(Mean):
-    """A difference of two rows."""
-
-    of: tuple[str, str]
-
-
-class PolicyDocument(Document):
-    """What ``concierge eval policy --json`` prints."""
-
-    data: str
-    part: str
-    slates: int
-    users: int
-    rows: list[PolicyRow] = Field(min_length=1)
-    paired: dict[str, NamedDifference]
-    rare_items: list[RareRow]
-    notes: list[str]
-
-
 class Bin(Document):
     """One bin of a reliability curve."""
 
@@ -372,7 +336,6 @@ class ReportError(ValueError):
 
 KINDS: Mapping[str, tuple[type[Document], tuple[str, ...]]] = {
     "ranking": (RankingDocument, ("rows.0.protocol", "left_out")),
-    "policy": (PolicyDocument, ("rare_items",)),
     "reward": (RewardDocument, ("rows.0.reliability",)),
     "off-policy": (SelfCheckDocument, ("coverage",)),
     "off-policy-log": (OffPolicyDocument, ("diagnostics",)),

@@ -1,4 +1,4 @@
-"""Ranking sections: who foresees what people take up, protocol by protocol, and whose first pick is clicked."""
+"""Ranking section: who foresees what people take up, and whose first pick is clicked, protocol by protocol."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from eval.report.blocks import (
     label,
     number,
 )
-from eval.report.documents import PolicyDocument, RankingDocument, RankingRow, interval_of
+from eval.report.documents import RankingDocument, RankingRow, interval_of
 
 BEYOND = ("coverage@10", "gini@10", "novelty@10", "popularity@10", "diversity@10")
 """Figures of what is recommended, whether right or not."""
@@ -147,56 +147,3 @@ def _band_table(
         table.append([_name(row), *cells])
     counts = [[Cell("cases", tone="quiet"), *(count(sizes[name]) for name in groups)]]
     return Table(f"{title}: {label(judged)}; {about}.", ("policy", *groups), [*counts, *table])
-
-
-PICK_METRICS = ("click_rate", "sampled_click_rate", "mean_rating", "precision@5")
-
-
-def policy_parts(source: Source) -> Iterator[Part]:
-    """Of what ``concierge eval policy --json`` prints."""
-    document = PolicyDocument.model_validate(source.value)
-    yield Part(f"Rated slates of {document.data}", list(_policy_blocks(document)))
-
-
-def _policy_blocks(document: PolicyDocument) -> Iterator[Block]:
-    seed = document.extra("seed")
-    about = (
-        f"{document.slates:,} slates of {document.users:,} users; part {document.part}; "
-        f"seed {'not stated' if seed is None else seed}; {METHOD}"
-    )
-    metrics = [metric for metric in PICK_METRICS if any(metric in row.ci for row in document.rows)]
-    best = max(document.rows, key=lambda row: row.number("click_rate") or 0.0)
-    figures: list[tuple[str, str, Mapping[str, Interval | None]]] = [
-        (row.policy, row.kind, {metric: row.figure(metric) for metric in metrics}) for row in document.rows
-    ]
-    yield Plot(
-        f"Click rate of the first pick, {document.data}",
-        f"A dot with its 95 % interval for each of {len(figures)} policies. The highest click rate is that of "
-        f"{best.policy}: {figure(best.figure('click_rate')).text}. All values are in the table below.",
-        charts.dots(figures, "mean and 95 % interval", names={metric: label(metric) for metric in metrics}),
-    )
-    rows = [
-        [Cell(row.policy, tone="ours" if row.kind == "ours" else ""), *(figure(row.figure(m)) for m in metrics)]
-        for row in document.rows
-    ]
-    yield Table(f"{about}.", ("policy", *(label(metric) for metric in metrics)), rows, tuple(document.notes))
-    if document.paired:
-        pairs = [(f"{own.of[0]} less {own.of[1]}", own.interval) for own in document.paired.values()]
-        yield Plot(
-            f"Paired differences of click rates, {document.data}",
-            "; ".join(f"{name}: {difference(value).text}" for name, value in pairs) + ".",
-            charts.dots([(n, "ours", {"": value}) for n, value in pairs], "difference of click rates", zero=True),
-        )
-        yield Table(
-            f"Paired differences of the click rate on the same slates; {about}.",
-            ("pair", "difference"),
-            [[Cell(name), difference(value)] for name, value in pairs],
-        )
-    if document.rare_items:
-        first = document.rare_items[0]
-        yield Table(
-            f"Items with few ratings: {first.cases:,} later views of {first.items:,} items, ranked among themselves; "
-            f"{METHOD}.",
-            ("policy", *(label(metric) for metric in first.ci), "cases"),
-            [[Cell(r.policy), *(figure(r.figure(m)) for m in first.ci), count(r.cases)] for r in document.rare_items],
-        )

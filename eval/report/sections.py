@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from eval.report.blocks import Part, Source
 from eval.report.live import experiments_parts, live_parts
 from eval.report.off_policy import off_policy_parts
-from eval.report.ranking import policy_parts, ranking_parts
+from eval.report.ranking import ranking_parts
 from eval.report.reward import reward_parts
 from eval.report.training import ppo_parts, speed_parts
 
@@ -17,12 +17,6 @@ SECTIONS: Mapping[str, tuple[str, Callable[[Source], Iterator[Part]], str]] = {
         ranking_parts,
         "Our policies, baselines and library recommenders rank the same candidates of the same users; everything is "
         "fitted on each protocol's past alone.",
-    ),
-    "policy": (
-        "Policy: click rates",
-        policy_parts,
-        "Each policy picks one item from slates whose ratings are all known: is it one that the user graded 4 "
-        "or more? The ratings are real, no simulator is involved.",
     ),
     "reward": (
         "Reward model",

@@ -278,13 +278,8 @@ def release(
     if judged:
         folder = release_reward(adapter, target, report, command or "concierge train reward")
     else:
-        folder = write(
-            adapter,
-            target,
-            report["rows"],
-            command or "concierge train sft",
-            _read(slates, "eval policy") if slates else None,
-        )
+        rows = [*report["rows"], *(_read(slates, "eval policy")["rows"] if slates else ())]
+        folder = write(adapter, target, rows, command or "concierge train sft")
     if as_json:
         print_json({"folder": str(folder)})
     else:

@@ -120,13 +120,11 @@ def live(
     as_json: JsonOption = False,
 ) -> None:
     """Click-through rate, conversion, satisfaction and session length of the chat, over time, with 95 % intervals."""
-    from agent.store.database import shown_place, store_place
+    from agent.store.database import existing_place, shown_place
     from agent.store.feedback import FeedbackLog
     from eval.live.figures import METRICS, live_metrics
 
-    path = log or store_place()
-    if isinstance(path, Path) and not path.is_file():
-        raise OptionError(f"{path} is no file: chat first with `concierge chat`, or name a feedback database")
+    path = existing_place(log)
     with FeedbackLog(path) as opened:
         found = live_metrics(opened, _moment(since), by)
     document = {"log": shown_place(path), "about": dict(METRICS), **found.to_json()}

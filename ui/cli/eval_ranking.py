@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -20,18 +19,21 @@ from ui.cli.terminal import (
     print_json,
     show_document,
     steps,
-    working,
 )
 from ui.studio.template_lookup import find_template
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from agent.policy.distribution import Policy
-    from agent.policy.loading import Foundation
     from eval.ranking.run import PolicySource
     from eval.ranking.table import Table
     from prompts import Template
+
+TemplateOption = Annotated[
+    str | None,
+    typer.Option(help="A state template for all policies: NAME@VERSION or a file (default: each adapter's own)."),
+]
+LibraryOption = Annotated[bool, typer.Option(help="LensKit's recommenders and the untuned LM, beside ours.")]
 
 
 @EVAL.command(
@@ -54,10 +56,7 @@ def ranking(
         typer.Option(help="One more policy, NAME=FOLDER of an adapter; may be repeated."),
     ] = None,
     part: PartOption = "test",
-    template: Annotated[
-        str | None,
-        typer.Option(help="A state template for all policies: NAME@VERSION or a file (default: each adapter's own)."),
-    ] = None,
+    template: TemplateOption = None,
     compare: Annotated[
         tuple[str, str] | None,
         typer.Option(help="Only two rows and their paired difference: names of rows, adapter folders or templates."),
@@ -65,7 +64,7 @@ def ranking(
     predictions: Annotated[
         Path | None, typer.Option(help="Write every list to this .parquet file, so that all can be worked out again.")
     ] = None,
-    library: Annotated[bool, typer.Option(help="LensKit's recommenders and the untuned LM, beside ours.")] = True,
+    library: LibraryOption = True,
     users: Annotated[int, typer.Option(help="Rank the cases of at most so many users, drawn by a hash.", min=2)] = 2000,
     seed: Annotated[int, typer.Option(help="Seed of sampling, fits and intervals.")] = 0,
     published: Annotated[
@@ -196,36 +195,13 @@ def policy(
     data: DataOption = "ml-100k",
     model: ModelOption = None,
     part: PartOption = "test",
-    template: Annotated[
-        str | None,
-        typer.Option(help="A state template for all policies: NAME@VERSION or a file (default: each adapter's own)."),
-    ] = None,
+    template: TemplateOption = None,
+    library: LibraryOption = True,
     seed: Annotated[int, typer.Option(help="Seed of the intervals.")] = 0,
     as_json: JsonOption = False,
 ) -> None:
     """Click rate and stars of what each policy picks from slates of known ratings, beside baselines.
 
-    The released policies before and after PPO are always among the rows.
+    This is `concierge eval ranking --protocol rated-slate`.
     """
-    from agent.data.dataset import load_dataset
-    from agent.policy.loading import ADAPTERS
-    from eval.policy.table import evaluate_policies
-
-    folders = {role: ADAPTERS / f"ml-100k-{role}" for role in ("sft", "ppo")}
-    folders = {name: folder for name, folder in folders.items() if folder.is_dir()}
-    for text in more or ():
-        source = named_policy(text)
-        folders[source.name] = source.adapter
-    own = None if template is None else state_template(template)
-
-    def make(folder: Path, foundation: Foundation) -> Policy:
-        policy = foundation.policy(folder, model)
-        return policy if own is None else policy.with_template(own)
-
-    makers = {name: partial(make, folder) for name, folder in folders.items()}
-    with working("Picking from rated slates") as report:
-        table = evaluate_policies(load_dataset(data), makers, part, seed, report)
-    document = {"data": data, "part": part, **table.to_json()}
-    if as_json:
-        return print_json(document)
-    show_document("policy", document)
+    ranking(["rated-slate"], data, model, None, more, part, template, library=library, seed=seed, as_json=as_json)

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import io
+import json
 import shlex
 import sys
+from collections.abc import Mapping, Sequence
+from contextlib import redirect_stdout
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
+from typer.main import get_command
 
-from ui.cli.eval_ranking import named_policy
 from ui.cli.terminal import EVAL, DataOption, JsonOption, ModelOption, OptionError, print_json, say, steps
+
+if TYPE_CHECKING:
+    from eval.report.sources import Verb
 
 
 @EVAL.command(
-    epilog="Examples: concierge eval report --output report/ --section policy --section live\n\n"
+    epilog="Examples: concierge eval report --output report/ --section ranking --section live\n\n"
     "concierge eval ranking --json > ranking.json && concierge eval report --from ranking.json"
 )
 def report(
@@ -25,7 +32,7 @@ def report(
     section: Annotated[
         list[str] | None,
         typer.Option(
-            help="ranking, policy, reward, off-policy, live, experiments, ppo or speed; may be repeated "
+            help="ranking, reward, off-policy, live, experiments, ppo or speed; may be repeated "
             "(default: those of --from, else all)."
         ),
     ] = None,
@@ -41,7 +48,7 @@ def report(
     model: ModelOption = None,
     policy: Annotated[
         list[str] | None,
-        typer.Option(help="One more policy for ranking and policy, NAME=FOLDER of an adapter; may be repeated."),
+        typer.Option(help="One more policy for the ranking, NAME=FOLDER of an adapter; may be repeated."),
     ] = None,
     reward_model: Annotated[
         list[str] | None,
@@ -65,7 +72,7 @@ def report(
         Path | None,
         typer.Option(
             help="A feedback database for live, experiments and off-policy; or JSON lines or Parquet with "
-            "target_propensities for off-policy alone (default: the chat's own database, without off-policy)."
+            "target_propensities for off-policy (default: the chat's own database, without off-policy)."
         ),
     ] = None,
     by: Annotated[Literal["hour", "day", "week"], typer.Option(help="Periods of the live figures.")] = "day",
@@ -83,38 +90,46 @@ def report(
 
     What was worked out before by the same code from the same content comes from the cache.
     """
-    from eval.ranking.comparison import PROTOCOLS, released_policies
+    from agent.store.logged_impression import DATABASES
+    from eval.ranking.comparison import PROTOCOLS
     from eval.report.building import build, write
     from eval.report.sections import SECTIONS
-    from eval.report.sources import ReportRun, from_file
+    from eval.report.sources import ReportRun, Verb, from_file
 
     for name, value, known in (("section", section, SECTIONS), ("protocol", protocol, PROTOCOLS)):
         unknown = [own for own in value or () if own not in known]
         if unknown:
             raise OptionError(f"unknown {name} {unknown[0]!r}: use one of {', '.join(known)}")
-    if len(reward_model or ()) > 2:
-        raise OptionError(f"{len(reward_model or ())} reward models: give one, or two to compare")
-    own = [*released_policies(), *(named_policy(text) for text in policy or ())]
+    models = reward_model or _usual_rewards()
+    if len(models) > 2:
+        raise OptionError(f"{len(models)} reward models: give one, or two to compare")
     sources = [from_file(path) for path in files or ()]
+    base = [] if model is None else ["--model", model]
+    asked = [*_options("--policy", policy), *base, "--users", str(users), "--library" if library else "--no-library"]
+    asked += [] if published is None else ["--rows", str(published)]
+    about = ("--data", data, "--seed", str(seed))
+    rankings = [
+        Verb("ranking", ("eval", "ranking", "--protocol", own, *about, *asked), _folders(policy, published))
+        for own in protocol or PROTOCOLS
+    ]
+    judged = ["--model", models[0], *_options("--against", models[1:]), *_options("--base", [model] if model else [])]
+    database = log if log is not None and log.suffix in DATABASES else None
+    shown = [] if database is None else [str(database)]
+    checks = ("eval", "off-policy", "--self-check", "--replications", str(replications), "--seed", str(seed))
+    verbs = {
+        "ranking": rankings,
+        "reward": [Verb("reward", ("eval", "reward", *judged, *about), tuple(map(Path, models)))],
+        "off-policy": [Verb("off-policy", checks), *([] if log is None else [_of_log(log, about, base)])],
+        "live": [Verb("live", ("eval", "live", *shown, "--by", by), kept=False)],
+        "speed": [Verb("speed", ("eval", "speed", "--data", data, *base))],
+    }
+    made = build(
+        ReportRun(data, verbs, run_verb, database, run, seed, fresh),
+        section or (),
+        sources,
+        shlex.join(["concierge", *sys.argv[1:]]),
+    )
     with steps() as progress:
-        asked = ReportRun(
-            data=data,
-            model=model,
-            policies=own,
-            protocols=protocol,
-            library=library,
-            users=users,
-            rows=published,
-            seed=seed,
-            log=log,
-            by=by,
-            run=run,
-            replications=replications,
-            fresh=fresh,
-            report=progress,
-            **({"reward_models": tuple(reward_model)} if reward_model else {}),
-        )
-        made = build(asked, section or (), sources, shlex.join(["concierge", *sys.argv[1:]]))
         written = write(made, output, progress)
     if as_json:
         documents = [source.to_json() for source in made.sources]
@@ -122,3 +137,39 @@ def report(
         return
     for path in written:
         say(str(path))
+
+
+def run_verb(words: Sequence[str]) -> Mapping[str, Any]:
+    """What a verb of ``concierge eval`` prints with ``--json``, run in this process.
+
+    Raises:
+        ValueError: what the verb raises.
+    """
+    print(f"concierge {' '.join(words)}", file=sys.stderr, flush=True)
+    with redirect_stdout(io.StringIO()) as printed:
+        get_command(EVAL).main([*words[1:], "--json"], standalone_mode=False)
+    found: Mapping[str, Any] = json.loads(printed.getvalue())
+    return found
+
+
+def _options(name: str, values: Sequence[str] | None) -> list[str]:
+    return [word for value in values or () for word in (name, value)]
+
+
+def _folders(policies: Sequence[str] | None, published: Path | None) -> tuple[Path, ...]:
+    own = [Path(text.partition("=")[2]) for text in policies or ()]
+    return (*own, *([] if published is None else [published]))
+
+
+def _of_log(log: Path, about: Sequence[str], base: Sequence[str]) -> Verb:
+    from agent.store.logged_impression import DATABASES
+    from eval.report.sources import Verb
+
+    how = (*about, *base) if log.suffix in DATABASES else ("--target", "columns", *about[2:])
+    return Verb("off-policy-log", ("eval", "off-policy", str(log), *how), kept=False)
+
+
+def _usual_rewards() -> list[str]:
+    from agent.policy.loading import ADAPTERS
+
+    return [str(ADAPTERS / "ml-100k-reward"), "evidence"]

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from ui.cli.terminal import ROOT, JsonOption, OptionError, print_json, say
+from ui.cli.terminal import ROOT, JsonOption, print_json, say
 
 LOG = typer.Typer(
     help="The chat's log: write it as JSON lines, take it in again, check its propensities.",
@@ -41,9 +41,10 @@ def export(
     path: Annotated[Path, typer.Argument(help="The file to write.")], log: Log = None, as_json: JsonOption = False
 ) -> None:
     """Write what was shown and what people did with it as JSON lines."""
+    from agent.store.database import existing_place
     from agent.store.feedback import FeedbackLog
 
-    with FeedbackLog(_existing(log)) as opened:
+    with FeedbackLog(existing_place(log)) as opened:
         count = opened.export(path)
     if as_json:
         return print_json({"file": str(path), "impressions": count})
@@ -75,11 +76,12 @@ def check(
     as_json: JsonOption = False,
 ) -> None:
     """Ask the versions that served again: are the logged propensities theirs, to 1e-4? Exit status 1 where not."""
+    from agent.store.database import existing_place
     from agent.store.feedback import FeedbackLog
     from training.ppo.feedback import Ground
     from training.ppo.propensities import check_propensities
 
-    with FeedbackLog(_existing(log)) as opened:
+    with FeedbackLog(existing_place(log)) as opened:
         found = check_propensities(opened, Ground.of(data), most)
     if as_json:
         print_json(found.to_json())
@@ -91,12 +93,3 @@ def check(
             say(f"not what was drawn with: impression {id}")
     if found.wrong:
         raise typer.Exit(1)
-
-
-def _existing(log: Path | None) -> Path | str:
-    from agent.store.database import store_place
-
-    path = log or store_place()
-    if isinstance(path, Path) and not path.is_file():
-        raise OptionError(f"{path} is no file: chat first with `concierge chat`, or name a feedback database")
-    return path

@@ -183,15 +183,12 @@ def _stop_file(data: str) -> Path:
 
 @contextmanager
 def _ledger(where: Path | None, data: str) -> Iterator[LoopRounds]:
-    from agent.store.database import store_place
+    from agent.store.database import existing_place
     from agent.store.feedback import FeedbackLog
     from agent.store.loop_rounds import LoopRounds
     from eval.loop.simulated import LOG_FILE
 
-    path = store_place() if where is None else where / LOG_FILE
-    if isinstance(path, Path) and not path.is_file():
-        raise OptionError(f"{path} is no file: chat first, or name the --output of a simulated loop with --where")
-    with FeedbackLog(path) as log:
+    with FeedbackLog(existing_place(None if where is None else where / LOG_FILE)) as log:
         yield LoopRounds(log, data)
 
 
