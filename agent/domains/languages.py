@@ -9,14 +9,18 @@ import re
 from collections.abc import Mapping
 from functools import cache, lru_cache
 from pathlib import Path
+from typing import Any
 
 import yaml
 
 from agent.domains.domain import BASE, FOLDER, Domain, DomainError
+from agent.domains.nations import nation_words
 from agent.text import common_words, flat
 
 FILE = "languages.yaml"
 ENGLISH = "en"
+_SURE = 2
+"""So many function words tell a language."""
 _SCRIPTS: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("ja", re.compile(r"[\u3040-\u30ff]")),
     ("ko", re.compile(r"[\uac00-\ud7af\u1100-\u11ff]")),
@@ -29,6 +33,7 @@ _SCRIPTS: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("hi", re.compile(r"[\u0900-\u097f]")),
     ("th", re.compile(r"[\u0e00-\u0e7f]")),
 )
+_NATIONS: dict[tuple[Path, str], tuple[tuple[re.Pattern[str], str], ...]] = {}
 _WORD = re.compile(r"[^\W\d_]+(?:['-][^\W\d_]+)*")
 
 
@@ -53,6 +58,13 @@ def language(text: str) -> str:
     counts = {code: sum(word in known for word in telling) for code, known in function_words.items() if code != ENGLISH}
     # The order of the file breaks ties: the more widely spoken language first.
     best = max(counts, key=lambda code: counts[code])
+    if not function_words[ENGLISH] & set(found):
+        # Without a word of English, words that it has as well ("von", "un") tell too, where they are many.
+        codes = [code for code, own in _read(FOLDER / BASE / FILE).items() if "words" in own]
+        many = {code: sum(word in function_words[code] for word in found) for code in codes}
+        sure = max(many, key=lambda code: many[code])
+        if many[sure] >= max(_SURE, len(found) / 2):
+            return sure
     english = sum(word in function_words[ENGLISH] and word not in function_words[best] for word in found)
     needed = 1 if len(found) <= 3 and not function_words[ENGLISH] & set(found) else 2
     return best if counts[best] >= needed and counts[best] > english else ENGLISH
@@ -76,7 +88,7 @@ def in_english(text: str, code: str, domain: Domain) -> str:
     if not expressions:
         return text
     text = flat(text)
-    for pattern, english in expressions:
+    for pattern, english in (*_nations(domain, code), *expressions):
         text = pattern.sub(english, text)
     return text
 
@@ -84,6 +96,24 @@ def in_english(text: str, code: str, domain: Domain) -> str:
 def readable(code: str, domain: Domain) -> bool:
     """Whether messages in the language ``code`` are read."""
     return code == ENGLISH or bool(_expressions(domain.folder, code))
+
+
+def prepositions(code: str) -> tuple[str, str]:
+    """What stands before the person whom something is by or the country that it is from, and before who is in it.
+
+    As expressions over text without accents, "" where none are known.
+    """
+    known = _read(FOLDER / BASE / FILE).get(code, {})
+    return str(known.get("of", "")), str(known.get("with", ""))
+
+
+def _nations(domain: Domain, code: str) -> tuple[tuple[re.Pattern[str], str], ...]:
+    key = (domain.folder, code)
+    if key not in _NATIONS:
+        of, _ = prepositions(code)
+        words = nation_words(code, of, domain) if of else ()
+        _NATIONS[key] = tuple((re.compile(rf"(?<![\w'])(?:{own})(?![\w])"), english) for own, english in words)
+    return _NATIONS[key]
 
 
 @lru_cache(maxsize=128)
@@ -107,7 +137,7 @@ def _telling() -> Mapping[str, frozenset[str]]:
 
 
 @cache
-def _read(path: Path) -> dict[str, dict[str, dict[str, str]]]:
+def _read(path: Path) -> dict[str, dict[str, Any]]:
     if not path.is_file():
         return {}
     try:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
 from agent.catalogue.catalogue import Catalogue
-from agent.domains.languages import ENGLISH, in_english, language, readable, sounds_english, told_by
-from agent.text import flat
+from agent.domains.languages import ENGLISH, in_english, language, prepositions, readable, sounds_english, told_by
+from agent.text import flat, words
 from agent.understanding.asking import MASK, Sentence, masked_at, sentences_of
 from agent.understanding.cues import CHAT, POLITE, SUM
 from agent.understanding.judgements import VERDICTS, Judgement, judgements
@@ -17,7 +17,7 @@ from agent.understanding.naming import FEW, Naming
 from agent.understanding.reading import Compared, Context, Mention, Wishes
 from agent.understanding.referring import CORRECTION, references
 from agent.understanding.typing_errors import mend, rewrite
-from agent.understanding.vocabulary import Vocabulary
+from agent.understanding.vocabulary import Vocabulary, cue_facet
 from agent.understanding.wishes import WishReader
 
 _TOO = re.compile(
@@ -71,10 +71,10 @@ class Message:
         # From here on in plain English: translated where it is not, mended where it is mistyped.
         if self.language == ENGLISH:
             mentions = sorted([*mentions, *self._references(folded, mentions)], key=lambda own: own.start)
-            change = partial(mend, vocabulary=vocabulary)
+            change: Callable[[str], str] = partial(mend, vocabulary=vocabulary)
             plain, places = rewrite(text, [(own.start, own.end) for own in mentions], change)
         else:
-            change = partial(in_english, code=self.language, domain=catalogue.domain)
+            change = self._translated
             plain, places = rewrite(text, [(own.start, own.end) for own in mentions], change)
             here = [replace(own, start=start, end=end) for own, (start, end) in zip(mentions, places, strict=True)]
             referring = self._references(vocabulary.marked(flat(plain)), here)
@@ -122,6 +122,23 @@ class Message:
                     self.told[place] = replace(other, mention=replace(other.mention, items=rest))
                     self.told[number] = replace(own, judgement=replace(own.judgement, attitude="about"))
 
+    def _translated(self, text: str) -> str:
+        """``text`` in English; the people whom it speaks of by their whole names: "un livre de Kafka"."""
+        of, along = prepositions(self.language)
+        folded, spoken = flat(text), words(text.replace("'", " ").replace("’", " "))
+        maker = cue_facet(self.vocabulary, "by ", self.vocabulary.cues)
+        parts, at = [], 0
+        for place, word in enumerate(spoken):
+            before = folded[at : word.start]
+            by = re.search(rf"(?<![\w'])(?:{of}) ?$", before) if of else None
+            if by is None and not (along and re.search(rf"(?<![\w'])(?:{along}) $", before)):
+                continue
+            person = self.vocabulary.person_at(spoken[place:], maker if by else None)
+            if person is not None:
+                parts += [text[at : at + by.start()] + "by " if by else text[at : word.start], person[0]]
+                at = spoken[place + person[1] - 1].end
+        return in_english("".join([*parts, text[at:]]), self.language, self.catalogue.domain)
+
     def _language(self, text: str) -> str:
         """The language of the message; a few words that tell nothing are in that of the messages before."""
         told, before = language(text), self.context.language
@@ -129,7 +146,8 @@ class Message:
             return told
         if told == ENGLISH:
             return told if sounds_english(text, before) or not readable(before, self.catalogue.domain) else before
-        return before if told_by(text, before) >= told_by(text, told) or len(text.split()) <= FEW else told
+        more = told_by(text, told) - told_by(text, before)
+        return before if more <= 0 or (more == 1 and len(text.split()) <= FEW) else told
 
     def _references(self, folded: str, named: Sequence[Mention]) -> list[Mention]:
         """What refers to items on the table, beside the ``named`` ones; ``folded`` is marked."""

@@ -13,6 +13,7 @@ from agent.understanding.cues import MORE
 from agent.understanding.dates import year_hits
 from agent.understanding.reading import Context, Mention
 from agent.understanding.unlisted import unlisted
+from agent.understanding.values import WELL_KNOWN
 from agent.understanding.vocabulary import Vocabulary
 
 _OF_THAT_TIME = re.compile(r"[\s\"'”’(]*(?:(?:the )?(?:one )?(?:from|of|in) )?$")
@@ -26,8 +27,6 @@ _INDEFINITE = word_set("nothing anything something everything none anyone someon
 _AFTER_LIKE = re.compile(r"\b(?:like|similar to|such as|as|loved?|liked?|enjoy(?:ed)?|played|read|have|own|hated?) $")
 FEW = 4
 """So many words are few."""
-WELL_KNOWN = 8
-"""A last name is a person's before it is a title where they have so many items."""
 
 
 class Naming:
@@ -90,10 +89,7 @@ class Naming:
 
     def _items_of(self, surname: str) -> int:
         """How many items the person has whom a last name mostly means."""
-        totals: dict[str, int] = {}
-        for entry in self.vocabulary.lone.get(surname, ()):
-            totals[entry.name] = totals.get(entry.name, 0) + entry.count
-        return max(totals.values(), default=0)
+        return sum(entry.count for entry in self.vocabulary.surnamed(surname))
 
     def _part_of_a_person(self, link: Link) -> bool:
         """Whether the words beside what was taken for a title make a person's name of it: "Tom Cruise"."""

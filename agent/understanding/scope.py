@@ -22,7 +22,7 @@ class Hit:
 
     ``kind``: a ``value`` of a facet, a word for a ``level`` of a number, a ``sensitivity``, a ``mood`` or a ``subject``
     that no facet decides. ``known``: the catalogue has the values. ``standing``: for good. ``taste``: liked in general.
-    ``place`` is the position of a level or sensitivity in the vocabulary.
+    ``place`` is the position of a level or sensitivity in the vocabulary. ``either``: any of the values will do.
     """
 
     kind: Literal["value", "level", "sensitivity", "mood", "subject"]
@@ -35,6 +35,7 @@ class Hit:
     standing: bool = False
     taste: bool = False
     place: int = 0
+    either: bool = False
 
 
 _AND_SO_ON = re.compile(r",? (?:etc\b|and so on|and the like|or so\b|and co\b|that kind|that sort)")
@@ -286,9 +287,9 @@ def grouped(marked: str, hits: Sequence[Hit]) -> list[tuple[str, ...]]:
         separator = SEPARATOR.fullmatch(marked, left.end, right.start)
         signs.append(None if separator is None else separator["sign"].strip(" ,") or separator["sign"].strip())
     loose = _AND_SO_ON.match(marked, hits[-1].end)
-    clauses: list[list[frozenset[str]]] = [[frozenset({value}) for value in hits[0].values]]
+    clauses: list[list[frozenset[str]]] = [_clause(hits[0])]
     for place, (sign, left, right) in enumerate(zip(signs, hits, hits[1:], strict=False)):
-        mine = [frozenset({value}) for value in right.values]
+        mine = _clause(right)
         chain = []
         for later in signs[place:]:
             if later is None or later == "":
@@ -313,6 +314,10 @@ def grouped(marked: str, hits: Sequence[Hit]) -> list[tuple[str, ...]]:
         for group in groups
         if not any(other < group for other in groups)
     ]
+
+
+def _clause(hit: Hit) -> list[frozenset[str]]:
+    return [frozenset(hit.values)] if hit.either else [frozenset({value}) for value in hit.values]
 
 
 def _is_plural(marked: str, hit: Hit) -> bool:

@@ -106,10 +106,13 @@ def asked_object(marked: str) -> str | None:
     return said if any(word not in _PRAISE and wordlike(word) for word in said.split()) else None
 
 
-def asked_example(marked: str) -> str | None:
-    """A title in lower case that the catalogue lacks, as an example: "like knives out"; None where there is none."""
+def asked_example(marked: str, spans: Sequence[tuple[int, int]]) -> str | None:
+    """A title in lower case that the catalogue lacks, as an example: "like knives out"; None where there is none.
+
+    ``spans`` are the places of all that was understood.
+    """
     match = _EXAMPLE.search(marked)
-    return None if match is None else match["like"]
+    return None if match is None or _touches(match.span("like"), spans) else match["like"]
 
 
 def as_said(text: str) -> str:
@@ -161,7 +164,7 @@ NO_SUBJECT = EMPTY | word_set(
     weekend morning day time same new old good bad best well just only even still much many few lot lots bit
     quick quickly fast nice cool fine right sure idea question thing things stuff guys folks friend friends wife
     husband girlfriend boyfriend mother father mum mom dad kids boss fun short long because always never ever
-    sometimes usually mostly mainly whatever whichever both neither nor it's that's he's she's they're we're
+    sometimes stand usually mostly mainly whatever whichever both neither nor it's that's he's she's they're we're
     rated world you're there's here's won't can't isn't don't fine what's how why what which
     """
 )

@@ -72,6 +72,15 @@ _HEADS = frozenset(["stuff", "one", "ones", "titles", "something", "anything"])
 _PARTICLE = re.compile(r"\b(?:de|da|di|del|della|la|le|van|von|der|den|ten|st|saint|mac|mc|el|al|bin) $")
 _REFUSED = re.compile(r"\b(?:no|not|without|minus|except|any|more|forget|drop|skip|lose|ditch|enough) $")
 """Before a last name that is wanted or refused: "no nolan", "more scorsese"."""
+_BY_OR_FROM = ("by ", "from ")
+_FOND = re.compile(
+    r"\b(?:love[sd]?|likes?|liked|adore[sd]?|enjoy(?:s|ed)?|fans? of|into|obsessed with|mood for|prefer|hate[sd]?|"
+    r"dislikes?|can'?t stand|tired of|sick of|old|early|later?|classic|recent|newer|vintage|peak|another|best|or|by|"
+    r"from|than|favou?rites?(?: \w+)? (?:is|are))(?: the)? $"
+)
+"""Before a last name that stands for the person's work: "I love Tarantino", "early Hitchcock"."""
+WELL_KNOWN = 8
+"""A last name is a person's before it is a title, and in lower case, where they have so many items."""
 LONG = 4
 """Everyday words that users write into a facet name a kind where they are longer than this."""
 _KIN = re.compile(r" (?:brothers|bros\.?|sisters|siblings)(?!\w)", re.IGNORECASE)
@@ -171,9 +180,11 @@ class Finder:
         if _NOUN_AFTER.match(after) or NOUN in self.marked[start:end]:
             return True
         if any(
-            hit.facet == self.vocabulary.primary and 0 <= hit.start - end <= 1 and hit.kind == "value"
+            hit.facet == self.vocabulary.primary
+            and hit.kind == "value"
+            and (0 <= hit.start - end <= 1 or 0 <= start - hit.end <= 1)
             for hit in self.hits
-        ):
+        ) or self.marked[:start].endswith((f"{NOUN} ", f"{NOUN}s ")):
             return True
         begin = max((match.end() for match in _CLAUSE.finditer(self.marked, 0, start)), default=0)
         stop = _CLAUSE.search(after)
@@ -262,45 +273,41 @@ class Finder:
     def _people(self) -> None:
         """People by their last name, or with typing errors."""
         for place, word in enumerate(self.found):
-            entries = self.vocabulary.lone.get(
-                word.key.removesuffix("s") if word.key not in self.vocabulary.lone else word.key
-            )
-            if not entries or any(self.covered[word.start : word.end]) or len(word.key) < 4:
+            if any(self.covered[word.start : word.end]) or len(word.key) < 4:
                 continue
-            if word.key in common_words() and not word.capital:
+            everyday = word.key in common_words()
+            if everyday and not word.capital:
                 continue
             before = self.marked[max(0, word.start - _DISTANT) : word.start]
             particle = _PARTICLE.search(before)
             before = before[: particle.start()] if particle is not None else before
-            cued = cue_facet(self.vocabulary, before, {entry.facet for entry in entries})
-            noun = _NOUN_AFTER.match(self.marked[word.end :]) is not None or any(
-                hit.facet == self.vocabulary.primary
-                and 0 <= hit.start - word.end <= 3
-                and not re.search(r"[,.;:!?]", self.folded[word.end : hit.start])
-                for hit in self.hits
-            )
-            refused = _REFUSED.search(before) is not None and word.key not in common_words()
             inner = bool(place) and self.found[place - 1].capital and word.start - self.found[place - 1].end == 1
             if inner and place > 1:
                 continue  # "Bill Hitchcock" is somebody else
+            known = {entry.facet for key in (word.key, word.key.removesuffix("s")) for entry in self._lone(key)}
+            cued = cue_facet(self.vocabulary, before, known)
             kin = _KIN.match(self.text, word.end)
-            alone = word.key not in common_words() and self._beside(word.start, word.end)
-            if not (cued or noun or refused or kin or alone) or (word.key in common_words() and not cued):
+            if everyday and not cued:
                 continue
-            totals: dict[str, int] = {}
-            for entry in entries:
-                totals[entry.name] = totals.get(entry.name, 0) + entry.count
-            ranked = sorted(totals, key=lambda name: -totals[name])
-            if totals[ranked[0]] < OFTEN or (not kin and len(ranked) > 1 and totals[ranked[1]] * 2 > totals[ranked[0]]):
+            following = self.found[place + 1] if place + 1 < len(self.found) else None
+            whose = following is not None and following.capital and following.start - word.end == 1
+            by = cued is not None or before.endswith(_BY_OR_FROM)
+            sure = by and not whose and word.capital and not self.shouting and not everyday
+            mine = self.vocabulary.surnamed(word.key, 1 if sure else OFTEN, cued)
+            if kin:
+                mine = mine[:1]
+            several = tuple(dict.fromkeys(entry.name for entry in mine))
+            if not mine or not (cued or kin or (len(several) == 1 and self._person_meant(word, before, mine))):
                 continue
-            mine = [entry for entry in entries if entry.name == ranked[0]]
+            mine = [entry for entry in mine if entry.name == several[0]]
             most = max(entry.count for entry in mine)
-            often = [entry for entry in mine if 2 * entry.count >= most]
+            often = [entry for entry in mine if 3 * entry.count >= most]
             order = list(self.vocabulary.domain.facets)
             main = min(often, key=lambda entry: order.index(entry.facet) if entry.facet in order else len(order))
             best = next((e for e in mine if e.facet == cued), main)
             begin = word.start if particle is None else word.start - len(particle.group())
-            self._take(Hit("value", begin, kin.end() if kin else word.end, best.facet, (best.name,)))
+            end = kin.end() if kin else word.end
+            self._take(Hit("value", begin, end, best.facet, several, either=len(several) > 1))
         if self.shouting:
             return
         for match in _CAPITALS.finditer(self.text):
@@ -333,6 +340,25 @@ class Finder:
                     best = next((e for e in near if e.facet == cued), max(near, key=lambda entry: entry.count))
                     self._take(Hit("value", start, start + len(spelled), best.facet, (best.name,)))
                     break
+
+    def _lone(self, key: str) -> Sequence[Value]:
+        return self.vocabulary.lone.get(key, ())
+
+    def _person_meant(self, word: Word, before: str, entries: Sequence[Value]) -> bool:
+        """Whether a last name stands where a wish or a taste does: "more scorsese", "I love Tarantino"."""
+        if _NOUN_AFTER.match(self.marked[word.end :]) or self._beside(word.start, word.end) or _REFUSED.search(before):
+            return True
+        primary = self.vocabulary.primary
+        if any(
+            hit.facet == primary
+            and 0 <= hit.start - word.end <= 3
+            and not re.search(r"[,.;:!?]", self.folded[word.end : hit.start])
+            for hit in self.hits
+        ):
+            return True
+        known = sum(entry.count for entry in entries) >= WELL_KNOWN
+        said = self.folded[word.start : word.end]
+        return (word.capital or known) and (_FOND.search(before) is not None or said.endswith("'s"))
 
     def _moods(self) -> None:
         for pattern in (self.vocabulary.undecidable, self.vocabulary.moods):

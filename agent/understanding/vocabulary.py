@@ -6,7 +6,7 @@ Facet values by name and by the domain's words, names of people, moods, sensitiv
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
@@ -16,7 +16,7 @@ from rapidfuzz import fuzz, process
 
 from agent.catalogue.columns import NamesColumn
 from agent.catalogue.title_keys import deletions
-from agent.text import common_words, word_set, words
+from agent.text import Word, common_words, word_set, words
 
 if TYPE_CHECKING:
     from agent.catalogue.catalogue import Catalogue
@@ -117,9 +117,41 @@ class Vocabulary:
         """``folded`` with :data:`NOUN` for each letter of a word for items ("s" for the last one of a plural)."""
         return self.nouns.sub(_mark, folded)
 
+    def surnamed(self, surname: str, least: int = OFTEN, facet: str | None = None) -> list[Value]:
+        """The entries of the people whom a last name (as a key) may well mean, the best known person first.
+
+        ``least``: so many items at least the first has, all facets together; of ``facet`` alone where it is given.
+        """
+        totals: dict[str, int] = {}
+        entries = self.lone.get(surname) or self.lone.get(surname.removesuffix("s"), [])
+        mine = [entry for entry in entries if facet in (None, entry.facet)] or entries
+        for entry in mine:
+            totals[entry.name] = totals.get(entry.name, 0) + entry.count
+        ranked = sorted(totals, key=lambda name: -totals[name])
+        known = ranked if ranked and totals[ranked[0]] >= least else []
+        likely = [name for name in known if totals[name] * 2 > totals[ranked[0]]]
+        return [entry for name in likely for entry in entries if entry.name == name]
+
+    def person_at(self, spoken: Sequence[Word], facet: str | None) -> tuple[str, int] | None:
+        """The person whom the first words name, whole or by a rare last name, and how many words do so.
+
+        A last name that several of the people of ``facet`` have stays as it is.
+        """
+        for size in range(min(self.longest, len(spoken)), 1, -1):
+            entries = self.names.get(tuple(word.key for word in spoken[:size]), [])
+            person = next((own for own in entries if own in self._people.get(" ".join(words_of(own.name)), ())), None)
+            if person is not None:
+                return person.name, size
+        key = spoken[0].key
+        if any(own.pattern.fullmatch(key) for own in self.expressions):
+            return None
+        found = [] if len(key) < 4 or key in common_words() else self.surnamed(key, 1, facet)
+        names = {own.name for own in found}
+        return (names.pop() if len(names) == 1 else key, 1) if found else None
+
     def person(self, name: str) -> list[Value]:
         """The people whose name is most like ``name`` (folded, two words or more), if it is like enough."""
-        keys = [word.key for word in words(name)]
+        keys = words_of(name)
         near: set[str] = set()
         for key in keys:
             for part in deletions(key) if len(key) >= 4 else (key,):
@@ -128,6 +160,11 @@ class Vocabulary:
             return []
         best = process.extractOne(" ".join(keys), sorted(near), scorer=fuzz.ratio, score_cutoff=_NAME_RATIO)
         return [] if best is None else self._people[best[0]]
+
+
+def words_of(name: str) -> list[str]:
+    """The keys of the words of a name."""
+    return [word.key for word in words(name)]
 
 
 def _mark(match: re.Match[str]) -> str:

@@ -65,7 +65,7 @@ def want(
     hints += modifiers(free, wishes.spans, message.catalogue.word_index[0])
     if not (wishes or like or unlike or reject or hints or shown):
         hints = [said for said in (asked_object(free),) if said is not None]
-    if not like and (example := asked_example(free)) is not None:
+    if not like and (example := asked_example(free, wishes.spans)) is not None:
         hints.append(example)
     if not (wishes or like or unlike or reject or hints):
         if ABUSE.search(free):
