@@ -19,7 +19,7 @@ from ui.studio.template_lookup import SavedTemplates
 app = ROOT
 
 VERBS = (
-    "chat", "recommend", "talk", "understand", "serve", "adapt", "monitor", "doctor", "data", "prompts",
+    "chat", "recommend", "talk", "understand", "serve", "bench", "adapt", "monitor", "doctor", "data", "prompts",
     "template_versions", "train", "train_ppo", "tagger", "eval", "eval_ranking", "eval_reward", "eval_log",
     "eval_report", "eval_conversation", "adapters", "loop", "log", "keys", "store",
 )  # fmt: skip
