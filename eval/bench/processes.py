@@ -68,7 +68,7 @@ def bench_processes(recommender: Recommender, repeats: int) -> Iterator[Row]:
             "per s",
             at_least=True,
         )
-        slowest, middle = np.quantile(many, 0.99), np.median(many)
+        slowest, middle = float(np.quantile(many, 0.99)), statistics.median(many)
         yield Row(f"{PEOPLE} people at once, slowest of a hundred, against the median", slowest, middle, 5)
 
 
