@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -25,47 +25,6 @@ class Interval:
     def __str__(self) -> str:
         """For tables: ``.0923 [.0789, .1061]``."""
         return f"{self.mean:.4f} [{self.low:.4f}, {self.high:.4f}]"
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One policy's figures by metric; ``differences`` to the reference policy are paired, on the same cases."""
-
-    policy: str
-    figures: Mapping[str, Interval]
-    differences: Mapping[str, Interval] = field(default_factory=dict)
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain data, for ``--json``."""
-        return asdict(self)
-
-
-def target_ranks(scores: Sequence[np.ndarray], places: Sequence[int]) -> np.ndarray:
-    """How many candidates come before the one at ``places[i]``, (cases,) (ties count half)."""
-    ranks = np.empty(len(scores))
-    for case, (own, place) in enumerate(zip(scores, places, strict=True)):
-        ranks[case] = (own > own[place]).sum() + ((own == own[place]).sum() - 1) / 2
-    return ranks
-
-
-def hit(ranks: np.ndarray, k: int = 10) -> np.ndarray:
-    """1.0 where the target is among the first ``k``; the mean is the hit rate (recall for one target)."""
-    return (ranks < k).astype(np.float64)
-
-
-def ndcg(ranks: np.ndarray, k: int = 10) -> np.ndarray:
-    """``1 / log2(rank + 2)`` among the first ``k``, else 0 (Järvelin and Kekäläinen, 2002, with one target)."""
-    return np.where(ranks < k, 1.0 / np.log2(ranks + 2.0), 0.0)
-
-
-def first_pick(scores: np.ndarray, gains: np.ndarray) -> float:
-    """The gain of the highest score; the mean gain of those that share it."""
-    return float(gains[scores == scores.max()].mean())
-
-
-def precision(scores: np.ndarray, gains: np.ndarray, k: int = 5) -> float:
-    """The mean gain of the ``k`` highest scores (all, where there are fewer); ties in the given order."""
-    return float(gains[np.argsort(-scores, kind="stable")[:k]].mean())
 
 
 def cluster_bootstrap(
@@ -114,29 +73,6 @@ def _resampled(values: np.ndarray, clusters: Sequence[str], resamples: int, seed
 def _interval(mean: float | np.floating[Any], means: np.ndarray, level: float) -> Interval:
     low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
     return Interval(float(mean), float(low), float(high))
-
-
-def rows_of(
-    cases: Mapping[str, Mapping[str, np.ndarray]], clusters: Sequence[str], reference: str | None = None, seed: int = 0
-) -> list[Row]:
-    """Rows from each policy's values per case; with ``reference`` also the paired differences to that policy.
-
-    Raises:
-        KeyError: the reference is none of the policies.
-    """
-    if reference is not None and reference not in cases:
-        raise KeyError(f"unknown reference {reference!r}: use one of {', '.join(cases)}")
-    rows = []
-    for policy, metrics in cases.items():
-        figures = {name: cluster_bootstrap(values, clusters, seed=seed) for name, values in metrics.items()}
-        differences = {}
-        if reference is not None and policy != reference:
-            differences = {
-                name: cluster_bootstrap(values - cases[reference][name], clusters, seed=seed)
-                for name, values in metrics.items()
-            }
-        rows.append(Row(policy, figures, differences))
-    return rows
 
 
 def run_scorer(

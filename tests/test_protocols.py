@@ -11,19 +11,11 @@ import pandas as pd
 import pytest
 
 from agent.data.interactions import indexed_ratings, user_histories
-from eval.metrics import (
-    cluster_bootstrap,
-    first_pick,
-    hit,
-    ndcg,
-    precision,
-    rows_of,
-    run_scorer,
-    target_ranks,
-)
+from agent.records.state import State
+from eval.metrics import cluster_bootstrap, run_scorer
 from eval.protocols import leave_one_out, rated_slates
 from eval.ranking import baselines
-from eval.ranking.cases import by_history
+from eval.ranking.cases import Cases, CaseScorer, by_history
 from eval.ranking.table import compare_scorers
 from training import splits
 
@@ -100,17 +92,6 @@ def test_past_slates_never_touch_the_future(parts: splits.PastAndFuture) -> None
     assert len(few) == len({slate.user for slate in few}) == len({slate.user for slate in made})
 
 
-def test_metrics_by_hand() -> None:
-    scores = [np.array([0.1, 0.9, 0.5]), np.array([1.0, 1.0, 1.0])]
-    ranks = target_ranks(scores, [2, 0])
-    assert ranks.tolist() == [1.0, 1.0]
-    assert hit(np.array([0, 9, 10])).tolist() == [1, 1, 0]
-    assert ndcg(np.array([0, 2, 10])) == pytest.approx([1, 0.5, 0])
-    gains = np.array([1.0, 0.0, 1.0])
-    assert precision(np.array([3.0, 2.0, 1.0]), gains, k=2) == 0.5
-    assert first_pick(np.array([1.0, 2.0, 2.0]), gains) == 0.5
-
-
 def test_the_bootstrap_draws_users_not_rows() -> None:
     rng = np.random.default_rng(0)
     users = np.repeat(np.arange(100), 20).astype(str).tolist()
@@ -140,14 +121,21 @@ def test_the_interval_covers_the_truth_as_often_as_it_says() -> None:
 
 def test_differences_are_paired() -> None:
     rng = np.random.default_rng(0)
-    base = rng.normal(size=200)
-    cases = {"a": {"x": base}, "b": {"x": base + 0.1}}
-    rows = rows_of(cases, [str(k) for k in range(200)], reference="a")
-    assert rows[0].differences == {}
-    assert rows[1].differences["x"].low == pytest.approx(0.1)
-    assert rows[1].figures["x"].high - rows[1].figures["x"].low > 0.2
+    items, right = tuple(np.arange(30) for _ in range(200)), tuple(np.array([0]) for _ in range(200))
+    asked = Cases("x", "x", tuple(map(str, range(200))), (State(),) * 200, items, right)
+    drawn = [rng.normal(size=30) for _ in range(200)]
+    by_user = dict(zip(asked.users, drawn, strict=True))
+    scorers: dict[str, CaseScorer] = {
+        "a": lambda part: [by_user[user] for user in part.users],
+        "b": lambda part: [by_user[user] + 0.3 * (np.arange(30) == 0) for user in part.users],
+    }
+    rows = compare_scorers(asked, scorers, "a")
+    assert rows["a"].differences == {}
+    own, less = rows["b"].figures["ndcg@10"], rows["b"].differences["ndcg@10"]
+    assert less.mean == pytest.approx(own.mean - rows["a"].figures["ndcg@10"].mean)
+    assert 0 < less.high - less.low < 0.6 * (own.high - own.low)
     with pytest.raises(KeyError, match="unknown reference 'c': use one of a, b"):
-        rows_of(cases, [str(k) for k in range(200)], reference="c")
+        compare_scorers(asked, scorers, "c")
 
 
 def test_a_scorer_that_answers_wrongly_is_named() -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import copy
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,13 +15,17 @@ from agent.catalogue.catalogue import Catalogue
 from agent.data.interactions import indexed_ratings
 from agent.features.model import EvidenceModel
 from agent.policy.distribution import EvidenceSource, Policy
-from agent.records.state import POSITIVE, State
-from eval.metrics import Interval, cluster_bootstrap, first_pick, ndcg, precision, target_ranks
-from eval.protocols.requests import SETS, RequestRow, filters, load_requests, user_part
-from eval.ranking.baselines import SameHistories
+from eval.metrics import Interval, cluster_bootstrap
+from eval.protocols import rated_slates
+from eval.protocols import requests as asked
+from eval.protocols.requests import SETS, Filter, load_requests, user_part
+from eval.ranking.baselines import SameHistories, history_scorer
+from eval.ranking.cases import by_history
+from eval.ranking.methods import PolicyScores
+from eval.ranking.table import case_figures
 from prompts import Template
+from training import splits
 from training.progress import Progress, silent
-from training.splits import Slate, past_and_future, rated_slates
 
 if TYPE_CHECKING:
     from agent.data.dataset import Dataset
@@ -86,9 +91,9 @@ def trial(
     """
     if policy.prompt is None:
         raise ValueError("this policy has no LM: nothing reads a template")
-    parts = past_and_future(indexed_ratings(dataset))
-    within = past_and_future(parts.past)
-    slates = [slate for slate in rated_slates(within) if user_part(slate.user) == "valid"]
+    parts = splits.past_and_future(indexed_ratings(dataset))
+    within = splits.past_and_future(parts.past)
+    slates = [slate for slate in splits.rated_slates(within) if user_part(slate.user) == "valid"]
     catalogue = Catalogue(dataset.only(parts.past))
     requests = [row for which in SETS for row in load_requests(dataset, which, "valid", catalogue)]
     chosen = _some({slate.user for slate in slates} | {row.user for row in requests}, users)
@@ -101,16 +106,27 @@ def trial(
     rows: list[list[Comparison]] = [[] for _ in candidates]
     if slates:
         report("fitting the evidence", 0, steps)
-        evidence = EvidenceModel.cached(dataset.only(within.past))
-        policies = _policies(policy, evidence, templates)
-        found = _on_slates(policies, slates, lambda done: report("rated slates", done, steps))
-        _add(rows, found, [slate.user for slate in slates])
+        policies = _policies(policy, EvidenceModel.cached(dataset.only(within.past)), templates)
+        scorers = {str(k): by_history(history_scorer(own, "like")) for k, own in enumerate(policies)}
+        found = case_figures(
+            rated_slates.cases(slates), scorers, lambda done: report("rated slates", done, steps), BATCH
+        )
+        for metric in ("click_rate", "precision@5"):
+            _add(rows, metric, [found[name][metric] for name in scorers], [slate.user for slate in slates])
     if requests:
         report("fitting the evidence", len(slates), steps)
-        evidence = EvidenceModel.cached(dataset.only(parts.past))
-        policies = _policies(policy, evidence, templates)
-        found = _on_requests(policies, requests, catalogue, lambda done: report("requests", len(slates) + done, steps))
-        _add(rows, found, [row.user for row in requests])
+        policies = _policies(policy, EvidenceModel.cached(dataset.only(parts.past)), templates)
+        plain = {str(k): PolicyScores(partial(copy.copy, own)).whole for k, own in enumerate(policies)}
+        read = Filter(catalogue)
+        found = case_figures(
+            asked.cases(requests, len(catalogue), "all"),
+            {**plain, **{f"{name} with filters": read(own) for name, own in plain.items()}},
+            lambda done: report("requests", len(slates) + done, steps),
+            BATCH,
+        )
+        for more in ("", " with filters"):
+            values = [found[name + more]["ndcg@10"] for name in plain]
+            _add(rows, f"ndcg@10{more}", values, [row.user for row in requests])
     return [
         Trial(candidate.reference, against.reference, len(chosen), tuple(own))
         for candidate, own in zip(candidates, rows, strict=True)
@@ -128,62 +144,10 @@ def _policies(policy: Policy, evidence: EvidenceSource, templates: Sequence[Temp
     return [based.with_template(template) for template in templates]
 
 
-def _on_slates(
-    policies: Sequence[Policy], slates: Sequence[Slate], report: Callable[[int], None]
-) -> dict[str, list[list[float]]]:
-    found: dict[str, list[list[float]]] = {"click_rate": [[] for _ in policies], "precision@5": [[] for _ in policies]}
-    report(0)
-    for start in range(0, len(slates), BATCH):
-        batch = slates[start : start + BATCH]
-        states = [State(slate.history, goal="like") for slate in batch]
-        for which, policy in enumerate(policies):
-            for slate, ranking in zip(batch, policy.rank_many(states, [s.items for s in batch]), strict=True):
-                clicks = (np.array(slate.ratings) >= POSITIVE).astype(np.float64)
-                found["click_rate"][which].append(first_pick(ranking.logits, clicks))
-                found["precision@5"][which].append(precision(ranking.logits, clicks))
-        report(start + len(batch))
-    return found
-
-
-def _on_requests(
-    policies: Sequence[Policy], rows: Sequence[RequestRow], catalogue: Catalogue, report: Callable[[int], None]
-) -> dict[str, list[list[float]]]:
-    found: dict[str, list[list[float]]] = {
-        "ndcg@10": [[] for _ in policies],
-        "ndcg@10 with filters": [[] for _ in policies],
-    }
-    report(0)
-    for start in range(0, len(rows), BATCH):
-        batch = rows[start : start + BATCH]
-        states = [row.state for row in batch]
-        allowed = np.stack([filters(row, catalogue) for row in batch])
-        targets = [row.target for row in batch]
-        for which, policy in enumerate(policies):
-            evidence, lm = policy.scores(states)
-            scores = (evidence + lm).astype(np.float64)
-            for own, row in zip(scores, batch, strict=True):
-                own[[event.item for event in row.history]] = -np.inf
-            found["ndcg@10"][which] += ndcg(target_ranks(list(scores), targets)).tolist()
-            filtered = np.where(allowed, scores, -np.inf)
-            found["ndcg@10 with filters"][which] += ndcg(target_ranks(list(filtered), targets)).tolist()
-        report(start + len(batch))
-    return found
-
-
-def _add(rows: Sequence[list[Comparison]], found: dict[str, list[list[float]]], users: Sequence[str]) -> None:
+def _add(rows: Sequence[list[Comparison]], metric: str, values: Sequence[np.ndarray], users: Sequence[str]) -> None:
     """The figures of each candidate beside those of the first policy, the one that they are compared with."""
-    for metric, (against, *candidates) in found.items():
-        base = np.array(against)
-        for own, values in zip(rows, candidates, strict=True):
-            candidate = np.array(values)
-            own.append(
-                Comparison(
-                    metric,
-                    METRICS[metric],
-                    len(users),
-                    len(set(users)),
-                    cluster_bootstrap(candidate, users),
-                    cluster_bootstrap(base, users),
-                    cluster_bootstrap(candidate - base, users),
-                )
-            )
+    base, *candidates = values
+    against = cluster_bootstrap(base, users)
+    for own, candidate in zip(rows, candidates, strict=True):
+        figures = (cluster_bootstrap(candidate, users), against, cluster_bootstrap(candidate - base, users))
+        own.append(Comparison(metric, METRICS[metric], len(users), len(set(users)), *figures))

@@ -112,15 +112,11 @@ def load_requests(
     return rows
 
 
-def filters(row: RequestRow, catalogue: Catalogue) -> npt.NDArray[np.bool_]:
+def allowed_items(state: State, catalogue: Catalogue) -> npt.NDArray[np.bool_]:
     """(n_items,) True where the conditions that are read in the request allow an unseen item.
 
     Where they leave nothing, every unseen item is allowed.
     """
-    return _allowed(row.state, catalogue)
-
-
-def _allowed(state: State, catalogue: Catalogue) -> npt.NDArray[np.bool_]:
     unseen = [event.item for event in state.history]
     allowed = catalogue.mask(state_after(state.request, catalogue).conditions, unseen)
     if not allowed.any():
@@ -130,7 +126,7 @@ def _allowed(state: State, catalogue: Catalogue) -> npt.NDArray[np.bool_]:
 
 
 class Filter:
-    """Gives a scorer -inf for all items that :func:`filters` does not allow; each request is read once."""
+    """Gives a scorer -inf for all items that :func:`allowed_items` does not allow; each request is read once."""
 
     def __init__(self, catalogue: Catalogue) -> None:
         self._catalogue = catalogue
@@ -144,7 +140,7 @@ class Filter:
             for row, own in enumerate(scorer(cases)):
                 key = (cases.users[row], cases.states[row].request)
                 if key not in self._known:
-                    self._known[key] = _allowed(cases.states[row], self._catalogue)
+                    self._known[key] = allowed_items(cases.states[row], self._catalogue)
                 found.append(np.where(self._known[key][cases.candidates[row]], own, -np.inf))
             return found
 

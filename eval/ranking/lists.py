@@ -63,8 +63,9 @@ def rank_all(
     for start in range(0, len(cases), batch):
         part = cases.take(range(start, min(start + batch, len(cases))))
         for name, scorer in scorers.items():
+            scores = scorer(part)
             try:
-                found[name].append(rank(part, scorer(part), start))
+                found[name].append(rank(part, scores, start))
             except ValueError as error:
                 raise ValueError(f"{name}: {error}") from error
         report(min(start + batch, len(cases)))

@@ -149,7 +149,8 @@ def untuned(fitted: Fitted) -> list[Method]:
 
         def make(drawn: bool = drawn) -> CaseScorer:
             policy = untuned_policy(fitted.catalogue, fitted.evidence, run.model, run.template, drawn, run.seed)
-            return PolicyScores(lambda: policy, fitted).whole
+            policy.evidence = fitted.features
+            return PolicyScores(lambda: policy).whole
 
         template = (run.template or prompts.load(TEMPLATE)).reference["hash"]
         rows.append(Method(name, "baseline", digest("untuned", drawn, base_digest(run.model), template), make))
@@ -194,25 +195,23 @@ def scores_of(fitted: Fitted, source: PolicySource) -> PolicyScores:
 
     def make() -> Policy:
         policy = fitted.foundation.policy(source.adapter, fitted.run.model)
+        policy.evidence = fitted.features
         return policy if source.template is None else policy.with_template(source.template)
 
-    return PolicyScores(make, fitted)
+    return PolicyScores(make)
 
 
 class PolicyScores:
     """What a policy's evidence and its LM say, worked out once for all rows that ask about the same cases in turn."""
 
-    def __init__(self, make: Callable[[], Policy], fitted: Fitted) -> None:
+    def __init__(self, make: Callable[[], Policy]) -> None:
         self._make = make
-        self._fitted = fitted
         self._last: tuple[Cases, np.ndarray, np.ndarray] | None = None
 
     @cached_property
     def policy(self) -> Policy:
-        """The policy, over the shared features."""
-        policy = self._make()
-        policy.evidence = self._fitted.features
-        return policy
+        """The policy."""
+        return self._make()
 
     def whole(self, cases: Cases) -> list[np.ndarray]:
         """The policy's logits of the candidates."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -180,12 +180,18 @@ def compare_scorers(
     """
     if reference is not None and reference not in scorers:
         raise KeyError(f"unknown reference {reference!r}: use one of {', '.join(scorers)}")
-    bootstrap = UserBootstrap(cases.users, seed=seed)
-    values = {name: _accuracy(lists, cases) for name, lists in rank_all(cases, scorers).items()}
+    bootstrap, values = UserBootstrap(cases.users, seed=seed), case_figures(cases, scorers)
     return {
         name: TableRow(name, "ours", intervals(own, bootstrap), _differences(own, name, reference, values, bootstrap))
         for name, own in values.items()
     }
+
+
+def case_figures(
+    cases: Cases, scorers: Mapping[str, CaseScorer], report: Callable[[int], None] = lambda done: None, batch: int = 64
+) -> dict[str, dict[str, np.ndarray]]:
+    """The figures of accuracy of each scorer, case by case, (cases,) each; see :func:`eval.ranking.lists.rank_all`."""
+    return {name: _accuracy(lists, cases) for name, lists in rank_all(cases, scorers, report, batch).items()}
 
 
 def intervals(values: Mapping[str, np.ndarray], bootstrap: UserBootstrap) -> dict[str, Interval]:

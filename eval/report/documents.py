@@ -8,9 +8,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
+from eval.live.experiments import Report as Experiments
+from eval.live.figures import LiveMetrics
 from eval.metrics import Interval
+from eval.off_policy.report import OffPolicyResult, PairedResult
+from eval.off_policy.self_check import SelfCheck
 
 
 def _number_or_none(value: Any) -> Any:
@@ -44,19 +48,6 @@ class Mean(Document):
         return _interval(self.mean, self.ci)
 
 
-class Bounds(Document):
-    """The same with its ends by name."""
-
-    mean: float
-    low: float
-    high: float
-
-    @property
-    def interval(self) -> Interval:
-        """The three numbers."""
-        return Interval(self.mean, self.low, self.high)
-
-
 class Figures(Document):
     """Metrics under their names, with their intervals under ``ci``."""
 
@@ -86,7 +77,7 @@ def _interval(mean: float | None, ci: Span) -> Interval | None:
     return None if mean is None or ci[0] is None or ci[1] is None else Interval(mean, ci[0], ci[1])
 
 
-def interval_of(figure: Mean | Bounds | None) -> Interval | None:
+def interval_of(figure: Mean | None) -> Interval | None:
     """The three numbers of a figure; None where there is none."""
     return None if figure is None else figure.interval
 
@@ -184,104 +175,6 @@ class RewardDocument(Document):
     paired: dict[str, Any] | None
 
 
-class CoverageRow(Document):
-    """How often one estimator's intervals held the truth."""
-
-    case: str
-    estimator: str
-    replications: int
-    truth: float
-    mean: Number
-    covered: float
-    refused: float
-    passed: bool
-
-
-class AlarmRow(Document):
-    """How often a broken log was refused."""
-
-    case: str
-    replications: int
-    refused: float
-    reason: str
-    passed: bool
-
-
-class SelfCheckDocument(Document):
-    """What ``concierge eval off-policy --self-check --json`` prints."""
-
-    passed: bool
-    coverage: list[CoverageRow] = Field(min_length=1)
-    alarms: list[AlarmRow]
-
-
-class Refused(Document):
-    """Why there is no estimate."""
-
-    reason: str
-
-
-class EstimateRow(Document):
-    """One estimator on a log: the value of a target, or of two and their difference."""
-
-    estimator: str
-    value: Bounds | Refused | None = None
-    new: Bounds | Refused | None = None
-    old: Bounds | Refused | None = None
-    difference: Bounds | Refused | None = None
-    weights: dict[str, float] | None = None
-
-
-class OffPolicyDocument(Document):
-    """What ``concierge eval off-policy --json`` prints of a log."""
-
-    log: str = "a log"
-    supported: bool
-    reward: str
-    logged: Bounds
-    rows: list[EstimateRow] = Field(min_length=1)
-    diagnostics: dict[str, Any] | list[dict[str, Any]]
-    target: str | None = None
-    new: str | None = None
-    old: str | None = None
-
-
-class PeriodFigures(Document):
-    """The chat's figures over some time."""
-
-    start: str
-    conversations: int
-    slates: int
-    items: int
-    reactions: int
-    metrics: dict[str, Bounds | None]
-
-
-class LiveDocument(Document):
-    """What ``concierge eval live --json`` prints."""
-
-    by: str
-    total: PeriodFigures | None
-    periods: list[PeriodFigures]
-
-
-class ArmFigures(Document):
-    """One version of a template in an experiment."""
-
-    template: str
-    slates: int
-    conversations: int
-    figures: dict[str, Bounds]
-
-
-class ExperimentsDocument(Document):
-    """What ``concierge prompts experiment --json`` prints without versions."""
-
-    role: str = "state"
-    arms: list[ArmFigures]
-    differences: list[dict[str, Bounds]]
-
-
 class Curve(Document):
     """One figure of a training run."""
 
@@ -334,17 +227,18 @@ class ReportError(ValueError):
     """A report cannot be made as asked; the message names the file and the field, or what to give."""
 
 
-KINDS: Mapping[str, tuple[type[Document], tuple[str, ...]]] = {
-    "ranking": (RankingDocument, ("rows.0.protocol", "left_out")),
-    "reward": (RewardDocument, ("rows.0.reliability",)),
-    "off-policy": (SelfCheckDocument, ("coverage",)),
-    "off-policy-log": (OffPolicyDocument, ("diagnostics",)),
-    "live": (LiveDocument, ("periods",)),
-    "experiments": (ExperimentsDocument, ("arms",)),
-    "ppo": (CurvesDocument, ("over_optimisation",)),
-    "speed": (SpeedDocument, ("machine",)),
+KINDS: Mapping[str, tuple[TypeAdapter[Any], tuple[str, ...]]] = {
+    "ranking": (TypeAdapter(RankingDocument), ("rows.0.protocol", "left_out")),
+    "reward": (TypeAdapter(RewardDocument), ("rows.0.reliability",)),
+    "off-policy": (TypeAdapter(SelfCheck), ("coverage",)),
+    "off-policy-log": (TypeAdapter(OffPolicyResult | PairedResult), ("diagnostics",)),
+    "live": (TypeAdapter(LiveMetrics), ("periods",)),
+    "experiments": (TypeAdapter(Experiments), ("arms",)),
+    "ppo": (TypeAdapter(CurvesDocument), ("over_optimisation",)),
+    "speed": (TypeAdapter(SpeedDocument), ("machine",)),
 }
-"""The documents by name: how each is checked, and a field that only it has."""
+"""The documents by name: what they are read as, and a field that only this one has. What a verb makes as a dataclass
+and prints as it is is read as that dataclass."""
 
 
 def read_document(path: Path) -> tuple[str, dict[str, Any]]:
@@ -370,15 +264,14 @@ def read_document(path: Path) -> tuple[str, dict[str, Any]]:
     raise ReportError(f"{path}: no document that a report can show: none of these fields is there: {known}")
 
 
-def checked(kind: str, value: Mapping[str, Any], where: str) -> Document:
-    """The document with its fields checked.
+def checked(kind: str, value: Mapping[str, Any], where: str) -> Any:
+    """The document of a kind with its fields checked.
 
     Raises:
         ReportError: a field is missing or wrong; the message begins with ``where`` and names the field.
     """
-    model, _ = KINDS[kind]
     try:
-        return model.model_validate(value)
+        return KINDS[kind][0].validate_python(value)
     except ValidationError as error:
         first = error.errors()[0]
         raise ReportError(f"{where}: field {_field(first['loc'])}: {_reason(first)}") from error
@@ -397,7 +290,7 @@ def _holds(value: Any, mark: str) -> bool:
 
 def _field(location: tuple[int | str, ...]) -> str:
     # Names of the alternatives of a union are no fields.
-    steps = [step for step in location if step not in ("Bounds", "Refused")]
+    steps = [step for step in location if not str(step)[:1].isupper()]
     return "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in steps).lstrip(".") or "(all)"
 
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 
 import altair as alt
 
-from eval.live.experiments import EXPERIMENT_METRICS
-from eval.live.figures import METRICS
+from eval.live.experiments import EXPERIMENT_METRICS, Report
+from eval.live.figures import METRICS, LiveMetrics
 from eval.report import charts
 from eval.report.blocks import (
     Block,
@@ -23,7 +23,6 @@ from eval.report.blocks import (
     figure,
     label,
 )
-from eval.report.documents import ExperimentsDocument, LiveDocument, interval_of
 
 METHOD = "95 % intervals: percentile bootstrap over conversations, 2,000 draws, seed 0"
 EMPTY = "The feedback log is empty: nothing was shown to anybody yet. Chat first, with `concierge chat`."
@@ -37,12 +36,12 @@ UNITS: Mapping[str, str] = {
 }
 
 
-def live_parts(source: Source) -> Iterator[Part]:
+def live_parts(_: Source, document: LiveMetrics) -> Iterator[Part]:
     """Of what ``concierge eval live --json`` prints."""
-    yield Part("", list(_live_blocks(LiveDocument.model_validate(source.value))))
+    yield Part("", list(_live_blocks(document)))
 
 
-def _live_blocks(document: LiveDocument) -> Iterator[Block]:
+def _live_blocks(document: LiveMetrics) -> Iterator[Block]:
     total = document.total
     if total is None:
         yield Text(EMPTY)
@@ -52,8 +51,7 @@ def _live_blocks(document: LiveDocument) -> Iterator[Block]:
         f"{total.reactions:,} reactions; all of the log since {total.start[:10]}"
     )
     rows = [
-        [Cell(label(name)), figure(interval_of(total.metrics.get(name))), Cell(text, tone="quiet")]
-        for name, text in METRICS.items()
+        [Cell(label(name)), figure(total.metrics.get(name)), Cell(text, tone="quiet")] for name, text in METRICS.items()
     ]
     yield Table(f"{n}; {METHOD}.", ("figure", "value", "what it is"), rows)
     yield Plots(tuple(plot(document, name) for name in METRICS))
@@ -61,7 +59,7 @@ def _live_blocks(document: LiveDocument) -> Iterator[Block]:
         [
             Cell(_moment(own.start, document.by)),
             count(own.conversations),
-            *(figure(interval_of(own.metrics.get(name)), 3) for name in METRICS),
+            *(figure(own.metrics.get(name), 3) for name in METRICS),
         ]
         for own in document.periods
     ]
@@ -69,7 +67,7 @@ def _live_blocks(document: LiveDocument) -> Iterator[Block]:
     yield Table(f"By {document.by}; {METHOD}.", columns, periods)
 
 
-def plot(document: LiveDocument, name: str) -> Plot:
+def plot(document: LiveMetrics, name: str) -> Plot:
     """One figure over time."""
     points = []
     for own in document.periods:
@@ -98,7 +96,7 @@ def _moment(start: str, by: str) -> str:
     return start[:16].replace("T", " ") if by == "hour" else start[:10]
 
 
-def tab_plot(document: LiveDocument, name: str) -> alt.LayerChart:
+def tab_plot(document: LiveMetrics, name: str) -> alt.LayerChart:
     """The same with its title inside, as Gradio's plots take it."""
     return in_page(plot(document, name))
 
@@ -120,13 +118,12 @@ def in_page(own: Plot) -> alt.LayerChart:
 NO_EXPERIMENTS = "No version of a template has served anybody yet: chat first, with `concierge chat`."
 
 
-def experiments_parts(source: Source) -> Iterator[Part]:
+def experiments_parts(source: Source, document: Report) -> Iterator[Part]:
     """Of what ``concierge prompts experiment --json`` prints."""
-    document = ExperimentsDocument.model_validate(source.value)
-    yield Part(f"Templates of role {document.role}", list(_experiments_blocks(document)))
+    yield Part(f"Templates of role {source.value.get('role', 'state')}", list(_experiments_blocks(document)))
 
 
-def _experiments_blocks(document: ExperimentsDocument) -> Iterator[Block]:
+def _experiments_blocks(document: Report) -> Iterator[Block]:
     if not document.arms:
         yield Text(NO_EXPERIMENTS)
         return
@@ -138,7 +135,7 @@ def _experiments_blocks(document: ExperimentsDocument) -> Iterator[Block]:
     ]
     plots = []
     for metric, about in EXPERIMENT_METRICS.items():
-        dots = [(name, "ours", {"": arm.figures[metric].interval}) for name, arm in zip(names, arms, strict=True)]
+        dots = [(name, "ours", {"": arm.figures[metric]}) for name, arm in zip(names, arms, strict=True)]
         values = "; ".join(f"{name}: {figure(own['']).text}" for name, _, own in dots)
         plots.append(Plot(label(metric).capitalize(), f"{about}: {values}.", charts.dots(dots, about)))
     yield Plots(tuple(plots))
@@ -146,14 +143,14 @@ def _experiments_blocks(document: ExperimentsDocument) -> Iterator[Block]:
     for name, arm, differences in zip(names, arms, ({}, *document.differences), strict=True):
         for metric in EXPERIMENT_METRICS:
             less = differences.get(metric)
-            cell = Cell("–") if less is None else difference(less.interval, 3)
+            cell = Cell("–") if less is None else difference(less, 3)
             rows.append(
                 [
                     Cell(name),
                     Cell(label(metric)),
                     count(arm.slates),
                     count(arm.conversations),
-                    figure(arm.figures[metric].interval, 3),
+                    figure(arm.figures[metric], 3),
                     cell,
                 ]
             )

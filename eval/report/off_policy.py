@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 from eval.metrics import Interval
+from eval.off_policy.report import Estimate, OffPolicyResult, PairedResult
+from eval.off_policy.samples import Unsupported
+from eval.off_policy.self_check import COVERED, Coverage, SelfCheck
 from eval.report import charts
 from eval.report.blocks import Block, Cell, Part, Plot, Source, Table, Text, count, difference, figure, number
-from eval.report.documents import Bounds, CoverageRow, OffPolicyDocument, Refused, SelfCheckDocument
-
-COVERED = (0.93, 0.97)
-"""Where the coverage of 95 % intervals has to be over 1,000 replications."""
 
 
-def off_policy_parts(source: Source) -> Iterator[Part]:
+def off_policy_parts(source: Source, document: SelfCheck | OffPolicyResult | PairedResult) -> Iterator[Part]:
     """Of what ``concierge eval off-policy --json`` prints, with and without ``--self-check``."""
-    if source.kind == "off-policy":
-        yield Part("Self-check", list(_self_check(SelfCheckDocument.model_validate(source.value))))
+    if isinstance(document, SelfCheck):
+        yield Part("Self-check", list(_self_check(document, source.value.get("seed"))))
     else:
-        yield Part("What the log says", list(_log(OffPolicyDocument.model_validate(source.value))))
+        yield Part("What the log says", list(_log(document)))
 
 
-def _self_check(document: SelfCheckDocument) -> Iterator[Block]:
+def _self_check(document: SelfCheck, seed: int | None) -> Iterator[Block]:
     rows = document.coverage
     replications = rows[0].replications
     points = [(f"{row.case}: {row.estimator}", "ok" if row.passed else "failed", {"": _covered(row)}) for row in rows]
@@ -39,7 +39,6 @@ def _self_check(document: SelfCheckDocument) -> Iterator[Block]:
         f"{COVERED[0]:.0%} to {COVERED[1]:.0%}.",
         chart,
     )
-    seed = document.extra("seed")
     about = f"{replications:,} logs of each bandit; seed {'not stated' if seed is None else seed}"
     yield Table(
         f"Coverage where the assumptions hold; {about}; intervals of single estimates: bootstrap over conversations "
@@ -50,7 +49,7 @@ def _self_check(document: SelfCheckDocument) -> Iterator[Block]:
                 Cell(row.case),
                 Cell(row.estimator),
                 number(row.truth),
-                number(row.mean),
+                number(None if math.isnan(row.mean) else row.mean),
                 Cell(f"{row.covered:.1%}", row.covered),
                 Cell(f"{row.refused:.1%}", row.refused),
                 Cell("ok", tone="better") if row.passed else Cell("failed", tone="worse"),
@@ -73,32 +72,28 @@ def _self_check(document: SelfCheckDocument) -> Iterator[Block]:
     )
 
 
-def _covered(row: CoverageRow) -> Interval:
+def _covered(row: Coverage) -> Interval:
     return charts.share(round(row.covered * row.replications), row.replications)
 
 
-def _log(document: OffPolicyDocument) -> Iterator[Block]:
+def _log(document: OffPolicyResult | PairedResult) -> Iterator[Block]:
     if not document.supported:
         yield Text("The log supports none of the estimates; the reasons are in the table.", "worse")
-    pair = document.new is not None
-    names = [document.new or "", document.old or "", "difference"] if pair else [document.target or "the target"]
-    rows = []
-    dots = []
+    names = [document.target] if isinstance(document, OffPolicyResult) else [document.new, document.old, "difference"]
+    pair, rows, dots = len(names) > 1, [], []
     for row in document.rows:
-        values = (row.new, row.old, row.difference) if pair else (row.value,)
+        values = (row.value,) if isinstance(row, Estimate) else (row.new, row.old, row.difference)
         cells = [_value(value, signed=pair and k == 2) for k, value in enumerate(values)]
-        weights = row.weights or {}
-        if not pair:
-            cells += [number(weights.get("effective"), 0), number(weights.get("share"), 3)]
-            cells.append(number(weights.get("mean"), 3))
+        if isinstance(row, Estimate):
+            told = (("effective", 0), ("share", 3), ("mean", 3))
+            cells += [number(getattr(row.weights, name, None), places) for name, places in told]
         rows.append([Cell(row.estimator), *cells])
-        shown = values[-1]
-        if isinstance(shown, Bounds):
-            dots.append((row.estimator, "ours", {"": shown.interval}))
-    logged = document.logged.interval
-    whole = document.diagnostics
-    first = whole[0] if isinstance(whole, list) else whole
-    n = f"{first.get('rows', 0):,} rows in {first.get('clusters', 0):,} clusters"
+        last = values[-1]
+        if isinstance(last, Interval):
+            dots.append((row.estimator, "ours", {"": last}))
+    logged = document.logged
+    whole = document.diagnostics if isinstance(document.diagnostics, tuple) else (document.diagnostics,)
+    n = f"{whole[0].rows:,} rows in {whole[0].clusters:,} clusters"
     if dots:
         what = "difference of values" if pair else f"{document.reward} of a slate"
         chart = charts.dots(dots, f"{what}, 95 % interval", zero=pair)
@@ -117,12 +112,11 @@ def _log(document: OffPolicyDocument) -> Iterator[Block]:
         rows,
     )
     columns = ("rows", "empty", "clusters", "drawn", "unsupported", "approximate", "calibration")
-    entries = whole if isinstance(whole, list) else [whole]
     yield Table(
         "Diagnostics: rows that count, slates left out, items that were drawn, mass of the target that the log cannot "
         "support, rows without their state, p-value of the propensities' calibration.",
         columns,
-        [[_plain(entry.get(name)) for name in columns] for entry in entries],
+        [[_plain(getattr(entry, name)) for name in columns] for entry in whole],
     )
 
 
@@ -132,9 +126,7 @@ def _plain(value: object) -> Cell:
     return number(value, 4) if isinstance(value, float) else Cell("–")
 
 
-def _value(value: Bounds | Refused | None, signed: bool) -> Cell:
-    if isinstance(value, Refused):
+def _value(value: Interval | Unsupported, signed: bool) -> Cell:
+    if isinstance(value, Unsupported):
         return Cell(f"not supported: {value.reason}", tone="quiet")
-    if value is None:
-        return Cell("–")
-    return difference(value.interval) if signed else figure(value.interval)
+    return difference(value) if signed else figure(value)

@@ -36,9 +36,8 @@ _BANDS = {
 }
 
 
-def ranking_parts(source: Source) -> Iterator[Part]:
+def ranking_parts(_: Source, document: RankingDocument) -> Iterator[Part]:
     """Of what ``concierge eval ranking --json`` prints."""
-    document = RankingDocument.model_validate(source.value)
     tables: dict[tuple[str, str], list[RankingRow]] = {}
     for row in document.rows:
         tables.setdefault((row.protocol, row.about), []).append(row)

@@ -35,19 +35,9 @@ STEP_FIGURES = ("click_rate", "mean_rating", "belief", "gap")
 STEP_NAMES = {"belief": "what the model promises", "gap": "promise less click rate"}
 
 
-def reward_parts(source: Source) -> Iterator[Part]:
+def reward_parts(_: Source, document: RewardDocument) -> Iterator[Part]:
     """Of what ``concierge eval reward --json`` prints."""
-    document = RewardDocument.model_validate(source.value)
-    yield from _parts(document, _names(document))
-
-
-def _names(document: RewardDocument) -> list[str]:
-    """The models' names: of a folder or file its last parts, where these tell them apart."""
-    short = ["/".join(PurePath(row.model).parts[-2:]) for row in document.rows]
-    return short if len(set(short)) == len(short) else [row.model for row in document.rows]
-
-
-def _parts(document: RewardDocument, names: Sequence[str]) -> Iterator[Part]:
+    names = _names(document)
     seed, resamples = document.extra("seed"), document.extra("resamples")
     drawn = "" if resamples is None else f", {resamples:,} draws"
     about = (
@@ -58,6 +48,12 @@ def _parts(document: RewardDocument, names: Sequence[str]) -> Iterator[Part]:
     yield Part(f"Calibration on {document.data}", list(_calibration(document, names, about)))
     yield Part(f"Best of n on {document.data}", list(_best_of_n(document, names, about)))
     yield Part(f"Slices of {document.data}", list(_slices(document, names, about)))
+
+
+def _names(document: RewardDocument) -> list[str]:
+    """The models' names: of a folder or file its last parts, where these tell them apart."""
+    short = ["/".join(PurePath(row.model).parts[-2:]) for row in document.rows]
+    return short if len(set(short)) == len(short) else [row.model for row in document.rows]
 
 
 def _figures(document: RewardDocument, names: Sequence[str], about: str) -> Iterator[Block]:

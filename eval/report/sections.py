@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 from eval.report.blocks import Part, Source
+from eval.report.documents import checked
 from eval.report.live import experiments_parts, live_parts
 from eval.report.off_policy import off_policy_parts
 from eval.report.ranking import ranking_parts
 from eval.report.reward import reward_parts
 from eval.report.training import ppo_parts, speed_parts
 
-SECTIONS: Mapping[str, tuple[str, Callable[[Source], Iterator[Part]], str]] = {
+SECTIONS: Mapping[str, tuple[str, Callable[[Source, Any], Iterator[Part]], str]] = {
     "ranking": (
         "Ranking",
         ranking_parts,
@@ -54,7 +56,7 @@ SECTIONS: Mapping[str, tuple[str, Callable[[Source], Iterator[Part]], str]] = {
         "The training commands side by side: short runs with the defaults but for the number of steps.",
     ),
 }
-"""The sections in the order of the report: title, the parts that a document gives, and what it is about."""
+"""The sections in the order of the report: title, the parts of a source and its document, what it is about."""
 
 
 SECTION_OF: Mapping[str, str] = {"off-policy-log": "off-policy"}
@@ -63,4 +65,5 @@ SECTION_OF: Mapping[str, str] = {"off-policy-log": "off-policy"}
 
 def parts_of(source: Source) -> Iterator[Part]:
     """What one document is shown as."""
-    return SECTIONS[SECTION_OF.get(source.kind, source.kind)][1](source)
+    section = SECTION_OF.get(source.kind, source.kind)
+    return SECTIONS[section][1](source, checked(source.kind, source.value, source.how or source.kind))

@@ -21,9 +21,9 @@ _SMOOTH = 200
 """Most points of a course that are drawn; of a longer run, means of neighbours."""
 
 
-def ppo_parts(source: Source) -> Iterator[Part]:
+def ppo_parts(source: Source, document: CurvesDocument) -> Iterator[Part]:
     """Of the file ``curves.json`` of a run."""
-    yield Part(source.command or source.how, list(_ppo_blocks(CurvesDocument.model_validate(source.value))))
+    yield Part(source.command or source.how, list(_ppo_blocks(document)))
 
 
 def _ppo_blocks(document: CurvesDocument) -> Iterator[Block]:
@@ -97,9 +97,8 @@ def _courses(document: CurvesDocument) -> Iterator[Plot]:
         yield Plot(own.title, about, charts.lines(points, x, own.unit, height=170))
 
 
-def speed_parts(source: Source) -> Iterator[Part]:
+def speed_parts(_: Source, document: SpeedDocument) -> Iterator[Part]:
     """Of what ``concierge eval speed --json`` prints."""
-    document = SpeedDocument.model_validate(source.value)
     where = document.machine
     machine = ", ".join(str(where[name]) for name in ("device", "name", "dtype") if name in where)
     threads = f", {where['threads']} threads, torch {where['torch']}" if {"threads", "torch"} <= set(where) else ""

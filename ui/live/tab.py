@@ -84,7 +84,6 @@ class LiveTab:
     def on_read(self, span: str, by: str, request: gr.Request) -> Updates:
         """The figures of the log as it is now."""
         # What draws the plots is slow to import, and most visitors only chat.
-        from eval.report.documents import LiveDocument
         from eval.report.live import tab_plot
 
         self.access.check(request)
@@ -93,8 +92,7 @@ class LiveTab:
         shown = found.total is not None
         running = self.experiment()
         standing = None if running is None else results(running, read_impressions(self.log, running.began))
-        document = LiveDocument.model_validate(found.to_json())
-        plots = {own: tab_plot(document, name) if shown else None for name, own in self.plots.items()}
+        plots = {own: tab_plot(found, name) if shown else None for name, own in self.plots.items()}
         return {
             self.summary: html.summary_html(found, back is not None),
             self.policies: "" if standing is None else html.policies_html(standing),
