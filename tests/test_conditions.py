@@ -35,8 +35,8 @@ def catalogue(dataset: Dataset) -> Catalogue:
     ("conditions", "words"),
     [
         ((), "films"),
-        ((COMEDY, Condition("year", "between", (1980, 1989))), "comedy films from the 1980s"),
-        ((COMEDY, HORROR), "comedy films that are also horror"),
+        ((COMEDY, Condition("year", "between", (1980, 1989))), "comedies from the 1980s"),
+        ((COMEDY, HORROR), "horror comedies"),
         ((Condition("year", "at_least", 1990), Condition("genre", "is_not", ("Horror", "War"))), None),
         ((Condition("popularity", "at_most", 60), Condition("rating", "at_least", 4.0)), None),
     ],
@@ -47,7 +47,7 @@ def test_a_wish_in_words_names_every_condition(
     said = noun_phrase(conditions, catalogue)
     assert words is None or said == words
     for own in conditions:
-        assert all(name.lower() in said for name in own.names)
+        assert all(name.lower().removesuffix("y") in said for name in own.names)
         assert own.facet == "popularity" or all(f"{int(end)}"[:3] in said for end in own.span if end is not None)
         assert chip(own, catalogue.facets[own.facet])
 

@@ -186,7 +186,7 @@ def test_replies_frame_the_slate_in_the_persons_language(recommender: Recommende
     for kind in yaml.safe_load((LANGUAGES / f"{language}.yaml").read_text("utf-8")):
         if kind.startswith("noted_"):
             assert "Alien" in words.tell(kind="noted", **{kind.removeprefix("noted_"): ["Alien"]}), kind
-        elif not kind.endswith("_one"):
+        elif not kind.endswith("_one") and not kind.startswith("reason_"):
             text = words.tell(kind=kind, **facts)
             assert text and "{" not in text and text != english.tell(kind=kind, **facts), kind
     assert words.tell(kind="missing", missing="the data do not say it"), "the rest is said in English"

@@ -7,6 +7,7 @@ are any-of or none-of, numbers (years, lengths, prices, counts) are spans.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass, replace
 from itertools import combinations
@@ -28,6 +29,18 @@ MOST_NEGATIVE = 2
 
 FEW_VALUES = 60
 """Of a facet with so many values it can be asked that an item has another one than those that are not wanted."""
+
+MOST_COMPOUND = 2
+"""So many kinds make one noun ("crime novel"); more are listed."""
+
+MOST_BEFORE = 2
+"""A wish in words of more words than this stands after the noun."""
+
+_AFTER_NOUN = re.compile(
+    r"(?:about|with|without|from|in|on|at|of|by|for|like|set|based|involving|featuring|starring|where|who|whose|that|which|"
+    r"to|through|during|under|over|full|no|not|never|less|more|made|shot|taking|told|made|inspired)\b"
+)
+"""What a wish in words begins with that can only stand after the noun."""
 
 MOSTLY_ONE = 1.5
 """Values of a facet of which items have fewer than this in the mean exclude each other."""
@@ -68,7 +81,19 @@ def plain_number(value: float, facet: Facet | None = None) -> str:
 
 def value_name(value: str, facet: Facet) -> str:
     """A value inside a sentence: what sort of thing an item is in lower case, proper names as they are."""
-    return value.lower() if facet.primary and not facet.proper else value
+    called = facet.called.get(value)
+    return called[0] if called else value.lower() if facet.primary and not facet.proper else value
+
+
+def kinds_phrase(values: Sequence[str], facet: Facet, noun: str, several: bool = False) -> str:
+    """What sort of thing an item is, as a noun phrase: "crime novel", "dark fantasy books"."""
+    order = {value: place for place, value in enumerate(facet.called)}
+    if not values or len(values) > MOST_COMPOUND or not set(values) <= set(order):
+        return f"{listed([value_name(value, facet) for value in values])} {noun}".strip()
+    values = sorted(values, key=order.__getitem__)
+    last = facet.called[values[-1]]
+    head = [last[2 if several else 1]] if len(last) == 3 else [value_name(values[-1], facet), noun]
+    return " ".join([*(value_name(value, facet) for value in values[:-1]), *head])
 
 
 def telling_kinds(item: int, catalogue: Catalogue) -> list[str]:
@@ -77,27 +102,56 @@ def telling_kinds(item: int, catalogue: Catalogue) -> list[str]:
     if primary is None:
         return []
     facet = catalogue.domain.facets.get(primary.facet.name, primary.facet)
+    return [value_name(own, facet) for own in _telling(item, facet, catalogue)]
+
+
+def kind_of(item: int, catalogue: Catalogue, among: Iterable[str] | None = None, most: int = MOST_COMPOUND) -> str:
+    """What sort of thing an item is, with its noun: "crime novel", by the rarest of its kinds.
+
+    ``among``: these kinds alone are named (None: any).
+    """
+    primary, noun = catalogue.primary, catalogue.domain.nouns.one
+    if primary is None:
+        return noun
+    values = _telling(item, primary.facet, catalogue)
+    chosen = values if among is None else [own for own in values if own in set(among)]
+    rarest = sorted(chosen, key=lambda own: int(primary.counts[primary.place[own]]))[:most]
+    return kinds_phrase([own for own in chosen if own in rarest], primary.facet, noun)
+
+
+def _telling(item: int, facet: Facet, catalogue: Catalogue) -> list[str]:
     title = catalogue[item].title.casefold()
-    silent = {value.casefold() for value in facet.unspoken}
-    return [value_name(own, facet) for own in catalogue[item].categories if own.casefold() not in {title, *silent}]
+    unnamed = {value for value, called in facet.called.items() if not called}
+    values = catalogue[item].categories
+    return [own for own in values if own.casefold() != title and own not in unnamed and facet.tells(own)]
 
 
-def noun_phrase(conditions: Iterable[Condition], catalogue: Catalogue, count: int = 2) -> str:
-    """What is asked for, as a noun phrase: "fantasy books from the 1990s by Terry Pratchett, no horror"."""
+def noun_phrase(
+    conditions: Iterable[Condition], catalogue: Catalogue, count: int = 2, words: Sequence[str] = ()
+) -> str:
+    """What is asked for, as a noun phrase: "fantasy books from the 1990s by Terry Pratchett, no horror".
+
+    ``words`` are wishes in words that hold as well: "courtroom dramas", "comedies about a dog".
+    """
     nouns = catalogue.domain.nouns
     noun = nouns.one if count == 1 else nouns.many
+    kinds: list[str] = []
     heads: list[str] = []
-    adjectives: list[str] = []
+    adjectives = [own for own in words if _before_noun(own)]
     also: list[str] = []
-    after: list[str] = []
+    after = [own for own in words if not _before_noun(own)]
     last: list[str] = []
     before = ""
+    primary = catalogue.primary
+    called = {} if primary is None else primary.facet.called
     for condition in conditions:
         facet = catalogue.facets.get(condition.facet)
         if facet is None:
             continue
         if condition.negative:
             last.append(_negative(condition, facet))
+        elif condition.names and facet.primary and len(condition.names) == 1 and called.get(condition.names[0]):
+            kinds.append(condition.names[0])
         elif condition.names and facet.primary and not heads:
             heads.append(_names(condition.names, facet))
         elif condition.names and facet.primary:
@@ -109,10 +163,18 @@ def noun_phrase(conditions: Iterable[Condition], catalogue: Catalogue, count: in
         else:
             after.append(phrase(condition, facet, count))
             before = facet.name
+    if kinds and primary is not None:
+        also = [*heads, *also]
+        heads, noun = [], kinds_phrase(kinds, primary.facet, noun, several=count != 1)
     if also:
         after.insert(0, f"that {'is' if count == 1 else 'are'} also {listed(also)}")
-    words = " ".join([*heads, *adjectives, noun, *after])
-    return ", ".join([words, *last[:MOST_NEGATIVE]])
+    text = " ".join([*adjectives, *heads, noun, *after] if kinds else [*heads, *adjectives, noun, *after])
+    return ", ".join([text, *last[:MOST_NEGATIVE]])
+
+
+def _before_noun(words: str) -> bool:
+    """Whether a wish in words stands before a noun ("courtroom"), not after it ("about a dog", "set in Paris")."""
+    return len(words.split()) <= MOST_BEFORE and _AFTER_NOUN.match(words.casefold()) is None
 
 
 def phrase(condition: Condition, facet: Facet, count: int = 2) -> str:
@@ -166,7 +228,7 @@ def chip(condition: Condition, facet: Facet) -> str:
     if condition.negative and not condition.names:
         text = f"not {span_words(condition.span, facet)}"
     elif condition.negative:
-        text = f"no {_names(condition.names, facet)}"
+        text = _negative(condition, facet)
     elif condition.names:
         text = (
             listed(list(condition.names[:MOST_NAMED]), "or") if facet.phrase == "{value}" else phrase(condition, facet)
@@ -203,7 +265,7 @@ def item_value(item: int, facet: Facet, catalogue: Catalogue) -> str:
     if value is None:
         return ""
     if isinstance(value, tuple):
-        return listed([value_name(own, facet) for own in value])
+        return listed([value_name(own, facet) for own in value if facet.tells(own)])
     return plain_number(value, facet) if isinstance(value, int | float) else str(value)
 
 

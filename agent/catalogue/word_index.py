@@ -93,6 +93,12 @@ def naming(hint: str, catalogue: Catalogue) -> frozenset[int]:
     return frozenset.intersection(*(told.get(word, none) | titles.get(word, none) for word in telling))
 
 
+def told_by(text: str, hint: str, catalogue: Catalogue) -> bool:
+    """Whether a text holds each telling word of a wish in words."""
+    telling = _telling(hint, catalogue)
+    return bool(telling) and telling <= {_stem(key) for key in _keys(text)}
+
+
 def borne_out(hint: str, items: Iterable[int], catalogue: Catalogue) -> bool:
     """Whether what is known of all ``items`` holds each word of a wish in words: then the data did decide it."""
     chosen = set(items)

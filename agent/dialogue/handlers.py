@@ -238,7 +238,7 @@ def recommend(turn: Turn) -> Reply:
         liked = well_liked(state, catalogue)
         if catalogue.mask(liked, {*left_out, *state.excluded}).sum() >= count:
             state = replace(state, conditions=liked)
-    policy, choice = _chosen(turn, state, left_out, count, parts(dialogue, allowed, by_hint, count, catalogue))
+    policy, choice = _chosen(turn, state, left_out, count, parts(dialogue, allowed, by_hint, count, catalogue), wished)
     for condition in doubtful:
         unknown = [item.title for item in choice.items if condition.facet not in item.attributes]
         if unknown:
@@ -320,14 +320,22 @@ def _loosened(turn: Turn, state: State, left_out: frozenset[int]) -> tuple[State
 
 
 def _chosen(
-    turn: Turn, state: State, left_out: frozenset[int], count: int, made_of: tuple[Part, ...]
+    turn: Turn,
+    state: State,
+    left_out: frozenset[int],
+    count: int,
+    made_of: tuple[Part, ...],
+    asked: Conditions,
 ) -> tuple[Policy, Choice]:
     exactly = turn.state.count is not None
     words = turn.wording.explanation
     fit = (WEAK, LEAST_SHOWN) if not turn.catalogue.domain.answers else (WEAK_ANSWER, 1)
 
     def chosen(policy: Policy) -> Choice:
-        return choose(policy, turn.catalogue, state, left_out, count, turn.rng, words, exactly, *fit, made_of)
+        told = turn.wording.reasons
+        return choose(
+            policy, turn.catalogue, state, left_out, count, turn.rng, words, exactly, *fit, made_of, told, asked
+        )
 
     try:
         return turn.policy, chosen(turn.policy)

@@ -11,6 +11,8 @@ import numpy as np
 from agent.catalogue.conditions import (
     had_by,
     item_value,
+    kind_of,
+    kinds_phrase,
     listed,
     noun_phrase,
     phrase,
@@ -124,13 +126,19 @@ def is_words(item: int, facet: Facet, catalogue: Catalogue) -> str:
     if value is None:
         return ""
     if isinstance(value, tuple):
-        words = listed([value_name(own, facet) for own in value[:PEOPLE]])
+        value = tuple(own for own in value if facet.tells(own))[:PEOPLE]
+        if not value:
+            return ""
+        words = listed([value_name(own, facet) for own in value])
         if facet.predicted:
             return seeming(words, facet)
     else:
         words = item_value(item, facet, catalogue)
     if facet.kind == "duration":
         return f"is {words} long"
+    if facet.primary and isinstance(value, tuple) and facet.phrase == "{value}":
+        kinds = kinds_phrase(value, facet, catalogue.domain.nouns.one)
+        return f"is {article(kinds)} {kinds}"
     if facet.primary:
         return f"is {words}"
     if facet.phrase == "{value}":
@@ -164,8 +172,7 @@ def judged(item: int, question: Question, catalogue: Catalogue) -> list[Facts]:
 def kind_words(item: int, catalogue: Catalogue) -> str:
     """What sort of thing an item is: "is a crime and fantasy novel"."""
     noun = catalogue.domain.nouns.one
-    kinds = telling_kinds(item, catalogue)[:KINDS]
-    words = f"{listed(kinds)} {noun}" if kinds else noun
+    words = kind_of(item, catalogue, most=KINDS) if telling_kinds(item, catalogue) else noun
     return f"is {article(words)} {words}"
 
 
@@ -223,7 +230,8 @@ def tags(item: int, catalogue: Catalogue) -> list[Facts]:
         return []
     column = catalogue.names_column(name)
     own = catalogue[item].attributes.get(name, ())
-    rare = sorted(own if isinstance(own, tuple) else (), key=lambda value: int(column.counts[column.place[value]]))
+    telling = [value for value in (own if isinstance(own, tuple) else ()) if column.facet.tells(value)]
+    rare = sorted(telling, key=lambda value: int(column.counts[column.place[value]]))
     return [{"kind": "tags", "titles": list(rare[:TAGS])}] if rare else []
 
 

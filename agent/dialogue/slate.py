@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from agent.catalogue.catalogue import Catalogue
-from agent.explanation.attribution import attribute, gather
-from agent.explanation.reasons import reasons
+from agent.explanation.attribution import attribute, borne_out_by, gather
+from agent.explanation.reasons import ENGLISH, Phrases, reasons
 from agent.policy.distribution import Policy, Ranking
 from agent.records.answer import Recommendation
+from agent.records.conditions import Conditions
 from agent.records.state import State
 
 if TYPE_CHECKING:
@@ -97,13 +98,16 @@ def choose(
     weak: float = WEAK,
     least: int = LEAST_SHOWN,
     parts: Sequence[Part] = (),
+    phrases: Phrases = ENGLISH,
+    asked: Conditions | None = None,
 ) -> Choice:
     """Choose ``k`` items for a state among those that its conditions allow and that are not in ``left_out``.
 
     With ``rng`` the slate is drawn (Plackett-Luce, at a low temperature), else the most probable items are taken.
     Fewer than ``k`` come back where fewer are allowed, or, unless ``exactly`` so many are wanted, fit: what is less
     than ``weak`` times as probable as the top does not, unless fewer than ``least`` would remain. ``explanation`` is
-    the edited template that words the reasons, if one serves. With ``parts`` nothing is drawn: the slate is made of the
+    the edited template that words the reasons, if one serves, ``phrases`` those of another language, and ``asked`` the
+    conditions that they may name (None: those of the state). With ``parts`` nothing is drawn: the slate is made of the
     most probable items of each. Of the editions of one work only the most probable one is a candidate.
     """
     start = time.perf_counter()
@@ -124,8 +128,11 @@ def choose(
         kept = places
     ranked = time.perf_counter()
     attribution = attribute(policy, state, ranking, [index for index, _ in kept])
-    facts = [gather(state, catalogue[index], catalogue, attribution) for index, _ in kept]
-    sentences = reasons([catalogue[index] for index, _ in kept], facts, catalogue, explanation)
+    shown = [catalogue[index] for index, _ in kept]
+    told = borne_out_by(policy, state.hints, shown, catalogue)
+    told_state = state if asked is None else replace(state, conditions=asked)
+    facts = [(*gather(told_state, own, catalogue, attribution), *told.get(own.index, ())) for own in shown]
+    sentences = reasons(shown, facts, catalogue, explanation, phrases)
     items = []
     strength = 1.0
     for (index, propensity), own, sentence in zip(kept, facts, sentences, strict=True):

@@ -98,7 +98,9 @@ class Facet(_Strict):
         cues: expressions that stand before a value of it ("directed by"); they decide between facets of one value.
         order: its values from the least to the most, where they have an order ("nothing over PG-13").
         standalone: whether its words are wishes wherever they stand, as those of the primary facet are.
-        unspoken: values that no sentence names, because they say nothing of an item to others.
+        unspoken: expressions for values that no sentence names, because they say nothing of an item to others.
+        called: value -> what sentences call it before a noun ("fantasy" books), then, where it has a noun of its own,
+            one and several of it ("mystery", "mysteries"); in the order in which several stand before a noun.
         predicted: whether values were inferred by a model rather than given by the data.
     """
 
@@ -120,12 +122,17 @@ class Facet(_Strict):
     order: tuple[str, ...] = ()
     standalone: bool = False
     unspoken: tuple[str, ...] = ()
+    called: Mapping[str, tuple[str, ...]] = Field(default_factory=dict)
     predicted: bool = False
 
     @property
     def numeric(self) -> bool:
         """Whether its values are numbers."""
         return self.kind in NUMERIC
+
+    def tells(self, value: str) -> bool:
+        """Whether a value says something of an item to others."""
+        return not any(_expression(own).fullmatch(value.casefold()) for own in self.unspoken)
 
 
 class Images(_Strict):
@@ -309,6 +316,11 @@ def domain_module(folder: Path, name: str) -> Any | None:
     return import_module(f"agent.domains.{folder.name}.{name}")
 
 
+@lru_cache(maxsize=1024)
+def _expression(text: str) -> re.Pattern[str]:
+    return re.compile(text)
+
+
 @lru_cache(maxsize=1)
 def legacy_reader() -> Any:
     """Reads what was logged before data sets had domains: the module ``legacy`` of the domain that there was then."""
@@ -374,7 +386,7 @@ def _check_expressions(domain: Domain) -> None:
     for words in domain.verdicts.values():
         said += words
     for facet in domain.facets.values():
-        said += [*facet.compounds, *facet.cues]
+        said += [*facet.compounds, *facet.cues, *facet.unspoken]
         said += facet.words if facet.numeric else [str(word) for words in facet.words.values() for word in words]
     for expression in said:
         try:

@@ -9,9 +9,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from agent.catalogue.word_index import speaks_against, told_by
 from agent.domains.domain import POPULARITY, RATING
 from agent.records.answer import Evidence
 from agent.records.state import POSITIVE
+from agent.understanding.vocabulary import open_facets
 
 if TYPE_CHECKING:
     from agent.catalogue.catalogue import Catalogue, Item
@@ -29,6 +31,9 @@ LEAST_WEIGHT = 0.05
 
 FITS = 1.5
 """A wish in words speaks for an item whose likeness to it is so many standard deviations above the mean."""
+
+NAME_NEAR = 0.6
+"""A name (a tag) from this cosine to a wish in words on says nearly the same."""
 
 CITED = 3
 """At most so many history items are kept as evidence of one choice."""
@@ -133,6 +138,55 @@ def gather(state: State, item: Item, catalogue: Catalogue, attribution: Attribut
     ]
     told = sorted([*facts, *carried[:CITED], *hints], key=lambda fact: -fact.weight)
     return (*told, *_met(state, item, catalogue), *_known(item, catalogue))
+
+
+def borne_out_by(
+    policy: Policy, hints: Sequence[str], items: Sequence[Item], catalogue: Catalogue
+) -> dict[int, list[Evidence]]:
+    """What is known of items that bears out wishes in words: names that hold their words, else names of near meaning.
+
+    Returns:
+        Catalogue index -> facts of kind ``attribute``; only items that have some are in it.
+    """
+    found: dict[int, list[Evidence]] = {}
+    for hint in hints:
+        if speaks_against(hint):
+            continue
+        near: list[tuple[Item, str, str]] = []
+        for item in items:
+            named = [(facet, value) for facet, value in _names(item, catalogue) if told_by(value, hint, catalogue)]
+            if named:
+                facet, value = min(named, key=lambda own: len(own[1]))
+                found.setdefault(item.index, []).append(Evidence("attribute", 0.0, value=value, facet=facet))
+            else:
+                near += [(item, facet, value) for facet, value in _names(item, catalogue)]
+        if not near or policy.semantic is None:
+            continue
+        values = sorted({value for _, _, value in near})
+        cosine = policy.semantic.encode([hint, *values])
+        likeness = dict(zip(values, (cosine[1:] @ cosine[0]).tolist(), strict=True))
+        for item in items:
+            own = [(likeness[value], facet, value) for other, facet, value in near if other is item]
+            best = max(own, default=(0.0, "", ""))
+            if best[0] >= NAME_NEAR:
+                found.setdefault(item.index, []).append(Evidence("attribute", 0.0, value=best[2], facet=best[1]))
+    return found
+
+
+def _names(item: Item, catalogue: Catalogue) -> list[tuple[str, str]]:
+    """What people call an item, in facets that they fill (tags): facet and value."""
+    filled = open_facets(catalogue)
+    return [
+        (name, own)
+        for name, value in item.attributes.items()
+        if (facet := catalogue.facets.get(name)) is not None
+        and facet.kind == "category"
+        and not facet.predicted
+        and isinstance(value, tuple)
+        and name in filled
+        for own in value
+        if facet.tells(own)
+    ]
 
 
 def _met(state: State, item: Item, catalogue: Catalogue) -> list[Evidence]:

@@ -7,14 +7,23 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import prompts
-from agent.catalogue.conditions import had_by, item_value, phrase, plain_number, seeming, telling_kinds
-from agent.catalogue.word_index import is_mood, naming, speaks_against
+from agent.catalogue.conditions import (
+    had_by,
+    item_value,
+    kind_of,
+    plain_number,
+    seeming,
+    telling_kinds,
+    value_name,
+)
+from agent.catalogue.word_index import speaks_against, told_by
 from agent.explanation.attribution import carried_by_liking
 from agent.records.answer import Evidence
-from agent.records.conditions import Condition
 from agent.text import flat
+from agent.understanding.vocabulary import open_facets
 from prompts import PromptError
 from prompts.escaping import neutralise
+from prompts.sandbox import article
 
 if TYPE_CHECKING:
     from agent.catalogue.catalogue import Catalogue, Item
@@ -28,6 +37,21 @@ DETAILS = 2
 
 PEOPLE = 2
 """So many names of one facet are named on a card."""
+
+MANY, FEW = 20, 10
+"""From so many people on their mean grade says how an item is liked; of fewer than these hardly anybody knows it."""
+
+LOVED, POOR = 4.1, 3.0
+"""Mean grades (1 to 5) from which an item is much liked, and below which it is not."""
+
+WIDELY = 0.4
+"""An item is widely known that so large a share knows of those who know the best known one."""
+
+Phrases = Mapping[str, Sequence[str]]
+"""Kind of fact -> wordings in another language, with ``{values}``, or ``{rating}`` and ``{count}``."""
+
+ENGLISH: Phrases = {}
+"""No phrases: the templates word in English."""
 
 
 def say(template: Template, facts: Mapping[str, Any]) -> str:
@@ -45,17 +69,21 @@ def reasons(
     facts: Sequence[Sequence[Evidence]],
     catalogue: Catalogue,
     edited: Template | None = None,
+    phrases: Phrases = ENGLISH,
 ) -> list[str]:
     """One sentence or two for each item of a slate, no two in the same words.
 
-    Where an ``edited`` template fails or the check finds a flaw, the product's wording is taken.
+    Where an ``edited`` template fails or the check finds a flaw, the product's wording is taken. ``phrases`` are those
+    of another language.
     """
     found: list[str] = []
     shapes: set[str] = set()
-    for place, (item, own) in enumerate(zip(items, facts, strict=True)):
+    # Lists do not all begin in the same words.
+    first = sum(item.index for item in items)
+    for place, (item, own) in enumerate(zip(items, facts, strict=True), first):
         sentence = ""
         for variant in range(place, place + VARIANTS):
-            sentence = reason(item, own, catalogue, edited, variant)
+            sentence = reason(item, own, catalogue, edited, variant, phrases)
             if _shape(sentence, item) not in shapes:
                 break
         shapes.add(_shape(sentence, item))
@@ -64,10 +92,17 @@ def reasons(
 
 
 def reason(
-    item: Item, facts: Sequence[Evidence], catalogue: Catalogue, edited: Template | None = None, variant: int = 0
+    item: Item,
+    facts: Sequence[Evidence],
+    catalogue: Catalogue,
+    edited: Template | None = None,
+    variant: int = 0,
+    phrases: Phrases = ENGLISH,
 ) -> str:
     """One or two sentences that state ``facts`` in the words of a template; ``variant`` chooses among wordings."""
     inputs = inputs_of(item, facts, catalogue) | {"variant": variant}
+    if phrases:
+        return in_phrases(inputs, phrases)
     for template in (edited, prompts.load("explanation")):
         if template is None:
             continue
@@ -78,6 +113,31 @@ def reason(
         if sentences and not flaws(sentences, item, facts, catalogue):
             return sentences
     return plain_reason(item, catalogue)
+
+
+def in_phrases(inputs: Mapping[str, Any], phrases: Phrases) -> str:
+    """The facts of one item in the phrases of another language: what it goes with first, then what is known of it."""
+    told = []
+    for kind, values in (
+        ("named", inputs["named"]),
+        ("loved", inputs["loved"]),
+        ("had", inputs["had"]),
+        ("shared", inputs["shared_names"]),
+        ("asked", inputs["asked_names"]),
+        ("tagged", inputs["tagged"] or ([] if inputs["named"] or inputs["loved"] else inputs["known_for"])),
+    ):
+        if values and kind in phrases:
+            quoted = kind not in ("shared", "asked")
+            told.append((kind, ", ".join(f"“{own}”" if quoted else own for own in values)))
+    said = [_phrase(phrases, kind, inputs["variant"], values=values) for kind, values in told[:2]]
+    if inputs["rating"] and len(said) < 2 and "rating" in phrases:
+        said.append(_phrase(phrases, "rating", inputs["variant"], rating=inputs["rating"], count=inputs["count"]))
+    return " ".join(said)
+
+
+def _phrase(phrases: Phrases, kind: str, variant: int, **values: object) -> str:
+    wordings = phrases[kind]
+    return wordings[variant % len(wordings)].format(**values)
 
 
 def plain_reason(item: Item, catalogue: Catalogue) -> str:
@@ -96,6 +156,7 @@ def flaws(text: str, item: Item, facts: Sequence[Evidence], catalogue: Catalogue
     found = []
     quotable = {catalogue[catalogue.index(fact.item_id)].title for fact in facts if fact.item_id} | {item.title}
     quotable |= {str(fact.value) for fact in facts if isinstance(fact.value, str)}
+    quotable |= {own for name in open_facets(catalogue) for own in _tuple(item.attributes.get(name))}
     quotable |= {neutralise(words) for words in quotable}
     found += [f"quote “{quote}”" for quote in re.findall(r"“([^”]*)”", text) if quote not in quotable]
     rest = re.sub(r"“[^”]*”", "“”", text)
@@ -126,30 +187,124 @@ def inputs_of(item: Item, facts: Sequence[Evidence], catalogue: Catalogue) -> di
     liked, had = carried_by_liking(facts)
     if liked and had and had[0].weight > liked[0].weight:
         liked = []  # what carried it most was not liked: then that is what is said
+    loved = {fact.item_id for fact in liked}
+    named = [fact for fact in facts if fact.kind == "like" and fact.item_id not in loved]
+    had = [] if liked or named else had[:1]
     met = [fact for fact in facts if fact.kind == "condition"]
+    shared, shared_names, with_what = _in_common(item, [*named, *liked, *had], met, catalogue)
+    if with_what is not None:
+        named, liked, had = ([fact for fact in own if fact is with_what] for own in (named, liked, had))
+    tagged = [fact for fact in facts if fact.kind == "attribute"]
+    hints = [str(fact.value) for fact in facts if fact.kind == "hint" and not speaks_against(str(fact.value))]
+    asked, asked_names, guessed = _met_words(met, catalogue)
+    count, mean = int(number("raters")), float(number("rating"))
+    domain, primary = catalogue.domain, catalogue.primary
     kinds = telling_kinds(item.index, catalogue)[:3]
-    primary = catalogue.primary
-    asked, guessed = _met_words(met, catalogue)
     if kinds and primary is not None and primary.facet.predicted:
         guessed, kinds = [seeming(_and(kinds), primary.facet), *guessed], []
-    hints = [str(fact.value) for fact in facts if fact.kind == "hint"]
-    count, mean = int(number("raters")), float(number("rating"))
-    domain = catalogue.domain
+    kind = kind_of(item.index, catalogue) if kinds else domain.nouns.one
     return {
-        "named": titles([fact for fact in facts if fact.kind == "like"])[:2],
+        "named": titles(named)[:2],
         "loved": titles(liked)[:2],
-        "had": titles(had)[:1] if not liked else [],
+        "had": titles(had),
+        "shared": shared,
+        "shared_names": shared_names,
         "asked": asked,
-        "match": [hint for hint in hints if is_mood(hint, catalogue) and not speaks_against(hint)][:1],
-        "named_in": [hint for hint in hints if not speaks_against(hint) and item.index in naming(hint, catalogue)][:1],
-        "answers": catalogue.domain.answers,
+        "asked_names": asked_names,
+        "tagged": list(dict.fromkeys(str(fact.value) for fact in tagged))[:2],
+        "match": hints[:1] if not tagged else [],
+        "basis": _basis(item, catalogue),
+        "named_in": [] if tagged else [own for own in hints if told_by(item.title, own, catalogue)][:1],
+        "known_for": known_for(item, catalogue),
+        "answers": domain.answers,
         "kinds": kinds,
         "details": [*list(_details(item, met, catalogue))[:DETAILS], *([f"that {_and(guessed)}"] if guessed else [])],
+        "guessed": bool(guessed),
         "rating": plain_number(mean) if mean else "",
         "raters": had_by(count, catalogue).partition(" by ")[2] if count else "",
-        "one": " ".join([*_adjectives(met, catalogue), domain.nouns.one]),
+        "count": count,
+        "standing": _standing(mean, count, catalogue),
+        "one": " ".join([*_adjectives(met, catalogue), kind]),
         "past": domain.verbs.past,
     }
+
+
+def _in_common(
+    item: Item, cited: Sequence[Evidence], met: Sequence[Evidence], catalogue: Catalogue
+) -> tuple[list[str], list[str], Evidence | None]:
+    """What an item has in common with one of those that are cited for it, and that was not asked for anyhow.
+
+    Returns:
+        Words that follow "also" ("by Joel Coen", "a crime comedy"), the bare names, and the fact that is meant.
+    """
+    asked = {str(fact.value) for fact in met}
+    others = [(fact, catalogue[catalogue.index(str(fact.item_id))]) for fact in cited]
+    for fact, other in others:
+        words, names = [], []
+        for name, facet in catalogue.facets.items():
+            mine, theirs = item.attributes.get(name), other.attributes.get(name)
+            if facet.kind != "person" or not isinstance(mine, tuple) or not isinstance(theirs, tuple):
+                continue
+            both = [own for own in mine if own in theirs and own not in asked and own not in names][:PEOPLE]
+            if both:
+                words.append(facet.phrase.format(value=_and(both)))
+                names += both
+        if words:
+            return words[:DETAILS], names[:PEOPLE], fact
+    for fact, other in others:
+        both = [own for own in item.categories if own in other.categories and own not in asked]
+        primary = catalogue.primary
+        if both and primary is not None and not primary.facet.predicted and primary.facet.phrase == "{value}":
+            kind = kind_of(item.index, catalogue, both)
+            if kind.strip() != catalogue.domain.nouns.one:
+                return [f"{article(kind)} {kind}"], [], fact
+    return [], [], None
+
+
+def _basis(item: Item, catalogue: Catalogue) -> str:
+    """What a wish in words was compared with."""
+    known = [catalogue.primary.facet.plural] if catalogue.primary is not None and item.categories else []
+    known += [
+        catalogue.facets[name].plural
+        for name in sorted(open_facets(catalogue))
+        if item.attributes.get(name) and not catalogue.facets[name].primary
+    ]
+    known += [name for name in catalogue.texts if item.attributes.get(name)]
+    return _and(known[:2]) or "title"
+
+
+def known_for(item: Item, catalogue: Catalogue) -> list[str]:
+    """What people call an item, in facets that they fill (tags): the names that tell most to others, at most two."""
+    people = [facet for facet in catalogue.facets.values() if facet.kind == "person"]
+    mine = {own.casefold() for facet in people for own in _tuple(item.attributes.get(facet.name))}
+    found: list[tuple[int, str]] = []
+    for name in sorted(open_facets(catalogue)):
+        column = catalogue.names_column(name)
+        if column.facet.primary or column.facet.predicted:
+            continue
+        for value in _tuple(item.attributes.get(name)):
+            known = any(value.title() in catalogue.names_column(facet.name).place for facet in people)
+            kinds = {flat(own) for own in item.categories}
+            if known or value.casefold() in mine or flat(value) in kinds or not column.facet.tells(value):
+                continue
+            found.append((int(column.counts[column.place[value]]), value))
+    often = [own for own in found if own[0] > 1] or found
+    return [value for _, value in sorted(often, key=lambda own: (-own[0], own[1]))[:DETAILS]]
+
+
+def _standing(mean: float, count: int, catalogue: Catalogue) -> str:
+    """Where an item stands with others: loved, poor, known, few, or empty for the usual."""
+    if mean and count >= MANY and mean >= LOVED:
+        return "loved"
+    if mean and mean < POOR:
+        return "poor"
+    if count >= WIDELY * float(catalogue.rating_count.max(initial=1)) and count >= MANY:
+        return "known"
+    return "few" if count < FEW else ""
+
+
+def _tuple(value: Any) -> tuple[str, ...]:
+    return value if isinstance(value, tuple) else ()
 
 
 def _adjectives(met: Sequence[Evidence], catalogue: Catalogue) -> list[str]:
@@ -158,32 +313,38 @@ def _adjectives(met: Sequence[Evidence], catalogue: Catalogue) -> list[str]:
     return [str(value) for facet, value in known if facet and facet.adjective and not facet.predicted and value]
 
 
-def _met_words(met: Sequence[Evidence], catalogue: Catalogue) -> tuple[list[str], list[str]]:
-    """The conditions that are met, in words that follow a noun, without what stands before it; and what it seems."""
+def _met_words(met: Sequence[Evidence], catalogue: Catalogue) -> tuple[list[str], list[str], list[str]]:
+    """The conditions that are met and tell an item from others, in words that follow a noun; the names; what it seems.
+
+    What sort of thing all of a slate are, and from when, is said above it.
+    """
     values: dict[str, list[str | float]] = {}
     for fact in met:
         facet = catalogue.facets.get(fact.facet or "")
         if facet is not None and not facet.primary and fact.value is not None:
             values.setdefault(facet.name, []).append(fact.value if isinstance(fact.value, str) else float(fact.value))
-    words, guessed = [], []
+    words, names, guessed = [], [], []
     for name, own in values.items():
         facet = catalogue.facets[name]
-        if facet.adjective and not facet.predicted:
+        if (facet.adjective and not facet.predicted) or facet.kind in ("year", "date", "number"):
             continue
         if facet.predicted:
             guessed.append(seeming(_and([str(value) for value in own]), facet))
         elif isinstance(own[0], str):
-            named = _and([str(value) for value in own])
+            named = _and([value_name(str(value), facet) for value in own])
             words.append(
                 f"of the {facet.label} {named}" if facet.phrase == "{value}" else facet.phrase.format(value=named)
             )
+            names += [str(value) for value in own]
         else:
-            words.append(phrase(Condition(name, "between", (own[0], own[0])), facet))
-    return words, guessed
+            number = plain_number(own[0], facet)
+            words.append(f"{number} long" if facet.kind == "duration" else f"at {number}")
+            names.append(number)
+    return words, names, guessed
 
 
 def _details(item: Item, met: Sequence[Evidence], catalogue: Catalogue) -> Iterator[str]:
-    """Further facts of an item, in words that follow a noun: who made it, how long it is."""
+    """Further facts of an item, in words that follow a noun: who made it, what it costs."""
     told = {fact.facet for fact in met}
     named = {str(fact.value) for fact in met}
     for name, facet in catalogue.facets.items():

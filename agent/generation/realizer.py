@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 import prompts
-from agent.explanation.reasons import say
+from agent.explanation.reasons import Phrases, say
 from agent.text import flat
 from prompts import PromptError, Template
 from prompts.escaping import neutralise
@@ -33,6 +33,9 @@ LANGUAGES = Path(__file__).parent / "languages"
 """Phrases of replies in other languages, one YAML file a language: kind of sentence -> wordings.
 
 ``{placeholders}`` are the inputs of the reply template; a kind ending in ``_one`` is for a single item."""
+
+REASON = "reason_"
+"""What the kinds of phrases of reasons begin with (:data:`agent.explanation.reasons.Phrases`)."""
 
 NOTED = ("liked", "disliked", "seen", "refused")
 """What a sentence of kind ``noted`` may say in other languages, each by a phrase ``noted_...``."""
@@ -85,6 +88,13 @@ class Wording:
     def explanation(self) -> Template | None:
         """The edited template for reasons, if one serves."""
         return self._edited("explanation")
+
+    @cached_property
+    def reasons(self) -> Phrases:
+        """The phrases of reasons in the person's language; none where it is English, or has no file."""
+        return {
+            kind.removeprefix(REASON): own for kind, own in _phrases(self.language).items() if kind.startswith(REASON)
+        }
 
     @cached_property
     def reply(self) -> Template | None:

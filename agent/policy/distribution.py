@@ -39,6 +39,10 @@ class SemanticSource(Protocol):
         """(n_items,) float32, of one wish and without a bound."""
         ...
 
+    def encode(self, texts: Sequence[str]) -> np.ndarray:
+        """Unit vectors of any texts, (len(texts), width)."""
+        ...
+
     def answerable(self, request: str) -> bool:
         """Whether a request is of the kind that the items answer."""
         ...

@@ -14,9 +14,10 @@ class Evidence:
 
     ``kind`` is ``history`` (one of the person's items, ``value`` its grade), ``like`` (an example named in the
     request), ``condition`` (a condition that the item meets: ``facet``, and its value there), ``hint`` (a wish in
-    words, ``value``), ``rating`` (mean grade), ``raters`` (how many had it) or ``attribute`` (what else is known:
-    ``facet`` and ``value``). ``weight`` is the change of the item's log-probability when the fact is left out, or 0
-    where nothing is left out. ``predicted``: a model read the value out of the item's text.
+    words, ``value``), ``rating`` (mean grade), ``raters`` (how many had it) or ``attribute`` (what else is known, such
+    as a tag that bears out a wish in words: ``facet`` and ``value``). ``weight`` is the change of the item's
+    log-probability when the fact is left out, or 0 where nothing is left out. ``predicted``: a model read the value out
+    of the item's text.
     """
 
     kind: str

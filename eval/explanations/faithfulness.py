@@ -194,6 +194,8 @@ class Judge:
                 return fact.value == count
             case "hint":
                 return fact.value in state.hints
+            case "attribute":
+                return self._has(item.item_id, fact.facet or "", fact.value)
         # Any other fact is a facet's value that was asked for.
         facet = fact.facet or ""
         asked = [condition for condition in state.conditions if condition.facet == facet]

@@ -206,6 +206,8 @@ def sentence(fact: Evidence, item: Recommendation, catalogue: Catalogue) -> str:
             return f"You named {name} as an example."
         case "hint":
             return f"It is near to your words “{fact.value}”."
+        case "attribute" if fact.facet is not None and fact.facet in catalogue.facets:
+            return f"It is {catalogue.facets[fact.facet].phrase.format(value=f'“{fact.value}”')}."
         case "condition":
             facet = catalogue.facets.get(fact.facet or "")
             known = facet is not None and item.item_id in catalogue
