@@ -76,7 +76,8 @@ def test_what_is_said_to_be_shared_both_have(films: Recommender) -> None:
                 for person in catalogue.items_by(name):
                     if f"also {phrase}{person.casefold()}" in item.reason.casefold():
                         said += 1
-                        assert person in other.attributes[name] and person in mine.attributes[name], item.reason
+                        having = catalogue.items_by(name)[person]
+                        assert {other.index, mine.index} <= having, item.reason
     assert said
 
 
@@ -118,6 +119,6 @@ def test_kinds_are_named_as_people_name_them(films: Recommender) -> None:
         word for item in catalogue.items[:2000] for word in kind_of(item.index, catalogue).casefold().split()
     }
     assert noun_phrase([Condition("genre", "is", ("Drama",))], catalogue, words=["courtroom"]) == "courtroom dramas"
-    unrated = next(item for item in catalogue.items if "Not Rated" in item.attributes.get("content_rating", ()))
+    unrated = catalogue[min(catalogue.items_by("content_rating")["Not Rated"])]
     answer = films.reply(Conversation(), f"what is {unrated.name} rated?")
     assert "rated Not Rated" not in answer.reply
