@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from types import MappingProxyType
@@ -15,8 +15,10 @@ from agent.catalogue.columns import Column, NamesColumn, NumberColumn
 from agent.catalogue.title_index import Link, TitleIndex
 from agent.catalogue.word_index import word_index
 from agent.domains.domain import POPULARITY, RATING, Facet
+from agent.domains.nations import places
 from agent.records.conditions import Condition, bounds
 from agent.records.state import POSITIVE
+from agent.text import words
 
 if TYPE_CHECKING:
     from agent.data.dataset import Dataset
@@ -345,6 +347,12 @@ class Catalogue:
         """Word -> the items that name it, by texts and categories, and by titles."""
         return word_index(self, titles=False), word_index(self, titles=True)
 
+    @property
+    def _people(self) -> Iterator[str]:
+        for name, facet in self.facets.items():
+            if facet.kind == "person":
+                yield from self.names_column(name).values
+
     @cached_property
     def titles(self) -> TitleIndex:
         """The index that finds titles in text; built when first used."""
@@ -354,6 +362,7 @@ class Catalogue:
             self.rating_count.tolist(),
             [item.aliases for item in self.items],
             self.domain.ordinary_words,
+            places().union(word.key for name in self._people for word in words(name)),
         )
 
     def link(self, text: str, context: Iterable[Condition] = ()) -> tuple[Link, ...]:

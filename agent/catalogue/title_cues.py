@@ -51,6 +51,14 @@ WATCHED = re.compile(
     rf"(?: (?:both|also|mostly|only|all|even))?\s*[\"'“‘(*_]*(?:(?:the|an?|original|first|new|old|{ANY_NOUN}) )*$"
 )
 """Before what somebody watched, read or liked: stronger than :data:`BEFORE`."""
+ASKED = re.compile(
+    r"(?:^|[.?!,;] |\b(?:and|so|but|ok|well) )(?:who (?:directed|wrote|made|plays in|stars in|is in|was in)|"
+    r"what(?:'s| is| was)(?: the (?:plot|story|cast|length|ending) of)?|when (?:was|is|did)|how (?:long|old|good|scary|"
+    r"violent|sad|funny|popular) (?:is|was)|where can i (?:watch|find|see|get)|is|was|does|did|tell me (?:more )?about|"
+    r"describe|(?:have you|do you) (?:got|have|know)|what happens in|what about)[\s\"'“‘]+(?:the |an? )?$"
+)
+"""Before what a question is about."""
+COUNTED = re.compile(r"\b(?:from|to|of|than|top|for|in|at|after|before|under|over|until|by|number) $")
 NO_CUE = re.compile(
     r"(?:would|'d|feels?|looks?|sounds?|seems?|felt|looked|do you|don't|wanna|want to)\s+(?:like|"
     r"see|love)\s*$"

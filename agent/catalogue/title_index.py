@@ -34,6 +34,8 @@ _SEQUEL = re.compile(
 WELL_KNOWN = 0.8
 """How known an item is taken to be where nobody rated any: better than so many of the others."""
 _FUZZY_RATIO = 90.0
+_NICKNAME = 5
+"""So many letters at least has a word that stands for a whole title."""
 _MUCH_MORE_RATED = 10.0
 _SERIES_MORE_RATED = 5.0
 
@@ -84,10 +86,12 @@ class TitleIndex:
         counts: Sequence[int],
         aliases: Sequence[Iterable[str]],
         ordinary: frozenset[str] = frozenset(),
+        names: frozenset[str] = frozenset(),
     ) -> None:
         """Build the index; position = catalogue index.
 
-        ``counts`` are numbers of ratings, to order options by; ``ordinary`` are words of wishes, hardly ever titles.
+        ``counts`` are numbers of ratings, to order options by; ``ordinary`` are words of wishes, hardly ever titles;
+        ``names`` the words of names of people and places.
         """
         self.ordinary = ordinary
         self._titles, self._years, self._counts = titles, years, counts
@@ -102,6 +106,9 @@ class TitleIndex:
                     kinds[item] = min(kind, kinds.get(item, PART))
         for key, kinds in _short_names(entries, self.known).items():
             entries.setdefault(key, kinds)
+        nicknames = _nicknames(titles, self.known, names)
+        self._nicknames = frozenset(nicknames) - set(entries)
+        entries.update({key: nicknames[key] for key in self._nicknames})
         self._entries = entries
         self._root = _Node()
         self._joined: dict[str, tuple[str, ...]] = {}
@@ -177,6 +184,8 @@ class TitleIndex:
                     continue  # "Speed 2/5" is not "Speed 2"
                 if _SEQUEL.match(fold(text[found[stop - 1].end :][:12])[0]):
                     continue  # "Terminator 3" is not "Terminator"
+                if key in self._nicknames and not (found[start].capital and (start or len(found) == 1) and not edits):
+                    continue  # "wizard" is a word first
                 whole = any(kind == FULL for kind in self._entries[key].values())
                 candidates.append(Candidate(first, stop, key, edits, mended_real, whole))
         return candidates
@@ -314,6 +323,25 @@ def _short_names(
         alone = len(key) >= 4 and len(begun[key[:2]]) == 1 and all(len(part) >= 5 for part in key[:2])
         if alone and known[next(iter(kinds))] >= WELL_KNOWN:
             found[key[:2]] = dict.fromkeys(kinds, PART)
+    return found
+
+
+def _nicknames(
+    titles: Sequence[str], known: Sequence[float], names: frozenset[str]
+) -> dict[tuple[str, ...], dict[int, int]]:
+    """A rare word of a known item's title that no other known item has, and nobody is called by: "Totoro"."""
+    everyday = names | common_words()
+    having: dict[str, set[int]] = {}
+    for item, title in enumerate(titles):
+        for word in words(title):
+            said = title[word.start : word.end]
+            if len(said) >= _NICKNAME and said.isalpha() and word.key not in everyday:
+                having.setdefault(word.key, set()).add(item)
+    found: dict[tuple[str, ...], dict[int, int]] = {}
+    for part, items in having.items():
+        best = max(items, key=lambda item: known[item])
+        if known[best] >= WELL_KNOWN and not any(known[item] >= WELL_KNOWN / 2 for item in items - {best}):
+            found[(part,)] = {best: PART}
     return found
 
 

@@ -14,7 +14,9 @@ from dataclasses import dataclass, field
 
 from agent.catalogue.title_cues import (
     ALL,
+    ASKED,
     BEFORE,
+    COUNTED,
     END,
     ERA,
     JUDGED,
@@ -191,6 +193,8 @@ class Judge:
             and (listed or WATCHED.search(before) or BEFORE.search(before))
         ):
             return True
+        if c.whole and not c.edits and ASKED.search(before) and self._written_as_name(c):
+            return True
         if c.mended_real and c.whole and not re.search(r"\w", self.folded[: c.start] + self.folded[c.end :]):
             return True  # "Forest Gump" is all that is said
         signs = self.features(c, share, listed)
@@ -218,6 +222,8 @@ class Judge:
             and re.search(r"\w", before + after)
         ):
             return False  # "stuck in a time loop"
+        if len(c.key) == 1 and c.key[0].isdigit() and COUNTED.search(before):
+            return False  # "from 5 to 7"
         if len(c.key) > 1:  # "Star Trek Beyond" is not "Star Trek"
             following = self.found[c.stop] if c.stop < len(self.found) else None
             ends = following is not None and re.match(r"\s*(?:$|[.,!?;])", self.folded[following.end :]) is not None
@@ -226,6 +232,11 @@ class Judge:
             return JUDGED.match(after) is not None or END.match(after) is not None or _JOINS.match(after) is not None
         named = self.found[c.first].key in ("the", "a", "an") and self.found[c.first].capital and c.first > 0
         return named or PLACE.search(before) is None or bool(WATCHED.search(before) or BEFORE.search(before))
+
+    def _written_as_name(self, c: Candidate) -> bool:
+        """Whether all words that count have a capital, and go on for the whole of a name."""
+        inside = [word for word in self.found[c.first : c.stop] if word.key not in SMALL]
+        return bool(inside) and all(word.capital for word in inside) and not self._inside_a_name(c)
 
     def _opens(self, c: Candidate) -> bool:
         """Whether the candidate opens a sentence, where any word has its capital."""

@@ -40,8 +40,8 @@ if TYPE_CHECKING:
 MOST_ITEMS = 5
 """At most so many items are spoken of in one answer."""
 
-MOST_COMPARED = 4
-"""At most so many items are compared in one answer."""
+FEW_COMPARED = 2
+"""So many items are compared one by one; of more, the best is told."""
 
 TEXT = 400
 """So many characters of an item's text are told; an answer is told whole."""
@@ -246,18 +246,18 @@ def yours(item: int, state: State) -> list[Facts]:
 
 
 def compare(items: Sequence[int], state: State, policy: Policy, catalogue: Catalogue) -> list[Facts]:
-    """Two or more items: each by itself, then which fits this person better and why.
+    """Two items: each by itself, then which fits this person better and why; of more, the one to start with.
 
     The probabilities are the policy's over these items alone: what it would pick if nothing else could be shown.
 
     Raises:
         ValueError: fewer than two different items.
     """
-    chosen = list(dict.fromkeys(items))[:MOST_COMPARED]
+    chosen = list(dict.fromkeys(items))
     if len(chosen) < 2:
         raise ValueError(f"{len(chosen)} items to compare: give at least 2")
     sentences: list[Facts] = []
-    for item in chosen:
+    for item in chosen if len(chosen) <= FEW_COMPARED else ():
         sentences += [*described(item, catalogue), *opinion(item, catalogue)]
     ranking = policy.rank(state, np.array(sorted(chosen)))
     order = np.argsort(-ranking.logits, kind="stable")
@@ -265,9 +265,11 @@ def compare(items: Sequence[int], state: State, policy: Policy, catalogue: Catal
     chances = ranking.probabilities[order[:2]]
     gap = float(chances[0] - chances[1])
     titles = {"title": catalogue[best].title, "other": catalogue[second].title}
-    if gap < EVEN:
+    if gap < EVEN and len(chosen) <= FEW_COMPARED:
         return [*sentences, {"kind": "equal", **titles}]
     sentences.append({"kind": "better", **titles, "share": "clear" if gap >= CLEAR else ""})
+    if len(chosen) > FEW_COMPARED:
+        sentences += [*described(best, catalogue), *opinion(best, catalogue)]
     facts = gather(state, catalogue[best], catalogue, attribute(policy, state, ranking, [best]))
     liked, _ = carried_by_liking(facts)
     because = [catalogue.index(str(fact.item_id)) for fact in liked]
@@ -349,7 +351,8 @@ def which(ask: Ask, catalogue: Catalogue) -> list[Facts]:
     if len(ask.items) == 1 and ask.conditions and not unknown:
         facet = catalogue.facets[ask.conditions[0].facet]
         title, value = catalogue[ask.items[0]].title, is_words(ask.items[0], facet, catalogue)
-        return [{"kind": "fits_yes" if fitting else "fits_no", "title": title, "value": value}]
+        told: Facts = {"kind": "fits_yes" if fitting else "fits_no", "title": title, "value": value}
+        return [told] if fitting else [told, *_otherwise(ask.items[0], ask.conditions[0], catalogue)]
     return [
         {
             "kind": "which_fit",
@@ -358,6 +361,21 @@ def which(ask: Ask, catalogue: Catalogue) -> list[Facts]:
             "unseen": [catalogue[item].title for item in unknown],
         }
     ]
+
+
+def _otherwise(item: int, condition: Condition, catalogue: Catalogue) -> list[Facts]:
+    """What somebody is to an item who is not what was asked: its writer, but not its director."""
+    found: list[Facts] = []
+    for name, facet in catalogue.facets.items():
+        own = catalogue[item].attributes.get(name)
+        if (
+            facet.kind == "person"
+            and name != condition.facet
+            and isinstance(own, tuple)
+            and set(condition.names) & set(own)
+        ):
+            found.append({"kind": "fact", "title": catalogue[item].title, "value": is_words(item, facet, catalogue)})
+    return found
 
 
 def newest(catalogue: Catalogue, oldest: bool = False) -> list[Facts]:

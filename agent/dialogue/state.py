@@ -12,7 +12,7 @@ from typing import Literal
 
 from agent.catalogue.catalogue import Catalogue
 from agent.catalogue.conditions import Beyond, merged, within_span, without_key
-from agent.records.acts import Act, Command, Judge, Shares, Verdict, Want, WhichItem
+from agent.records.acts import Act, Ask, Command, Judge, Shares, Verdict, Want, WhichItem
 from agent.records.answer import Answer
 from agent.records.conditions import Condition, Conditions, with_scope
 from agent.records.conversation import (
@@ -32,6 +32,7 @@ from agent.records.state import POSITIVE, Spoken, State
 from agent.records.state import Event as Past
 from agent.text import clean
 from agent.understanding.likely import surest
+from agent.understanding.people import last_person
 from agent.understanding.reader import understand
 from agent.understanding.reading import Context, OpenQuestion
 
@@ -116,6 +117,7 @@ class DialogueState:
         unknown: names in the latest message that look like titles and are none in the catalogue.
         words, offered: the other side's latest words, and the items that they name.
         language: ISO 639-1 code of the latest message that told one.
+        person: whom the person named or asked about last, as the condition that theirs meet.
         turns: how many messages the person sent.
     """
 
@@ -148,6 +150,7 @@ class DialogueState:
     words: str = ""
     offered: tuple[int, ...] = ()
     language: str = "en"
+    person: Condition | None = None
     turns: int = 0
 
     @property
@@ -274,6 +277,7 @@ def context_of(state: DialogueState) -> Context:
         said=state.words,
         offered=state.offered,
         language=state.language,
+        person=state.person,
         begun=state.turns > 0,
     )
 
@@ -296,11 +300,16 @@ def _after_message(state: DialogueState, event: Said, catalogue: Catalogue) -> D
         language=event.language or state.language,
         conditions=tuple(own for own in state.conditions if own.scope != "turn"),
         likely=_likely(state, event, catalogue),
+        person=last_person(acts, catalogue) or state.person,
+        shown=_joined(state.shown, (item for act in acts if isinstance(act, Ask) for item in _single(act))),
     )
+    others = any(isinstance(act, Command) and act.kind == "next" for act in acts)
     for act in acts:
         match act:
             case Want():
+                shown = state.shown
                 state = _after_wish(state, act, catalogue)
+                state = replace(state, shown=shown) if others else state
             case Judge():
                 state = _judged(state, act.item, act.verdict, act.rating)
             case Command(kind="restart"):

@@ -8,11 +8,16 @@ from collections.abc import Iterator
 from babel import Locale
 
 from agent.domains.domain import Domain
-from agent.text import flat
+from agent.text import flat, words
 
 _ENDING = re.compile(r"(?:ien|[aeiouq]+)$")
 _SHORT = 4
 """A stem has so many letters."""
+
+
+def places() -> frozenset[str]:
+    """The words of the English names of countries."""
+    return frozenset(word.key for name in Locale.parse("en").territories.values() for word in words(name))
 
 
 def nation_words(code: str, of: str, domain: Domain) -> Iterator[tuple[str, str]]:

@@ -72,8 +72,8 @@ _YOURS = re.compile(r"\b(?:what|who|which)\b.*\byour (?:own )?(?:favou?rites?|na
 _SENTENCE = re.compile(r"[^.!?;\n]*(?:[.!?;\n]+(?=\s|$)|[!?;\n](?=\S)|\.(?=\S)|$)")
 _ASIDE = re.compile(
     r",\s+(?=(?:is|was|are|does|did|who|how|when|can|should)\b)|"
-    r"\s+and\s+(?=(?:is|was|are|does|did|who|when|where|what(?:'s| is| year)|how (?:long|old|good|many|much|"
-    r"scary|popular|is))\b)"
+    r"\s+and\s+(?=(?:is|was|are|does|did|who|when|where|what(?:'s| is| year| else| other)|"
+    r"how (?:long|old|good|many|much|scary|popular|is))\b)"
 )
 _THEM = rf"(?: (?:of|from|among) (?:these|those|them|the {NOUN}+s?|{MASK}+))"
 _WHICH_OF = re.compile(
@@ -101,7 +101,8 @@ _DECLARED = re.compile(r"\b(?:that'?s|is|was|this is) (?:why|how|what|when|where
 class Sentence:
     """``marked[start:end]`` of the message, and the items that it speaks of, in order.
 
-    ``judged``: it says what the person thinks of one of them; ``like``: it names one as an example.
+    ``judged``: it says what the person thinks of one of them; ``like``: it names one as an example; ``unknown``: it
+    names what looks like an item and is none here.
     """
 
     start: int
@@ -109,6 +110,7 @@ class Sentence:
     items: tuple[int, ...]
     judged: bool
     like: bool
+    unknown: bool = False
 
 
 def asked(
@@ -130,6 +132,8 @@ def asked(
         return Ask("person")
     if (_AGENT.search(text) or _YOURS.search(text)) and not sentence.items:
         return Ask("agent")
+    if sentence.unknown and not sentence.items:
+        return None
     table = sentence.items if len(sentence.items) > 1 else tuple(shown)
     if (
         len(table) > 1
@@ -209,13 +213,8 @@ def _lone_most(text: str, vocabulary: Vocabulary) -> str | None:
 def _question(words: str, vocabulary: Vocabulary) -> str | None:
     """The question of the domain that the words ask, else the facet that they name."""
     words = re.sub(rf"{MASK}+", "it", words)
-    best: tuple[int, int, str] | None = None
-    for place, (name, _, pattern) in enumerate(vocabulary.questions):
-        match = pattern.search(words)
-        if match is not None and (best is None or (len(match.group()), -place) > (best[0], best[1])):
-            best = (len(match.group()), -place, name)
-    if best is not None:
-        return best[2]
+    if (name := vocabulary.asked(words)) is not None:
+        return name
     for name, label in facet_labels(vocabulary.domain).items():
         if len(label) > 3 and re.search(rf"\b{re.escape(label)}s?\b", words):
             return name

@@ -55,6 +55,7 @@ class Message:
         unknown: names that look like titles and are none here: (start, end, name).
         correcting: whether it mends what an earlier message named.
         asking: the places of its questions.
+        person: whom "he" or "she" means.
     """
 
     def __init__(self, text: str, context: Context, catalogue: Catalogue, vocabulary: Vocabulary) -> None:
@@ -63,6 +64,7 @@ class Message:
         self.wishing = WishReader.of(catalogue)
         self.correcting = False
         self.asking: tuple[tuple[int, int], ...] = ()
+        self.person = context.person
         folded = vocabulary.marked(flat(text))
         naming = Naming(text, context, catalogue, vocabulary)
         mentions = naming.mentions(folded)
@@ -169,7 +171,8 @@ class Message:
                 dict.fromkeys(item for own in inside for item in own.mention.items or own.mention.options[:1])
             )
             attitudes = {own.judgement.attitude for own in inside}
-            found.append(Sentence(start, end, items, bool(attitudes & VERDICTS), "like" in attitudes))
+            unknown = any(not own.mention.items and not own.mention.options for own in inside)
+            found.append(Sentence(start, end, items, bool(attitudes & VERDICTS), "like" in attitudes, unknown))
         return found
 
     def only(self, start: int, end: int) -> tuple[str, str, str]:

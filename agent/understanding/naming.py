@@ -12,7 +12,7 @@ from agent.understanding.asking import masked_at
 from agent.understanding.cues import MORE
 from agent.understanding.dates import year_hits
 from agent.understanding.reading import Context, Mention
-from agent.understanding.unlisted import unlisted
+from agent.understanding.unlisted import spoken_of, unlisted
 from agent.understanding.values import WELL_KNOWN
 from agent.understanding.vocabulary import Vocabulary
 
@@ -22,9 +22,17 @@ _NOT_A_TITLE = re.compile(r"\b(?:no|not|without)(?: more| any)? $")
 _SUBJECT_BEFORE = re.compile(
     r"\b(?:no|without|any|with|involving|featuring|(?:something|anything|one|ones|ƒ+s?) about)(?: the| any| some)? $"
 )
+_OBJECT_BEFORE = re.compile(
+    r"\b(?:what|which|anything|something|everything|ones?|ƒ+s?)\b[^.?!,;]*\b(?:can|could|should|shall|to|will|would|might|we|"
+    r"i|they|people)\b[^.?!,;]*\b(?:watch|see|read|play|listen|enjoy|do|try|have|get|choose) $"
+)
+"""Where what is watched or read was said before: "what can we watch together?"."""
 _INDEFINITE = word_set("nothing anything something everything none anyone someone everyone nobody somebody")
 """Words that stand for no particular item; a title that is one is written with a capital, or with more beside it."""
 _AFTER_LIKE = re.compile(r"\b(?:like|similar to|such as|as|loved?|liked?|enjoy(?:ed)?|played|read|have|own|hated?) $")
+FEW_RATINGS = 10
+OBSCURE = 0.5
+"""Something is hardly known where so large a share of the others is better known."""
 FEW = 4
 """So many words are few."""
 
@@ -70,18 +78,35 @@ class Naming:
                 else:
                     if len(here) == 1:
                         links[number] = replace(link, options=here)
-        self.unknown = unlisted(self.text, [(link.start, link.end) for link in links])
-        mentions = [
-            Mention(
-                link.start,
-                link.end,
-                () if link.item is None else (link.item,),
-                link.options if link.item is None else (),
-            )
-            for link in links
-        ]
+        taken = [(link.start, link.end) for link in links]
+        self.unknown = unlisted(self.text, taken)
+        taken += [(start, end) for start, end, _ in self.unknown]
+        self.unknown += [own for own in spoken_of(self.text, taken) if self._is_name(own[2])]
+        mentions = []
+        for link in links:
+            sure = link.item is not None and not self._doubtful(link)
+            mentions.append(Mention(link.start, link.end, *((link.options, ()) if sure else ((), link.options))))
         mentions += [Mention(start, end, ()) for start, end, _ in self.unknown]
         return sorted(mentions, key=lambda own: own.start)
+
+    def _doubtful(self, link: Link) -> bool:
+        """Whether a name of one word is that of something hardly anybody had, where another may be meant."""
+        table = {*self.context.shown, *self.context.spoken, *self.context.offered}
+        item, titles = link.options[0], self.catalogue.titles
+        obscure = titles.known[item] < OBSCURE and self.catalogue.rating_count[item] < FEW_RATINGS
+        return bool(obscure) and item not in table and len(words(link.text)) == 1
+
+    def _is_name(self, name: str) -> bool:
+        """Whether capitals name something that is neither a person nor a value, nor plain words."""
+        spoken, folded = words(name), flat(name)
+        known = any(own.pattern.search(folded) for own in self.vocabulary.expressions)
+        if known or self.text.isupper() or self.vocabulary.person(folded) or "ƒ" in self.vocabulary.marked(folded):
+            return False
+        key = tuple(word.key for word in spoken)
+        if key in self.vocabulary.names or (len(key) == 1 and self.vocabulary.surnamed(key[0])):
+            return False
+        having = [self.catalogue.word_index[0].get(part, frozenset()) for part in key]
+        return (len(key) > 1 or key[0] not in common_words()) and not frozenset.intersection(*having)
 
     def _person(self, key: tuple[str, ...]) -> bool:
         entries = self.vocabulary.names.get(key, []) if len(key) > 1 else []
@@ -173,5 +198,7 @@ class Naming:
         said = link.text
         if said in _INDEFINITE:
             return True  # "nothing too long" is not about the item of that name
+        if said.islower() and said in common_words() and _OBJECT_BEFORE.search(folded[: link.start]):
+            return True
         everyday = said.islower() and bool({said, said.removesuffix("s")} & common_words())
         return everyday and _SUBJECT_BEFORE.search(folded[: link.start]) is not None

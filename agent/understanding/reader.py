@@ -28,6 +28,7 @@ from agent.understanding.cues import (
 )
 from agent.understanding.likely import clues_of, likely_had
 from agent.understanding.message import Message
+from agent.understanding.people import OTHERS, last_person
 from agent.understanding.reading import Compared, Context, Mention, Reading
 from agent.understanding.replies import answered, replied, substituted
 from agent.understanding.topics import opens_anew
@@ -120,6 +121,7 @@ def _acts(message: Message) -> tuple[list[Act], bool]:
     sentences = message.sentences()
     asks, hidden = _asks(message, sentences)
     message.asking = tuple(hidden)
+    message.person = last_person(asks, message.catalogue) or message.person
     verdicts = judges(message, hidden)
     answers = replied(_unasked(message, hidden), message.context, _named_places(message))
     known = {verdict.item for verdict in verdicts}
@@ -132,6 +134,8 @@ def _acts(message: Message) -> tuple[list[Act], bool]:
         acts.append(wanted)
         if wanted == Want(count=wanted.count, request=wanted.request) and MORE.fullmatch(message.marked.strip()):
             acts.append(Command("more"))  # "five more"
+        elif message.person in wanted.conditions and wanted.opens_topic and OTHERS.search(marked):
+            acts.append(Command("next"))  # "what else has she written?"
     else:
         command = _command(message, bool(verdicts or asks))
         acts += [] if command is None else [command]

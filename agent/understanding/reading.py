@@ -46,6 +46,7 @@ class Context:
         acts: of the person's message before this one.
         said: the agent's latest words, and ``offered`` the items that they name: "yes" and "no, I haven't" answer them.
         language: ISO 639-1 code of the messages before.
+        person: whom somebody named or asked about last, as the condition that theirs meet: "he", "her".
         begun: whether there was any message before: what only refines may then refine something.
     """
 
@@ -57,6 +58,7 @@ class Context:
     said: str = ""
     offered: tuple[int, ...] = ()
     language: str = "en"
+    person: Condition | None = None
     begun: bool = False
 
 

@@ -97,6 +97,8 @@ def answered(message: str, context: Context, catalogue: Catalogue) -> Reading | 
             if item is None:
                 linked = {own for link in catalogue.link(text) for own in link.options if own in options}
                 item = linked.pop() if len(linked) == 1 else None
+        if item is None and len(options) == 1 and _AGREES.fullmatch(flat(text)):
+            item = options[0]
         if item is None:
             return None
         said = question.which.said or Want(like=(options[0],), opens_topic=not context.begun)

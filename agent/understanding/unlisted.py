@@ -77,6 +77,15 @@ _NAMED = re.compile(
     r"(?:[A-ZÀ-ÖØ-Þ0-9][\w'’.&-]*[:,]?\s+(?:(?:of|the|and|in|a|to|for|&|vs\.?|on|with|from|"
     r"at)\s+)*){0,7}[A-ZÀ-ÖØ-Þ0-9][\w'’.!-]*\s*\((?:19|20)\d\d\)"
 )
+_SPOKEN_OF = re.compile(
+    r"(?i:\b(?:who (?:directed|wrote|made|(?:stars|plays|is|was) in)|what(?:'s| is) (?=.+\babout\b|.{4,40}\?$)|"
+    r"tell me (?:more )?about|do you (?:have|know)|have you (?:got|seen|heard of)|when was|how long is|"
+    r"(?:i|we)(?:'ve| have)? (?:really |absolutely |just |also |both )*"
+    r"(?:loved|liked|enjoyed|hated|saw|watched|seen|adored)|"
+    r"(?:something|anything|more|ones?|\w+s) (?:like|similar to)|similar to)) "
+    r"(?P<name>[A-ZÀ-ÖØ-Þ][\w'’.-]*(?:(?: (?:of|the|and|in|a|to|for|on|with|from|at))* [A-ZÀ-ÖØ-Þ0-9][\w'’-]*)*)"
+)
+"""Where a name stands that is asked about, was liked or is an example."""
 _COLON = re.compile(
     r"(?:[A-ZÀ-ÖØ-Þ][\w'’.&-]*\s+){0,4}[A-ZÀ-ÖØ-Þ][\w'’&-]*: (?:[A-ZÀ-ÖØ-Þ][\w'’.&-]*)(?:\s+(?:(?:of|"
     r"the|and|in|a)\s+)*[A-ZÀ-ÖØ-Þ0-9][\w'’.&-]*)*"
@@ -139,6 +148,14 @@ def unlisted(text: str, taken: Sequence[tuple[int, int]]) -> list[tuple[int, int
                 continue
             found.append((begin, end, name))
     return found
+
+
+def spoken_of(text: str, taken: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int, str]]:
+    """Names in capitals where titles stand, outside the ``taken`` places: "I loved Oppenheimer"."""
+    for match in _SPOKEN_OF.finditer(text):
+        start, end = match.span("name")
+        if not any(start < stop and first < end for first, stop in taken):
+            yield start, end, match["name"].rstrip(".")
 
 
 _HATED = re.compile(

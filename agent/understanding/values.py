@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from itertools import chain, pairwise
 
 from agent.text import Word, common_words, word_set, words
@@ -72,6 +72,8 @@ _HEADS = frozenset(["stuff", "one", "ones", "titles", "something", "anything"])
 _PARTICLE = re.compile(r"\b(?:de|da|di|del|della|la|le|van|von|der|den|ten|st|saint|mac|mc|el|al|bin) $")
 _REFUSED = re.compile(r"\b(?:no|not|without|minus|except|any|more|forget|drop|skip|lose|ditch|enough) $")
 """Before a last name that is wanted or refused: "no nolan", "more scorsese"."""
+_DID = re.compile(r"\b(?:did|does|do|has|have|had|is|was) $")
+_VERB = re.compile(r" (?:also |really |ever |actually )*(?P<verb>[a-z]{2,})\b")
 _BY_OR_FROM = ("by ", "from ")
 _FOND = re.compile(
     r"\b(?:love[sd]?|likes?|liked|adore[sd]?|enjoy(?:s|ed)?|fans? of|into|obsessed with|mood for|prefer|hate[sd]?|"
@@ -212,7 +214,7 @@ class Finder:
             return False
         before = self.marked[max(0, start - _DISTANT) : start]
         facets = {entry.facet for entry in entries}
-        cued = cue_facet(self.vocabulary, before, facets)
+        cued = cue_facet(self.vocabulary, before, facets) or self._by_what_they_do(end, facets)
         domain, key = self.vocabulary.domain, [word.key for word in run]
         chosen = [entry for entry in entries if entry.facet == cued] or sorted(entries, key=lambda own: -own.count)
         for entry in chosen:
@@ -286,13 +288,22 @@ class Finder:
                 continue  # "Bill Hitchcock" is somebody else
             known = {entry.facet for key in (word.key, word.key.removesuffix("s")) for entry in self._lone(key)}
             cued = cue_facet(self.vocabulary, before, known)
+            if cued is None and _DID.search(before):
+                cued = self._by_what_they_do(word.end, known)
             kin = _KIN.match(self.text, word.end)
             if everyday and not cued:
                 continue
             following = self.found[place + 1] if place + 1 < len(self.found) else None
-            whose = following is not None and following.capital and following.start - word.end == 1
+            if (
+                following is not None
+                and following.capital
+                and following.start - word.end == 1
+                and not any(self.covered[following.start : following.end])
+                and not self.marked[following.start :].startswith(NOUN)
+            ):
+                continue  # "James Bond"
             by = cued is not None or before.endswith(_BY_OR_FROM)
-            sure = by and not whose and word.capital and not self.shouting and not everyday
+            sure = by and word.capital and not self.shouting and not everyday
             mine = self.vocabulary.surnamed(word.key, 1 if sure else OFTEN, cued)
             if kin:
                 mine = mine[:1]
@@ -340,6 +351,12 @@ class Finder:
                     best = next((e for e in near if e.facet == cued), max(near, key=lambda entry: entry.count))
                     self._take(Hit("value", start, start + len(spelled), best.facet, (best.name,)))
                     break
+
+    def _by_what_they_do(self, end: int, facets: Collection[str]) -> str | None:
+        """The facet that the verb behind a name tells: "did Tarantino write ...?"."""
+        verb = _VERB.match(self.folded, end)
+        facet = None if verb is None else self.vocabulary.facet_of(verb["verb"])
+        return facet if facet in facets else None
 
     def _lone(self, key: str) -> Sequence[Value]:
         return self.vocabulary.lone.get(key, ())

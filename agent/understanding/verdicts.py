@@ -13,6 +13,9 @@ from agent.understanding.judgements import VERDICTS
 from agent.understanding.message import Message, Told
 from agent.understanding.vocabulary import NOUN
 
+SERIES = 3
+"""So many items that begin with a name are a series."""
+_ONLY = re.compile(r"(?:^|[,.;!] |\b(?:want|show me|give me|please|but|now|all) )(?:just|only)(?: the)? $")
 _CLAUSE = re.compile(
     r",|\bbut\b|\bso\b|\band (?:i|we|also|now|something|give|looking|no|not|nothing|maybe|then)\b|"
     r"\bbecause\b|\b(?:i'?m |am )?looking for\b|\bany other\b"
@@ -62,8 +65,15 @@ def which(message: Message, hidden: Sequence[tuple[int, int]]) -> list[WhichItem
 
 
 def whole_series(message: Message, own: Told) -> bool:
-    """Whether a name of several items asks for all of them: "all of Discworld", "the whole Zelda series"."""
-    return bool(own.mention.options) and own.judgement.attitude not in VERDICTS and _plural(message, own)
+    """Whether a name asks for all items that are called so: "all of Discworld", "only Batman", "Star Trek novels"."""
+    if own.mention.reference or own.judgement.attitude in VERDICTS:
+        return False
+    if _plural(message, own):
+        return bool(own.mention.options)
+    before, behind = message.marked[: own.place[0]], message.marked[own.place[1] :]
+    meant = _ONLY.search(before) is not None or re.match(rf"\s+(?:{NOUN}+s\b|series\b)", behind) is not None
+    said = flat(message.text[own.mention.start : own.mention.end])
+    return meant and sum(flat(item.title).startswith(said) for item in message.catalogue.items) >= SERIES
 
 
 def judged_clauses(message: Message, sentences: Sequence[Sentence]) -> list[tuple[int, int]]:

@@ -117,6 +117,24 @@ class Vocabulary:
         """``folded`` with :data:`NOUN` for each letter of a word for items ("s" for the last one of a plural)."""
         return self.nouns.sub(_mark, folded)
 
+    def asked(self, folded: str) -> str | None:
+        """The question of the domain that words ask, the longest expression first; None where none."""
+        best: tuple[int, int, str] | None = None
+        for place, (name, _, pattern) in enumerate(self.questions):
+            match = pattern.search(folded)
+            if match is not None and (best is None or (len(match.group()), -place) > (best[0], best[1])):
+                best = (len(match.group()), -place, name)
+        return None if best is None else best[2]
+
+    def facet_of(self, verb: str) -> str | None:
+        """The facet of people who do what a verb says ("wrote"), by the questions that ask for them."""
+        for said in (verb, f"{verb}s", f"{verb}ed", f"{verb}d", f"has {verb}", f"is {verb}"):
+            name = self.asked(f"who {said}")
+            facet = self.domain.questions[name].facet if name is not None else None
+            if facet and facet in self.domain.facets and self.domain.facets[facet].kind == "person":
+                return facet
+        return None
+
     def surnamed(self, surname: str, least: int = OFTEN, facet: str | None = None) -> list[Value]:
         """The entries of the people whom a last name (as a key) may well mean, the best known person first.
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from agent.records.acts import Ask, Want
-from agent.records.conditions import Condition
+from agent.records.acts import Want
 from agent.text import flat
 from agent.understanding.asking import Sentence
 from agent.understanding.cues import ABUSE, ASK, BARE_NO, MORE, REJECT
 from agent.understanding.message import Message
+from agent.understanding.people import by_the_same, theirs
 from agent.understanding.reading import Wishes
 from agent.understanding.topics import opens_topic
 from agent.understanding.unlisted import asked_example, asked_object, fragments, hated, modifiers
@@ -27,15 +27,6 @@ _SHOW = re.compile(
     r"\b(?:show me|find me|put on|play|i (?:want|would like|'d like) to (?:watch|see)|do you have|"
     r"have you got|got|search(?: for)?)\b"
 )
-_BY_THEM = re.compile(
-    r"\b(?:by|from|of|with|has) (?:him|her|them|that (?:director|author|writer|actor|actress|guy|woman|man|person))\b"
-)
-"""Asks for others of a person whom an answer named: "anything else by him?"."""
-_SAME_MAKER = re.compile(
-    r"\b(?:(?:by|from) the (?:same )?(?P<who>\w+) (?:of|as|who (?:made|directed|wrote)|behind|that (?:made|"
-    r"directed|wrote))|"
-    r"(?:by |from |with )?the same (?P<same>\w+) (?:as|of))\W*$"
-)
 _SILENT = frozenset({"about", "reject"})
 _SIMILAR = re.compile(r"\b(?:something|anything|one|ones|more|ƒ+s?) similar\b(?! to)|^\W*similar\b")
 """Asks for what is like the item that was spoken of last."""
@@ -49,13 +40,18 @@ def want(
     flattery = [match.span() for match in _FLATTERY.finditer(marked)]
     wishes = message.wishes(marked, [*hidden, *flattery])
     like, unlike, reject = message.items("like"), message.items("unlike"), message.items("reject")
+    series = {item for own in message.told if whole_series(message, own) for item in own.mention.items}
+    like = tuple(item for item in like if item not in series)
     free = marked
     for start, end in hidden:
         free = free[:start] + " " * (end - start) + free[end:]
     refused = _refused(message, free, bool(wishes.conditions))
     reject = tuple(dict.fromkeys((*reject, *_series_of(message, ("reject", "unlike")), *refused)))
     shown = asked_for(message)
-    wishes.conditions += _by_the_same(message)
+    wishes.conditions += by_the_same(message)
+    others = theirs(free, message.person, message.vocabulary, message.catalogue)
+    wishes.complete = wishes.complete or bool(others)
+    wishes.conditions += [own for own in others if own not in wishes.conditions]
     hints = [*wishes.hints, *_unknown_hints(message)]
     if not like and context.spoken and _SIMILAR.search(free):
         like = context.spoken[-1:]
@@ -85,6 +81,7 @@ def want(
         loose = [own.facet for own in context.conditions if own.facet in message.vocabulary.open_facets - told]
         wishes.drops += ["hints", *dict.fromkeys(loose)]
     opens = opens_topic(free, wishes, bool(like) and not _only_refers(message), context.begun)
+    opens = opens or bool(others and message.asking)  # "who wrote it and what else has she written?"
     return Want(
         conditions=tuple(wishes.conditions),
         hints=tuple(hints),
@@ -150,36 +147,6 @@ def _unknown_hints(message: Message) -> list[str]:
         words = message.text[own.mention.start : own.mention.end].strip(" ,.")
         found.append(f"like {words}" if own.judgement.attitude == "like" else f"not like {words}")
     return found
-
-
-def _by_the_same(message: Message) -> list[Condition]:
-    """Who made a named item, where others of the same people are wanted: "by the director of Jaws"."""
-    found = []
-    for own in message.told:
-        match = _SAME_MAKER.search(message.marked[: own.place[0]])
-        if match is None or len(own.mention.items) != 1:
-            continue
-        label = match["who"] or match["same"]
-        for name, facet in message.catalogue.facets.items():
-            names = message.catalogue[own.mention.items[0]].attributes.get(name)
-            if facet.kind == "person" and isinstance(names, tuple) and label.startswith(facet.label):
-                found.append(Condition(name, "is", names))
-    if not found and message.context.spoken and _BY_THEM.search(message.marked):
-        found += _people_of(message, message.context.spoken[-1])
-    return found
-
-
-def _people_of(message: Message, item: int) -> list[Condition]:
-    """Who "him" is after an item was spoken of: whom was asked for, else who made it."""
-    asked = [act.facet for act in message.context.acts if isinstance(act, Ask) and act.facet]
-    questions = message.catalogue.domain.questions
-    wanted = [questions[name].facet if name in questions else name for name in asked]
-    people = [name for name, facet in message.catalogue.facets.items() if facet.kind == "person"]
-    for name in (*(own for own in wanted if own in people), *people):
-        names = message.catalogue[item].attributes.get(str(name))
-        if isinstance(names, tuple):
-            return [Condition(str(name), "is", names[:1])]
-    return []
 
 
 def _request(message: Message, hidden: Sequence[tuple[int, int]], sentences: Sequence[Sentence], wishes: Wishes) -> str:
