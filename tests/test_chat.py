@@ -25,7 +25,7 @@ from ui.chat.export import chat_markdown
 from ui.chat.session import Desk, Session
 from ui.chat.transcript import PIECES, pending_html, pieces, transcript_html
 from ui.chat.turns import Asked
-from ui.cli.chat import ServeError, is_loopback, read_accounts
+from ui.cli.serve import ServeError, is_loopback, read_accounts
 
 HOSTILE = "\"><img src=x onerror=alert(1)></script><script>alert(1)</script>' {{7*7}} ![x](http://127.0.0.1/x.png)"
 

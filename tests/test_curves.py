@@ -17,7 +17,7 @@ from tests.small_policy import make_small_policy, small_run
 from training.curves import CurvesError, curves, over_optimisation, read_history, write_curves
 from training.progress import MissingTensorBoard, need_tensorboard
 from ui.cli.main import app
-from ui.cli.training_panel import live_run, small_curve
+from ui.cli.train_ppo import live_run, small_curve
 
 
 def _history(steps: int = 40, probe_every: int = 10) -> list[dict[str, float]]:

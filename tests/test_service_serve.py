@@ -18,8 +18,7 @@ import httpx
 import pytest
 
 from agent.service.client import Concierge
-from ui.cli.chat import ServeError
-from ui.cli.serve import listen
+from ui.cli.serve import ServeError, listen
 
 if TYPE_CHECKING:
     from agent.recommender import Recommender

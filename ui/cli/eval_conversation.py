@@ -12,18 +12,15 @@ from ui.cli.terminal import (
     AdapterOption,
     DataOption,
     JsonOption,
-    LlmModelOption,
-    LlmOption,
-    LlmPartOption,
-    LlmSecondsOption,
+    Llm,
     ModelOption,
     OptionError,
     PartOption,
-    language_of,
     print_json,
     say,
     show_table,
     steps,
+    with_options,
 )
 
 
@@ -116,23 +113,21 @@ def _simulate(
 
 
 @EVAL.command(epilog="Example: concierge eval conversation --file dialogues.yaml --data latest --json")
+@with_options
 def conversation(
     file: Annotated[Path, typer.Option(help="Conversations with checks for every turn (eval/conversation/checks.py).")],
     data: DataOption = "films",
     model: ModelOption = None,
     adapter: AdapterOption = None,
     seed: Annotated[int, typer.Option(help="Seed of the intervals.")] = 0,
-    llm: LlmOption = None,
-    llm_model: LlmModelOption = "default",
-    llm_part: LlmPartOption = "both",
-    llm_seconds: LlmSecondsOption = 4.0,
+    llm: Llm = Llm(),
     as_json: JsonOption = False,
 ) -> None:
     """Hold scripted conversations: the share of turns that are fully right, by kind of check."""
     from agent.recommender import Recommender
     from eval.conversation.checks import read_dialogues, run
 
-    dialogues, language = read_dialogues(file), language_of(llm, llm_model, llm_part, llm_seconds)
+    dialogues, language = read_dialogues(file), llm.language()
     with steps() as report:
         recommender = Recommender.load(data, model, adapter, progress=not as_json, language=language)
         figures = run(dialogues, recommender, report).to_json(seed)
@@ -249,16 +244,14 @@ def _show_explanations(figures: dict[str, Any], who: str) -> None:
 @EVAL.command(
     epilog="Example: concierge eval wording --file eval/conversation/messages.yaml --llm http://localhost:8000/v1"
 )
+@with_options
 def wording(
     file: Annotated[Path, typer.Option(help="Conversations as those of `concierge eval conversation`.")],
     limit: Annotated[int | None, typer.Option(help="So many conversations at most.", min=1, show_default=False)] = None,
     data: DataOption = "films",
     model: ModelOption = None,
     adapter: AdapterOption = None,
-    llm: LlmOption = None,
-    llm_model: LlmModelOption = "default",
-    llm_part: LlmPartOption = "both",
-    llm_seconds: LlmSecondsOption = 4.0,
+    llm: Llm = Llm(),
     as_json: JsonOption = False,
 ) -> None:
     """Show how messages are read and answered: built in, without the language model, and through a chat server."""
@@ -267,7 +260,7 @@ def wording(
     from eval.conversation.wording import compare, figures, recommenders
 
     dialogues = read_dialogues(file)[:limit]
-    language = None if llm is None else language_of(llm, llm_model, llm_part, llm_seconds)
+    language = None if llm.llm is None else llm.language()
     with steps() as report:
         recommender = Recommender.load(data, model, adapter, progress=not as_json)
         rows = compare(dialogues, recommenders(recommender, language), report)

@@ -19,9 +19,9 @@ from ui.studio.template_lookup import SavedTemplates
 app = ROOT
 
 VERBS = (
-    "chat", "recommend", "talk", "understand", "serve", "bench", "adapt", "monitor", "doctor", "data", "prompts",
-    "template_versions", "train", "train_ppo", "tagger", "eval", "eval_ranking", "eval_reward", "eval_log",
-    "eval_report", "eval_conversation", "adapters", "loop", "log", "keys", "store",
+    "serve", "recommend", "talk", "monitor", "doctor", "data", "prompts", "template_versions", "train", "train_ppo",
+    "tagger", "eval", "eval_ranking", "eval_log", "eval_report", "eval_conversation", "adapters", "loop", "store",
+    "keys",
 )  # fmt: skip
 """The modules that hold the verbs, in the order of the help."""
 

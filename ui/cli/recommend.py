@@ -17,15 +17,12 @@ from ui.cli.terminal import (
     AdapterOption,
     DataOption,
     JsonOption,
-    LlmModelOption,
-    LlmOption,
-    LlmPartOption,
-    LlmSecondsOption,
+    Llm,
     ModelOption,
     OptionError,
-    language_of,
     print_json,
     say,
+    with_options,
     working,
 )
 
@@ -54,6 +51,7 @@ SERVER_KEYS = {
     epilog='Examples: concierge recommend --likes Alien --likes "Blade Runner" --ask "something funny" -k 5\n\n'
     "concierge recommend --user 42 --json    concierge recommend --input requests.jsonl"
 )
+@with_options
 def recommend(
     user: Annotated[str | None, typer.Option(help="A user of the data set whose past counts.")] = None,
     likes: Annotated[list[str] | None, typer.Option(help="An item you like; may be repeated.")] = None,
@@ -81,10 +79,7 @@ def recommend(
     data: DataOption = "films",
     model: ModelOption = None,
     adapter: AdapterOption = None,
-    llm: LlmOption = None,
-    llm_model: LlmModelOption = "default",
-    llm_part: LlmPartOption = "both",
-    llm_seconds: LlmSecondsOption = 4.0,
+    llm: Llm = Llm(),
     as_json: JsonOption = False,
 ) -> None:
     """Recommend items for a user, for items you like, or for a wish in words."""
@@ -95,7 +90,7 @@ def recommend(
     if input is not None and (user or likes or dislikes or ask or history):
         raise OptionError("--input stands alone: put the user, the history and the messages into its lines")
     lines = list(read_json_lines(input)) if input is not None else []
-    language = language_of(llm, llm_model, llm_part, llm_seconds)
+    language = llm.language()
     with working("Loading the model"):
         recommender = Recommender.load(data, model, adapter, progress=not as_json, language=language)
     if input is None:

@@ -1,7 +1,8 @@
-"""The verbs ``concierge serve`` (chat, service and tools in one process) and ``concierge mcp`` (tools on stdio)."""
+"""The verbs ``concierge chat``, ``concierge serve`` (chat, service and tools in one process) and ``concierge mcp``."""
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import signal
 import socket
@@ -12,19 +13,112 @@ from typing import Annotated, Literal
 
 import typer
 
-from ui.cli.chat import AUTH_VARIABLE, Port, ServeError, is_loopback, read_accounts
 from ui.cli.terminal import (
     ROOT,
     AdapterOption,
     CataloguesOption,
-    LlmModelOption,
-    LlmOption,
-    LlmPartOption,
-    LlmSecondsOption,
+    DataOption,
+    Llm,
     ModelOption,
-    language_of,
     say,
+    with_options,
 )
+
+AUTH_VARIABLE = "CONCIERGE_AUTH"
+"""Environment variable with accounts for ``concierge serve``, one ``user:password`` a line."""
+
+Port = Annotated[
+    int | None,
+    typer.Option(min=1, max=65535, help="Port (default: 7860, or the next free one).", show_default=False),
+]
+
+
+class ServeError(Exception):
+    """The chat cannot be served as asked; the message says what to change."""
+
+
+@ROOT.command(epilog="Example: concierge chat --port 8000 --no-open")
+@with_options
+def chat(
+    data: DataOption = "films",
+    model: ModelOption = None,
+    adapter: AdapterOption = None,
+    host: Annotated[str, typer.Option(help="An address of this machine alone.")] = "127.0.0.1",
+    port: Port = None,
+    browser: Annotated[
+        bool | None,
+        typer.Option(
+            "--open/--no-open", help="Open the page in the browser (default: on a desktop).", show_default=False
+        ),
+    ] = None,
+    llm: Llm = Llm(),
+) -> None:
+    """Open the chat on this machine."""
+    if not is_loopback(host):
+        raise ServeError(f"--host {host} lets other machines in: use `concierge serve --host {host} --auth FILE`")
+    language = llm.language()
+    say("Starting Concierge …")
+    from agent.recommender import Recommender
+    from agent.store.database import store_place
+    from agent.store.feedback import FeedbackLog
+    from ui.app import build_app, launch
+
+    with FeedbackLog(store_place()) as log:
+        recommender = Recommender.load(data, model, adapter, log, explore=True, progress=True, language=language)
+        app = build_app(recommender, log)
+        try:
+            url = launch(
+                app, recommender, host=host, port=port, open_browser=_has_desktop() if browser is None else browser
+            )
+        except OSError as error:
+            raise ServeError(f"cannot listen on {host}{f':{port}' if port else ''}: choose another --port") from error
+        say(f"Concierge is at {url} (Ctrl-C stops it)")
+        app.block_thread()
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach ``host``."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def read_accounts(path: Path | None, variable: str | None) -> list[tuple[str, str]]:
+    """The accounts in a file and an environment variable; blank lines and lines that start with # are left out.
+
+    Raises:
+        ServeError: no account where some were announced, or a line without a user or a password.
+    """
+    accounts: dict[str, str] = {}
+    sources = [(AUTH_VARIABLE, variable)]
+    if path is not None:
+        try:
+            sources.append((str(path), path.read_text(encoding="utf-8")))
+        except (OSError, UnicodeDecodeError) as error:
+            raise ServeError(f"cannot read the accounts in {path}: {error}") from error
+    for name, text in sources:
+        if text is None:
+            continue
+        lines = [(n, line.strip()) for n, line in enumerate(text.splitlines(), 1)]
+        kept = [(n, line) for n, line in lines if line and not line.startswith("#")]
+        if not kept:
+            raise ServeError(f"{name} holds no account: write user:password on a line, or leave it out")
+        for number, line in kept:
+            user, colon, password = line.partition(":")
+            if not (user.strip() and colon and password.strip()):
+                raise ServeError(f"{name}, line {number}: write user:password, neither of them empty")
+            accounts[user.strip()] = password
+    return list(accounts.items())
+
+
+def _has_desktop() -> bool:
+    """Whether opening a browser makes sense: a person at a terminal, with a screen for windows."""
+    screen = sys.platform in ("darwin", "win32") or any(os.environ.get(v) for v in ("DISPLAY", "WAYLAND_DISPLAY"))
+    return sys.stdout.isatty() and screen
+
 
 FIRST_PORT, PORTS = 7860, 20
 """Where a free port is looked for, and how many are tried."""
@@ -37,6 +131,7 @@ DRAIN_SECONDS = 30
     epilog="Example: concierge keys create shop, then: concierge serve --host 0.0.0.0 --auth accounts.txt\n\n"
     "The routes are described at /v1/docs."
 )
+@with_options
 def serve(
     data: CataloguesOption = None,
     model: ModelOption = None,
@@ -62,10 +157,7 @@ def serve(
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"], typer.Option(help="The least that is logged.")
     ] = "info",
-    llm: LlmOption = None,
-    llm_model: LlmModelOption = "default",
-    llm_part: LlmPartOption = "both",
-    llm_seconds: LlmSecondsOption = 4.0,
+    llm: Llm = Llm(),
 ) -> None:
     """Serve the chat, HTTP (/v1) and MCP (/mcp): people need an account, programs a key, unless they are local."""
     accounts = read_accounts(auth, os.environ.get(AUTH_VARIABLE))
@@ -77,7 +169,7 @@ def serve(
             f"--host {host} lets other machines in, and nobody has an account: give --auth FILE or set {AUTH_VARIABLE},"
             " with one user:password a line, or leave the chat out with --no-chat"
         )
-    language = language_of(llm, llm_model, llm_part, llm_seconds)
+    language = llm.language()
     say("Starting Concierge …")
     import uvicorn
 

@@ -2,33 +2,62 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ui.cli.terminal import EVAL, TRAIN, JsonOption, print_json, say, show_table, steps
+from ui.cli.terminal import EVAL, TRAIN, JsonOption, print_json, say, show_table, steps, with_options
+
+if TYPE_CHECKING:
+    from training.tagger.rows import LabelledTexts
 
 
-@TRAIN.command(
-    "tagger", epilog="Example: concierge train tagger --rows tones.csv --text text --label tone --output runs/tone"
-)
-def train_tagger(
+@dataclass(frozen=True)
+class Texts:
+    """The options that name labelled texts; see :func:`ui.cli.terminal.with_options`."""
+
     rows: Annotated[
         Path | None, typer.Option(help="A CSV, TSV, Parquet or JSON lines file of texts.", show_default=False)
-    ] = None,
+    ] = None
     data: Annotated[
         str | None,
         typer.Option(help="Instead of --rows: a data set whose own facets are the labels.", show_default=False),
-    ] = None,
-    text: Annotated[str, typer.Option(help="The column, or the data set's facet, of the texts.")] = "text",
+    ] = None
+    text: Annotated[str, typer.Option(help="The column, or the data set's facet, of the texts.")] = "text"
     label: Annotated[
         str | None,
         typer.Option(
             help="The column of the labels; with --data one or more facets (tag,keyword).", show_default=False
         ),
-    ] = None,
+    ] = None
+    fewest: Annotated[int, typer.Option(help="Labels with fewer texts are left out.", min=2)] = 10
+
+    def labelled(self, multi: bool = False, separator: str = "|") -> LabelledTexts:
+        """The texts with their labels.
+
+        Raises:
+            TaggerError: not just one of --rows and --data is given, or no --label.
+        """
+        from agent.data.dataset import load_dataset
+        from agent.policy.tagger import TaggerError
+        from training.tagger.rows import from_dataset, labelled, read_columns
+
+        if self.label is None or (self.rows is None) == (self.data is None):
+            raise TaggerError("give --label, and the texts with either --rows or --data")
+        if self.data is not None:
+            return from_dataset(load_dataset(self.data), self.text, self.label.split(","), self.fewest)
+        texts, cells = read_columns(Path(str(self.rows)), self.text, self.label)
+        return labelled(texts, cells, multi, separator, self.fewest)
+
+
+@TRAIN.command(
+    "tagger", epilog="Example: concierge train tagger --rows tones.csv --text text --label tone --output runs/tone"
+)
+@with_options
+def train_tagger(
+    given: Texts = Texts(),
     words: Annotated[
         str | None,
         typer.Option(
@@ -47,7 +76,6 @@ def train_tagger(
     tune: Annotated[
         bool, typer.Option("--tune/--linear", help="Train the network too (minutes), or a linear head alone (seconds).")
     ] = True,
-    fewest: Annotated[int, typer.Option(help="Labels with fewer texts are left out.", min=2)] = 10,
     sure: Annotated[
         float, typer.Option(help="A label is given where so many like it were right.", min=0.0, max=1.0)
     ] = 0.9,
@@ -59,27 +87,23 @@ def train_tagger(
     as_json: JsonOption = False,
 ) -> None:
     """Learn from labelled texts which values of a facet a text speaks of; writes a folder for `data enrich`."""
-    from agent.data.dataset import load_dataset
     from agent.domains.domain import load_domain
     from agent.policy.tagger import ENCODER, TaggerError
     from training.tagger.recipe import train_tagger as train
-    from training.tagger.rows import by_words, from_dataset, labelled, read_columns
+    from training.tagger.rows import by_words, read_columns
     from training.tagger.trainer import TaggerSettings, language_model
 
-    if (label is None) == (words is None) or (rows is None) == (data is None) or (data is not None and label is None):
-        raise TaggerError("give --rows with --label COLUMN or --words DOMAIN/FACET, or --data with --label FACET")
-    if data is not None:
-        known = from_dataset(load_dataset(data), text, str(label).split(","), fewest)
-    elif label is not None:
-        texts, cells = read_columns(Path(str(rows)), text, label)
-        known = labelled(texts, cells, multi, separator, fewest)
+    if words is None:
+        known = given.labelled(multi, separator)
     else:
-        domain, _, name = str(words).rpartition("/")
+        if given.rows is None or given.data is not None or given.label is not None:
+            raise TaggerError("--words takes the place of --label, and searches the texts of --rows")
+        domain, _, name = words.rpartition("/")
         facets = load_domain(domain or "_base").facets
         if name not in facets:
             raise TaggerError(f"the domain {domain!r} has no facet {name!r}: it has {', '.join(facets)}")
-        (texts,) = read_columns(Path(str(rows)), text)
-        known = by_words(texts, facets[name], fewest=max(fewest, 30))
+        (texts,) = read_columns(given.rows, given.text)
+        known = by_words(texts, facets[name], fewest=max(given.fewest, 30))
     of_base = TaggerSettings() if base == ENCODER else language_model(layers or None, base=base)
     settings = replace(of_base, epochs=epochs, sure=sure, seed=seed)
     with steps() as report:
@@ -102,19 +126,9 @@ def train_tagger(
 @EVAL.command(
     "tagger", epilog="Example: concierge eval tagger --rows tones.csv --text text --label tone --with linear,tuned"
 )
+@with_options
 def eval_tagger(
-    rows: Annotated[
-        Path | None, typer.Option(help="A CSV, TSV, Parquet or JSON lines file of texts.", show_default=False)
-    ] = None,
-    data: Annotated[
-        str | None,
-        typer.Option(help="Instead of --rows: a data set whose own facets are the labels.", show_default=False),
-    ] = None,
-    text: Annotated[str, typer.Option(help="The column, or the data set's facet, of the texts.")] = "text",
-    label: Annotated[
-        str, typer.Option(help="The column of the labels; with --data one or more facets (tag,keyword).")
-    ] = "label",
-    fewest: Annotated[int, typer.Option(help="Labels with fewer texts are left out.", min=2)] = 10,
+    given: Texts = Texts(),
     methods: Annotated[
         str,
         typer.Option(
@@ -131,18 +145,9 @@ def eval_tagger(
     as_json: JsonOption = False,
 ) -> None:
     """Compare ways to read a value out of texts, on held-out folds."""
-    from agent.data.dataset import load_dataset
-    from agent.policy.tagger import TaggerError
     from eval.tagging import tagging_table
-    from training.tagger.rows import from_dataset, labelled, read_columns
 
-    if (rows is None) == (data is None):
-        raise TaggerError("give either --rows or --data")
-    if data is not None:
-        known = from_dataset(load_dataset(data), text, label.split(","), fewest)
-    else:
-        texts, cells = read_columns(Path(str(rows)), text, label)
-        known = labelled(texts, cells, fewest=fewest)
+    known = given.labelled()
     names = [name.strip() for name in methods.split(",") if name.strip()]
     with steps() as report:
         found = tagging_table(known, names, output, range(first or folds), folds, seed, report)

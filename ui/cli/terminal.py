@@ -8,8 +8,10 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, fields, is_dataclass
+from inspect import Parameter, Signature, signature
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
 
 import typer
 from rich.box import HEAVY_HEAD
@@ -217,42 +219,75 @@ AdapterOption = Annotated[
     typer.Option(help="An adapter folder (default: the one in use; to train or evaluate, the released one)."),
 ]
 
-LlmOption = Annotated[
-    str | None,
-    typer.Option(
-        "--llm",
-        metavar="URL",
-        help="A server that speaks OpenAI's chat protocol (http://localhost:8000/v1) reads messages and words replies; "
-        "what it gets wrong or is too slow for, the built-in reader and templates do. Its key: $CONCIERGE_LLM_KEY.",
-        show_default=False,
-    ),
-]
-LlmModelOption = Annotated[str, typer.Option("--llm-model", help="The model's name on that server.")]
-LlmPartOption = Annotated[
-    Literal["both", "reading", "wording"], typer.Option("--llm-part", help="What that server does.")
-]
-LlmSecondsOption = Annotated[
-    float, typer.Option("--llm-seconds", help="So long it may take for each of them.", min=0.1, max=600)
-]
+
+@dataclass(frozen=True)
+class Llm:
+    """The options that name a chat server; see :func:`with_options`."""
+
+    llm: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL",
+            help="A server that speaks OpenAI's chat protocol (http://localhost:8000/v1) reads messages and words "
+            "replies; what it gets wrong or is too slow for, the built-in reader and templates do. Its key: "
+            "$CONCIERGE_LLM_KEY.",
+            show_default=False,
+        ),
+    ] = None
+    llm_model: Annotated[str, typer.Option(help="The model's name on that server.")] = "default"
+    llm_part: Annotated[Literal["both", "reading", "wording"], typer.Option(help="What that server does.")] = "both"
+    llm_seconds: Annotated[float, typer.Option(help="So long it may take for each of them.", min=0.1, max=600)] = 4.0
+
+    def language(self) -> Language:
+        """Who reads and words.
+
+        Raises:
+            ServerAddressError: the URL is no address.
+        """
+        from agent.recommender import BUILT_IN, Language
+
+        if self.llm is None:
+            return BUILT_IN
+        from agent.generation.server_wording import ServerWording
+        from agent.understanding.chat_server import KEY_VARIABLE, ChatServer
+        from agent.understanding.server_reader import ServerReader
+
+        server = ChatServer(self.llm, self.llm_model, os.environ.get(KEY_VARIABLE) or None, self.llm_seconds)
+        return Language(
+            BUILT_IN.reader if self.llm_part == "wording" else ServerReader(server),
+            None if self.llm_part == "reading" else ServerWording(server),
+            server,
+        )
 
 
-def language_of(url: str | None, model: str, part: str, seconds: float) -> Language:
-    """Who reads and words by ``--llm`` and its options.
+def with_options(command: Callable[..., None]) -> Callable[..., None]:
+    """The command with an option a field of every parameter that is a dataclass: options that verbs have in common."""
+    groups: dict[str, Any] = {}
+    parameters: list[Parameter] = []
+    for own in signature(command, eval_str=True).parameters.values():
+        if is_dataclass(own.annotation):
+            groups[own.name] = own.annotation
+            hints = get_type_hints(own.annotation, include_extras=True)
+            parameters += [
+                Parameter(field.name, Parameter.KEYWORD_ONLY, default=field.default, annotation=hints[field.name])
+                for field in fields(own.annotation)
+            ]
+        else:
+            parameters.append(own)
 
-    Raises:
-        ServerAddressError: ``url`` is no address.
-    """
-    from agent.recommender import BUILT_IN, Language
+    def run(**values: Any) -> None:
+        made = {name: group(**{f.name: values.pop(f.name) for f in fields(group)}) for name, group in groups.items()}
+        command(**values, **made)
 
-    if url is None:
-        return BUILT_IN
-    from agent.generation.server_wording import ServerWording
-    from agent.understanding.chat_server import KEY_VARIABLE, ChatServer
-    from agent.understanding.server_reader import ServerReader
+    return reshaped(command, run, parameters)
 
-    server = ChatServer(url, model, os.environ.get(KEY_VARIABLE) or None, seconds)
-    return Language(
-        BUILT_IN.reader if part == "wording" else ServerReader(server),
-        None if part == "reading" else ServerWording(server),
-        server,
-    )
+
+def reshaped(
+    command: Callable[..., None], run: Callable[..., None], parameters: Sequence[Parameter]
+) -> Callable[..., None]:
+    """``run`` in the place of a command, with other parameters."""
+    named = [own.replace(kind=Parameter.KEYWORD_ONLY) for own in parameters]
+    run.__name__, run.__doc__ = command.__name__, command.__doc__
+    run.__signature__ = Signature(named)  # type: ignore[attr-defined]
+    run.__annotations__ = {own.name: own.annotation for own in named}
+    return run

@@ -1,26 +1,146 @@
-"""The verb ``concierge train ppo``: every setting of PPO is a flag, with the text of its field as help."""
+"""The verb ``concierge train ppo``: a flag a setting of PPO, and the figures of the run while it goes on."""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table as Grid
 
 from training.ppo.settings import DEFAULT_REWARD, FIELDS, PpoSettings
-from ui.cli.terminal import TRAIN, JsonOption, ModelOption, OptionError, print_json, say
-from ui.cli.training_panel import live_run, say_resume
+from training.progress import Progress, silent
+from ui.cli.terminal import (
+    TRAIN,
+    JsonOption,
+    ModelOption,
+    OptionError,
+    line_reporter,
+    print_json,
+    reporter,
+    reshaped,
+    say,
+    step_bars,
+)
+
+FIGURES = (
+    ("reward", "reward of the picks", "+.3f"),
+    ("probe", "probe: real click rate", ".3f"),
+    ("kl", "KL to the start (nats)", ".4f"),
+    ("kl_coef", "KL weight", ".4f"),
+    ("entropy", "entropy (nats)", ".3f"),
+    ("value_loss", "value loss", ".4f"),
+    ("clip_fraction", "clip fraction", ".3f"),
+    ("distinct", "distinct top picks", ".0f"),
+    ("samples_per_second", "picks a second", ".1f"),
+)
+"""Names in the history, what they are called, and how they are printed."""
+
+BLOCKS = "▁▂▃▄▅▆▇█"
+
+WIDTH = 30
+"""Characters of a small curve."""
+
+Watch = Callable[[dict[str, float]], None]
+
+
+class RunFigures:
+    """A grid of the newest figures of a run, with where each began and its course so far."""
+
+    def __init__(self) -> None:
+        self.values: dict[str, list[float]] = {name: [] for name, _, _ in FIGURES}
+
+    def add(self, entry: dict[str, float]) -> None:
+        """Take in an entry of the history."""
+        for name, values in self.values.items():
+            if name in entry:
+                values.append(entry[name])
+
+    def __rich__(self) -> Grid:
+        grid = Grid(box=None, pad_edge=False)
+        for title in ("", "first", "now"):
+            grid.add_column(title, justify="right" if title else "left")
+        grid.add_column("course", no_wrap=True)
+        for name, title, form in FIGURES:
+            values = self.values[name]
+            if values:
+                grid.add_row(title, format(values[0], form), format(values[-1], form), small_curve(values))
+        return grid
+
+
+def small_curve(values: Sequence[float], width: int = WIDTH) -> str:
+    """The values as a line of blocks from their least to their largest, each a mean where there are more than fit."""
+    count = min(width, len(values))
+    cuts = [len(values) * k // count for k in range(count + 1)]
+    means = [sum(values[start:stop]) / (stop - start) for start, stop in pairwise(cuts)]
+    least, most = min(means), max(means)
+    if most == least:
+        return BLOCKS[0] * count
+    return "".join(BLOCKS[round((mean - least) / (most - least) * (len(BLOCKS) - 1))] for mean in means)
+
+
+@contextmanager
+def live_run(console: Console | None = None) -> Iterator[tuple[Progress, Watch]]:
+    """Bars and figures on standard error while the block runs, in the first process only; off a terminal, lines.
+
+    Gives two functions: one to be called with (what is being done, steps done, steps in all), one with each entry of
+    the history.
+    """
+    console = console or Console(file=sys.stderr)
+    if os.environ.get("RANK", "0") != "0":
+        yield silent, lambda entry: None
+        return
+    if not console.is_terminal:
+        yield line_reporter(), line_watch()
+        return
+    progress, figures = step_bars(console), RunFigures()
+    with Live(Group(progress, figures), console=console, refresh_per_second=4):
+        yield reporter(progress), figures.add
+
+
+def line_watch(every: float = 10.0) -> Watch:
+    """A function to be called with each entry of the history, which writes its figures, at most so often (seconds)."""
+    last = [-every]
+
+    def watch(entry: dict[str, float]) -> None:
+        now = time.monotonic()
+        if now - last[0] >= every:
+            last[0] = now
+            told = ", ".join(f"{title} {entry[name]:{form}}" for name, title, form in FIGURES if name in entry)
+            print(f"step {entry['step']:.0f}: {told}", file=sys.stderr, flush=True)
+
+    return watch
+
+
+def say_resume(output: Path, resume: bool) -> None:
+    """Say from which checkpoint a run goes on, where it is to.
+
+    Raises:
+        CheckpointError: there is none.
+    """
+    if resume:
+        from training.checkpoints import need_checkpoint
+
+        print(f"going on from {need_checkpoint(output / 'run')}", file=sys.stderr, flush=True)
+
 
 OWN = "a new version gets its name and its record by itself"
 
 
 def with_setting_flags(command: Callable[..., None]) -> Callable[..., None]:
     """The command with one optional flag a field of PpoSettings; what is given reaches it as ``**given``."""
-    signature = inspect.signature(command, eval_str=True)
-    parameters = [p for p in signature.parameters.values() if p.kind is not inspect.Parameter.VAR_KEYWORD]
+    given = inspect.signature(command, eval_str=True).parameters.values()
+    parameters = [p for p in given if p.kind is not inspect.Parameter.VAR_KEYWORD]
     for name, field in FIELDS.items():
         hint, text = str(field.annotation), field.description or ""
         kind: Any = float if "float" in hint else int if "int" in hint else str
@@ -39,11 +159,7 @@ def with_setting_flags(command: Callable[..., None]) -> Callable[..., None]:
     def run(**values: Any) -> None:
         command(**values)
 
-    run.__name__, run.__doc__ = command.__name__, command.__doc__
-    ordered = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in parameters]
-    run.__signature__ = signature.replace(parameters=ordered)  # type: ignore[attr-defined]
-    run.__annotations__ = {p.name: p.annotation for p in ordered}
-    return run
+    return reshaped(command, run, parameters)
 
 
 @TRAIN.command(epilog="Example: concierge train ppo --output runs/ppo --reward click:0.7,novelty:0.3 --steps 300")
