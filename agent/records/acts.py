@@ -15,7 +15,7 @@ Unclear = Literal["nonsense", "off_topic", "question", "language"]
 
 
 Shares = tuple[tuple[int, str, tuple[str, ...]], ...]
-"""How many items of which names of a facet: ``((2, "genre", ("Western",)), (2, "genre", ("Comedy",)))``."""
+"""How many items of which names of a facet: ``((2, "mood", ("calm",)), (2, "mood", ("tense",)))``."""
 
 
 @dataclass(frozen=True, slots=True)
