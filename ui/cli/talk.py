@@ -45,8 +45,8 @@ def talk(
         typer.Option(
             "--input",
             help='Conversations, one JSON object a line: {"id", "user"?, "turns": \\[text, {"react": like, dislike,'
-            ' seen, more, less or rate, "position": 1, "stars"?}, or {"remove": facet}]}; - reads standard input. Prints '
-            "one line for each, as soon as it is held.",
+            ' seen, more, less or rate, "position": 1, "stars"?}, or {"remove": facet}]}; - reads standard input. '
+            "Prints one line for each, as soon as it is held.",
         ),
     ] = None,
     data: DataOption = "films",
