@@ -70,5 +70,5 @@ $(RUN_STAMP): pyproject.toml constraints.txt | $(BIN)/python
 
 $(DEV_STAMP): pyproject.toml constraints.txt | $(BIN)/python
 	@echo "Installing Concierge and its development tools into $(VENV) (some minutes on the first run)"
-	@$(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt -e '.[dev,baselines,report,tensorboard]'
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt -e '.[dev,baselines,tensorboard]'
 	@touch $(RUN_STAMP) $@

@@ -35,8 +35,6 @@ from ui.cli.eval_report import run_verb
 from ui.cli.main import app
 from ui.cli.terminal import show_document
 
-pytest.importorskip("vl_convert", reason="needs the extra report: pip install -e .[report]")
-
 QUICK = EvidenceConfig(
     retriever=RetrieverConfig(width=16, layers=1, heads=1, length=20, epochs=1), folds=2, cuts=(5, 0.8), trees=30
 )

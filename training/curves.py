@@ -1,4 +1,4 @@
-"""Curves of a PPO run: its history as JSON and as pictures that can be read on paper."""
+"""Curves of a PPO run: its history, figure by figure, and what training pays beside what people like."""
 
 from __future__ import annotations
 
@@ -6,34 +6,15 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
 HISTORY_FILE = "history.jsonl"
-CURVES_FILES = ("curves.json", "curves.png")
-OVER_OPTIMISATION_FILE = "over_optimisation.png"
-
-BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#666666"
-"""Colours that people with any colour vision tell apart (Okabe and Ito, 2008)."""
+CURVES_FILE = "curves.json"
 
 INTERVAL = 1.96
 """Standard errors on either side of a 95 % interval."""
-
-STYLE: dict[Any, Any] = {
-    "font.size": 9,
-    "axes.titlesize": 9,
-    "axes.titlelocation": "left",
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "grid.color": "#dddddd",
-    "grid.linewidth": 0.6,
-    "legend.frameon": False,
-}
 
 
 class CurvesError(ValueError):
@@ -117,115 +98,12 @@ def curves(history: Sequence[dict[str, float]]) -> dict[str, Any]:
     return {"series": series, "over_optimisation": over_optimisation(history)}
 
 
-def write_curves(folder: Path) -> list[Path]:
-    """Write ``curves.json``, ``curves.png`` and, of a run with two probes or more, ``over_optimisation.png``.
-
-    Returns the files written, in this order.
+def write_curves(folder: Path) -> Path:
+    """Write ``curves.json``; the report (:mod:`eval.report.training`) draws it.
 
     Raises:
         CurvesError: see :func:`read_history`.
     """
-    from matplotlib import rc_context
-    from matplotlib.figure import Figure
-
-    history = read_history(folder)
-    data = curves(history)
-    written = [folder / name for name in CURVES_FILES]
-    written[0].write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
-    with rc_context(STYLE):
-        rows = -(-len(data["series"]) // 2)
-        figure = Figure(figsize=(7.2, 1.95 * rows + 0.3), layout="constrained")
-        axes = figure.subplots(rows, 2, sharex=True, squeeze=False).flatten()
-        for axis, (name, own) in zip(axes, data["series"].items(), strict=False):
-            _draw(axis, name, own, history)
-        for axis in axes[len(data["series"]) :]:
-            axis.set_visible(False)
-        for axis in axes[len(data["series"]) - 2 : len(data["series"])]:
-            axis.set_xlabel("optimiser step")
-            axis.tick_params(labelbottom=True)
-        figure.savefig(written[1], dpi=200)
-        points = data["over_optimisation"]
-        if len(points) >= 2:
-            figure = Figure(figsize=(5.6, 5.0), layout="constrained")
-            _draw_over_optimisation(figure.subplots(2, 1, sharex=True), points)
-            written.append(folder / OVER_OPTIMISATION_FILE)
-            figure.savefig(written[2], dpi=200)
-    return written
-
-
-def _draw(axis: Axes, name: str, own: dict[str, Any], history: Sequence[dict[str, float]]) -> None:
-    steps, values = np.array(own["steps"]), np.array(own["values"])
-    if name == "probe":
-        errors = np.array([entry.get("probe_error", 0.0) for entry in history if "probe" in entry])
-        _intervals(axis, steps, values, errors, GREEN)
-    elif len(steps) >= 30 and values.any() and name not in ("kl_coef", "distinct"):
-        axis.plot(steps, values, color=BLUE, linewidth=0.6, alpha=0.35, label="each step")
-        smooth, width = _running_mean(values)
-        axis.plot(steps, smooth, color=BLUE, linewidth=1.6, label=f"mean of {width} steps")
-        axis.legend(fontsize=7, loc="best")
-    else:
-        axis.plot(steps, values, color=BLUE, linewidth=1.4)
-    axis.set_title(own["title"])
-    axis.set_ylabel(own["unit"])
-    axis.margins(x=0.02)
-    if name in ("kl", "value_loss", "clip_fraction", "distinct"):
-        axis.set_ylim(bottom=0.0, top=None if values.max() > 0 else 1.0)
-
-
-def _draw_over_optimisation(axes: Any, points: Sequence[dict[str, float]]) -> None:
-    kl = np.array([point["kl"] for point in points])
-    clicks = np.array([point["click_rate"] for point in points])
-    errors = np.array([point.get("standard_error", 0.0) for point in points])
-    paid, real = axes
-    paid.plot(
-        kl, [point["gain"] for point in points], color=ORANGE, marker="s", markersize=4, linewidth=1.2, clip_on=False
-    )
-    paid.set_title("What training pays: gain over the policy before training")
-    paid.set_ylabel("reward")
-    _intervals(real, kl, clicks, errors, GREEN)
-    real.axhline(clicks[0], color=GREY, linewidth=1.0, linestyle="--", label="before training")
-    real.set_title("What people really like: click rate on slates of users not trained on")
-    real.set_ylabel("share of greedy picks")
-    real.set_xlabel("KL divergence to the policy before training (nats, square-root scale)")
-    # Rewards fall with the root of the divergence in Gao et al. (2023), which makes the early part readable as well.
-    real.set_xscale("function", functions=(lambda x: np.sqrt(np.maximum(x, 0.0)), np.square))
-    real.set_xlim(0.0, float(max(kl.max(), 1e-6)) * 1.08)
-    real.xaxis.set_major_formatter("{x:.3g}")
-    best = int(clicks.argmax())
-    for axis, values in ((paid, [point["gain"] for point in points]), (real, clicks)):
-        for place in sorted({best, len(points) - 1}):
-            axis.annotate(
-                f"step {points[place]['step']:.0f}{', best probe' if place == best else ''}",
-                (kl[place], values[place]),
-                xytext=(0, 7),
-                textcoords="offset points",
-                ha="right" if kl[place] > kl.max() / 4 else "left",
-                fontsize=7.5,
-                bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.0},
-            )
-        axis.margins(y=0.2)
-    real.legend(fontsize=8, loc="best")
-
-
-def _intervals(axis: Axes, x: np.ndarray, values: np.ndarray, errors: np.ndarray, colour: str) -> None:
-    """A line with points, and 95 % intervals around them where there are standard errors."""
-    axis.plot(x, values, color=colour, marker="o", markersize=4, linewidth=1.2, clip_on=False)
-    if errors.any():
-        bars: dict[str, Any] = {
-            "fmt": "none",
-            "ecolor": colour,
-            "elinewidth": 0.8,
-            "capsize": 2,
-            "alpha": 0.7,
-            "clip_on": False,
-        }
-        axis.errorbar(x, values, INTERVAL * errors, **bars)
-        axis.plot([], [], color=colour, marker="o", markersize=4, label="95 % interval over users")
-        axis.legend(fontsize=7, loc="best")
-
-
-def _running_mean(values: np.ndarray) -> tuple[np.ndarray, int]:
-    """Means over the steps around each one (fewer at the ends), and over how many."""
-    width = max(3, len(values) // 20) | 1
-    ones = np.convolve(np.ones(len(values)), np.ones(width), mode="same")
-    return np.convolve(values, np.ones(width), mode="same") / ones, width
+    path = folder / CURVES_FILE
+    path.write_text(json.dumps(curves(read_history(folder)), indent=1) + "\n", encoding="utf-8")
+    return path

@@ -10,7 +10,7 @@ from typing import Any
 
 from agent.data.atomic import write_whole
 from eval.report.blocks import Part, Plot, Plots, Report, Section, Source, Text
-from eval.report.charts import javascript, require_pictures, svg
+from eval.report.charts import javascript, svg
 from eval.report.documents import ReportError, checked
 from eval.report.manifest import manifest
 from eval.report.page import html, markdown
@@ -28,13 +28,12 @@ def build(
     that has one is not worked out.
 
     Raises:
-        ReportError: an unknown section, a document with a field missing or wrong, or the extra is not installed.
+        ReportError: an unknown section, or a document with a field missing or wrong.
         ValueError: what the evaluations of named sections raise; of others it stands in the report.
     """
     unknown = [name for name in sections if name not in SECTIONS]
     if unknown:
         raise ReportError(f"unknown section {unknown[0]!r}: use one of {', '.join(SECTIONS)}")
-    require_pictures()
     given: dict[str, list[Source]] = {}
     for source in files:
         checked(source.kind, source.value, source.how)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
@@ -16,7 +15,6 @@ from agent.data.assets import cache_dir
 from agent.data.atomic import write_whole
 from agent.monitor.counts import wilson
 from eval.metrics import Interval
-from eval.report.documents import ReportError
 
 Spec = dict[str, Any]
 
@@ -208,22 +206,22 @@ WIDTH = {False: 660, True: 310}
 VEGA_LITE = ".".join(altair.SCHEMA_VERSION.removeprefix("v").split(".")[:2])
 
 
-def require_pictures() -> None:
-    """Check that the extra is installed.
-
-    Raises:
-        ReportError: it is not; the message says how to install it.
-    """
-    if importlib.util.find_spec("vl_convert") is None:
-        raise ReportError("the report draws its plots with the extra report: pip install -e .[report]")
-
-
 def svg(chart: Mapping[str, Any], small: bool = False) -> str:
     """A chart as SVG on a light ground."""
+    return drawn({**chart, "width": WIDTH[small]}, "svg").decode()
+
+
+PICTURES = ("svg", "png", "pdf")
+"""Kinds of pictures that a chart can be drawn as."""
+
+
+def drawn(chart: Mapping[str, Any], kind: str) -> bytes:
+    """A chart as a picture of one of :data:`PICTURES`, on a light ground."""
     import vl_convert
 
-    sized = {**chart, "width": WIDTH[small]}
-    return str(vl_convert.vegalite_to_svg(sized, vl_version=VEGA_LITE, config=style()))
+    more: dict[str, Any] = {"scale": 2.0} if kind == "png" else {}
+    made = getattr(vl_convert, f"vegalite_to_{kind}")(dict(chart), vl_version=VEGA_LITE, config=style(), **more)
+    return made if isinstance(made, bytes) else str(made).encode()
 
 
 def javascript() -> str:

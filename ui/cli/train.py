@@ -227,16 +227,17 @@ def curves(
     run: Annotated[Path, typer.Argument(help="The --output folder of a `concierge train ppo`; it may still go on.")],
     as_json: JsonOption = False,
 ) -> None:
-    """Draw the curves of a PPO run, and its real reward against its training reward; also as JSON."""
-    from training.curves import OVER_OPTIMISATION_FILE, write_curves
+    """Write the curves of a PPO run, and its real reward against its training reward, as JSON and as a page."""
+    from eval.report.building import build, write
+    from eval.report.sources import ReportRun
+    from training.curves import write_curves
 
-    written = write_curves(run)
+    made = build(ReportRun(curves=run), ("ppo",), command=f"concierge train curves {run}")
+    written = [write_curves(run), *write(made, run / "report.html")]
     if as_json:
         return print_json({"files": [str(path) for path in written]})
     for path in written:
         say(str(path))
-    if run / OVER_OPTIMISATION_FILE not in written:
-        say("No picture of over-optimisation: the run has fewer than two probes (--probe-every).")
 
 
 @ROOT.command(epilog="Example: concierge adapt wines --minutes 20")

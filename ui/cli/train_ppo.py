@@ -265,5 +265,5 @@ def ppo(
     )
     if figures["stopped"]:
         say(f"Stopped: {figures['stopped']}. Kept: the weights of step {figures['kept']}.")
-    say(f"Curves: {output / 'curves.png'}")
+    say(f"Curves: concierge train curves {output}")
     say(f"Measure it: concierge eval policy --policy new={result.run.folder}")
