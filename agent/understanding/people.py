@@ -26,7 +26,7 @@ _BY_THEM = re.compile(
     r"\b(?:(?:by|with|from) (?:him|her|them)|(?:of|has|starring|featuring) (?:him|her)|"
     r"(?:more|others?|ones?|some) (?:of|from) (?:his|hers|theirs)|"
     r"(?:by|from|of|with) (?:that|the same) (?:director|author|writer|actor|actress|artist|guy|woman|man|person)|"
-    rf"(?:his|her) (?:\w+ ){{0,2}}(?:{N}|works?|others?|stuff|best|filmography))\b"
+    rf"(?:his|her) (?:\w+ ){{0,2}}(?:{N}|works?|others?|stuff|best|\w+ography))\b"
 )
 """Asks for others of a person who was named or asked about: "anything else by him?", "her early books"."""
 _THEIR_WORK = re.compile(
