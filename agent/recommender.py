@@ -13,7 +13,7 @@ import numpy as np
 from agent.catalogue.catalogue import Catalogue
 from agent.catalogue.lookup import RequestError, find_item, outcome_of, press_of, read_events
 from agent.dialogue.handlers import CHANGING, COUNT, Reply, Turn, recommend, respond
-from agent.dialogue.state import DialogueState, context_of, fold, policy_state
+from agent.dialogue.state import DialogueState, context_of, fold
 from agent.generation.realizer import Wording
 from agent.generation.server_wording import ServerWording
 from agent.policy.distribution import Policy
@@ -21,7 +21,7 @@ from agent.policy.serving import FixedPolicy, PolicySource
 from agent.records.acts import Act, Command, WhichItem
 from agent.records.answer import Answer
 from agent.records.conversation import Brought, Conversation, Dropped, Pressed, Replied, Said, Told, items_of, undone
-from agent.records.state import Event, State
+from agent.records.state import Event
 from agent.store.template_serving import ServedTemplates
 from agent.store.template_versions import TemplateStore
 from agent.understanding.chat_server import ChatServer
@@ -202,14 +202,6 @@ class Recommender:
         turn = self._turn(conversation, before, past, k, start, time.perf_counter())
         answer = self._worded(turn, recommend(turn)).answer
         return replace(answer, reply=" ".join([*taken, answer.reply]))
-
-    def state_after(self, messages: Sequence[Mapping[str, str]]) -> State:
-        """What the policy ranks for after a conversation that was held elsewhere.
-
-        Raises:
-            RequestError: an unknown role.
-        """
-        return policy_state(self.state(self.continued(messages)), ())
 
     def continued(self, messages: Sequence[Mapping[str, str]], before: Conversation | None = None) -> Conversation:
         """A conversation that was held elsewhere, to be gone on with here; ``before`` is what of it was read already.

@@ -27,9 +27,7 @@ class Interval:
         return f"{self.mean:.4f} [{self.low:.4f}, {self.high:.4f}]"
 
 
-def cluster_bootstrap(
-    values: np.ndarray, clusters: Sequence[str], resamples: int = 2000, seed: int = 0, level: float = 0.95
-) -> Interval:
+def cluster_bootstrap(values: np.ndarray, clusters: Sequence[str], resamples: int = 2000, seed: int = 0) -> Interval:
     """Mean of ``values`` with a percentile interval from drawing whole clusters (users) with replacement.
 
     The cluster bootstrap of Field and Welsh (2007): rows of one user are not independent, users are.
@@ -37,7 +35,7 @@ def cluster_bootstrap(
     Raises:
         ValueError: there are no values, or not one cluster name for each.
     """
-    return _interval(np.mean(values), _resampled(values, clusters, resamples, seed), level)
+    return _interval(np.mean(values), _resampled(values, clusters, resamples, seed))
 
 
 def cluster_difference(
@@ -47,7 +45,6 @@ def cluster_difference(
     other_clusters: Sequence[str],
     resamples: int = 2000,
     seed: int = 0,
-    level: float = 0.95,
 ) -> Interval:
     """Mean of ``values`` less mean of ``other``, two groups that share no cluster, each drawn on its own.
 
@@ -55,7 +52,7 @@ def cluster_difference(
         ValueError: a group has no values, or not one cluster name for each.
     """
     drawn = _resampled(values, clusters, resamples, seed) - _resampled(other, other_clusters, resamples, seed + 1)
-    return _interval(np.mean(values) - np.mean(other), drawn, level)
+    return _interval(np.mean(values) - np.mean(other), drawn)
 
 
 def _resampled(values: np.ndarray, clusters: Sequence[str], resamples: int, seed: int) -> np.ndarray:
@@ -70,8 +67,8 @@ def _resampled(values: np.ndarray, clusters: Sequence[str], resamples: int, seed
     return means
 
 
-def _interval(mean: float | np.floating[Any], means: np.ndarray, level: float) -> Interval:
-    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
+def _interval(mean: float | np.floating[Any], means: np.ndarray) -> Interval:
+    low, high = np.quantile(means, [0.025, 0.975])
     return Interval(float(mean), float(low), float(high))
 
 

@@ -36,7 +36,8 @@ from ui.cli.main import app
 
 if TYPE_CHECKING:
     from agent.data.dataset import Dataset
-    from agent.recommender import Recommender
+    from agent.dialogue.state import policy_state
+from agent.recommender import Recommender
 
 ROW = {
     "dialog_id": "7",
@@ -201,7 +202,7 @@ def test_the_default_catalogue_is_ranked_by_what_dialogues_taught_and_others_by_
 def test_the_chat_ranks_as_the_evaluation_does_and_only_where_there_is_no_past(recommender: Recommender) -> None:
     policy, catalogue = recommender.policy.without_lm(), recommender.catalogue
     messages = [{"role": "user", "content": "I loved Alien (1979), any other scary space movie?"}]
-    state = recommender.state_after(messages)
+    state = policy_state(recommender.state(recommender.continued(messages)), ())
     assert state.spoken is not None and state.spoken.last.startswith("I loved Alien")
     assert [(catalogue[item].title, weight) for item, weight in state.spoken.named] == [("Alien", 1.0)]
     ranker, semantic = ConversationalRanker.load(SHIPPED), recommender.policy.semantic

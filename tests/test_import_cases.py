@@ -13,6 +13,7 @@ from agent.data.dataset import Dataset, describe, import_dataset, names
 from agent.data.grades import Wanted
 from agent.data.importers.tables import Options
 from agent.data.interactions import indexed_ratings, user_histories
+from tests.left_out import left_out
 
 ROOT = Path(__file__).resolve().parent.parent
 MOVIES = (
@@ -188,5 +189,5 @@ def test_goodbooks(shared: Path) -> None:
     files = shared / "goodbooks-10k"
     dataset = import_dataset([files / "books_v2.csv", files / "ratings_v1.csv"], "goodbooks")
     assert (len(dataset.items), len(dataset.ratings)) == (10_000, 979_478)
-    assert dataset.card.rows_left_out("duplicates") == 2278
+    assert left_out(dataset.card, "duplicates") == 2278
     assert dataset.domain.name == "books"

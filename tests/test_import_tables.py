@@ -32,6 +32,7 @@ from agent.data.importers.recognition import parse_overrides
 from agent.data.importers.tables import Options
 from agent.data.interactions import indexed_ratings, user_histories
 from agent.records.conditions import Condition
+from tests.left_out import left_out
 from ui.cli.main import app
 
 SHOP = [
@@ -262,7 +263,7 @@ def test_quoted_line_breaks_are_no_malformed_rows(tmp_path: Path) -> None:
 def test_quotes_that_swallow_rows_do_not_go_uncounted(tmp_path: Path) -> None:
     path = write(tmp_path / "t.csv", 'id,name\n1,"Unclosed\n2,Second\n3,Third\n4,"Again\n5,Fifth\n')
     dataset = brought(path)
-    assert len(dataset.items) + dataset.card.rows_left_out("malformed_items") == 5
+    assert len(dataset.items) + left_out(dataset.card, "malformed_items") == 5
 
 
 @pytest.mark.parametrize(
@@ -439,7 +440,7 @@ def test_requests_with_a_known_answer_are_kept(tmp_path: Path) -> None:
     dataset = brought(items, requests=asked, request_text="text", request_item="category")
     assert dataset.requests is not None
     assert dataset.requests.to_numpy().tolist() == [["Where is it?", "late"], ["I lost it", "lost"]]
-    assert dataset.card.rows_left_out("lost_requests") == 1
+    assert left_out(dataset.card, "lost_requests") == 1
     stored = load_dataset("own").requests
     assert stored is not None and len(stored) == 2
     assert brought(items, requests=asked).requests is not None, "the columns are recognised"

@@ -12,6 +12,7 @@ import pytest
 from agent.data.assets import MOVIELENS_100K, asset_path
 from agent.data.dataset import Dataset, DatasetError, describe, import_dataset, load_dataset
 from agent.data.importers.movielens import read_movielens
+from tests.left_out import left_out
 
 GENRE_WORDS = (
     "unknown Action Adventure Animation Children's Comedy Crime Documentary Drama Fantasy "
@@ -244,7 +245,7 @@ def test_a_stray_quote_does_not_hide_the_rows_it_swallows(csv_folder: Path, cach
     with (csv_folder / "movies.csv").open("a", encoding="utf-8") as file:
         file.write('50,"Unclosed (1990),Drama\n51,Next (1991),Drama\n52,Last (1992),Drama\n')
     imported = import_dataset(csv_folder, "tiny")
-    lost = imported.card.rows_left_out("malformed_items")
+    lost = left_out(imported.card, "malformed_items")
     assert len(imported.items) + lost == 6
     assert lost >= 1
 

@@ -17,7 +17,6 @@ from training.ppo.rewards import (
     Outcome,
     RewardError,
     parse_reward,
-    place_weights,
     reward_table,
 )
 from training.splits import Slate, past_and_future, past_slates, rated_slates
@@ -49,14 +48,6 @@ def test_diversity_is_the_distance_from_what_stands_above() -> None:
 def test_novelty_is_scaled_self_information() -> None:
     values = [REWARDS["novelty"](Outcome(item, None, False, traits=TRAITS)) for item in range(4)]
     assert values == pytest.approx([-1.0, 0.0, 1.0, 1.0])  # of three users: three, one, none, none know it
-
-
-def test_collaborative_vectors_count_for_half_of_the_distance() -> None:
-    vectors = np.array([[2.0, 0.0], [-1.0, 0.0], [0.0, 1.0], [1.0, 0.0]])
-    both = ItemTraits.of(CATEGORIES, RATINGS, vectors)
-    assert both.distance(0, np.array([0, 1, 2])) == pytest.approx([0.0, 0.5, 0.75])
-    with pytest.raises(ValueError, match="3 vectors for 4 items"):
-        ItemTraits.of(CATEGORIES, RATINGS, vectors[:3])
 
 
 def test_mixtures_are_read_written_and_weighted() -> None:
@@ -100,12 +91,6 @@ def test_table_holds_the_reward_of_each_item_chosen_alone() -> None:
     assert ratings.tolist() == [1.0, -0.5, 0.5]
     (mixed,) = reward_table([SLATE], "click:0.5,novelty:0.5", TRAITS)
     assert mixed == pytest.approx([0.5, 0.0, 1.0])
-
-
-def test_the_places_of_a_slate_count_less_and_less() -> None:
-    weights = place_weights(3)
-    assert weights.sum() == pytest.approx(1.0)
-    assert (np.diff(weights) < 0).all()
 
 
 def test_tables_of_the_rated_slates_agree_with_the_known_figures(dataset: Dataset) -> None:

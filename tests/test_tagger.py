@@ -27,6 +27,7 @@ from agent.records.answer import Evidence
 from agent.records.conditions import Condition
 from agent.retrieval.text_encoder import encoder_path
 from eval.tagging import tagging_table
+from tests.left_out import left_out
 from tests.own_cache import own_cache
 from tests.wire import letters
 from training.tagger.recipe import finished, thresholds, train_tagger
@@ -215,7 +216,7 @@ def test_a_data_set_is_enriched_and_only_new_texts_are_read(rows: LabelledTexts,
     assert first.audit.counts == {"undated": 1, "other language": 1}
     dataset = load_dataset("wire")
     assert dataset.facets["tone"].predicted and dataset.card.facets["tone"].predicted == "tone-1"
-    assert dataset.card.rows_left_out("tone: undated") == 1
+    assert left_out(dataset.card, "tone: undated") == 1
     tones = dict(zip(dataset.items["item"], dataset.names("tone"), strict=True))
     assert tones["b1"] == tones["b2"] == []
     assert {tone for own in tones.values() for tone in own} == {"negative", "positive"}

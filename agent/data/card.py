@@ -173,18 +173,6 @@ class Card(_Strict):
                 )  # fmt: skip
         return found
 
-    def rows_left_out(self, rule: str) -> int:
-        """How many rows a rule left out."""
-        return sum(own.rows for own in self.left_out if own.rule == rule)
-
-    def lines(self) -> list[str]:
-        """What was left out and what else is to know, a line each, examples indented below."""
-        lines = []
-        for own in self.left_out:
-            lines.append(f"  left out: {own.rows:,} {own.about}")
-            lines += [f"    {example}" for example in own.examples]
-        return [*lines, *(f"  note: {note}" for note in self.notes)]
-
     def write(self, folder: Path) -> None:
         """Write ``card.yaml`` into ``folder``."""
         data = self.model_dump(mode="json", exclude_defaults=True)

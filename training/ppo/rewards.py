@@ -138,12 +138,10 @@ def parse_reward(text: str) -> Mixture:
     return Mixture(tuple(weights))
 
 
-def reward_table(
-    slates: Sequence[Slate], reward: Reward | str, traits: ItemTraits | None = None, threshold: float = POSITIVE
-) -> list[np.ndarray]:
+def reward_table(slates: Sequence[Slate], reward: Reward | str, traits: ItemTraits | None = None) -> list[np.ndarray]:
     """The reward of every item of every slate, were it the one item chosen; one (len(items),) float64 array a slate.
 
-    ``reward`` may be written as for :func:`parse_reward`. A click is a rating of at least ``threshold`` stars.
+    ``reward`` may be written as for :func:`parse_reward`. A click is a grade of at least ``POSITIVE``.
 
     Raises:
         RewardError: the reward is badly written, or needs traits that are not given.
@@ -152,22 +150,12 @@ def reward_table(
     return [
         np.array(
             [
-                function(Outcome(item, stars, stars >= threshold, (item,), 0, slate.history, traits))
+                function(Outcome(item, stars, stars >= POSITIVE, (item,), 0, slate.history, traits))
                 for item, stars in zip(slate.items, slate.ratings, strict=True)
             ]
         )
         for slate in slates
     ]
-
-
-def place_weights(places: int) -> np.ndarray:
-    """How much each place of a slate counts: ``1 / log2(place + 2)`` scaled to sum to 1, (places,) float64.
-
-    With them the reward of a whole slate is a weighted mean in the range of its parts (the discount of DCG).
-    """
-    discount = 1.0 / np.log2(np.arange(places) + 2.0)
-    weights: np.ndarray = discount / discount.sum()
-    return weights
 
 
 def _traits(outcome: Outcome, name: str) -> ItemTraits:
@@ -180,49 +168,33 @@ def _traits(outcome: Outcome, name: str) -> ItemTraits:
 class ItemTraits:
     """How far apart items are, and how little known.
 
-    ``categories`` (n_items, G) float32, rows of norm 1 (0 where none is known). ``vectors`` (n_items, d) float32,
-    rows of norm 1, are collaborative vectors, or None. ``novelty`` (n_items,) float64 is 0 where everyone knows the
-    item and 1 where nobody does.
+    ``categories`` (n_items, G) float32, rows of norm 1 (0 where none is known). ``novelty`` (n_items,) float64 is 0
+    where everyone knows the item and 1 where nobody does.
     """
 
     categories: np.ndarray
-    vectors: np.ndarray | None
     novelty: np.ndarray
 
     @classmethod
-    def of(cls, categories: np.ndarray, ratings: pd.DataFrame, vectors: np.ndarray | None = None) -> ItemTraits:
+    def of(cls, categories: np.ndarray, ratings: pd.DataFrame) -> ItemTraits:
         """From the items' categories, (n_items, G) of 0 and 1, and the training events (``item`` as catalogue index).
 
         Novelty is an item's self-information ``-log2 p``, where p is the share of users who rated it (Zhou et al.,
         2010, doi:10.1073/pnas.1000488107), with one user added on both sides and divided by its largest value.
-        ``vectors`` (n_items, d) may be any collaborative vectors, such as ``evidence.retriever.item_embeddings``.
-
-        Raises:
-            ValueError: ``vectors`` has not one row an item.
         """
-        if vectors is not None and len(vectors) != len(categories):
-            raise ValueError(f"{len(vectors)} vectors for {len(categories)} items: give one row an item")
         users = ratings["user"].nunique()
         count = np.bincount(ratings["item"].to_numpy(np.int64), minlength=len(categories))
         novelty = np.log2((users + 1) / (count + 1)) / np.log2(users + 1) if users else np.ones(len(categories))
-        unit = None if vectors is None else _unit(vectors)
-        return cls(_unit(categories), unit, np.clip(novelty, 0.0, 1.0))
+        norm = np.linalg.norm(categories, axis=1, keepdims=True)
+        unit = np.divide(categories, norm, out=np.zeros(categories.shape), where=norm > 0).astype(np.float32)
+        return cls(unit, np.clip(novelty, 0.0, 1.0))
 
     def distance(self, item: int, others: np.ndarray) -> np.ndarray:
         """Distances of ``item`` to ``others`` (m,), each from 0 to 1, (m,) float64.
 
-        The category distance is ``1 - cosine``; with collaborative vectors it is averaged with ``(1 - cosine) / 2`` of
-        those. The mean over the pairs of a list is its intra-list distance (Ziegler et al., 2005).
+        It is ``1 - cosine`` of the categories. The mean over the pairs of a list is its intra-list distance (Ziegler et
+        al., 2005).
         """
         others = np.asarray(others, dtype=np.int64)
-        apart = 1.0 - self.categories[others].astype(np.float64) @ self.categories[item]
-        if self.vectors is not None:
-            apart = (apart + (1.0 - self.vectors[others].astype(np.float64) @ self.vectors[item]) / 2) / 2
-        clipped: np.ndarray = np.clip(apart, 0.0, 1.0)
-        return clipped
-
-
-def _unit(rows: np.ndarray) -> np.ndarray:
-    norm = np.linalg.norm(rows, axis=1, keepdims=True)
-    unit: np.ndarray = np.divide(rows, norm, out=np.zeros(rows.shape), where=norm > 0).astype(np.float32)
-    return unit
+        apart: np.ndarray = np.clip(1.0 - self.categories[others].astype(np.float64) @ self.categories[item], 0.0, 1.0)
+        return apart
