@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 from agent.catalogue.catalogue import Catalogue
 from agent.data.dataset import load_dataset
 from agent.data.interactions import indexed_ratings
+from agent.dialogue.state import policy_state
 from agent.features.conversation_features import FEATURES, ConversationFeatures, Dialogue, Rated
 from agent.policy.conversational_policy import NAMES, columns, dialogue_of
 from agent.policy.conversational_ranker import (
