@@ -38,7 +38,7 @@ MOST_BEFORE = 2
 
 _AFTER_NOUN = re.compile(
     r"(?:about|with|without|from|in|on|at|of|by|for|like|set|based|involving|featuring|starring|where|who|whose|that|which|"
-    r"to|through|during|under|over|full|no|not|never|less|more|made|shot|taking|told|made|inspired)\b"
+    r"to|through|during|under|over|full|tagged|no|not|never|less|more|made|shot|taking|told|made|inspired)\b"
 )
 """What a wish in words begins with that can only stand after the noun."""
 
@@ -81,19 +81,26 @@ def plain_number(value: float, facet: Facet | None = None) -> str:
 
 def value_name(value: str, facet: Facet) -> str:
     """A value inside a sentence: what sort of thing an item is in lower case, proper names as they are."""
+    called = facet.called.get(value, ())
+    if len(called) == 3 or (called and not facet.primary):
+        return called[-2] if len(called) == 3 else called[0]
+    return value.lower() if facet.primary and not facet.proper else value
+
+
+def _before_it(value: str, facet: Facet) -> str:
     called = facet.called.get(value)
-    return called[0] if called else value.lower() if facet.primary and not facet.proper else value
+    return called[0] if called else value_name(value, facet)
 
 
 def kinds_phrase(values: Sequence[str], facet: Facet, noun: str, several: bool = False) -> str:
     """What sort of thing an item is, as a noun phrase: "crime novel", "dark fantasy books"."""
     order = {value: place for place, value in enumerate(facet.called)}
     if not values or len(values) > MOST_COMPOUND or not set(values) <= set(order):
-        return f"{listed([value_name(value, facet) for value in values])} {noun}".strip()
+        return f"{listed([_before_it(value, facet) for value in values])} {noun}".strip()
     values = sorted(values, key=order.__getitem__)
     last = facet.called[values[-1]]
-    head = [last[2 if several else 1]] if len(last) == 3 else [value_name(values[-1], facet), noun]
-    return " ".join([*(value_name(value, facet) for value in values[:-1]), *head])
+    head = [last[2 if several else 1]] if len(last) == 3 else [_before_it(values[-1], facet), noun]
+    return " ".join([*(_before_it(value, facet) for value in values[:-1]), *head])
 
 
 def telling_kinds(item: int, catalogue: Catalogue) -> list[str]:
@@ -153,7 +160,7 @@ def noun_phrase(
         elif condition.names and facet.primary and len(condition.names) == 1 and called.get(condition.names[0]):
             kinds.append(condition.names[0])
         elif condition.names and facet.primary and not heads:
-            heads.append(_names(condition.names, facet))
+            heads.append(listed([_before_it(own, facet) for own in condition.names[:MOST_NAMED]], "or"))
         elif condition.names and facet.primary:
             also.append(_names(condition.names, facet))
         elif condition.names and facet.adjective and not facet.predicted:

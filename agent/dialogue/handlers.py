@@ -9,8 +9,18 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from agent.catalogue.catalogue import Catalogue
-from agent.catalogue.conditions import GivenUp, cautious, noun_phrase, phrase, plain_number, relax, span_words
-from agent.catalogue.word_index import borne_out, is_mood, unrefused
+from agent.catalogue.conditions import (
+    GivenUp,
+    cautious,
+    listed,
+    noun_phrase,
+    phrase,
+    plain_number,
+    relax,
+    span_words,
+    value_name,
+)
+from agent.catalogue.word_index import is_mood, naming, unrefused
 from agent.dialogue.clarifying import SURPRISE, best_question, offered
 from agent.dialogue.profile import profile
 from agent.dialogue.questions import (
@@ -29,6 +39,7 @@ from agent.dialogue.questions import (
     why,
     yours,
 )
+from agent.dialogue.set_aside import kinds_of, least_liked, near_avoided, surprises, unsurprising
 from agent.dialogue.slate import LEAST_SHOWN, WEAK, Choice, Part, choose
 from agent.dialogue.state import DialogueState, policy_state
 from agent.dialogue.worded import named, parts, refused_words, well_liked
@@ -211,7 +222,7 @@ def recommend(turn: Turn) -> Reply:
         left_out = frozenset(item for item, own in dialogue.judgements.items() if own.disliked)
         count = min(count, ANSWERS)
     lacking = tuple(words for act in turn.acts if isinstance(act, Want) for words in act.lacking)
-    state, loose = _loosened(turn, state, left_out)
+    state = _loosened(turn, state, left_out)
     refused = refused_words(state, left_out, catalogue)
     left_out |= {item for _, items in refused for item in items}
     given_up: tuple[GivenUp, ...] = ()
@@ -228,21 +239,21 @@ def recommend(turn: Turn) -> Reply:
         relaxed, given_up = relax(state.conditions, catalogue, out, enough, dialogue.added, held)
         state = replace(state, conditions=relaxed)
     wished = state.conditions
-    unsure: list[Facts] = []
     doubtful = cautious(wished, catalogue)
     if doubtful and catalogue.mask((*wished, *doubtful), {*left_out, *state.excluded}).sum() >= count:
         state, doubtful = replace(state, conditions=(*wished, *doubtful)), ()
     allowed = catalogue.mask(state.conditions, {*left_out, *state.excluded})
+    aside, other_kinds = _set_aside(turn, state, allowed, count)
+    allowed[list(aside)] = False
+    left_out |= aside
     by_hint = {hint: items for hint in state.hints if (items := named(hint, allowed, turn.policy, catalogue))}
     if not (state.conditions or state.hints or state.history or state.like or dialogue.named):
         liked = well_liked(state, catalogue)
         if catalogue.mask(liked, {*left_out, *state.excluded}).sum() >= count:
             state = replace(state, conditions=liked)
-    policy, choice = _chosen(turn, state, left_out, count, parts(dialogue, allowed, by_hint, count, catalogue), wished)
-    for condition in doubtful:
-        unknown = [item.title for item in choice.items if condition.facet not in item.attributes]
-        if unknown:
-            unsure.append({"kind": "unsure", "label": catalogue.facets[condition.facet].label, "titles": unknown})
+    made_of = parts(dialogue, state, allowed, by_hint, count, catalogue)
+    poor = least_liked(state, allowed, count, catalogue) if not made_of else frozenset()
+    policy, choice = _chosen(turn, state, left_out | poor, count, made_of, wished)
     sentences = judgements(turn)
     unmet: list[str] = list(dialogue.unknown)
     if dialogue.unknown:
@@ -259,24 +270,32 @@ def recommend(turn: Turn) -> Reply:
         sentences.append(_relaxed(turn, wished, bool(state.seen), given_up, len(choice.items)))
         unmet += [phrase(own.was, catalogue.facets[own.was.facet]) for own in given_up]
     else:
-        sentences += _found(turn, wished, bool(state.history), choice, count, loose)
-    sentences += unsure
+        sentences += _found(turn, wished, choice, count, by_hint, state.hints, other_kinds)
+    sentences += _unsure(wished, choice.items, catalogue)
     shown = [catalogue.index(item.item_id) for item in choice.items]
     avoided = [hint for hint, _ in refused]
-    new = [hint for hint in dialogue.hints if hint not in dialogue.said and not is_mood(hint, catalogue)]
+    before = set(turn.before.slate)
+    subjects = [hint for hint in state.hints if not is_mood(hint, catalogue)]
+    new = [own for own in subjects if own not in dialogue.said or naming(own, catalogue) & before]
     if shown and (kept_out := [hint for hint in new if hint in avoided]):
         sentences.append({"kind": "kept_out", "words": [unrefused(hint) for hint in kept_out]})
-    for hint in new:
-        of_these = len(by_hint.get(hint, frozenset()) & set(shown))
-        if 0 < of_these < len(shown):
+    partly = {hint: len(items & set(shown)) for hint, items in by_hint.items() if items & set(shown) < set(shown)}
+    if partly and not given_up and len(set(partly.values())) == 1 and choice.items:
+        (of_these,) = set(partly.values())
+        rest = len(shown) - of_these
+        facts: Facts = {"words": list(partly), "found": rest, "number": number(rest)}
+        sentences.append({"kind": "filled", **facts})
+    elif not catalogue.domain.answers:
+        for hint, of_these in partly.items():
             sentences.append({"kind": "named_by", "words": [hint], "found": of_these, "number": number(of_these)})
     undecided = [hint for hint in new if hint not in avoided and not by_hint.get(hint, frozenset()) & set(shown)]
     if undecided and shown:
         sentences.append({"kind": "undecided", "words": undecided})
     if lacking:
         sentences.append({"kind": "lacking", "words": list(lacking)})
-    unmet += [*(hint for hint in new if not borne_out(hint, shown, catalogue)), *lacking]
-    plain = given_up or catalogue.domain.answers
+    unmet += [hint for hint in new if not set(shown) <= by_hint.get(hint, frozenset())]
+    unmet += [*partly, *lacking]
+    plain = given_up or catalogue.domain.answers or surprises(dialogue.request, catalogue)
     question, choices = (None, ()) if plain else _question(turn, choice, count)
     text = turn.wording.all_of(sentences)
     if turn.state.which and turn.asks:
@@ -308,15 +327,52 @@ def _handed_over(turn: Turn) -> bool:
     return semantic is not None and not semantic.answerable(turn.state.request)
 
 
-def _loosened(turn: Turn, state: State, left_out: frozenset[int]) -> tuple[State, tuple[str, ...]]:
+def _loosened(turn: Turn, state: State, left_out: frozenset[int]) -> State:
     """The state with preferences for tags that hardly any item has as wishes in words."""
     catalogue, out = turn.catalogue, {*left_out, *state.excluded}
     free = [own for own in state.conditions if own.strength == "prefer" and own.facet in open_facets(catalogue)]
     if not free or catalogue.mask(state.conditions, out).sum() >= LEAST_SHOWN:
-        return state, ()
+        return state
     words = tuple(dict.fromkeys(name for own in free for name in own.names if not own.negative))
     kept = tuple(own for own in state.conditions if own not in free)
-    return replace(state, conditions=kept, hints=(*state.hints, *words)), words
+    return replace(state, conditions=kept, hints=(*state.hints, *words))
+
+
+def _set_aside(turn: Turn, state: State, allowed: np.ndarray, count: int) -> tuple[frozenset[int], frozenset[str]]:
+    """What is near to an example to avoid, and what would be no surprise where one is wanted; and of which kinds."""
+    catalogue, dialogue = turn.catalogue, turn.state
+    found: frozenset[int] = frozenset()
+    kinds: frozenset[str] = frozenset()
+    if catalogue.domain.answers:
+        return found, kinds
+    if dialogue.unlike:
+        liked = {*dialogue.like, *(item for item, own in dialogue.judgements.items() if own.liked)}
+        found = near_avoided(dialogue.unlike, liked - set(dialogue.unlike), allowed, count, turn.policy, catalogue)
+    if surprises(dialogue.request, catalogue):
+        rest = allowed.copy()
+        rest[list(found)] = False
+        items, kinds = unsurprising(state, rest, kinds_of(turn.before.answer), count, catalogue)
+        found |= items
+    return found, kinds
+
+
+def _unsure(wished: Conditions, items: Sequence[Recommendation], catalogue: Catalogue) -> list[Facts]:
+    """Of which items it is not known that they are not what is not wanted."""
+    labels, titles = [], []
+    for condition in wished:
+        facet = catalogue.facets.get(condition.facet)
+        if not condition.negative or not condition.names or facet is None or facet.primary:
+            continue
+        if facet.name in open_facets(catalogue):
+            continue  # a tag that is missing says little of any item
+        unknown = [item.title for item in items if facet.name not in item.attributes]
+        if unknown:
+            labels.append(facet.label)
+            titles += unknown
+    if not labels:
+        return []
+    label = listed(list(dict.fromkeys(labels)), "or")
+    return [{"kind": "unsure", "label": label, "titles": list(dict.fromkeys(titles)), "found": len(items)}]
 
 
 def _chosen(
@@ -344,12 +400,22 @@ def _chosen(
 
 
 def _found(
-    turn: Turn, wished: Conditions, taste: bool, choice: Choice, count: int, loose: tuple[str, ...]
+    turn: Turn,
+    wished: Conditions,
+    choice: Choice,
+    count: int,
+    by_hint: Mapping[str, frozenset[int]],
+    hints: Sequence[str],
+    other_kinds: frozenset[str],
 ) -> list[Facts]:
     """What was found, how it follows from the wish, and where it is less than was asked for."""
     catalogue, dialogue = turn.catalogue, turn.state
-    found = len(choice.items)
-    wish = noun_phrase(wished, catalogue, found or 2)
+    shown = {catalogue.index(own.item_id) for own in choice.items}
+    # Where some bear out a wish in words and the others fill the slate, the sentence is about those that do.
+    bearing = shown & frozenset.intersection(*by_hint.values()) if by_hint else shown
+    found = len(bearing or shown)
+    words = [_worded(hint, turn) for hint, items in by_hint.items() if (bearing or shown) <= items]
+    wish = noun_phrase(wished, catalogue, found or 2, words)
     if not found:
         return [{"kind": "nothing", "wish": wish}]
     again = bool(turn.before.slate) and any(isinstance(act, Want) and not act.opens_topic for act in turn.acts)
@@ -358,31 +424,37 @@ def _found(
     more = any(isinstance(act, Command) and act.kind in ("more", "next") for act in turn.acts)
     changed = any(isinstance(act, Want) for act in turn.acts)
     facts: Facts = {
-        "kind": "more" if more and not changed and found >= count else "found",
+        "kind": "more" if more and not changed and found >= count and turn.before.shown else "found",
         "asked": count if not choice.weak else found,
         "found": found,
         "number": number(found),
         "wish": wish,
         **titles,
-        "words": [
-            hint
-            for hint in dialogue.hints
-            if is_mood(hint, catalogue)
-            or borne_out(hint, (catalogue.index(own.item_id) for own in choice.items), catalogue)
-        ]
-        + list(loose),
+        "words": [hint for hint in hints if is_mood(hint, catalogue)],
         "specific": dialogue.wished,
-        "taste": taste,
+        "taste": bool(turn.past or dialogue.past) or any(own.liked for own in dialogue.judgements.values()),
         "again": again,
     }
+    if surprises(dialogue.request, catalogue):
+        kinds = [value_name(own, catalogue.primary.facet) for own in sorted(other_kinds)] if catalogue.primary else []
+        facts |= {"kind": "surprise", "values": kinds}
     sentences: list[Facts] = [facts]
     if choice.weak:
         sentences.append({"kind": "weak"})
     preferred = tuple(own for own in wished if own.strength == "prefer")
-    if found < count and not choice.weak and preferred:
-        words = noun_phrase(preferred, catalogue)
-        sentences.append({"kind": "fewer", "wish": words, "number": number(found)})
+    if len(shown) < count and not choice.weak and preferred and not words:
+        facets = catalogue.facets
+        given = [phrase(own, facets[own.facet]) for own in preferred if own.facet in facets]
+        sentences.append({"kind": "fewer", "given": given, "number": number(found)})
     return sentences
+
+
+def _worded(hint: str, turn: Turn) -> str:
+    """A wish in words as it was said; a preference for a name that few have as words that follow a noun."""
+    for own in turn.state.conditions:
+        if hint in own.names and hint not in turn.state.hints:
+            return phrase(own, turn.catalogue.facets[own.facet])
+    return hint
 
 
 def _relaxed(turn: Turn, wished: Conditions, taste: bool, given_up: Sequence[GivenUp], found: int) -> Facts:

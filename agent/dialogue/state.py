@@ -12,6 +12,7 @@ from typing import Literal
 
 from agent.catalogue.catalogue import Catalogue
 from agent.catalogue.conditions import Beyond, merged, within_span, without_key
+from agent.dialogue.set_aside import surprises
 from agent.records.acts import Act, Ask, Command, Judge, Shares, Verdict, Want, WhichItem
 from agent.records.answer import Answer
 from agent.records.conditions import Condition, Conditions, with_scope
@@ -332,9 +333,11 @@ def _after_message(state: DialogueState, event: Said, catalogue: Catalogue) -> D
 
 def _after_wish(state: DialogueState, wish: Want, catalogue: Catalogue) -> DialogueState:
     conditions = state.conditions
-    if wish.opens_topic:
+    surprise = not (wish.says_something or wish.drops) and surprises(wish.request, catalogue)
+    if wish.opens_topic or surprise:
         standing = tuple(own for own in conditions if own.scope == "standing")
-        state = replace(state, hints=(), like=(), unlike=(), count=None, shares=(), request="", shown=())
+        state = replace(state, hints=(), like=(), unlike=(), count=None, shares=(), request="")
+        state = replace(state, shown=state.shown if surprise else ())
         conditions = standing
     conditions = tuple(own for own in conditions if own.facet not in wish.drops)
     added, beyond = within_span(wish.conditions, catalogue)

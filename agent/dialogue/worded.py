@@ -1,4 +1,4 @@
-"""Wishes in words: which items a slate begins with, and which it leaves out, where no facet decides a wish."""
+"""Wishes in words: what a slate is made of, and what it leaves out, where no facet decides a wish."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from agent.catalogue.word_index import is_mood, naming, refuses
+from agent.catalogue.word_index import is_mood, naming, refuses, told_by
+from agent.dialogue.set_aside import least_liked
 from agent.dialogue.slate import LEAST_SHOWN, Part
 from agent.domains.domain import POPULARITY, RATING
 from agent.records.conditions import Condition, Conditions
@@ -38,7 +39,8 @@ def well_liked(state: State, catalogue: Catalogue) -> Conditions:
 def named(hint: str, allowed: np.ndarray, policy: Policy, catalogue: Catalogue) -> frozenset[int]:
     """The allowed items that name what a wish in words asks for, or that have tags of nearly that meaning."""
     semantic = policy.semantic
-    if catalogue.domain.answers or refuses(hint) or is_mood(hint, catalogue):
+    silent = not told_by(hint, hint, catalogue)
+    if catalogue.domain.answers or refuses(hint) or silent or is_mood(hint, catalogue):
         return frozenset()
     near = [] if semantic is None else np.flatnonzero(semantic.likeness(hint) >= NEAR).tolist()
     return frozenset(item for item in {*naming(hint, catalogue), *near} if allowed[item])
@@ -62,19 +64,28 @@ def refused_words(state: State, left_out: frozenset[int], catalogue: Catalogue) 
 
 def parts(
     dialogue: DialogueState,
+    state: State,
     allowed: np.ndarray,
     by_hint: Mapping[str, frozenset[int]],
     count: int,
     catalogue: Catalogue,
 ) -> tuple[Part, ...]:
-    """What the slate is made of: so many of each kind that was counted; else first what names the wishes in words."""
+    """What the slate is made of: so many of each kind that was counted; else first what names the wishes in words.
+
+    What names them is shown alone, be it few, unless more were asked for or it is a single one beside other wishes.
+    """
     if dialogue.shares:
         kinds = [(n, catalogue.meets(Condition(facet, "is", names))) for n, facet, names in dialogue.shares]
         return tuple(Part(n, frozenset(np.flatnonzero(allowed & mask).tolist())) for n, mask in kinds)
     if not by_hint:
         return ()
     most = frozenset.intersection(*by_hint.values()) or frozenset.union(*by_hint.values())
-    rest = frozenset(np.flatnonzero(allowed).tolist())
-    # Beside one or two that name what is wanted, others are shown only where more is known of what they should be.
-    fill = len(most) < LEAST_SHOWN and (dialogue.conditions or dialogue.like or len(by_hint) < len(dialogue.hints))
-    return (Part(count, most), Part(count, rest)) if fill else (Part(count, most),)
+    named = np.zeros_like(allowed)
+    named[list(most)] = True
+    most -= least_liked(state, named, min(LEAST_SHOWN, count), catalogue)
+    rest = frozenset(np.flatnonzero(allowed).tolist()) - least_liked(state, allowed, count, catalogue)
+    if dialogue.count is not None and len(most) < dialogue.count:
+        return Part(count, most), Part(count - len(most), rest)
+    if len(most) == 1 and (dialogue.conditions or dialogue.like or len(by_hint) < len(state.hints)):
+        return Part(1, most), Part(min(count, LEAST_SHOWN) - 1, rest)
+    return (Part(count, most),)

@@ -211,6 +211,7 @@ class Domain(_Strict):
     facets: Mapping[str, Facet] = Field(default_factory=dict)
     critiques: Mapping[str, Critique] = Field(default_factory=dict)
     undecidable: tuple[str, ...] = ()
+    surprise: tuple[str, ...] = ()
     moods: tuple[str, ...] = ()
     sensitivities: Mapping[str, Sensitivity] = Field(default_factory=dict)
     questions: Mapping[str, Question] = Field(default_factory=dict)
@@ -374,7 +375,7 @@ def _overlaid(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any
 
 
 def _check_expressions(domain: Domain) -> None:
-    said: list[str] = [*domain.undecidable, *domain.moods, *domain.off_topic]
+    said: list[str] = [*domain.undecidable, *domain.surprise, *domain.moods, *domain.off_topic]
     for level in domain.levels.values():
         said += level
     for critique in domain.critiques.values():

@@ -31,6 +31,9 @@ BESIDE_LM = 0.2
 class SemanticSource(Protocol):
     """What the policy needs of :class:`agent.policy.semantic.SemanticSimilarity`."""
 
+    items: np.ndarray
+    """Unit vectors of the items' texts, (n_items, width)."""
+
     def scores(self, wishes: Sequence[str]) -> np.ndarray:
         """(n_items,) float32, zeros where nothing is wished."""
         ...
