@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 from agent.catalogue.catalogue import Catalogue
 from agent.data.dataset import load_dataset
 from agent.data.interactions import indexed_ratings
+from agent.data.rows import RowError
 from agent.dialogue.state import policy_state
 from agent.features.conversation_features import FEATURES, ConversationFeatures, Dialogue, Rated
 from agent.policy.conversational_policy import NAMES, columns, dialogue_of
@@ -31,7 +32,7 @@ from agent.records.conditions import Condition
 from agent.records.conversation import Conversation
 from agent.records.state import State
 from eval.conversation.redial import HeardRow, rank_targets, result
-from eval.conversation.redial_rows import DialogueRow, RowError, Titles, plain_title, read_rows
+from eval.conversation.redial_rows import DialogueRow, Titles, dialogue_rows, plain_title
 from training.conversational_ranker.recipe import Choice, fit_weights, past_of
 from ui.cli.main import app
 
@@ -61,7 +62,7 @@ def _file(tmp_path: Path, *rows: object) -> Path:
 
 
 def test_a_row_has_targets_messages_and_a_half(tmp_path: Path) -> None:
-    row = read_rows(_file(tmp_path, ROW, "", ROW | {"extra": 1}))[0]
+    row = dialogue_rows(_file(tmp_path, ROW, "", ROW | {"extra": 1}))[0]
     assert row.targets == ("Aliens (1986)",), "each film once, none that was mentioned"
     assert row.messages == [
         {"role": "assistant", "content": "Hi! What do you like?"},
@@ -75,22 +76,22 @@ def test_a_row_has_targets_messages_and_a_half(tmp_path: Path) -> None:
     [
         ("{", r"rows\.jsonl, line 2: not JSON"),
         ("[1]", r"line 2: a line must hold one JSON object"),
-        ({k: v for k, v in ROW.items() if k != "rec"}, r"line 2: no field 'rec'"),
-        (ROW | {"turn_id": "two"}, r"line 2: field 'turn_id' is 'two': give a int"),
-        (ROW | {"context": ["a", None]}, r"line 2: field 'context' holds None"),
-        (ROW | {"entity": "Alien"}, r"line 2: field 'entity' is 'Alien': give a list"),
+        ({k: v for k, v in ROW.items() if k != "rec"}, r"line 2: field 'rec' is missing"),
+        (ROW | {"turn_id": "two"}, r"line 2: field 'turn_id': .*, not 'two'"),
+        (ROW | {"context": ["a", None]}, r"line 2: field 'context\[1\]': .*, not None"),
+        (ROW | {"entity": "Alien"}, r"line 2: field 'entity': .*, not 'Alien'"),
     ],
 )
 def test_a_malformed_row_is_named_by_line_and_field(tmp_path: Path, row: object, message: str) -> None:
     with pytest.raises(RowError, match=message):
-        read_rows(_file(tmp_path, ROW, row))
+        dialogue_rows(_file(tmp_path, ROW, row))
 
 
 def test_no_rows_and_no_file_are_told(tmp_path: Path) -> None:
     with pytest.raises(RowError, match="holds no rows"):
-        read_rows(_file(tmp_path, ""))
+        dialogue_rows(_file(tmp_path, ""))
     with pytest.raises(RowError, match="cannot be read"):
-        read_rows(tmp_path / "none.jsonl")
+        dialogue_rows(tmp_path / "none.jsonl")
 
 
 def test_titles_are_matched_whatever_the_article_case_and_punctuation(catalogue: Catalogue) -> None:
@@ -275,7 +276,7 @@ def test_the_verb_names_what_is_wrong(tmp_path: Path) -> None:
     good.write_text(json.dumps(ROW), encoding="utf-8")
     for arguments, message in (
         ([], "give either --file with dialogues or --simulate"),
-        (["--file", str(bad)], "line 2: field 'rec' is 3"),
+        (["--file", str(bad)], "line 2: field 'rec': "),
         (["--file", str(bad), "--before-ppo", "--no-lm"], "--before-ppo is about the language model"),
         (["--file", str(good), "--dataset", "nowhere"], "concierge data import PATH --name nowhere"),
     ):

@@ -301,12 +301,12 @@ def test_files_that_are_wrong_are_named_with_their_field(
         ("{nothing", "cannot be read as JSON"),
         ([1], "a JSON object is needed"),
         ({"rows": []}, "no document that a report can show"),
-        (without(json.loads(json.dumps(ranking_json)), "rows", 1, "kind"), r"field rows\[1\]\.kind: is missing"),
+        (without(json.loads(json.dumps(ranking_json)), "rows", 1, "kind"), r"field 'rows\[1\]\.kind' is missing"),
         (
             without(json.loads(json.dumps(ranking_json)), "rows", 1, "ndcg@10"),
-            r"field rows\[1\]: 'ndcg@10' has an",
+            r"field 'rows\[1\]': 'ndcg@10' has an",
         ),
-        ({**ranking_json, "seed": "many"}, 'field seed: .*not "many"'),
+        ({**ranking_json, "seed": "many"}, "field 'seed': .*not 'many'"),
     )
     for number, (value, message) in enumerate(cases):
         path = printed(tmp_path, f"wrong{number}.json", value)

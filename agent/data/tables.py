@@ -22,7 +22,7 @@ from pyarrow import parquet
 
 from agent.data.archive import DatasetError, Source
 from agent.data.column_blocks import NoNumber, Numbers, Strings
-from agent.data.jsonlines import json_lines
+from agent.data.rows import json_lines
 
 _MAX_EXAMPLES = 3
 _CHUNK = 4 << 20

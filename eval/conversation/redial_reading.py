@@ -8,18 +8,19 @@ list, with their years; ``natural`` writes them as people do.
 
 from __future__ import annotations
 
-import json
 import random
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
+from pydantic import BaseModel, ConfigDict
 
 from agent.catalogue.catalogue import Catalogue
 from agent.data.importers.titles import article_first, parse_title
+from agent.data.rows import RowError, checked, read_rows
 from agent.records.acts import Act, Judge, Want
 from agent.records.conditions import Condition
 from agent.text import flat, words
@@ -38,8 +39,26 @@ _RESAMPLES = 1000
 Report = Callable[[str, int, int], None]
 
 
-class ConversationsError(ValueError):
-    """The file of conversations cannot be used; the message says why."""
+class _Message(BaseModel):
+    who: Literal["seeker", "recommender"]
+    text: str
+    films: tuple[str, ...]
+    words: tuple[str, ...]
+
+
+class _Judgement(BaseModel):
+    seen: bool | None = None
+    liked: bool | None = None
+
+
+class _Conversation(BaseModel):
+    """A line of the file."""
+
+    model_config = ConfigDict(coerce_numbers_to_str=True)
+
+    dialog_id: str
+    messages: list[_Message]
+    judgements: dict[str, _Judgement]
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,37 +127,17 @@ def read_conversations(path: Path) -> list[Told]:
     """The conversations of a file.
 
     Raises:
-        ConversationsError: it cannot be read, or a line is no conversation (with its number).
+        RowError: it cannot be read, or a line is no conversation (with its number).
     """
     found = []
-    try:
-        lines = path.read_text(encoding="utf-8").split("\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConversationsError(f"{path} cannot be read: {error}") from error
-    for number, line in enumerate(lines, 1):
-        if not line.strip():
-            continue
-        try:
-            data = json.loads(line)
-            messages = tuple(
-                Said(own["who"] == "seeker", own["text"], tuple(own["films"]), tuple(own["words"]))
-                for own in data["messages"]
-            )
-            told = data["judgements"]
-            found.append(
-                Told(
-                    str(data["dialog_id"]),
-                    messages,
-                    {title: own.get("seen") for title, own in told.items()},
-                    {title: own.get("liked") for title, own in told.items()},
-                )
-            )
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise ConversationsError(
-                f"{path}, line {number}: no conversation ({error!r}): give dialog_id, messages and judgements"
-            ) from None
+    for where, row in read_rows(path):
+        given = checked(_Conversation, row, where)
+        messages = tuple(Said(own.who == "seeker", own.text, own.films, own.words) for own in given.messages)
+        told = given.judgements
+        seen, liked = ({title: getattr(own, name) for title, own in told.items()} for name in ("seen", "liked"))
+        found.append(Told(given.dialog_id, messages, seen, liked))
     if not found:
-        raise ConversationsError(f"{path} holds no conversation")
+        raise RowError(f"{path} holds no conversation")
     return found
 
 

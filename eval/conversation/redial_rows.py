@@ -10,17 +10,18 @@ from __future__ import annotations
 import hashlib
 import re
 import unicodedata
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
+
+from pydantic import ConfigDict
+from pydantic.dataclasses import dataclass
 
 from agent.catalogue.catalogue import Catalogue
-from agent.data.jsonlines import JsonLineError, good_lines
+from agent.data.rows import RowError, checked, read_rows
 
 Half = Literal["train", "test"]
 HALVES: tuple[Half, ...] = ("train", "test")
-_FIELDS: Mapping[str, type] = {"dialog_id": str, "turn_id": int, "context": list, "entity": list, "rec": list}
 _NAME = re.compile(r"(?P<title>.*?)\s*\((?P<year>\d{4})\)\s*")
 _WHOLE = re.compile(r"(?:.*(?::|\s[-–—])\s)?")
 """What may stand before a title that stands for the whole name: nothing, or the name of its series."""
@@ -28,11 +29,7 @@ _WORD = re.compile(r"[^\W_]+")
 _ARTICLES = ("the ", "a ", "an ")
 
 
-class RowError(ValueError):
-    """A row cannot be read; the message names file, line and field."""
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, config=ConfigDict(coerce_numbers_to_str=True))
 class DialogueRow:
     """One turn of a dialogue; ``targets`` are the films of ``rec`` that are not in ``entity``, as written."""
 
@@ -59,37 +56,17 @@ class DialogueRow:
         return [{"role": roles[k % 2], "content": text} for k, text in enumerate(self.context) if text.strip()]
 
 
-def read_rows(path: str | Path) -> list[DialogueRow]:
+def dialogue_rows(path: str | Path) -> list[DialogueRow]:
     """Read a file of rows, one JSON object a line; blank lines are skipped, further fields are not read.
 
     Raises:
         RowError: the file cannot be read, holds no rows, or a row is malformed (names line and field).
     """
     path = Path(path)
-    try:
-        rows = [_row(data, f"{path}, line {place}") for place, data in good_lines(path)]
-    except JsonLineError as error:
-        raise RowError(str(error)) from error
+    rows = [checked(DialogueRow, row, where) for where, row in read_rows(path)]
     if not rows:
-        raise RowError(f"{path} holds no rows: give one JSON object a line, with {', '.join(_FIELDS)}")
+        raise RowError(f"{path} holds no rows: give one JSON object a line")
     return rows
-
-
-def _row(given: Mapping[str, Any], where: str) -> DialogueRow:
-    data = dict(given)
-    for field, kind in _FIELDS.items():
-        if field not in data:
-            raise RowError(f"{where}: no field {field!r}")
-        value: Any = data[field]
-        if field == "dialog_id" and isinstance(value, int) and not isinstance(value, bool):
-            data[field] = value = str(value)
-        if not isinstance(value, kind) or isinstance(value, bool):
-            raise RowError(f"{where}: field {field!r} is {value!r}: give a {kind.__name__}")
-        if isinstance(value, list) and (bad := [own for own in value if not isinstance(own, str)]):
-            raise RowError(f"{where}: field {field!r} holds {bad[0]!r}: give a list of strings")
-    return DialogueRow(
-        data["dialog_id"], data["turn_id"], tuple(data["context"]), tuple(data["entity"]), tuple(data["rec"])
-    )
 
 
 class Titles:

@@ -23,10 +23,9 @@ from typing import Annotated, Any, Self, cast
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from agent.data.jsonlines import JsonLineError, good_lines
+from agent.data.rows import RowError, checked, read_rows
 from agent.records.impression import Impression, Outcome, Verdict, verdict
 from agent.store.feedback import EXPORT_FORMAT, FeedbackLog
 from agent.store.logged_impression import DATABASES
@@ -160,8 +159,10 @@ def read_log(log: Path | str | FeedbackLog, reward: str = "click", since: float 
             with FeedbackLog(path) as opened:
                 rows = list(_of_database(opened, reward))
         elif path.suffix in (".jsonl", ".parquet"):
-            lines = _json_lines(path) if path.suffix == ".jsonl" else _parquet(path)
-            rows = [parse(record, where, reward) for where, record in lines]
+            try:
+                rows = [parse(record, where, reward) for where, record in read_rows(path)]
+            except RowError as error:
+                raise LogError(str(error)) from None
         else:
             raise LogError(f"{path}: unknown kind of file {path.suffix!r}: use .db, .jsonl or .parquet")
     first: dict[str, str] = {}
@@ -184,35 +185,6 @@ def _of_database(log: FeedbackLog, reward: str) -> Iterator[LoggedSlate]:
         yield _of_impression(impression, f"impression {impression.id!r}", rewards, {})
 
 
-def _json_lines(path: Path) -> Iterator[tuple[str, Any]]:
-    try:
-        for number, record in good_lines(path):
-            yield f"{path.name}, line {number}", record
-    except JsonLineError as error:
-        raise LogError(str(error)) from None
-
-
-def _parquet(path: Path) -> Iterator[tuple[str, Any]]:
-    try:
-        frame = pd.read_parquet(path)
-    except (OSError, ValueError) as error:
-        raise LogError(f"{path} cannot be read as Parquet: {error}") from None
-    for number, record in enumerate(frame.to_dict("records"), 1):
-        plain = {str(name): _plain(value) for name, value in record.items()}
-        yield f"{path.name}, row {number}", {name: value for name, value in plain.items() if value is not None}
-
-
-def _plain(value: Any) -> Any:
-    """Arrays as lists, missing numbers as None, documents written as text as what they say."""
-    if isinstance(value, np.ndarray):
-        return [_plain(entry) for entry in value]
-    if isinstance(value, np.generic):
-        value = value.item()
-    if isinstance(value, dict):
-        return {name: _plain(entry) for name, entry in value.items()}
-    return None if isinstance(value, float) and math.isnan(value) else value
-
-
 def parse(record: Any, where: str, reward: str = "click") -> LoggedSlate:
     """One row from plain data; ``where`` names it in messages.
 
@@ -228,12 +200,9 @@ def parse(record: Any, where: str, reward: str = "click") -> LoggedSlate:
     if given.get("format", EXPORT_FORMAT) != EXPORT_FORMAT:
         raise LogError(f"{where}: field 'format' is {given['format']!r}: this version reads {EXPORT_FORMAT}")
     try:
-        row = _Numbers.model_validate(given)
-    except ValidationError as error:
-        first = error.errors()[0]
-        name, text = first["loc"][:1], first["msg"].removeprefix("Value error, ")
-        found = f"field {name[0]!r}: {text}, not {first['input']!r:.60}" if name else text
-        raise LogError(f"{where}: {found}") from None
+        row = checked(_Numbers, given, where)
+    except RowError as error:
+        raise LogError(str(error)) from None
     slate, candidates = tuple(row.slate), tuple(row.candidates or row.slate)
     if (row.rewards is None) == ("outcomes" not in given):
         raise LogError(f"{where}: give one of the fields 'rewards' and 'outcomes'")

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
+from agent.data.rows import problem
 from eval.live.experiments import Report as Experiments
 from eval.live.figures import LiveMetrics
 from eval.metrics import Interval
@@ -273,8 +274,7 @@ def checked(kind: str, value: Mapping[str, Any], where: str) -> Any:
     try:
         return KINDS[kind][0].validate_python(value)
     except ValidationError as error:
-        first = error.errors()[0]
-        raise ReportError(f"{where}: field {_field(first['loc'])}: {_reason(first)}") from error
+        raise ReportError(f"{where}: {problem(error)}") from error
 
 
 def _holds(value: Any, mark: str) -> bool:
@@ -286,17 +286,3 @@ def _holds(value: Any, mark: str) -> bool:
         else:
             return False
     return True
-
-
-def _field(location: tuple[int | str, ...]) -> str:
-    # Names of the alternatives of a union are no fields.
-    steps = [step for step in location if not str(step)[:1].isupper()]
-    return "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in steps).lstrip(".") or "(all)"
-
-
-def _reason(error: Any) -> str:
-    if error["type"] == "missing":
-        return "is missing"
-    text = str(error["msg"]).removeprefix("Value error, ")
-    given = json.dumps(error["input"], default=str)
-    return text if error["type"] == "value_error" else f"{text[:1].lower()}{text[1:]}, not {given[:80]}"

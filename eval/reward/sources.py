@@ -13,6 +13,7 @@ from scipy.special import expit
 import prompts
 from agent.catalogue.catalogue import Catalogue
 from agent.data.assets import resolve_model
+from agent.data.rows import SUFFIXES
 from agent.features.model import FEATURES, EvidenceModel
 from agent.policy.item_embeddings import item_keys
 from agent.policy.loading import catalogue_features
@@ -20,7 +21,7 @@ from agent.policy.state_prompt import item_inputs
 from agent.records.state import State
 from agent.retrieval.text_encoder import quiet_transformers
 from eval.reward.pairs import RatedPairs, ScoreError, Scores
-from eval.reward.score_file import SUFFIXES, read_scores
+from eval.reward.score_file import read_scores
 from training.progress import Progress, silent
 from training.reward.model import REWARD_FILE, RewardCard, RewardModel
 from training.reward.rows import candidate_evidence

@@ -68,7 +68,7 @@ def dialogue(
     if simulate:
         _simulate(dataset, simulate, model, adapter, lm, seed, as_json)
         return
-    from eval.conversation.redial_rows import read_rows
+    from eval.conversation.redial_rows import dialogue_rows
     from eval.conversation.redial_run import DialogueRun, run_dialogues
 
     if before_ppo and not lm:
@@ -76,7 +76,7 @@ def dialogue(
     if output is not None and not train_half:
         raise OptionError("--output takes the ranker that --train-half trains: give both")
     assert file is not None
-    rows = read_rows(file)
+    rows = dialogue_rows(file)
     with steps() as report:
         results, trained = run_dialogues(
             rows, DialogueRun(dataset, model, adapter, ranker, train_half, lm, before_ppo, seed), report

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from pydantic import BaseModel, ConfigDict, Field, StrictInt, StrictStr
 from rich.progress import track
 
-from agent.data.jsonlines import read_json_lines
+from agent.data.rows import RowError, checked, read_json_lines
 from ui.cli.terminal import (
     ROOT,
     AdapterOption,
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from agent.recommender import Recommender
     from agent.records.answer import Answer
 
-FIELDS = {"id", "user", "history", "messages", "k"}
 # Of requests to OpenAI-compatible servers; not used.
 SERVER_KEYS = {
     "model",
@@ -45,6 +44,44 @@ SERVER_KEYS = {
     "seed",
     "metadata",
 }
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class _Had(_Strict):
+    item: StrictStr | StrictInt
+    rating: float | None = None
+    name: Any = None
+
+
+class _Part(BaseModel):
+    type: str = ""
+    text: str = ""
+
+
+class _Said(_Strict):
+    role: str
+    content: str | list[_Part]
+    name: Any = None
+
+    @property
+    def text(self) -> str:
+        """What is said, of a list of parts those that are text."""
+        if isinstance(self.content, str):
+            return self.content
+        return "\n".join(part.text for part in self.content if part.type == "text")
+
+
+class _Request(_Strict):
+    """A line of ``--input``."""
+
+    id: Any = None
+    user: str | int | None = None
+    history: list[_Had] | None = None
+    messages: list[_Said] | None = None
+    k: Annotated[int, Field(strict=True, ge=1)] = 5
 
 
 @ROOT.command(
@@ -119,8 +156,9 @@ def recommend(
         try:
             if line.error is not None:
                 raise OptionError(f"{where}: {line.error}")
-            found = _answer(recommender, _checked(request, where)).to_json()
-        except (OptionError, RequestError) as error:
+            given = {key: value for key, value in request.items() if key not in SERVER_KEYS}
+            found = _answer(recommender, checked(_Request, given, where)).to_json()
+        except (OptionError, RowError, RequestError) as error:
             failed = True
             said = str(error)
             found = {"error": said if said.startswith(where) else f"{where}: {said}"}
@@ -129,58 +167,14 @@ def recommend(
         raise typer.Exit(1)
 
 
-def _checked(request: Mapping[str, Any], where: str) -> Mapping[str, Any]:
-    """A request whose fields are of the right kinds.
-
-    Raises:
-        OptionError: one is not; the message names the line and the field.
-    """
-    unknown = set(request) - FIELDS - SERVER_KEYS
-    if unknown:
-        raise OptionError(f"{where}: unknown field {min(unknown)!r}: use {', '.join(sorted(FIELDS))}")
-    for field, known, need in (("history", {"item", "rating"}, "item"), ("messages", {"role", "content"}, "content")):
-        entries = request.get(field) or []
-        if not isinstance(entries, list):
-            raise OptionError(f"{where}: {field!r} must be a list, not {type(entries).__name__}")
-        for entry in entries:
-            if not isinstance(entry, dict) or need not in entry or not set(entry) <= known | {"name"}:
-                raise OptionError(f"{where}: {field!r} holds {entry!r}: give an object with {', '.join(sorted(known))}")
-    for entry in request.get("messages") or []:
-        if _text(entry["content"]) is None or "role" not in entry:
-            raise OptionError(f"{where}: 'messages' holds {entry!r}: give a role, and the content as text")
-    for entry in request.get("history") or []:
-        if not isinstance(entry["item"], str | int) or isinstance(entry["item"], bool):
-            raise OptionError(f"{where}: 'history' holds the item {entry['item']!r}: give an id or a title")
-        if not isinstance(entry.get("rating"), int | float | None):
-            raise OptionError(f"{where}: rating {entry['rating']!r} is not a number")
-    k = request.get("k", 5)
-    if not isinstance(k, int) or isinstance(k, bool) or k < 1:
-        raise OptionError(f"{where}: k {k!r} is not a whole number from 1 on")
-    return request
-
-
-def _text(content: Any) -> str | None:
-    """The text of a message, which may be a list of parts; None where it has another form."""
-    if isinstance(content, str):
-        return content
-    if isinstance(content, list) and all(isinstance(part, dict) for part in content):
-        return "\n".join(str(part.get("text", "")) for part in content if part.get("type") == "text")
-    return None
-
-
-def _answer(recommender: Recommender, request: Mapping[str, Any]) -> Answer:
-    user = request.get("user")
+def _answer(recommender: Recommender, request: _Request) -> Answer:
     # What a server was told to be ("system") is no part of what the person and the agent said.
-    messages = [
-        {"role": str(own["role"]), "content": _text(own["content"]) or ""}
-        for own in request.get("messages") or ()
-        if own["role"] not in ("system", "developer")
-    ]
+    said = [own for own in request.messages or () if own.role not in ("system", "developer")]
     return recommender.recommend(
-        user=None if user is None else str(user),
-        history=request.get("history") or (),
-        messages=messages,
-        k=request.get("k", 5),
+        user=None if request.user is None else str(request.user),
+        history=[own.model_dump(exclude={"name"}, exclude_none=True) for own in request.history or ()],
+        messages=[{"role": own.role, "content": own.text} for own in said],
+        k=request.k,
     )
 
 

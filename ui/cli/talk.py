@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from pydantic import BaseModel, ConfigDict
 
+from agent.data.rows import JsonLine, checked, json_lines
 from ui.cli.terminal import (
     ROOT,
     AdapterOption,
@@ -31,7 +33,15 @@ if TYPE_CHECKING:
     from agent.records.answer import Answer
     from agent.records.conversation import Said
 
-FIELDS = {"id", "user", "turns"}
+
+class _Dialogue(BaseModel):
+    """A line of ``--input``."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    id: Any
+    user: str | int | None = None
+    turns: list[Any]
 
 
 @ROOT.command(
@@ -66,12 +76,14 @@ def talk(
         _interactive(recommender)
         return
     failed = 0
-    for number, line in _lines(input):
+    for line in _lines(input):
         try:
-            held = hold(recommender, _checked(line))
+            if line.error is not None:
+                raise OptionError(line.error)
+            held = hold(recommender, checked(_Dialogue, line.value, "").model_dump())
         except ValueError as error:
             failed += 1
-            held = {"id": _id_of(line), "error": f"line {number}: {error}"}
+            held = {"id": line.value.get("id"), "error": f"line {line.number}: {str(error).removeprefix(': ')}"}
         if as_json:
             typer.echo(json.dumps(held, ensure_ascii=False))
         else:
@@ -81,40 +93,14 @@ def talk(
         raise typer.Exit(1)
 
 
-def _lines(path: Path) -> Iterator[tuple[int, str]]:
-    """The lines of the file that are not blank, with their numbers, as they come."""
+def _lines(path: Path) -> Iterator[JsonLine]:
+    """The lines of the file that are not blank, as they come."""
     try:
         file = sys.stdin.buffer if str(path) == "-" else path.open("rb")
     except OSError as error:
         raise OptionError(f"{path} cannot be read: {error}") from None
     with file:
-        for number, raw in enumerate(file, 1):
-            line = raw.decode("utf-8-sig" if number == 1 else "utf-8", "replace").strip()
-            if line:
-                yield number, line
-
-
-def _checked(line: str) -> Mapping[str, Any]:
-    try:
-        request = json.loads(line)
-    except ValueError as error:
-        raise OptionError(f"not JSON: {error}") from None
-    if not isinstance(request, dict):
-        raise OptionError(f"a line must hold one JSON object, not {type(request).__name__}")
-    unknown = set(request) - FIELDS
-    if unknown:
-        raise OptionError(f"unknown field {min(unknown)!r}: use {', '.join(sorted(FIELDS))}")
-    if "id" not in request or not isinstance(request.get("turns"), list):
-        raise OptionError("give each conversation an 'id' and a list of 'turns'")
-    return request
-
-
-def _id_of(line: str) -> Any:
-    try:
-        request = json.loads(line)
-    except ValueError:
-        return None
-    return request.get("id") if isinstance(request, dict) else None
+        yield from json_lines(file)
 
 
 def _interactive(recommender: Recommender) -> None:

@@ -146,13 +146,13 @@ def dialogue(
     from agent.data.interactions import indexed_ratings
     from agent.features.conversation_features import Rated
     from agent.policy.semantic import SemanticSimilarity
-    from eval.conversation.redial_rows import read_rows
+    from eval.conversation.redial_rows import dialogue_rows
     from eval.conversation.redial_run import DialogueRun, fit_on_file
     from training.conversational_ranker.recipe import DialogueSettings, fit_on_ratings
 
     if file is not None:
         with steps() as report:
-            ranker = fit_on_file(read_rows(file), DialogueRun(data, lm=lm, seed=seed), report)
+            ranker = fit_on_file(dialogue_rows(file), DialogueRun(data, lm=lm, seed=seed), report)
     else:
         dataset = load_dataset(data)
         catalogue = Catalogue(dataset)
