@@ -82,6 +82,16 @@ def test_judgements_outlive_topics_and_restarts(catalogue: Catalogue) -> None:
     assert ranked.excluded == {4} and ranked.spoken is None
 
 
+def test_forgetting_everything_takes_the_judgements_along(catalogue: Catalogue) -> None:
+    events: list[Event] = [
+        said(Judge(1, "liked"), Judge(2, "disliked")),
+        said(Want((Condition("genre", "is_not", ("Western",), scope="standing"),), opens_topic=True)),
+        said(Command("forget")),
+    ]
+    state = fold(events, catalogue)
+    assert not state.judgements and not state.conditions and not state.left_out(catalogue)
+
+
 def test_what_was_refused_may_be_wanted_again(catalogue: Catalogue) -> None:
     refused = said(Want(reject=(5,)))
     assert 5 in fold([refused], catalogue).left_out(catalogue)

@@ -169,7 +169,7 @@ def respond(turn: Turn) -> Reply:
         noted.append({"kind": "opener"})
         choices = turn.catalogue.domain.starters[:3]
     kinds = [act.kind if isinstance(act, Ask) else act_name(act) for act in acts]
-    cleared = any(isinstance(act, Command) and act.kind == "restart" for act in acts)
+    cleared = any(isinstance(act, Command) and act.kind in ("restart", "forget") for act in acts)
     answer = answer_of(
         turn,
         turn.wording.all_of([*noted, *sentences]),
@@ -624,7 +624,7 @@ def _small_talk(turn: Turn) -> tuple[list[Facts], tuple[str, ...]]:
     known = size(turn.catalogue)
     for act in turn.acts:
         match act:
-            case Command(kind="restart"):
+            case Command(kind="restart" | "forget"):
                 opener = [] if turn.catalogue.domain.answers else [{"kind": "opener"}]
                 return [{"kind": "restart"}, *opener], starters
             case Pleasantry(kind="greeting"):

@@ -186,7 +186,7 @@ def about(item: int, catalogue: Catalogue) -> list[Facts]:
     text = next((facet for facet in known.values() if facet.kind == "text"), None)
     question = next((own for own in catalogue.domain.questions.values() if text and own.facet == text.name), None)
     lacks = (question.none if question else None) or "the data hold no description"
-    return [{"kind": "missing", "missing": lacks}, *described(item, catalogue), *tags(item, catalogue)]
+    return [{"kind": "missing", "missing": lacks}, *tags(item, catalogue), *described(item, catalogue)]
 
 
 def described(item: int, catalogue: Catalogue) -> list[Facts]:

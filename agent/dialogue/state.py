@@ -313,9 +313,10 @@ def _after_message(state: DialogueState, event: Said, catalogue: Catalogue) -> D
                 state = replace(state, shown=shown) if others else state
             case Judge():
                 state = _judged(state, act.item, act.verdict, act.rating)
-            case Command(kind="restart"):
+            case Command(kind="restart" | "forget"):
                 state = DialogueState(
-                    brought=state.brought, past=state.past, judgements=state.judgements, acts=acts,
+                    brought=state.brought, past=state.past, acts=acts,
+                    judgements=state.judgements if act.kind == "restart" else {},
                     unknown=event.unknown, language=state.language, said=state.said, turns=state.turns,
                 )  # fmt: skip
             case Command(kind="more" | "next"):

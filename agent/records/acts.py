@@ -9,7 +9,7 @@ from agent.records.conditions import Condition, Conditions
 
 Verdict = Literal["liked", "disliked", "seen", "not_seen", "interested", "not_interested"]
 Question = Literal["facet", "about", "which", "compare", "why", "why_not", "person", "catalogue", "agent"]
-Control = Literal["undo", "restart", "more", "next"]
+Control = Literal["undo", "restart", "forget", "more", "next"]
 Social = Literal["greeting", "thanks", "farewell", "chat", "accept", "complaint"]
 Unclear = Literal["nonsense", "off_topic", "question", "language"]
 
@@ -81,7 +81,7 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """Undo, start over, more of the same, or the next slate."""
+    """Undo, start another search, forget all that was said, more of the same, or the next slate."""
 
     kind: Control
 

@@ -72,6 +72,10 @@ _GRADES = tuple(
 _GIVEN = re.compile(r"(?:\bi(?:'d)?(?: would)? (?:gave|give|rate|rated)[^.;!?]{0,20})$|¤\s*[:=-]?\s*$")
 
 
+LONG, _FILLS = 150.0, 0.5
+"""From so many minutes on somebody has time for something long, and not for what takes less of it than this share."""
+
+
 @dataclass(frozen=True, slots=True)
 class Amount:
     """``text[start:end]`` bounds a facet."""
@@ -119,7 +123,10 @@ class AmountReader:
                 condition = _condition(facet, match)
                 if budget and condition is not None and condition.op == "between":
                     most = condition.span[1] if match["bound"] else _value(facet, match.groupdict(), "v")
-                    condition = condition if most is None else Condition(facet.name, "at_most", most)
+                    if most is not None and most >= LONG:  # who has three hours does not look for something short
+                        condition = Condition(facet.name, "between", (most * _FILLS, most))
+                    elif most is not None:
+                        condition = Condition(facet.name, "at_most", most)
                 if condition is not None:
                     covered[match.start() : match.end()] = b"\x01" * len(match.group())
                     found.append(Amount(*match.span(), condition))

@@ -11,14 +11,14 @@ def _any(*patterns: str) -> re.Pattern[str]:
     return re.compile(rf"(?<![\w'])(?:{'|'.join(patterns)})(?![\w])")
 
 
-RESET = _any(
-    r"restart|start (?:over|from scratch|again|afresh|anew|fresh|from the (?:beginning|top))|new search|reset",
+FORGET = _any(
+    r"restart|start (?:over|from scratch|again|afresh|anew|fresh|from the (?:beginning|top))|reset",
     r"begin again|from scratch",
     r"(?:clear|delete|wipe) (?:everything|all|it all)|clean slate",
     r"forget (?:everything|all (?:of )?(?:that|this)|what i (?:told you)|it all|all (?:that )?i(?:'ve)? (?:said|"
     r"told you))",
-    r"something completely different",
 )
+RESET = _any(FORGET.pattern, r"new search|something completely different")
 UNDO = _any(
     r"undo(?: (?:that|this|it|the last \w+|my last \w+|please))*",
     r"go back(?: (?:one|a)(?: step)?| to (?:the )?(?:previous|last|earlier|what)\b.*)?|take (?:that|it|"

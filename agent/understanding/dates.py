@@ -88,6 +88,10 @@ _PATTERNS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
             rf"nothing after) (?P<a>{_POINT})",
         ),
         ("from", rf"(?:not before|nothing before|nothing (?:older|earlier) than) (?P<a>{_POINT})"),
+        (
+            "below",
+            rf"(?:from |made )?before (?:i|we|my \w+) (?:was|were) (?:even )?born\W{{1,3}}(?:in )?(?P<a>{_POINT})",
+        ),
         ("below", rf"(?:before|older than|earlier than|prior to|pre[ -]|predating|preceding|under) ?(?P<a>{_POINT})"),
         ("above", rf"(?:after|newer than|later than|post[ -]|more recent than|younger than|past) ?(?P<a>{_POINT})"),
         ("around", rf"(?:around|circa|roughly|about|approximately|near) (?P<a>{_POINT})"),
@@ -95,6 +99,11 @@ _PATTERNS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
             "last",
             r"(?:in |from |of |within )?(?:the )?(?:last|past|previous) (?P<n>\d{1,2}|few|couple of|"
             r"several|[a-z]+)? ?(?P<unit>years?|decades?)",
+        ),
+        (
+            "last",
+            r"(?:no|not|nothing|none) (?:older|more) than (?P<n>\d{1,2}|[a-z]+) (?P<unit>years?|decades?)"
+            r"(?: old| ago)?",
         ),
         ("point", rf"(?P<a>{_POINT})"),
         ("newer", r"(?:newer|more recent|more modern|later(?= than| ƒ| ones))(?! than (?:\d|the \d|'\d))(?: than)?"),

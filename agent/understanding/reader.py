@@ -18,6 +18,7 @@ from agent.understanding.cues import (
     ALSO_MORE,
     ASK,
     CHAT,
+    FORGET,
     GREETING,
     MORE,
     NEXT,
@@ -38,6 +39,8 @@ from agent.understanding.vocabulary import known_words, vocabulary_of, wordlike
 from agent.understanding.wanting import asked_for, want
 
 _PRONOUN = re.compile(r"\b(?:i|i'?m|i'?ve|i'?ll|my|you|your|we|he|she|they|our|me)\b")
+_CORRECTS = re.compile(r"\W*(?:(?:sorry|oops|i meant?|rather)\b[\s,.!]*)+(?=\w)")
+"""How a message begins that says another word for the last one: "sorry, Paris"."""
 _PRAISES = re.compile(
     r"\W*(?:(?:wow|oh|ok|okay|that'?s|what|a|an|these|those|are|really|very|such)\W+)*(?:great|nice|good|awesome|lovely|"
     r"perfect|cool|excellent|fantastic|amazing|super|wonderful)(?: (?:list|picks?|choices?|suggestions?|selection|"
@@ -62,6 +65,7 @@ def understand(message: str, context: Context, catalogue: Catalogue) -> Reading:
     marked = vocabulary.marked(flat(text))
     reset = RESET.search(marked)
     if reset is not None and not re.search(r"\b(?:not|don't|never|without)\s+(?:\w+\s+)?$", marked[: reset.start()]):
+        begin = Command("forget" if FORGET.search(marked) else "restart")
         rest = text
         for match in reversed(list(RESET.finditer(marked))):
             rest = rest[: match.start()] + re.sub(r"\w", " ", match.group()) + rest[match.end() :]
@@ -72,10 +76,10 @@ def understand(message: str, context: Context, catalogue: Catalogue) -> Reading:
         )
         rest = rest.strip()
         if not re.search(r"[^\W\d_]{3,}", re.sub(POLITE.pattern, " ", flat(rest))):
-            return Reading((Command("restart"),), language(text))
+            return Reading((begin,), language(text))
         told = understand(rest, Context(), catalogue)
         acts = tuple(act for act in told.acts if isinstance(act, Want | Judge | WhichItem))
-        return replace(told, acts=(Command("restart"), *acts), mentions=())
+        return replace(told, acts=(begin, *acts), mentions=())
     reading = _reading(Message(text, context, catalogue, vocabulary))
     if catalogue.domain.answers:
         return read_question(text, reading, context, catalogue, vocabulary)
@@ -250,6 +254,9 @@ def _other(message: Message) -> Act:
     subject = " ".join(found)
     if found and sum(word in message.vocabulary.words or wordlike(word) for word in found) * 2 >= len(found):
         said = message.plain.strip()
+        if (corrects := _CORRECTS.match(marked)) is not None and message.context.begun:
+            said = said[corrects.end() :]
+            return Want(hints=(as_said(said),), drops=("hints",), request=said)
         opens = not message.context.begun or opens_anew(marked)
         return Want(hints=(as_said(said),), opens_topic=opens, request=said)
     return NotUnderstood("nonsense", subject or message.text)

@@ -39,6 +39,17 @@ class Hit:
 
 
 _AND_SO_ON = re.compile(r",? (?:etc\b|and so on|and the like|or so\b|and co\b|that kind|that sort)")
+UP_TO = re.compile(
+    r"\b(?:(?:nothing|not|none|no|never|isn'?t|without)(?: \w+){0,2} (?:over|above|higher than|beyond|past|"
+    r"stronger than|worse than|more than)|at most|max(?:imum)?|up to|"
+    r"no (?:more|higher|worse) than)(?: an?| rated| the)* $"
+)
+OR_LESS = re.compile(
+    r"\W?(?:(?: or|,| and) (?:lower|below|under|less|milder|younger|softer|gentler)|"
+    r" (?:at (?:the )?most|max(?:imum)?|tops))\b"
+)
+"""How words say that all values up to one are meant."""
+
 # A negation reaches over at most so many wishes joined as a list; bounds the time spent on odd text.
 _LONGEST_LIST = 12
 _NEGATOR = re.compile(

@@ -86,8 +86,8 @@ longer matter.
 - {{"act": "judge"}}: what the person thinks of an item, or that they had it: "item", "verdict", "rating" (1 to 5) if \
 given.
 - {{"act": "ask"}}: a question about items, the person, the catalogue or you: "kind", "items", "facet".
-- {{"act": "control"}}: "kind" undo, restart, more or next. {{"act": "social"}}: greeting, thanks and the like. \
-{{"act": "unclear"}}: nothing of these.
+- {{"act": "control"}}: "kind" undo, restart, forget (all that was said), more or next. \
+{{"act": "social"}}: greeting, thanks and the like. {{"act": "unclear"}}: nothing of these.
 Leave out what the message does not say.
 
 Facets:

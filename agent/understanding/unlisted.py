@@ -181,7 +181,7 @@ NO_SUBJECT = EMPTY | word_set(
     weekend morning day time same new old good bad best well just only even still much many few lot lots bit
     quick quickly fast nice cool fine right sure idea question thing things stuff guys folks friend friends wife
     husband girlfriend boyfriend mother father mum mom dad kids boss fun short long because always never ever
-    sometimes stand usually mostly mainly whatever whichever both neither nor it's that's he's she's they're we're
+    sometimes stand made usually mostly mainly whatever whichever both neither nor it's that's he's she's they're we're
     rated world you're there's here's won't can't isn't don't fine what's how why what which
     """
 )

@@ -8,7 +8,7 @@ from itertools import chain, pairwise
 
 from agent.text import Word, common_words, word_set, words
 from agent.understanding.cues import ASK, CHAT, POLITE
-from agent.understanding.scope import Hit, N
+from agent.understanding.scope import OR_LESS, UP_TO, Hit, N
 from agent.understanding.unlisted import NO_SUBJECT, qualities
 from agent.understanding.vocabulary import NOUN, OFTEN, Value, Vocabulary, cue_facet
 
@@ -60,7 +60,7 @@ _OF = re.compile(
 )
 _PROPOSES = re.compile(r"\b(?:how|what) $")
 _NOT_FROM = re.compile(
-    r"(?:the )?(?:list|first|second|third|last|past|next|top|bottom|beginning|start|now|here|there|then|before|"
+    r"(?:the )?(?:list|years?|first|second|third|last|past|next|top|bottom|beginning|start|now|here|there|then|before|"
     r"scratch|home|"
     r"work|other|same|previous|early|late|mid|director|author|maker|makers|writer|creators?|people|one)\b|"
     r"(?:what|where|when|far|being)\b"
@@ -242,12 +242,21 @@ class Finder:
                 )
                 fits = fits or (cued == entry.facet and (not everyday or run[0].capital))
             elif (everyday and len(key) == 1) or len("".join(key)) < 3:
-                fits = cued is not None and cued == entry.facet and self._cue_is_plain(entry.facet, before)
+                plain = cued is not None and cued == entry.facet and self._cue_is_plain(entry.facet, before)
+                fits = plain or self._bounds(entry.facet, start, end)
             else:
-                fits = cued is not None or self._beside(start, end)
+                fits = cued is not None or self._beside(start, end) or self._bounds(entry.facet, start, end)
             if fits:
                 return self._take(Hit("value", start, end, entry.facet, (entry.name,)))
         return False
+
+    def _bounds(self, facet: str, start: int, end: int) -> bool:
+        """Whether a value of an order stands where all up to it are meant, or behind it "rated": "PG-13 at most"."""
+        known = self.vocabulary.domain.facets.get(facet)
+        if known is None or not known.order:
+            return False
+        before, behind = self.marked[:start], self.marked[end:]
+        return bool(UP_TO.search(before) or OR_LESS.match(behind) or re.match(r"[ -]rated\b", behind))
 
     @staticmethod
     def _often(entry: Value, key: Sequence[str], said: str) -> bool:

@@ -39,7 +39,8 @@ _MEANT = word_set(
     without except instead actually before after newer older recent classic lighter darker
     violent violence obscure popular favourite favorite favourites really because tonight weekend between
     forget suspenseful atmospheric intelligent underrated animated hilarious question compare
-    better preferably eighties nineties seventies sixties fifties starring directed director watching awesome looking
+    better preferably eighties nineties seventies sixties fifties forties thirties twenties nineteen
+    starring directed director watching awesome looking
     """
 )
 _KEYBOARD = ("qwertyuiop", "qwertzuiop", "asdfghjkl", "zxcvbnm", "yxcvbnm", "poiuytrewq", "lkjhgfdsa", "mnbvcxz")
@@ -309,7 +310,12 @@ def _add_names(found: Vocabulary, facet: Facet, column: NamesColumn, nouns: str)
     found.filled = found.filled or (facet.primary and len(column.values) > OPEN_VALUES)
     for value, count in zip(column.values, column.counts.tolist(), strict=True):
         key = tuple(word.key for word in words(value))
-        if not key or _squeezed(value) in silent or (open_ended and (count < OFTEN or len("".join(key)) < 4)):
+        if (
+            not key
+            or _squeezed(value) in silent
+            or not facet.tells(value)
+            or (open_ended and (count < OFTEN or len("".join(key)) < 4))
+        ):
             continue
         entry = Value(facet.name, value, count)
         for form in {key, (*key[:-1], _plural(key[-1]))} if facet.kind == "category" else {key}:

@@ -21,6 +21,10 @@ _CORRECTS = re.compile(
     r"(?:wait\b|i (?:actually |really )?(?:meant|mean)\b|scratch that|make (?:it|that)\b|forget\b)"
 )
 """How a message begins that puts right what was wished in words before."""
+_NOT_BUT = re.compile(
+    r"\W*(?:no,? )?not (?:in |about |from |by |with |the )*[\w'¤-]{3,}(?: [\w'-]{3,})?(?:, (?:but )?| but )\w"
+)
+"""How a message begins that puts one thing in the place of another: "not London, New York"."""
 _FLATTERY = re.compile(r"\byou(?:'re| are|r) (?:so |very |really |a |an |pretty |quite )*\w+")
 _MARKUP = re.compile(r"<(?=[/!|?A-Za-z_])|(?<=[\w|/\"'?-])>")
 _SHOW = re.compile(
@@ -74,6 +78,8 @@ def want(
             return None
         if message.polite(free):
             return None
+    if hints and context.begun and _NOT_BUT.match(free.strip()):
+        wishes.drops.append("hints")
     if hints and _CORRECTS.match(free.strip()):
         # What is corrected is what was wished in words before, not the kinds, people and numbers beside it.
         hints = [own for own in hints if not own.startswith("forget ")]

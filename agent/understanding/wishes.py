@@ -17,7 +17,7 @@ from agent.understanding.comparing import Comparing
 from agent.understanding.counting import counted, shares
 from agent.understanding.dates import YearHit, combined, year_hits
 from agent.understanding.reading import Compared, Wishes
-from agent.understanding.scope import Hit, grouped, judge, soft_spans, with_negation
+from agent.understanding.scope import OR_LESS, UP_TO, Hit, grouped, judge, soft_spans, with_negation
 from agent.understanding.topics import ANEW, OPENS, REPLACES, dropped
 from agent.understanding.values import Finder
 from agent.understanding.vocabulary import Vocabulary, vocabulary_of
@@ -26,17 +26,10 @@ HINTS = 8
 """At most so many wishes that cannot be decided are kept of a message."""
 _UNIT = re.compile(r"\d\W*[a-z]{2,}|[£$€]|\b(?:stars?|pages?|minutes?|hours?)\b")
 _THIS_CENTURY = 2099
-_UP_TO = re.compile(
-    r"\b(?:(?:nothing|not|none|no|never|isn'?t|without)(?: \w+){0,2} (?:over|above|higher than|beyond|past|"
-    r"stronger than|worse than|more than)|at most|max(?:imum)?|up to|"
-    r"no (?:more|higher|worse) than)(?: an?| rated| the)* $"
-)
 _BELOW = re.compile(r"\b(?:under|below|less than|lower than|milder than)(?: an?| rated| the)* $")
 _NONE_RATED = re.compile(
     r"\b(?:nothing|not(?: anything)?|no|none|never|isn'?t|without)(?: that(?:'s| is| are))?(?: rated)? $"
 )
-_OR_LESS = re.compile(r"\W?(?: or|,| and) (?:lower|below|under|less|milder|younger|softer|gentler)\b")
-"""How words say that all values up to one are meant."""
 _NOTHING = re.compile(r"\b(?:nothing|none|not(?: anything)?|no|isn'?t|aren'?t)(?: \w+)? $")
 _BEYOND = re.compile(r"(?:that'?s |that is |much |any )*(?:longer|more|over|above|higher|greater|bigger)\b")
 _TOO_MUCH = re.compile(
@@ -166,6 +159,7 @@ class WishReader:
                 scope: Scope = "standing" if hit.standing else "topic"
                 # No romantic comedies: what makes them such is the last value; comedies may stay.
                 wishes.conditions.append(Condition(hit.facet, "is_not", hit.values[-1:], "must", scope))
+        wanted = [hit for hit in wanted if hit.state == "wanted"]
         plain = marked
         for hit in hits:  # "war novels or historical romances": a mood between two values joins nothing
             if hit.kind == "mood":
@@ -201,7 +195,7 @@ class WishReader:
         last = order.index(hit.values[0])
         if _BELOW.search(before) or _NONE_RATED.search(before):
             last -= 1
-        elif not (_UP_TO.search(before) or _OR_LESS.match(behind)):
+        elif not (UP_TO.search(before) or OR_LESS.match(behind)):
             return None
         known = tuple(value for value in order[: last + 1] if value in self.catalogue.items_by(hit.facet))
         return Condition(hit.facet, "is", known) if known else None
