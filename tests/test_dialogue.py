@@ -168,9 +168,22 @@ def test_the_conditional_logit_finds_the_weights_that_choices_were_made_with() -
         features = rng.normal(size=(3, 12))
         place = int(np.argmax(truth @ features + rng.gumbel(size=12)))
         choices.append(Choice(features.astype(np.float16), place, np.zeros(12, dtype=np.float32)))
-    np.testing.assert_allclose(fit_weights(choices, penalty=0.0), truth, atol=0.12)
+    np.testing.assert_allclose(fit_weights(choices, ("after_1980", "after_2000", "count"), 0.0), truth, atol=0.12)
+    # What can only speak for an item never speaks against it; the share of likes counts as it is.
+    bounded = fit_weights(choices, ("after_1980", "liked_max", "like_rate"), 0.0)
+    assert bounded[1] == 0 and bounded[2] == pytest.approx(1.0, abs=1e-5)
     with pytest.raises(ValueError, match="no choices"):
-        fit_weights([])
+        fit_weights([], ("count",))
+
+
+def test_a_few_raters_in_common_make_no_twins(catalogue: Catalogue) -> None:
+    pairs = [(user, 0) for user in range(30)] + [(user, 1) for user in range(30)] + [(0, 2), (1, 2)]
+    users, items = np.array(pairs).T
+    rated = Rated(users, items, np.full(len(users), 5.0), np.zeros(len(users)))
+    features = ConversationFeatures(catalogue, rated, np.eye(len(catalogue), 4, dtype=np.float32))
+    nothing = np.zeros(4, dtype=np.float32)
+    alike = features.features(Dialogue((0,), (1.0,), nothing, nothing))[FEATURES.index("watched_max")]
+    assert alike[1] > 2 * alike[2] > 0
 
 
 def test_the_shipped_ranker_was_made_of_ratings_alone_and_unknown_features_are_told(tmp_path: Path) -> None:

@@ -22,9 +22,25 @@ from agent.records.state import POSITIVE
 RECENT_YEARS = 3.0
 """Years before the last rating in which a rating counts as recent."""
 
-PRIORS = ("count", "recent", "likes", "casual", "mean", "after_1980", "after_2000", "after_2010", "after_2015")
+PRIORS = (
+    "count",
+    "recent",
+    "likes",
+    "casual",
+    "mean",
+    "like_rate",
+    "after_1980",
+    "after_2000",
+    "after_2010",
+    "after_2015",
+)
 """Logarithms of an item's number of ratings, of recent ones, of likes, of ratings by people who rated little; its mean
-stars; how many decades (half of that from 2010 on) it came out after a year."""
+stars; the logarithm of the share of its raters who liked it; how many decades (half of that from 2010 on) it came out
+after a year. Mean and share are drawn to those of all ratings, as by ten more of them."""
+
+FEW = 10.0
+"""Raters by which each item's vector is lengthened before two are compared, so that items with a handful of raters in
+common are not taken for the same (shrinkage: Bell and Koren, 2007)."""
 
 SIMILARITIES = ("watched", "liked", "categories", "text", "year", "people")
 """How alike an item and a named one are: by who watched both, who liked both, categories, their texts, the years they
@@ -148,11 +164,13 @@ class ConversationFeatures:
         per_user = np.bincount(rated.users)
         casual = np.bincount(rated.items, weights=100.0 / np.maximum(per_user[rated.users], 20), minlength=self.n_items)
         overall = float(rated.stars.mean()) if len(rated.stars) else 3.5
-        mean = (np.bincount(rated.items, weights=rated.stars, minlength=self.n_items) + 10 * overall) / (count + 10)
+        share = float(likes.sum()) / len(rated.stars) if len(rated.stars) else 0.5
+        like_rate = np.log((likes + FEW * max(share, 0.01)) / (count + FEW))
+        mean = (np.bincount(rated.items, weights=rated.stars, minlength=self.n_items) + FEW * overall) / (count + FEW)
         spans = ((1980, 20.0), (2000, 10.0), (2010, 5.0), (2015, 3.0))
         decades = [np.maximum(0.0, (self._years - first) / width) for first, width in spans]
         logs = [np.log1p(own) for own in (count, self.recent, likes, casual)]
-        return [own.astype(np.float32) for own in (*logs, mean, *decades)]
+        return [own.astype(np.float32) for own in (*logs, mean, like_rate, *decades)]
 
     def _alike(self, dialogue: Dialogue) -> list[np.ndarray]:
         """Each similarity in each reading, (n_items,) float32."""
@@ -209,10 +227,12 @@ def centred(texts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _unit_columns(rated: Rated, n_items: int) -> sparse.csc_matrix:
-    """(users, n_items): ones, users who rated much count less, columns of length 1."""
+    """(users, n_items): ones, users who rated much count less, columns of length 1 but for the ``FEW``."""
     users = int(rated.users.max(initial=-1)) + 1
     per_user = np.bincount(rated.users, minlength=users)
     values = 1.0 / np.log(10.0 + per_user[rated.users])
     matrix = sparse.csc_matrix((values, (rated.users, rated.items)), shape=(users, n_items), dtype=np.float32)
-    norm = np.sqrt(np.asarray(matrix.multiply(matrix).sum(axis=0)).ravel())
+    squares = np.asarray(matrix.multiply(matrix).sum(axis=0)).ravel()
+    usual = float(squares.sum()) / max(len(values), 1)
+    norm = np.sqrt(squares + FEW * usual) * (squares > 0)
     return sparse.csc_matrix(matrix @ sparse.diags(np.divide(1.0, norm, out=np.zeros_like(norm), where=norm > 0)))

@@ -16,12 +16,26 @@ import numpy as np
 from scipy.optimize import minimize
 
 from agent.catalogue.catalogue import Catalogue
-from agent.features.conversation_features import FEATURES, ConversationFeatures, Dialogue, Rated
-from agent.policy.conversational_ranker import POLICY_PARTS, ConversationalRanker, PastDialogues
+from agent.features.conversation_features import FEATURES, READINGS, SIMILARITIES, ConversationFeatures, Dialogue, Rated
+from agent.policy.conversational_ranker import LEARNT, POLICY_PARTS, ConversationalRanker, PastDialogues
 from agent.policy.item_embeddings import item_keys
 from agent.policy.semantic import SemanticSimilarity
 from agent.records.state import POSITIVE
 from training.progress import Progress
+
+_MORE = frozenset(
+    {
+        *(f"{similarity}_{reading}" for similarity in SIMILARITIES for reading in READINGS),
+        *("count", "recent", "likes", "casual", "mean", "watched_log", "liked_log"),
+        *("asked_category", "met", "met_people", "said", "said_last", *LEARNT, *POLICY_PARTS),
+    }
+)
+"""What can only speak for an item. Weights of either sign fit the dialogues no better, and where a state is unlike
+those they make an item win for being unlike what was named."""
+
+LIKED = "like_rate"
+"""Its weight is 1: an item is worth showing by the chance that it is taken up, which is what the choices teach, times
+the chance that it is then liked."""
 
 _NAMED = (0.18, 0.22, 0.2, 0.15, 0.1, 0.06, 0.05, 0.04)
 """Shares of dialogues in which 0, 1, ... 7 items were named before."""
@@ -101,7 +115,7 @@ def fit_on_ratings(
             choices.append(draw(evidence.features(dialogue), wish, named, sure, rng, settings.drawn))
         if report is not None:
             report("making conversations of ratings", number + 1, settings.folds)
-    weights = fit_weights(choices, settings.penalty)
+    weights = fit_weights(choices, FEATURES, settings.penalty)
     about = f"{len(choices)} conversations made of the ratings of {catalogue.name}; no dialogue was read"
     fitted = dict(zip(FEATURES, weights.tolist(), strict=True))
     alone = settings.policy_alone - settings.policy
@@ -139,7 +153,7 @@ def fit_on_dialogues(
             choices += [draw(features, item, named[place], sure, rng, settings.drawn) for item in known]
         if report is not None and place % 50 == 49:
             report("learning from the dialogues", place + 1, len(targets))
-    weights = fit_weights(choices, settings.penalty)
+    weights = fit_weights(choices, names, settings.penalty)
     return ConversationalRanker(
         dict(zip(names, weights.tolist(), strict=True)), past, f"{len(choices)} recommendations"
     )
@@ -225,11 +239,12 @@ def draw(
     return Choice(features[:, candidates].astype(np.float16), place, offset.astype(np.float32))
 
 
-def fit_weights(choices: Sequence[Choice], penalty: float = 3e-3, steps: int = 150) -> np.ndarray:
-    """The weights (F,) float32 that make the choices most probable, with ``penalty`` times their squares.
+def fit_weights(choices: Sequence[Choice], names: Sequence[str], penalty: float = 3e-3, steps: int = 150) -> np.ndarray:
+    """The weights (F,) float32 of the named features that make the choices most probable, less their squares.
 
-    Features are standardised by their spread among the candidates for the penalty; the weights are for features as
-    given.
+    Features are standardised by their spread among the candidates for the ``penalty`` of squares; the weights are for
+    features as given. What can only speak for an item has no weight below 0, what speaks against it none above, and
+    :data:`LIKED` its own.
 
     Raises:
         ValueError: there are no choices.
@@ -255,5 +270,15 @@ def fit_weights(choices: Sequence[Choice], penalty: float = 3e-3, steps: int = 1
         expected = (grown / np.repeat(total, sizes)) @ matrix / len(choices)
         return value, (expected - chosen.mean(axis=0)).astype(np.float64) + 2 * penalty * weights
 
-    best = minimize(loss, np.zeros(matrix.shape[1]), jac=True, method="L-BFGS-B", options={"maxiter": steps})
+    bounds = [_bounds(name, float(own)) for name, own in zip(names, scale, strict=True)]
+    start = np.array([low if low is not None else 0.0 for low, _ in bounds])
+    best = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": steps})
     return np.asarray(best.x / scale, dtype=np.float32)
+
+
+def _bounds(name: str, scale: float) -> tuple[float | None, float | None]:
+    """The least and the greatest weight of a feature that was divided by ``scale``."""
+    if name == LIKED:
+        fixed = scale if np.isfinite(scale) else 0.0
+        return fixed, fixed
+    return (0.0 if name in _MORE else None), (0.0 if name == "unwanted_category" else None)
