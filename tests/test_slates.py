@@ -120,3 +120,33 @@ def test_what_is_not_known_to_be_what_is_not_wanted_is_said_in_one_sentence(film
         answer = films.reply(Conversation(), message)
         unknown = [item for item in answer.items if "country" not in item.attributes]
         assert answer.reply.count("I do not know") == bool(unknown), answer.reply
+
+
+TWO = {
+    "a romcom for her, sci-fi for me": ("her", ("Comedy", "Romance"), ("Sci-Fi",)),
+    "something for both of us: she likes horror, I like musicals": ("her", ("Horror",), ("Musical",)),
+    "my wife wants a western and I want a musical": ("your wife", ("Western",), ("Musical",)),
+    "we can't agree: he wants a documentary, I'd like a fantasy film": ("him", ("Documentary",), ("Fantasy",)),
+    "Anna likes film noir, I like animated films": ("Anna", ("Film-Noir",), ("Animation",)),
+    "one of us likes horror and the other westerns": ("one of you", ("Horror",), ("Western",)),
+    "a western for my dad and a documentary for me": ("your dad", ("Western",), ("Documentary",)),
+}
+
+
+@pytest.mark.parametrize("message", TWO)
+def test_two_tastes_are_met_together_or_the_slate_is_split_and_said_for_whom(films: Recommender, message: str) -> None:
+    who, theirs, mine = TWO[message]
+    conversation = Conversation()
+    for later in (message, "from the 90s"):
+        answer = films.reply(conversation, later)
+        kinds = [set(item.categories) for item in answer.items]
+        both = [own for own in kinds if own >= {*theirs, *mine}]
+        assert len(answer.items) >= 3 and not answer.unmet
+        assert bool(both) == ("both of you" in answer.reply), answer.reply
+        if len(both) < len(kinds):
+            assert kinds[: len(both)] == both, "what is for both comes first"
+            others = kinds[len(both) :]
+            assert sum(own >= set(theirs) for own in others) and sum(own >= set(mine) for own in others)
+            assert f"for {who}" in answer.reply
+    assert films.reply(conversation, "a thriller").items, "another wish ends it"
+    assert not films.state(conversation).tastes

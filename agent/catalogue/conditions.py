@@ -30,7 +30,7 @@ MOST_NEGATIVE = 2
 FEW_VALUES = 60
 """Of a facet with so many values it can be asked that an item has another one than those that are not wanted."""
 
-MOST_COMPOUND = 2
+MOST_COMPOUND = 3
 """So many kinds make one noun ("crime novel"); more are listed."""
 
 MOST_BEFORE = 2
@@ -112,7 +112,7 @@ def telling_kinds(item: int, catalogue: Catalogue) -> list[str]:
     return [value_name(own, facet) for own in _telling(item, facet, catalogue)]
 
 
-def kind_of(item: int, catalogue: Catalogue, among: Iterable[str] | None = None, most: int = MOST_COMPOUND) -> str:
+def kind_of(item: int, catalogue: Catalogue, among: Iterable[str] | None = None, most: int = 2) -> str:
     """What sort of thing an item is, with its noun: "crime novel", by the rarest of its kinds.
 
     ``among``: these kinds alone are named (None: any).

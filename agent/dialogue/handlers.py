@@ -42,14 +42,14 @@ from agent.dialogue.questions import (
 from agent.dialogue.set_aside import kinds_of, least_liked, near_avoided, surprises, unsurprising
 from agent.dialogue.slate import LEAST_SHOWN, WEAK, Choice, Part, choose
 from agent.dialogue.state import DialogueState, policy_state
-from agent.dialogue.worded import named, parts, refused_words, well_liked
+from agent.dialogue.worded import named, parts, refused_words, tastes, well_liked
 from agent.explanation.counterfactual import ORDINALS, Change, why_not
 from agent.explanation.counterfactual import Turn as RankedTurn
 from agent.generation.realizer import Facts, Wording, number
 from agent.policy.distribution import Policy
 from agent.records.acts import Act, Ask, Command, Judge, NotUnderstood, Pleasantry, Want, act_name
 from agent.records.answer import Answer, Question, Recommendation
-from agent.records.conditions import Conditions
+from agent.records.conditions import Condition, Conditions
 from agent.records.conversation import Conversation
 from agent.records.impression import Impression
 from agent.records.state import Event, State
@@ -435,7 +435,9 @@ def _found(
         "taste": bool(turn.past or dialogue.past) or any(own.liked for own in dialogue.judgements.values()),
         "again": again,
     }
-    if surprises(dialogue.request, catalogue):
+    if dialogue.tastes:
+        facts |= {"kind": "for_each", **_for_whom(turn, wished, [own.item_id for own in choice.items])}
+    elif surprises(dialogue.request, catalogue):
         kinds = [value_name(own, catalogue.primary.facet) for own in sorted(other_kinds)] if catalogue.primary else []
         facts |= {"kind": "surprise", "values": kinds}
     sentences: list[Facts] = [facts]
@@ -447,6 +449,37 @@ def _found(
         given = [phrase(own, facets[own.facet]) for own in preferred if own.facet in facets]
         sentences.append({"kind": "fewer", "given": given, "number": number(found)})
     return sentences
+
+
+def _for_whom(turn: Turn, wished: Conditions, shown: Sequence[str]) -> Facts:
+    """Which of what is shown is for everybody and which for whom, in words."""
+    catalogue = turn.catalogue
+    left = [catalogue.index(own) for own in shown]
+    told = {facet for _, facet, _ in turn.state.tastes}
+    rest = tuple(own for own in wished if own.facet not in told and not own.negative)
+    masks = tastes(turn.state, catalogue)
+    groups: dict[str, list[Condition]] = {}
+    for who, facet, names in turn.state.tastes:
+        if who in groups:  # either will do
+            names = (*(name for own in groups[who] for name in own.names), *names)
+            groups[who] = [Condition(facet, "is", names)]
+        else:
+            groups[who] = [Condition(facet, "is", (name,)) for name in names]
+    everybody = [item for item in left if all(mask[item] for mask in masks.values())]
+    values = []
+    if everybody:
+        kinds = [own for mine in groups.values() for own in mine]
+        wish = noun_phrase((*kinds, *rest), catalogue, len(everybody))
+        values.append(f"{number(len(everybody))} {wish} for {'both' if len(masks) == 2 else 'all'} of you")
+    left = [item for item in left if item not in everybody]
+    for who, mask in masks.items():
+        mine = [item for item in left if mask[item]]
+        left = [item for item in left if item not in mine]
+        if mine:
+            wish = noun_phrase((*groups[who], *rest), catalogue, len(mine))
+            values.append(f"{number(len(mine))} {wish} for {who}")
+    refused = noun_phrase([own for own in wished if own.negative], catalogue).partition(", ")[2]
+    return {"values": values, "condition": refused, "total": "" if len(everybody) == len(shown) else "split"}
 
 
 def _worded(hint: str, turn: Turn) -> str:

@@ -13,7 +13,7 @@ from typing import Literal
 from agent.catalogue.catalogue import Catalogue
 from agent.catalogue.conditions import Beyond, merged, within_span, without_key
 from agent.dialogue.set_aside import surprises
-from agent.records.acts import Act, Ask, Command, Judge, Shares, Verdict, Want, WhichItem
+from agent.records.acts import Act, Ask, Command, Judge, Shares, Tastes, Verdict, Want, WhichItem
 from agent.records.answer import Answer
 from agent.records.conditions import Condition, Conditions, with_scope
 from agent.records.conversation import (
@@ -96,6 +96,7 @@ class DialogueState:
         like, unlike: examples to follow and to avoid.
         count: how many items were asked for; None: nothing was said.
         shares: how many of which kind, where several kinds were counted.
+        tastes: who of several people wants what.
         request: the topic's wish in words.
         brought: what the person had elsewhere, file by file.
         past: the same as events, each item once, with the latest grade.
@@ -128,6 +129,7 @@ class DialogueState:
     unlike: tuple[int, ...] = ()
     count: int | None = None
     shares: Shares = ()
+    tastes: Tastes = ()
     request: str = ""
     brought: tuple[Brought, ...] = ()
     past: tuple[Past, ...] = ()
@@ -213,6 +215,7 @@ def after(state: DialogueState, event: Event, catalogue: Catalogue) -> DialogueS
                 hints=hints,
                 count=None if key == "count" else state.count,
                 shares=() if key in ("count", *(facet for _, facet, _ in state.shares)) else state.shares,
+                tastes=() if _of_facet(key, state.tastes) else state.tastes,
                 fresh=False,
                 added=(),
                 beyond=(),
@@ -337,7 +340,7 @@ def _after_wish(state: DialogueState, wish: Want, catalogue: Catalogue) -> Dialo
     surprise = not (wish.says_something or wish.drops) and surprises(wish.request, catalogue)
     if wish.opens_topic or surprise:
         standing = tuple(own for own in conditions if own.scope == "standing")
-        state = replace(state, hints=(), like=(), unlike=(), count=None, shares=(), request="")
+        state = replace(state, hints=(), like=(), unlike=(), count=None, shares=(), tastes=(), request="")
         state = replace(state, shown=state.shown if surprise else ())
         conditions = standing
     conditions = tuple(own for own in conditions if own.facet not in wish.drops)
@@ -368,7 +371,8 @@ def _after_wish(state: DialogueState, wish: Want, catalogue: Catalogue) -> Dialo
         unlike=_joined(tuple(i for i in state.unlike if i not in wanted), wish.unlike),
         refused=(state.refused - wanted) | frozenset(wish.reject),
         count=state.count if wish.count is None else max(1, min(MOST_ITEMS, wish.count)),
-        shares=wish.shares or _still_shared(state.shares, wish),
+        shares=wish.shares or (() if wish.count is not None or _spoken_of(state.shares, wish) else state.shares),
+        tastes=wish.tastes or (() if _spoken_of(state.tastes, wish) else state.tastes),
         request=(request or state.request)[-REQUEST_LENGTH:],
         added=(*state.added, *(own for own in added if own in conditions)),
         beyond=(*state.beyond, *beyond),
@@ -539,10 +543,15 @@ def _single(act: Act) -> tuple[int, ...]:
     return () if isinstance(act, WhichItem) else items_of(act)
 
 
-def _still_shared(shares: Shares, wish: Want) -> Shares:
-    """The numbers of each kind, where a later wish neither counts anew nor speaks of the kind."""
+def _spoken_of(kinds: Shares | Tastes, wish: Want) -> bool:
+    """Whether a wish speaks of kinds that were counted before, or told apart by who wants them."""
     told = {*wish.drops, *(own.facet for own in wish.conditions if not own.negative)}
-    return () if wish.count is not None or any(facet in told for _, facet, _ in shares) else shares
+    return any(facet in told for _, facet, _ in kinds)
+
+
+def _of_facet(key: str, tastes: Tastes) -> bool:
+    """Whether the key of a chip, or a facet's name, is of the facet that the tastes are about."""
+    return any(key == facet or key.startswith(f"{facet}:is:") for _, facet, _ in tastes)
 
 
 def _joined(old: tuple[int, ...] | tuple[str, ...], new: Iterable[int] | Iterable[str]) -> tuple:  # type: ignore[type-arg]

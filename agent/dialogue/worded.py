@@ -77,6 +77,8 @@ def parts(
     if dialogue.shares:
         kinds = [(n, catalogue.meets(Condition(facet, "is", names))) for n, facet, names in dialogue.shares]
         return tuple(Part(n, frozenset(np.flatnonzero(allowed & mask).tolist())) for n, mask in kinds)
+    if dialogue.tastes:
+        return _for_each(dialogue, state, allowed, count, catalogue)
     if not by_hint:
         return ()
     most = frozenset.intersection(*by_hint.values()) or frozenset.union(*by_hint.values())
@@ -89,3 +91,29 @@ def parts(
     if len(most) == 1 and (dialogue.conditions or dialogue.like or len(by_hint) < len(state.hints)):
         return Part(1, most), Part(min(count, LEAST_SHOWN) - 1, rest)
     return (Part(count, most),)
+
+
+def tastes(dialogue: DialogueState, catalogue: Catalogue) -> dict[str, np.ndarray]:
+    """Who wants what: person -> the items that are to their taste, (n_items,) bool."""
+    found: dict[str, np.ndarray] = {}
+    for who, facet, names in dialogue.tastes:
+        meets = catalogue.mask([Condition(facet, "is", (name,)) for name in names])
+        found[who] = meets | found.get(who, np.zeros_like(meets))
+    return found
+
+
+def _for_each(
+    dialogue: DialogueState, state: State, allowed: np.ndarray, count: int, catalogue: Catalogue
+) -> tuple[Part, ...]:
+    """What is to everybody's taste; where there is little of it, then as many for each person."""
+    masks = list(tastes(dialogue, catalogue).values())
+    allowed = allowed.copy()
+    allowed[list(least_liked(state, allowed, count, catalogue))] = False
+    for_all = allowed & np.logical_and.reduce(masks)
+    whole = Part(count, frozenset(np.flatnonzero(for_all).tolist()))
+    if len(whole.items) >= min(LEAST_SHOWN, count):
+        return (whole,)
+    left = count - len(whole.items)
+    shares = [left // len(masks) + (place < left % len(masks)) for place in range(len(masks))]
+    single = [frozenset(np.flatnonzero(allowed & mask & ~for_all).tolist()) for mask in masks]
+    return whole, *(Part(share, items) for share, items in zip(shares, single, strict=True))

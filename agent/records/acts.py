@@ -17,6 +17,10 @@ Unclear = Literal["nonsense", "off_topic", "question", "language"]
 Shares = tuple[tuple[int, str, tuple[str, ...]], ...]
 """How many items of which names of a facet: ``((2, "mood", ("calm",)), (2, "mood", ("tense",)))``."""
 
+Tastes = tuple[tuple[str, str, tuple[str, ...]], ...]
+"""Who wants which names of a facet, all of them together:
+``(("her", "colour", ("red",)), ("you", "colour", ("blue",)))``."""
+
 
 @dataclass(frozen=True, slots=True)
 class Want:
@@ -26,10 +30,10 @@ class Want:
     rank by semantic similarity). ``like`` and ``unlike`` are catalogue indices of examples to follow and to avoid;
     ``reject`` of items that are refused without a verdict ("not Titanic"). ``count`` is how many are asked for (None:
     nothing was said); ``shares`` are (how many, facet, names) where several kinds are counted ("two westerns and two
-    comedies"). ``lacking`` are words for what the data holds nothing of ("cheaper" without prices): they are answered,
-    and rank nothing. ``opens_topic`` says that it is a complete new wish, which replaces the topic's conditions;
-    otherwise it refines them. ``drops`` names facets whose conditions go ("any year", "the year does not matter").
-    ``request`` is the wish in words, as the LM reads it.
+    comedies"), and ``tastes`` who of several people wants what. ``lacking`` are words for what the data holds nothing
+    of ("cheaper" without prices): they are answered, and rank nothing. ``opens_topic`` says that it is a complete new
+    wish, which replaces the topic's conditions; otherwise it refines them. ``drops`` names facets whose conditions go
+    ("any year", "the year does not matter"). ``request`` is the wish in words, as the LM reads it.
     """
 
     conditions: Conditions = ()
@@ -43,6 +47,7 @@ class Want:
     request: str = ""
     lacking: tuple[str, ...] = ()
     shares: Shares = ()
+    tastes: Tastes = ()
 
     @property
     def says_something(self) -> bool:
@@ -156,6 +161,8 @@ def act_from_json(data: dict[str, Any]) -> Act:
     if kind is Want:
         shares = data.get("shares", ())
         fields["shares"] = tuple((int(count), str(facet), tuple(names)) for count, facet, names in shares)
+        tastes = data.get("tastes", ())
+        fields["tastes"] = tuple((str(who), str(facet), tuple(names)) for who, facet, names in tastes)
     if kind is WhichItem and data.get("said") is not None:
         fields["said"] = act_from_json(data["said"])
     act: Act = kind(**fields)

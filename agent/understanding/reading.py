@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from agent.records.acts import Act, Shares, WhichItem
+from agent.records.acts import Act, Shares, Tastes, WhichItem
 from agent.records.conditions import Condition, Conditions
 
 
@@ -124,6 +124,7 @@ class Wishes:
     drops: list[str] = field(default_factory=list)
     count: int | None = None
     shares: Shares = ()
+    tastes: Tastes = ()
     spans: list[tuple[int, int]] = field(default_factory=list)
     complete: bool = False
     compares: bool = False

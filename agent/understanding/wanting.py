@@ -12,6 +12,7 @@ from agent.understanding.cues import ABUSE, ASK, BARE_NO, MORE, REJECT
 from agent.understanding.message import Message
 from agent.understanding.people import by_the_same, theirs
 from agent.understanding.reading import Wishes
+from agent.understanding.tastes import TOGETHER
 from agent.understanding.topics import opens_topic
 from agent.understanding.unlisted import asked_example, asked_object, fragments, hated, modifiers
 from agent.understanding.verdicts import whole_series
@@ -90,13 +91,14 @@ def want(
     opens = opens or bool(others and message.asking)  # "who wrote it and what else has she written?"
     return Want(
         conditions=tuple(wishes.conditions),
-        hints=tuple(hints),
+        hints=tuple(own for own in hints if not (wishes.tastes and TOGETHER.match(own.casefold()))),
         lacking=tuple(wishes.lacking),
         like=like,
         unlike=unlike,
         reject=reject,
         count=wishes.count,
         shares=wishes.shares,
+        tastes=wishes.tastes,
         opens_topic=opens,
         drops=tuple(wishes.drops),
         request=_request(message, hidden, sentences, wishes),

@@ -18,6 +18,7 @@ from agent.understanding.counting import counted, shares
 from agent.understanding.dates import YearHit, combined, year_hits
 from agent.understanding.reading import Compared, Wishes
 from agent.understanding.scope import OR_LESS, UP_TO, Hit, grouped, judge, soft_spans, with_negation
+from agent.understanding.tastes import tastes
 from agent.understanding.topics import ANEW, OPENS, REPLACES, dropped
 from agent.understanding.values import Finder
 from agent.understanding.vocabulary import Vocabulary, vocabulary_of
@@ -294,13 +295,15 @@ class WishReader:
 
     @staticmethod
     def _share(marked: str, hits: Sequence[Hit], wishes: Wishes) -> None:
-        """Several kinds, each with its number: they add up, and either kind will do."""
+        """Several kinds, each with its number or for another person: they add up, and either kind will do."""
         wishes.shares = shares(marked, hits)
-        if not wishes.shares:
+        wishes.tastes = () if wishes.shares else tastes(marked, hits)
+        kinds = [(facet, own) for _, facet, own in (*wishes.shares, *wishes.tastes)]
+        if not kinds:
             return
-        facet = wishes.shares[0][1]
-        names = tuple(dict.fromkeys(name for _, _, own in wishes.shares for name in own))
-        wishes.count = sum(number for number, _, _ in wishes.shares)
+        facet = kinds[0][0]
+        names = tuple(dict.fromkeys(name for _, own in kinds for name in own))
+        wishes.count = sum(number for number, _, _ in wishes.shares) or wishes.count
         rest = [
             own for own in wishes.conditions if own.facet != facet or own.op != "is" or not set(own.names) <= set(names)
         ]
