@@ -52,7 +52,7 @@ WATCHED = re.compile(
 )
 """Before what somebody watched, read or liked: stronger than :data:`BEFORE`."""
 ASKED = re.compile(
-    r"(?:^|[.?!,;] |\b(?:and|so|but|ok|well) )(?:who (?:directed|wrote|made|plays in|stars in|is in|was in)|"
+    r"(?:^|[.?!,;] |\b(?:and|so|but|ok|well) )(?:who (?:directed|wrote|made|[\w' ]{2,30} in)|"
     r"what(?:'s| is| was)(?: the (?:plot|story|cast|length|ending) of)?|when (?:was|is|did)|how (?:long|old|good|scary|"
     r"violent|sad|funny|popular) (?:is|was)|where can i (?:watch|find|see|get)|is|was|does|did|tell me (?:more )?about|"
     r"describe|(?:have you|do you) (?:got|have|know)|what happens in|what about)[\s\"'“‘]+(?:the |an? )?$"

@@ -231,7 +231,8 @@ class Judge:
         if c.key[0] in self.common and self._opens(c) and not before.endswith("("):
             return JUDGED.match(after) is not None or END.match(after) is not None or _JOINS.match(after) is not None
         named = self.found[c.first].key in ("the", "a", "an") and self.found[c.first].capital and c.first > 0
-        return named or PLACE.search(before) is None or bool(WATCHED.search(before) or BEFORE.search(before))
+        cued = WATCHED.search(before) or BEFORE.search(before) or ASKED.search(before)
+        return named or PLACE.search(before) is None or cued is not None
 
     def _written_as_name(self, c: Candidate) -> bool:
         """Whether all words that count have a capital, and go on for the whole of a name."""

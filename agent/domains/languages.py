@@ -88,7 +88,9 @@ def in_english(text: str, code: str, domain: Domain) -> str:
     if not expressions:
         return text
     text = flat(text)
-    for pattern, english in (*_nations(domain, code), *expressions):
+    # A short message may be taken for another of these languages: adjectives of nations tell in all of them.
+    others = (own for other in _read(FOLDER / BASE / FILE) if other != code for own in _nations(domain, other))
+    for pattern, english in (*_nations(domain, code), *(own for own in others if own[1].islower()), *expressions):
         text = pattern.sub(english, text)
     return text
 

@@ -89,6 +89,12 @@ _LONE_MOST = re.compile(
     rf"(?P<est>\w+?)i?est|most (?P<much>\w+))(?: (?:one|(?:of |among )?(?:them|these|those|all|{MASK}+)))?\W*$"
 )
 """Asks of what is shown for the most of something: "the longest one", "and the scariest of them?"."""
+_PICK = re.compile(
+    r"^\W*(?:(?:ok|okay|please|just|then|so|can you|could you|you)\W+)*(?:pick|choose|decide)"
+    r"(?: (?:just |only )?one| the best)?(?: (?:of|from) (?:them|these|those))?(?: for (?:me|us))?(?: please)?\W*$|"
+    r"\bwhich (?:one )?(?:would|do) you (?:pick|choose|recommend|start with)\b"
+)
+"""Leaves the choice among what is shown to the other side."""
 _BEST = re.compile(r"\bthe best(?: one| of (?:them|these|those|the bunch|all))?\W*$")
 _MORE_OF_IT = re.compile(r"\btell me (?:a (?:bit|little) )?more\b|\b(?:more|any) (?:about|on) (?:it|that|this)\b")
 _HAS = re.compile(r"\W*(?:(?:and|so|but)\W+)?(?:is|are|was|does|do|did|has|have)\b")
@@ -155,6 +161,12 @@ def asked(
         return Ask("why", sentence.items)
     if sentence.judged and _MORE_OF_IT.search(text) and not wished:
         return Ask("about", sentence.items[-1:])
+    if len(shown) > 1 and not sentence.items and not wished and _PICK.search(text):
+        return Ask("compare", tuple(shown))
+    asks = _question(words, vocabulary) if text.rstrip().endswith("?") and (shown or spoken) else None
+    about = vocabulary.domain.questions.get(asks) if asks is not None else None
+    if asks is not None and about is not None and not about.facet and not about.judge and not wished:
+        return Ask("facet", sentence.items or _focus(text, spoken), asks)  # "does the dog die?"
     if sentence.judged or _WISHING.search(text):
         return None
     if len(sentence.items) > 1 and not sentence.judged:

@@ -35,7 +35,7 @@ _THEIR_WORK = re.compile(
     r"(?:(?:ever|also|else|been|actually) )*(?P<verb>[a-z]{2,})"
 )
 """The same by what they do: "what else has she written?"."""
-_ANY_WORK = frozenset(["make", "made", "makes", "do", "done", "does", "create", "created", "work", "worked"])
+ANY_WORK = frozenset(["make", "made", "makes", "do", "done", "does", "create", "created", "work", "worked"])
 OTHERS = re.compile(r"\b(?:else|others?|more|another|next)\b")
 """Asks for what was neither shown nor spoken of."""
 
@@ -65,7 +65,7 @@ def theirs(marked: str, person: Condition | None, vocabulary: Vocabulary, catalo
         return []
     work = _THEIR_WORK.search(marked)
     facet = None if work is None else vocabulary.facet_of(work["verb"])
-    if facet is None and _BY_THEM.search(marked) is None and (work is None or work["verb"] not in _ANY_WORK):
+    if facet is None and _BY_THEM.search(marked) is None and (work is None or work["verb"] not in ANY_WORK):
         return []
     if facet is not None:
         known = catalogue.items_by(facet)

@@ -29,7 +29,7 @@ from agent.understanding.cues import (
 )
 from agent.understanding.likely import clues_of, likely_had
 from agent.understanding.message import Message
-from agent.understanding.people import OTHERS, last_person
+from agent.understanding.people import ANY_WORK, OTHERS, last_person
 from agent.understanding.reading import Compared, Context, Mention, Reading
 from agent.understanding.replies import answered, replied, substituted
 from agent.understanding.topics import opens_anew
@@ -39,6 +39,10 @@ from agent.understanding.vocabulary import known_words, vocabulary_of, wordlike
 from agent.understanding.wanting import asked_for, want
 
 _PRONOUN = re.compile(r"\b(?:i|i'?m|i'?ve|i'?ll|my|you|your|we|he|she|they|our|me)\b")
+_DID_THEY = re.compile(
+    r"\W*(?:(?:and|so|but)\W+)?(?:did|does|has|have|is|was|were) (?P<who>[^\W\d_][\w'.-]*(?: [\w'.-]+){0,2}?) "
+    r"(?:also |really |ever )?(?P<verb>[a-z]{2,}) (?:in |¤|it\b|that\b|this\b)"
+)
 _CORRECTS = re.compile(r"\W*(?:(?:sorry|oops|i meant?|rather)\b[\s,.!]*)+(?=\w)")
 """How a message begins that says another word for the last one: "sorry, Paris"."""
 _PRAISES = re.compile(
@@ -167,10 +171,24 @@ def _asks(message: Message, sentences: Sequence[Sentence]) -> tuple[list[Ask], l
             tuple(wishes.conditions),
         )
         before = sentence.items or before
+        if ask is not None and ask.kind == "about" and len(ask.items) == 1:
+            ask = _of_a_person(message, message.marked[sentence.start : sentence.end], ask)
         if ask is not None:
             found.append(ask)
             places.append((sentence.start, sentence.end))
     return list(dict.fromkeys(found)), places
+
+
+def _of_a_person(message: Message, text: str, ask: Ask) -> Ask:
+    """The question whether somebody made an item or is in it: "did she write it?", "did Hans Zimmer direct it?"."""
+    match = _DID_THEY.match(text)
+    facet = None if match is None else message.vocabulary.facet_of(match["verb"])
+    if match is None or (facet is None and match["verb"] not in ANY_WORK):
+        return ask
+    person = message.person if match["who"] in ("he", "she", "they") else None
+    if person is not None:
+        return Ask("which", ask.items, None, (replace(person, facet=facet or person.facet),))
+    return ask if facet is None else Ask("facet", ask.items, facet)
 
 
 def _named_places(message: Message) -> list[tuple[int, int]]:

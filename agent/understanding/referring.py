@@ -30,13 +30,13 @@ _ORDINAL = rf"(?:{'|'.join(sorted(ORDINALS, key=len, reverse=True))})"
 _NOUN = r"(?:ones?|ƒ+s?|recommendations?|suggestions?|picks?|titles?|options?|choices?|results?|answers?)"
 _CLOSE = (
     r"(?=\s*(?:$|[.,;:!?)]|(?:and|or|but|is|was|looks?|sounds?|seems?|please|instead|again|already|too|vs|versus|"
-    r"with|than|because|about|for|has|have|better|worse|newer|older|longer|shorter|\d)\b))"
+    r"with|than|because|about|for|has|have|rated|directed|made|called|better|worse|newer|older|longer|shorter|\d)\b))"
 )
 _LEAD = r"(?:(?:the|your|that|this|ur)\s+)"
 ORDERED = re.compile(
     rf"(?<![\w'])(?:{_LEAD}(?P<a>{_ORDINAL})(?:\s+{_NOUN}\b(?! (?:from|in) the\b)|{_CLOSE})|"
     rf"(?P<b>{_ORDINAL})\s+(?:one|pick|suggestion|recommendation|option|choice)\b|"
-    rf"(?:(?:numbers?|no\.?|nr\.?|option|ƒ+|pick|choice)\s?#?|#)(?P<n>[1-9]|one|two|three|four|five)(?![\w.])"
+    rf"(?:(?:numbers?|no\.?|nr\.?|option|ƒ+|choice)\s?#?|#)(?P<n>[1-9]|one|two|three|four|five)(?![\w.])"
     rf"(?!\s?(?:stars?|out of|/|%|hours?|minutes?|years?)))"
 )
 # "the second and the third", "1 and 3": what follows an ordinal in a list is one as well.

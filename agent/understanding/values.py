@@ -76,7 +76,8 @@ _DID = re.compile(r"\b(?:did|does|do|has|have|had|is|was) $")
 _VERB = re.compile(r" (?:also |really |ever |actually )*(?P<verb>[a-z]{2,})\b")
 _BY_OR_FROM = ("by ", "from ")
 _FOND = re.compile(
-    r"\b(?:love[sd]?|likes?|liked|adore[sd]?|enjoy(?:s|ed)?|fans? of|into|obsessed with|mood for|prefer|hate[sd]?|"
+    r"\b(?:love[sd]?|likes?|liked|adore[sd]?|enjoy(?:s|ed)?|fans? of|"
+    r"(?:vein|style|spirit|manner|tradition) of|into|obsessed with|mood for|prefer|hate[sd]?|"
     r"dislikes?|can'?t stand|tired of|sick of|old|early|later?|classic|recent|newer|vintage|peak|another|best|or|by|"
     r"from|than|favou?rites?(?: \w+)? (?:is|are))(?: the)? $"
 )
@@ -229,6 +230,8 @@ class Finder:
                     everyday and len(key) == 1 and before.endswith("the ") and not _NOUN_AFTER.match(self.marked[end:])
                 )
                 fits = len("".join(key)) > 2 and not told and not (everyday and not self._asked_for(start, end, entry))
+            elif self._is_open(entry.facet) and NOUN in self.marked[start:end]:
+                continue  # the tag "movies" says nothing
             elif self._is_open(entry.facet):
                 subject = _SUBJECT_CUE.search(before) is not None
                 primary = self.vocabulary.primary
