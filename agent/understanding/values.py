@@ -231,7 +231,7 @@ class Finder:
                 )
                 fits = len("".join(key)) > 2 and not told and not (everyday and not self._asked_for(start, end, entry))
             elif self._is_open(entry.facet) and NOUN in self.marked[start:end]:
-                continue  # the tag "movies" says nothing
+                continue  # a tag that is a word for any item says nothing
             elif self._is_open(entry.facet):
                 subject = _SUBJECT_CUE.search(before) is not None
                 primary = self.vocabulary.primary
