@@ -96,9 +96,9 @@ def test_one_command_tunes_a_policy_that_is_used_at_once_and_resumes(
     assert any("next event" in text for text in said)
     card = PolicyCard.read(result.after)
     assert card.layers == SETTINGS.layers and 0 < len(card.items) < len(wines.items)
-    policy = Recommender.load(wines.name).policy
-    assert policy.version == "adapt-1" and policy.reads_requests
-    answer = Recommender.load(wines.name).recommend(ask="a riesling", k=3)
+    recommender = Recommender.load(wines.name)
+    assert recommender.policy.version == "adapt-1" and recommender.policy.reads_requests
+    answer = recommender.recommend(ask="a riesling", k=3)
     assert len(answer.items) == 3 and all("Riesling" in item.categories for item in answer.items)
 
     said.clear()
