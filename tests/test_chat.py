@@ -17,6 +17,7 @@ from agent.records.answer import Answer, Evidence, Recommendation
 from agent.records.conditions import Condition
 from agent.records.conversation import Conversation, Pressed, Replied, Said
 from agent.records.state import Event
+from agent.service.access import is_loopback
 from agent.store.feedback import FeedbackLog
 from agent.store.profiles import Profile
 from ui.chat import keeping, panel
@@ -25,7 +26,7 @@ from ui.chat.export import chat_markdown
 from ui.chat.session import Desk, Session
 from ui.chat.transcript import PIECES, pending_html, pieces, transcript_html
 from ui.chat.turns import Asked
-from ui.cli.serve import ServeError, is_loopback, read_accounts
+from ui.cli.serve import ServeError, read_accounts
 
 HOSTILE = "\"><img src=x onerror=alert(1)></script><script>alert(1)</script>' {{7*7}} ![x](http://127.0.0.1/x.png)"
 

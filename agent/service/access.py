@@ -90,14 +90,14 @@ def is_local(headers: Mapping[str, str], client: str | None) -> bool:
     What a proxy passes on is not local, nor is a request for a name that merely resolves to this machine (DNS
     rebinding), nor one that a browser sends for a page from elsewhere.
     """
-    if client is None or not _is_loopback(client):
+    if client is None or not is_loopback(client):
         return False
     if any(name in headers for name in ("forwarded", "x-forwarded-for", "x-real-ip")):
         return False
     origin = headers.get("origin", "")
-    if origin and not _is_loopback(_host(origin.partition("://")[2])):
+    if origin and not is_loopback(_host(origin.partition("://")[2])):
         return False
-    return _is_loopback(_host(headers.get("host", "")))
+    return is_loopback(_host(headers.get("host", "")))
 
 
 def _host(value: str) -> str:
@@ -107,7 +107,8 @@ def _host(value: str) -> str:
     return value.partition(":")[0] if value.count(":") <= 1 else value
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach ``host``."""
     if host == "localhost":
         return True
     try:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from importlib.metadata import PackageNotFoundError, version
@@ -378,15 +379,9 @@ def sse(data: Any, event: str | None = None) -> str:
     return f"{head}data: {json.dumps(data, ensure_ascii=False)}\n\n"
 
 
-def pieces(text: str, length: int = 24) -> list[str]:
-    """``text`` in pieces of about ``length`` characters that end between words."""
-    found, start = [], 0
-    while start < len(text):
-        end = text.find(" ", start + length)
-        end = len(text) if end < 0 else end + 1
-        found.append(text[start:end])
-        start = end
-    return found
+def pieces(text: str) -> list[str]:
+    """``text`` in pieces of about 24 characters that end between words."""
+    return re.findall(r".{24}[^ ]* ?|.+", text, re.DOTALL)
 
 
 async def _on_problem(request: Request, error: Exception) -> JSONResponse:

@@ -120,38 +120,35 @@ def build_mcp(service: Service) -> MCPServer[None]:
         request = RecommendRequest(person=person, wish=wish, history=history, conditions=conditions, k=k)
         return Marked(data=await run(lambda: own.recommend(request)))
 
-    async def reasons(ctx: Context, request: ExplainRequest, catalogue: str | None) -> Marked[ExplanationOut]:
+    async def reasons(
+        ctx: Context,
+        item_id: ItemId,
+        wish: WishText = "",
+        person: Person = None,
+        conditions: Conditions = [],  # noqa: B006
+        k: Many = 5,
+        catalogue: Catalogue = None,
+    ) -> Marked[ExplanationOut]:
         caller = caller_of(ctx)
-        own = _pick(service, caller, "recommend", catalogue, request.person)
+        own = _pick(service, caller, "recommend", catalogue, person)
+        request = ExplainRequest(item=item_id, wish=wish, person=person, conditions=conditions, k=k)
         return Marked(data=await run(lambda: own.explain(request, caller)))
 
-    @server.tool(title="Why an item was recommended", annotations=READS)
-    async def explain(
-        ctx: Context,
-        item_id: ItemId,
-        wish: WishText = "",
-        person: Person = None,
-        conditions: Conditions = [],  # noqa: B006
-        k: Many = 5,
-        catalogue: Catalogue = None,
-    ) -> Marked[ExplanationOut]:
-        """Why an item is in the slate for this wish and person: what carried the choice, in words and as evidence."""
-        request = ExplainRequest(item=item_id, wish=wish, person=person, conditions=conditions, k=k)
-        return await reasons(ctx, request, catalogue)
-
-    @server.tool(title="Why an item was not recommended", annotations=READS)
-    async def why_not(
-        ctx: Context,
-        item_id: ItemId,
-        wish: WishText = "",
-        person: Person = None,
-        conditions: Conditions = [],  # noqa: B006
-        k: Many = 5,
-        catalogue: Catalogue = None,
-    ) -> Marked[ExplanationOut]:
-        """What keeps an item out of the slate for this wish and person, and a change that would bring it in."""
-        request = ExplainRequest(item=item_id, wish=wish, person=person, conditions=conditions, k=k)
-        return await reasons(ctx, request, catalogue)
+    # One answer under two names: a model looks for the one that its question has.
+    server.add_tool(
+        reasons,
+        "explain",
+        "Why an item was recommended",
+        "Why an item is in the slate for this wish and person: what carried the choice, in words and as evidence.",
+        READS,
+    )
+    server.add_tool(
+        reasons,
+        "why_not",
+        "Why an item was not recommended",
+        "What keeps an item out of the slate for this wish and person, and a change that would bring it in.",
+        READS,
+    )
 
     @server.tool(title="Record what a person did", annotations=WRITES)
     async def record_feedback(

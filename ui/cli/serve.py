@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import os
 import signal
 import socket
@@ -54,6 +53,8 @@ def chat(
     llm: Llm = Llm(),
 ) -> None:
     """Open the chat on this machine."""
+    from agent.service.access import is_loopback
+
     if not is_loopback(host):
         raise ServeError(f"--host {host} lets other machines in: use `concierge serve --host {host} --auth FILE`")
     language = llm.language()
@@ -74,16 +75,6 @@ def chat(
             raise ServeError(f"cannot listen on {host}{f':{port}' if port else ''}: choose another --port") from error
         say(f"Concierge is at {url} (Ctrl-C stops it)")
         app.block_thread()
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach ``host``."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def read_accounts(path: Path | None, variable: str | None) -> list[tuple[str, str]]:
@@ -160,6 +151,8 @@ def serve(
     llm: Llm = Llm(),
 ) -> None:
     """Serve the chat, HTTP (/v1) and MCP (/mcp): people need an account, programs a key, unless they are local."""
+    from agent.service.access import is_loopback
+
     accounts = read_accounts(auth, os.environ.get(AUTH_VARIABLE))
     strangers = sorted(set(author or ()) - {name for name, _ in accounts})
     if strangers:
