@@ -150,3 +150,29 @@ def test_two_tastes_are_met_together_or_the_slate_is_split_and_said_for_whom(fil
             assert f"for {who}" in answer.reply
     assert films.reply(conversation, "a thriller").items, "another wish ends it"
     assert not films.state(conversation).tastes
+
+
+@pytest.mark.parametrize(
+    "pair", [("Heat", "Casino"), ("Titanic", "Fargo"), ("Alien", "Grease"), ("Jaws", "Memento"), ("Gandhi", "Clue")]
+)
+def test_a_pick_of_two_comes_with_its_reason(films: Recommender, pair: tuple[str, str]) -> None:
+    for liked in ("", "Pulp Fiction"):
+        conversation = Conversation()
+        if liked:
+            films.reply(conversation, f"I loved {liked}")
+        reply = films.reply(conversation, f"{pair[0]} or {pair[1]}?").reply
+        picked = re.search(r"I would pick “([^”]*)” over “([^”]*)”(.*)", reply)
+        if picked is None:
+            assert "come out even" in reply, reply
+            continue
+        numbers = re.search(r"([\d.,]+) against ([\d.,]+)", picked[3])
+        assert numbers is not None or f"“{liked}”" in picked[3], reply
+        assert numbers is None or float(numbers[1].replace(",", "")) > float(numbers[2].rstrip(".").replace(",", ""))
+
+
+def test_what_is_known_not_to_be_unwanted_comes_first(films: Recommender) -> None:
+    answer = films.reply(Conversation(), "films from before 1940 that are not in English")
+    known = ["language" in item.attributes for item in answer.items]
+    assert known == sorted(known, reverse=True) and any(known)
+    assert all("English" not in item.attributes.get("language", ()) for item in answer.items)
+    assert all(known) or "do not know the language" in answer.reply

@@ -145,8 +145,9 @@ def noun_phrase(
     kinds: list[str] = []
     heads: list[str] = []
     adjectives = [own for own in words if _before_noun(own)]
+    behind = [own for own in words if not _before_noun(own)]
     also: list[str] = []
-    after = [own for own in words if not _before_noun(own)]
+    after = [listed(behind)] if behind else []
     last: list[str] = []
     before = ""
     primary = catalogue.primary
@@ -180,7 +181,7 @@ def noun_phrase(
 
 
 def _before_noun(words: str) -> bool:
-    """Whether a wish in words stands before a noun ("courtroom"), not after it ("about a dog", "set in Paris")."""
+    """Whether a wish in words stands before a noun ("courtroom"), not after it ("about dogs", "set in Paris")."""
     return len(words.split()) <= MOST_BEFORE and _AFTER_NOUN.match(words.casefold()) is None
 
 

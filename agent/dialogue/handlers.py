@@ -252,6 +252,9 @@ def recommend(turn: Turn) -> Reply:
         if catalogue.mask(liked, {*left_out, *state.excluded}).sum() >= count:
             state = replace(state, conditions=liked)
     made_of = parts(dialogue, state, allowed, by_hint, count, catalogue)
+    if doubtful and not made_of:  # first those of which it is known that they are not what is not wanted
+        sure = frozenset(np.flatnonzero(allowed & catalogue.mask(doubtful)).tolist())
+        made_of = (Part(count, sure), Part(count, frozenset(np.flatnonzero(allowed).tolist()))) if sure else ()
     poor = least_liked(state, allowed, count, catalogue) if not made_of else frozenset()
     policy, choice = _chosen(turn, state, left_out | poor, count, made_of, wished)
     sentences = judgements(turn)
@@ -431,7 +434,7 @@ def _found(
         "wish": wish,
         **titles,
         "words": [hint for hint in hints if is_mood(hint, catalogue)],
-        "specific": dialogue.wished,
+        "specific": dialogue.wished or any(own.seen for own in dialogue.judgements.values()),
         "taste": bool(turn.past or dialogue.past) or any(own.liked for own in dialogue.judgements.values()),
         "again": again,
     }
@@ -487,7 +490,8 @@ def _worded(hint: str, turn: Turn) -> str:
     for own in turn.state.conditions:
         if hint in own.names and hint not in turn.state.hints:
             return phrase(own, turn.catalogue.facets[own.facet])
-    return hint
+    several = " " not in hint and hint.endswith("s") and not hint.endswith("ss")
+    return f"about {hint}" if several else hint
 
 
 def _relaxed(turn: Turn, wished: Conditions, taste: bool, given_up: Sequence[GivenUp], found: int) -> Facts:

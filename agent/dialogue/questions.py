@@ -58,6 +58,9 @@ KINDS = 4
 PEOPLE = 4
 """So many names of one facet are named."""
 
+FEW, MUCH = 5, 2
+"""Mean grades are compared where so many people gave them; an item is much better known by so many times the people."""
+
 EVEN, CLEAR = 0.1, 0.4
 """Two probabilities that are nearer than this come out even; from this distance on the choice is clear."""
 
@@ -267,16 +270,35 @@ def compare(items: Sequence[int], state: State, policy: Policy, catalogue: Catal
     titles = {"title": catalogue[best].title, "other": catalogue[second].title}
     if gap < EVEN and len(chosen) <= FEW_COMPARED:
         return [*sentences, {"kind": "equal", **titles}]
-    sentences.append({"kind": "better", **titles, "share": "clear" if gap >= CLEAR else ""})
+    value = better_by(best, second, catalogue)
+    better: Facts = {"kind": "better", **titles, "share": "clear" if gap >= CLEAR else "", "value": value}
+    sentences.append(better)
     if len(chosen) > FEW_COMPARED:
         sentences += [*described(best, catalogue), *opinion(best, catalogue)]
     facts = gather(state, catalogue[best], catalogue, attribute(policy, state, ranking, [best]))
     liked, _ = carried_by_liking(facts)
-    because = [catalogue.index(str(fact.item_id)) for fact in liked]
-    loved = [catalogue[item].title for item in because if item not in chosen]
-    if loved:
-        sentences.append({"kind": "carries", "title": catalogue[best].title, "because": loved[:2]})
+    named = [fact for fact in facts if fact.kind == "like"]
+    because = [catalogue.index(str(fact.item_id)) for fact in liked or named]
+    titled = [catalogue[item].title for item in because if item not in chosen]
+    if titled:
+        attitude = "liked" if liked else "named"
+        told = {"title": catalogue[best].title, "because": titled[:2], "attitude": attitude}
+        sentences.append({"kind": "carries", **told})
+    elif not value and len(chosen) <= FEW_COMPARED:  # nothing that can be named tells them apart
+        sentences[sentences.index(better)] = {"kind": "equal", **titles}
     return sentences
+
+
+def better_by(item: int, other: int, catalogue: Catalogue) -> str:
+    """By what others prefer an item to another one, as a clause; empty where they do not, or too few say so."""
+    counts = [int(catalogue.rating_count[own]) for own in (item, other)]
+    means = [round(float(catalogue.mean_rating[own]), 1) for own in (item, other)]
+    if catalogue.rated and min(counts) >= FEW and means[0] > means[1]:
+        return f"people rate it higher, {plain_number(means[0])} against {plain_number(means[1])}"
+    if counts[0] >= MUCH * max(counts[1], 1):
+        people = catalogue.domain.people.many
+        return f"many more {people} know it, {counts[0]:,} against {counts[1]:,}"
+    return ""
 
 
 def why(place: int, slate: Answer, catalogue: Catalogue) -> list[Facts]:

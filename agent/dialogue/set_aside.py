@@ -58,13 +58,19 @@ def smoothed_means(catalogue: Catalogue) -> npt.NDArray[np.float64]:
 
 
 def least_liked(state: State, allowed: Mask, count: int, catalogue: Catalogue) -> frozenset[int]:
-    """What is liked least, where a wish selects items and says nothing of how liked or known they should be."""
-    selects = state.conditions or state.hints or state.like
-    if not (catalogue.rated and selects) or any(own.facet in (POPULARITY, RATING) for own in state.conditions):
+    """What is liked least, where a wish selects items, or nothing else is known of somebody than what they said.
+
+    A wish that says how liked items should be decides that; one for the little known is for the best liked of them.
+    """
+    asked = {own.facet for own in state.conditions}
+    selects = state.conditions or state.hints or state.like or state.spoken is not None
+    if not (catalogue.rated and selects) or RATING in asked:
         return frozenset()
     means = smoothed_means(catalogue)
-    unliked = means < np.quantile(means, LEAST_LIKED)
+    unliked = means < np.quantile(means, 1.0 - LEAST_LIKED if POPULARITY in asked else LEAST_LIKED)
     unsure = (catalogue.rating_count > 0) & (catalogue.rating_count < SMOOTHING)
+    if POPULARITY in asked:
+        return _enough(allowed & unliked, allowed, count)
     return _enough(allowed & (unliked | unsure), allowed, count) or _enough(allowed & unliked, allowed, count)
 
 

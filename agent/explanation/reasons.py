@@ -16,7 +16,7 @@ from agent.catalogue.conditions import (
     telling_kinds,
     value_name,
 )
-from agent.catalogue.word_index import speaks_against, told_by
+from agent.catalogue.word_index import speaks_against
 from agent.explanation.attribution import carried_by_liking
 from agent.records.answer import Evidence
 from agent.text import flat
@@ -214,7 +214,7 @@ def inputs_of(item: Item, facts: Sequence[Evidence], catalogue: Catalogue) -> di
         "tagged": list(dict.fromkeys(str(fact.value) for fact in tagged))[:2],
         "match": hints[:1] if not tagged else [],
         "basis": _basis(item, catalogue),
-        "named_in": [] if tagged else [own for own in hints if told_by(item.title, own, catalogue)][:1],
+        "named_in": [] if tagged else [own for own in hints if flat(own) in flat(item.title)][:1],
         "known_for": known_for(item, catalogue),
         "answers": domain.answers,
         "kinds": kinds,

@@ -106,7 +106,7 @@ def _facts(index: int, catalogue: Catalogue) -> Iterator[str]:
         facet = facets[name]
         if not isinstance(value, tuple):
             yield item_value(index, facet, catalogue)
-        elif value:
+        elif value := tuple(own for own in value if facet.tells(own)):
             label = facet.label if len(value[:PEOPLE]) == 1 else facet.plural
             yield f"{label.capitalize()}: {listed(list(value[:PEOPLE]), 'and')}"
 
