@@ -19,6 +19,7 @@ from agent.text import common_words, flat
 
 FILE = "languages.yaml"
 ENGLISH = "en"
+_SHORT = 3
 _SURE = 2
 """So many function words tell a language."""
 _SCRIPTS: tuple[tuple[str, re.Pattern[str]], ...] = (
@@ -49,7 +50,7 @@ def language(text: str) -> str:
         known = len(script.findall(text.casefold()))
         if known and (2 * known >= len(letters) or (code in ("ja", "uk") and not text.isascii() and _mostly(text))):
             return code
-    found = [match.group() for match in _WORD.finditer(folded)][:60]
+    found = [match.group() for match in _WORD.finditer(folded) if not _particle(text, match)][:60]
     if not found:
         return ENGLISH
     # What is an everyday English word as well ("die", "was", "on") tells nothing.
@@ -68,6 +69,19 @@ def language(text: str) -> str:
     english = sum(word in function_words[ENGLISH] and word not in function_words[best] for word in found)
     needed = 1 if len(found) <= 3 and not function_words[ENGLISH] & set(found) else 2
     return best if counts[best] >= needed and counts[best] > english else ENGLISH
+
+
+def _particle(text: str, match: re.Match[str]) -> bool:
+    """Whether a word belongs to a name: "De Niro"."""
+    following = text[match.end() + 1 : match.end() + 2]
+    short = len(match.group()) <= _SHORT and text[match.start()].isupper() and not text.isupper()
+    return short and following.isupper() and not _tells(text[match.end() + 1 :])
+
+
+def _tells(text: str) -> bool:
+    """Whether the first word tells a language."""
+    word = _WORD.match(flat(text))
+    return word is not None and any(word.group() in known for known in _telling().values())
 
 
 def told_by(text: str, code: str) -> int:

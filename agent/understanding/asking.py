@@ -95,7 +95,7 @@ _PICK = re.compile(
     r"\bwhich (?:one )?(?:would|do) you (?:pick|choose|recommend|start with)\b"
 )
 """Leaves the choice among what is shown to the other side."""
-_BEST = re.compile(r"\bthe best(?: one| of (?:them|these|those|the bunch|all))?\W*$")
+_BEST = re.compile(r"\b(?:the|his|her|their) best(?: one| of (?:them|these|those|the bunch|all))?\W*$")
 _MORE_OF_IT = re.compile(r"\btell me (?:a (?:bit|little) )?more\b|\b(?:more|any) (?:about|on) (?:it|that|this)\b")
 _HAS = re.compile(r"\W*(?:(?:and|so|but)\W+)?(?:is|are|was|does|do|did|has|have)\b")
 _SEVERAL = re.compile(r"\b(?:they|them|these|those|all of|list|slate)\b")

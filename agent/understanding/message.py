@@ -102,6 +102,8 @@ class Message:
                 judgement = replace(judgement, attitude="about")
             if _COMPLAINS.search(names[max(0, place[0] - 60) : place[0]]) and judgement.attitude == "unlike":
                 judgement = replace(judgement, attitude="like")  # "these are not like Heat at all"
+            if len(mention.options) == 1 and judgement.attitude not in ("liked", "disliked", "like", "unlike"):
+                mention = replace(mention, items=mention.options, options=())  # nothing is believed of it
             self.told.append(Told(mention, place, judgement))
         self._except()
         masked = masked_at(self.plain, [(own.place[0], max(own.place[1], own.judgement.end)) for own in self.told])
@@ -133,6 +135,8 @@ class Message:
         for place, word in enumerate(spoken):
             before = folded[at : word.start]
             by = re.search(rf"(?<![\w'])(?:{of}) ?$", before) if of else None
+            if by is not None and text[at + by.start()].isupper():
+                continue  # "De Niro"
             if by is None and not (along and re.search(rf"(?<![\w'])(?:{along}) $", before)):
                 continue
             person = self.vocabulary.person_at(spoken[place:], maker if by else None)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from agent.records.acts import Act, Ask, Want
 from agent.records.conditions import Condition
 from agent.understanding.scope import N
-from agent.understanding.vocabulary import Vocabulary
+from agent.understanding.vocabulary import ANY_WORK, Vocabulary
 
 if TYPE_CHECKING:
     from agent.catalogue.catalogue import Catalogue
@@ -35,7 +35,6 @@ _THEIR_WORK = re.compile(
     r"(?:(?:ever|also|else|been|actually) )*(?P<verb>[a-z]{2,})"
 )
 """The same by what they do: "what else has she written?"."""
-ANY_WORK = frozenset(["make", "made", "makes", "do", "done", "does", "create", "created", "work", "worked"])
 OTHERS = re.compile(r"\b(?:else|others?|more|another|next)\b")
 """Asks for what was neither shown nor spoken of."""
 

@@ -29,13 +29,13 @@ from agent.understanding.cues import (
 )
 from agent.understanding.likely import clues_of, likely_had
 from agent.understanding.message import Message
-from agent.understanding.people import ANY_WORK, OTHERS, last_person
+from agent.understanding.people import OTHERS, last_person
 from agent.understanding.reading import Compared, Context, Mention, Reading
 from agent.understanding.replies import answered, replied, substituted
 from agent.understanding.topics import opens_anew
 from agent.understanding.unlisted import as_said
 from agent.understanding.verdicts import judged_clauses, judges, which
-from agent.understanding.vocabulary import known_words, vocabulary_of, wordlike
+from agent.understanding.vocabulary import ANY_WORK, known_words, vocabulary_of, wordlike
 from agent.understanding.wanting import asked_for, want
 
 _PRONOUN = re.compile(r"\b(?:i|i'?m|i'?ve|i'?ll|my|you|your|we|he|she|they|our|me)\b")

@@ -10,7 +10,7 @@ from agent.text import Word, common_words, word_set, words
 from agent.understanding.cues import ASK, CHAT, POLITE
 from agent.understanding.scope import OR_LESS, UP_TO, Hit, N
 from agent.understanding.unlisted import NO_SUBJECT, qualities
-from agent.understanding.vocabulary import NOUN, OFTEN, Value, Vocabulary, cue_facet
+from agent.understanding.vocabulary import ANY_WORK, NOUN, OFTEN, Value, Vocabulary, cue_facet
 
 _BY = re.compile(r"\b(?P<cue>by|of|not|no|like|likes?|loves?|hates?) (?P<name>(?=[^\W\d_]{3,} [^\W\d_]{4,}))")
 """What else may stand before a person's name in lower case."""
@@ -27,7 +27,7 @@ _PREPOSITION = re.compile(
 _NOUN_AFTER = re.compile(rf"[\s-]+(?:(?!and\b|or\b|but\b)\w+[\s-]+)?(?:{NOUN}+s?|ones?)\b")
 _ALONE = re.compile(
     r"(?:[\W_]|\b(?:please|pls|thanks|instead|maybe|then|now|something|anything|preferably|only|just|also|and|but|ok|okay|not|"
-    r"no|nothing|without|less|more|it|is|be|should|that|very|really|how|what|about|though)\b)*"
+    r"no|nothing|without|less|more|it|is|be|should|that|very|really|how|what|about|though|both|together|either)\b)*"
 )
 _CLAUSE = re.compile(r"[.,;:!?()\n]|\b(?:but|and|or)\b")
 _CAPITALS = re.compile(
@@ -79,7 +79,7 @@ _FOND = re.compile(
     r"\b(?:love[sd]?|likes?|liked|adore[sd]?|enjoy(?:s|ed)?|fans? of|"
     r"(?:vein|style|spirit|manner|tradition) of|into|obsessed with|mood for|prefer|hate[sd]?|"
     r"dislikes?|can'?t stand|tired of|sick of|old|early|later?|classic|recent|newer|vintage|peak|another|best|or|by|"
-    r"from|than|favou?rites?(?: \w+)? (?:is|are))(?: the)? $"
+    r"from|than|favou?rites?(?: \w+)? (?:is|are)|(?:tell me|know) (?:more )?about|and)(?: the)? $"
 )
 """Before a last name that stands for the person's work: "I love Tarantino", "early Hitchcock"."""
 WELL_KNOWN = 8
@@ -88,7 +88,7 @@ LONG = 4
 """Everyday words that users write into a facet name a kind where they are longer than this."""
 _KIN = re.compile(r" (?:brothers|bros\.?|sisters|siblings)(?!\w)", re.IGNORECASE)
 """Behind a last name that several share: "the Coen brothers"."""
-_QUANTITY = re.compile(r"^(?:(?:an?|the|some|lots? of|plenty of|more|any|much|too much|good|great)\b ?)+")
+_QUANTITY = re.compile(r"^(?:(?:both|either|an?|the|some|lots? of|plenty of|more|any|much|too much|good|great)\b ?)+")
 _DISTANT = 40
 _NOT_FIRST = word_set(
     """
@@ -259,7 +259,9 @@ class Finder:
         if known is None or not known.order:
             return False
         before, behind = self.marked[:start], self.marked[end:]
-        return bool(UP_TO.search(before) or OR_LESS.match(behind) or re.match(r"[ -]rated\b", behind))
+        if UP_TO.search(before) or OR_LESS.match(behind) or re.match(r"[ -]rated\b", behind):
+            return True
+        return self.text[start:end].isupper() and not self.shouting and self._beside(start, end)
 
     @staticmethod
     def _often(entry: Value, key: Sequence[str], said: str) -> bool:
@@ -295,7 +297,13 @@ class Finder:
             before = self.marked[max(0, word.start - _DISTANT) : word.start]
             particle = _PARTICLE.search(before)
             before = before[: particle.start()] if particle is not None else before
-            inner = bool(place) and self.found[place - 1].capital and word.start - self.found[place - 1].end == 1
+            begin = word.start if particle is None else word.start - len(particle.group())
+            inner = (
+                particle is None
+                and bool(place)
+                and self.found[place - 1].capital
+                and word.start - self.found[place - 1].end == 1
+            )
             if inner and place > 1:
                 continue  # "Bill Hitchcock" is somebody else
             known = {entry.facet for key in (word.key, word.key.removesuffix("s")) for entry in self._lone(key)}
@@ -320,7 +328,7 @@ class Finder:
             if kin:
                 mine = mine[:1]
             several = tuple(dict.fromkeys(entry.name for entry in mine))
-            if not mine or not (cued or kin or (len(several) == 1 and self._person_meant(word, before, mine))):
+            if not mine or not (cued or kin or (len(several) == 1 and self._person_meant(word, begin, before, mine))):
                 continue
             mine = [entry for entry in mine if entry.name == several[0]]
             most = max(entry.count for entry in mine)
@@ -328,11 +336,15 @@ class Finder:
             order = list(self.vocabulary.domain.facets)
             main = min(often, key=lambda entry: order.index(entry.facet) if entry.facet in order else len(order))
             best = next((e for e in mine if e.facet == cued), main)
-            begin = word.start if particle is None else word.start - len(particle.group())
             end = kin.end() if kin else word.end
             self._take(Hit("value", begin, end, best.facet, several, either=len(several) > 1))
         if self.shouting:
             return
+        for word in self.found:
+            start = word.start - len(_BY_OR_FROM[0])
+            alone = word.capital and _CAPITALS.match(self.text, word.start) is None
+            if alone and word.key not in common_words() and self.folded[: word.start].endswith(_BY_OR_FROM[0]):
+                self._take(Hit("subject", start, word.end))  # "by Ozu", of whom nothing is known
         for match in _CAPITALS.finditer(self.text):
             start, end = match.span("name")
             first = match["name"].split()[0].casefold()
@@ -367,15 +379,19 @@ class Finder:
     def _by_what_they_do(self, end: int, facets: Collection[str]) -> str | None:
         """The facet that the verb behind a name tells: "did Tarantino write ...?"."""
         verb = _VERB.match(self.folded, end)
-        facet = None if verb is None else self.vocabulary.facet_of(verb["verb"])
+        if verb is None:
+            return None
+        if verb["verb"] in ANY_WORK:
+            return next((name for name in self.vocabulary.domain.facets if name in facets), None)
+        facet = self.vocabulary.facet_of(verb["verb"])
         return facet if facet in facets else None
 
     def _lone(self, key: str) -> Sequence[Value]:
         return self.vocabulary.lone.get(key, ())
 
-    def _person_meant(self, word: Word, before: str, entries: Sequence[Value]) -> bool:
+    def _person_meant(self, word: Word, begin: int, before: str, entries: Sequence[Value]) -> bool:
         """Whether a last name stands where a wish or a taste does: "more scorsese", "I love Tarantino"."""
-        if _NOUN_AFTER.match(self.marked[word.end :]) or self._beside(word.start, word.end) or _REFUSED.search(before):
+        if _NOUN_AFTER.match(self.marked[word.end :]) or self._beside(begin, word.end) or _REFUSED.search(before):
             return True
         primary = self.vocabulary.primary
         if any(

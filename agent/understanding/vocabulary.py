@@ -43,6 +43,8 @@ _MEANT = word_set(
     starring directed director watching awesome looking
     """
 )
+ANY_WORK = word_set("make made makes do done does create created work worked")
+"""What people of any craft do."""
 _KEYBOARD = ("qwertyuiop", "qwertzuiop", "asdfghjkl", "zxcvbnm", "yxcvbnm", "poiuytrewq", "lkjhgfdsa", "mnbvcxz")
 """Rows of keys: four in a row and more are typed at random."""
 _STEM = re.compile(r"([a-z]{5,})(?:s\?|\(|$)")
@@ -246,7 +248,8 @@ def _compiled(catalogue: Catalogue) -> Vocabulary:
         cues = facet.cues or _default_cues(facet)
         if cues and (pattern := whole(cues, nouns, "")) is not None:
             found.cues[name] = re.compile(
-                pattern.pattern + r"[\s:\"']*(?:the |an? |some |lots of |mr\.? |actors? |actress |director )?$"
+                pattern.pattern
+                + r"[\s:\"']*(?:the |an? |some |both |either |lots of |mr\.? |actors? |actress |director )?$"
             )
     found.expressions.sort(key=lambda one: -len(one.values))
     found.moods = whole(domain.moods, nouns)
