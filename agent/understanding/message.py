@@ -27,6 +27,7 @@ _TOO = re.compile(
 _TAG = re.compile(r"</?[A-Za-z!|][^<>\n]{0,80}>")
 _SWITCH = re.compile(r"^\W*(?:(?:ok|okay|sorry|now|and|well)\W+)*(?:in )?english(?:,? (?:now|then|please))+(?=\W|$)")
 """Asks for answers in English, before the wish."""
+_BY_THEM = re.compile(r"\b(?:by|with) them$")
 _CHANGED = re.compile(r"\bchanged? my mind\b")
 _COMPLAINS = re.compile(
     r"\b(?:these|those|they|this|that|it|none of (?:these|them)|ƒ+s?)(?: (?:is|are|was|were)(?:n't| "
@@ -162,6 +163,8 @@ class Message:
         spoken = context.spoken if self.correcting else context.offered or context.spoken
         taken = [(own.start, own.end) for own in named]
         found = references(folded, taken, context.shown, spoken, self.catalogue, self.correcting)
+        if context.person is not None:  # "more by them" is by whom was asked for
+            found = [own for own in found if not _BY_THEM.search(folded[: own.end])]
         return [Mention(own.start, own.end, own.items, reference=True) for own in found]
 
     def sentences(self) -> list[Sentence]:

@@ -196,6 +196,8 @@ class Naming:
     def _is_subject(self, link: Link, folded: str) -> bool:
         """Whether what was taken for a title is an everyday word for what items are about: "without aliens"."""
         said = link.text
+        if said.islower() and MORE.fullmatch(said):
+            return True  # "has he made anything else?"
         if said in _INDEFINITE:
             return True  # "nothing too long" is not about the item of that name
         if said.islower() and said in common_words() and _OBJECT_BEFORE.search(folded[: link.start]):

@@ -35,6 +35,10 @@ _THEIR_WORK = re.compile(
     r"(?:(?:ever|also|else|been|actually) )*(?P<verb>[a-z]{2,})"
 )
 """The same by what they do: "what else has she written?"."""
+_THEY_DID = re.compile(
+    r"\b(?:has|have|did|does) (?:he|she|they) (?:(?:ever|also|been) )*(?P<verb>[a-z]{2,}) "
+    r"(?:anything|something|any|others?|more)\b"
+)
 OTHERS = re.compile(r"\b(?:else|others?|more|another|next)\b")
 """Asks for what was neither shown nor spoken of."""
 
@@ -62,7 +66,7 @@ def theirs(marked: str, person: Condition | None, vocabulary: Vocabulary, catalo
     """What others of ``person`` meet, where a message asks for those by "he", "her" or "that author"."""
     if person is None:
         return []
-    work = _THEIR_WORK.search(marked)
+    work = _THEIR_WORK.search(marked) or _THEY_DID.search(marked)
     facet = None if work is None else vocabulary.facet_of(work["verb"])
     if facet is None and _BY_THEM.search(marked) is None and (work is None or work["verb"] not in ANY_WORK):
         return []

@@ -142,7 +142,7 @@ def _acts(message: Message) -> tuple[list[Act], bool]:
         acts.append(wanted)
         if wanted == Want(count=wanted.count, request=wanted.request) and MORE.fullmatch(message.marked.strip()):
             acts.append(Command("more"))  # "five more"
-        elif message.person in wanted.conditions and wanted.opens_topic and OTHERS.search(marked):
+        elif message.person in wanted.conditions and OTHERS.search(marked):
             acts.append(Command("next"))  # "what else has she written?"
     else:
         command = _command(message, bool(verdicts or asks))

@@ -79,6 +79,10 @@ def want(
             return None
         if message.polite(free):
             return None
+    people = [own.facet for own in wishes.conditions if message.catalogue.facets[own.facet].kind == "person"]
+    if people and _CORRECTS.match(free.strip()):  # another person, in whatever craft
+        facets = message.catalogue.facets
+        wishes.drops += [own.facet for own in context.conditions if facets[own.facet].kind == "person"]
     if hints and context.begun and _NOT_BUT.match(free.strip()):
         wishes.drops.append("hints")
     if hints and _CORRECTS.match(free.strip()):
