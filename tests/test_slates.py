@@ -176,3 +176,11 @@ def test_what_is_known_not_to_be_unwanted_comes_first(films: Recommender) -> Non
     assert known == sorted(known, reverse=True) and any(known)
     assert all("English" not in item.attributes.get("language", ()) for item in answer.items)
     assert all(known) or "do not know the language" in answer.reply
+
+
+def test_lengths_that_may_be_another_versions_are_said_to_be_about_so(films: Recommender) -> None:
+    conversation = Conversation()
+    assert "about 178 minutes" in films.reply(conversation, "how long is Pulp Fiction?").reply
+    items = films.reply(conversation, "a comedy of at most 95 minutes").items
+    assert all(int(str(item.attributes["minutes"])) <= 95 for item in items)
+    assert all(re.search(r"about \d+ minutes", item.reason, re.I) for item in items)

@@ -115,14 +115,16 @@ def telling_kinds(item: int, catalogue: Catalogue) -> list[str]:
 def kind_of(item: int, catalogue: Catalogue, among: Iterable[str] | None = None, most: int = 2) -> str:
     """What sort of thing an item is, with its noun: "crime novel", by the rarest of its kinds.
 
-    ``among``: these kinds alone are named (None: any).
+    Of many kinds, which people made up, the first are taken. ``among``: these kinds alone are named (None: any).
     """
     primary, noun = catalogue.primary, catalogue.domain.nouns.one
     if primary is None:
         return noun
     values = _telling(item, primary.facet, catalogue)
     chosen = values if among is None else [own for own in values if own in set(among)]
-    rarest = sorted(chosen, key=lambda own: int(primary.counts[primary.place[own]]))[:most]
+    rarest = chosen[:most]
+    if len(primary.values) <= FEW_VALUES:
+        rarest = sorted(chosen, key=lambda own: int(primary.counts[primary.place[own]]))[:most]
     return kinds_phrase([own for own in chosen if own in rarest], primary.facet, noun)
 
 
@@ -274,7 +276,9 @@ def item_value(item: int, facet: Facet, catalogue: Catalogue) -> str:
         return ""
     if isinstance(value, tuple):
         return listed([value_name(own, facet) for own in value if facet.tells(own)])
-    return plain_number(value, facet) if isinstance(value, int | float) else str(value)
+    if not isinstance(value, int | float):
+        return str(value)
+    return f"{'about ' if facet.approximate else ''}{plain_number(value, facet)}"
 
 
 def had_by(count: int, catalogue: Catalogue) -> str:

@@ -442,7 +442,7 @@ def _found(
         facts |= {"kind": "for_each", **_for_whom(turn, wished, [own.item_id for own in choice.items])}
     elif surprises(dialogue.request, catalogue):
         kinds = [value_name(own, catalogue.primary.facet) for own in sorted(other_kinds)] if catalogue.primary else []
-        facts |= {"kind": "surprise", "values": kinds}
+        facts |= {"kind": "surprise", "values": kinds, "label": "well liked" if catalogue.rated else ""}
     sentences: list[Facts] = [facts]
     if choice.weak:
         sentences.append({"kind": "weak"})

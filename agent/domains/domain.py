@@ -101,6 +101,7 @@ class Facet(_Strict):
         unspoken: expressions for values that no sentence names, because they say nothing of an item to others.
         called: value -> what sentences call it before a noun ("fantasy" books), then, where it has a noun of its own,
             one and several of it ("mystery", "mysteries"); in the order in which several stand before a noun.
+        approximate: whether an item's number may be that of another version of it, and is said to be "about" so.
         predicted: whether values were inferred by a model rather than given by the data.
     """
 
@@ -123,6 +124,7 @@ class Facet(_Strict):
     standalone: bool = False
     unspoken: tuple[str, ...] = ()
     called: Mapping[str, tuple[str, ...]] = Field(default_factory=dict)
+    approximate: bool = False
     predicted: bool = False
 
     @property

@@ -173,9 +173,20 @@ def borne_out_by(
     return found
 
 
+def tag_facets(catalogue: Catalogue) -> list[str]:
+    """The facets that people fill with words of their own; names of series and the like are written with capitals."""
+    columns = [catalogue.names_column(name) for name in sorted(open_facets(catalogue))]
+    return [
+        own.facet.name
+        for own in columns
+        if not (own.facet.primary or own.facet.predicted)
+        and 2 * sum(value == value.lower() for value in own.values) > len(own.values)
+    ]
+
+
 def _names(item: Item, catalogue: Catalogue) -> list[tuple[str, str]]:
     """What people call an item, in facets that they fill (tags): facet and value."""
-    filled = open_facets(catalogue)
+    filled = tag_facets(catalogue)
     return [
         (name, own)
         for name, value in item.attributes.items()

@@ -17,7 +17,7 @@ from agent.catalogue.conditions import (
     value_name,
 )
 from agent.catalogue.word_index import speaks_against
-from agent.explanation.attribution import carried_by_liking
+from agent.explanation.attribution import carried_by_liking, tag_facets
 from agent.records.answer import Evidence
 from agent.text import flat
 from agent.understanding.vocabulary import open_facets
@@ -264,11 +264,7 @@ def _in_common(
 def _basis(item: Item, catalogue: Catalogue) -> str:
     """What a wish in words was compared with."""
     known = [catalogue.primary.facet.plural] if catalogue.primary is not None and item.categories else []
-    known += [
-        catalogue.facets[name].plural
-        for name in sorted(open_facets(catalogue))
-        if item.attributes.get(name) and not catalogue.facets[name].primary
-    ]
+    known += [catalogue.facets[name].plural for name in tag_facets(catalogue) if item.attributes.get(name)]
     known += [name for name in catalogue.texts if item.attributes.get(name)]
     return _and(known[:2]) or "title"
 
@@ -278,10 +274,8 @@ def known_for(item: Item, catalogue: Catalogue) -> list[str]:
     people = [facet for facet in catalogue.facets.values() if facet.kind == "person"]
     mine = {own.casefold() for facet in people for own in _tuple(item.attributes.get(facet.name))}
     found: list[tuple[int, str]] = []
-    for name in sorted(open_facets(catalogue)):
+    for name in tag_facets(catalogue):
         column = catalogue.names_column(name)
-        if column.facet.primary or column.facet.predicted:
-            continue
         for value in _tuple(item.attributes.get(name)):
             known = any(value.title() in catalogue.names_column(facet.name).place for facet in people)
             kinds = {flat(own) for own in item.categories}
@@ -337,7 +331,7 @@ def _met_words(met: Sequence[Evidence], catalogue: Catalogue) -> tuple[list[str]
             )
             names += [str(value) for value in own]
         else:
-            number = plain_number(own[0], facet)
+            number = f"{'about ' if facet.approximate else ''}{plain_number(own[0], facet)}"
             words.append(f"{number} long" if facet.kind == "duration" else f"at {number}")
             names.append(number)
     return words, names, guessed
