@@ -11,6 +11,7 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from agent.data.dataset import Dataset
+from agent.data.rows import RowError
 from tests.small_policy import make_small_policy, small_run
 from training.curves import CurvesError, curves, over_optimisation, read_history, write_curves
 from training.progress import MissingTensorBoard, need_tensorboard
@@ -82,7 +83,7 @@ def test_what_is_no_history_is_refused_by_name(tmp_path: Path) -> None:
     broken = _write(tmp_path / "broken", _history())
     with (broken / "history.jsonl").open("a") as file:
         file.write('{"step": 41, "rew')
-    with pytest.raises(CurvesError, match=r"line 42 of .* is no step"):
+    with pytest.raises(RowError, match=r"history\.jsonl, line 42: "):
         read_history(broken)
     result = CliRunner().invoke(app, ["train", "curves", str(tmp_path)])
     assert result.exit_code == 2

@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from agent.data.rows import RowError
 from agent.records.impression import Impression, Outcome, Reaction
 from agent.store.feedback import FeedbackLog
-from agent.store.logged_impression import LogError, LoggedImpression, read_impressions
+from agent.store.logged_impression import LoggedImpression, read_impressions
 from training.ppo.log_guards import ONE_ITEM, SHARE, TWICE, guard
 
 ITEMS = tuple(f"item-{k}" for k in range(40))
@@ -104,7 +105,7 @@ def test_a_propensity_of_zero_is_no_impression(tmp_path: Path) -> None:
         log.export(tmp_path / "log.jsonl")
         text = (tmp_path / "log.jsonl").read_text("utf-8")
         (tmp_path / "zero.jsonl").write_text(text.replace("[0.5,", "[0.0,", 1), encoding="utf-8")
-        with pytest.raises(LogError, match=r"line 1: propensity 0.0"):
+        with pytest.raises(RowError, match=r"line 1: propensity 0.0"):
             list(read_impressions(tmp_path / "zero.jsonl"))
         # Taken in twice, a log is there once.
         count = len(list(log.impressions()))
@@ -112,5 +113,5 @@ def test_a_propensity_of_zero_is_no_impression(tmp_path: Path) -> None:
         with FeedbackLog(tmp_path / "copy.db") as copy:
             assert copy.take_in(tmp_path / "log.jsonl") == (count, 0)
             assert list(read_impressions(tmp_path / "copy.db")) == list(read_impressions(log))
-            with pytest.raises(LogError):
+            with pytest.raises(RowError):
                 copy.take_in(tmp_path / "zero.jsonl")

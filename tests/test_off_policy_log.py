@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
+from agent.data.rows import RowError
 from agent.policy.distribution import Policy
 from agent.recommender import Recommender
 from agent.records.conversation import Conversation
@@ -20,7 +21,7 @@ from agent.records.impression import Impression, Outcome, Verdict, verdict
 from agent.records.state import Event
 from agent.store.feedback import FeedbackLog
 from eval.metrics import Interval
-from eval.off_policy.log import LogError, read_log
+from eval.off_policy.log import read_log
 from eval.off_policy.report import OffPolicyResult, Settings, evaluate_log, paired
 from eval.off_policy.samples import Unsupported
 from eval.off_policy.target import PolicyTarget, probabilities
@@ -83,7 +84,7 @@ def test_features_of_the_file_are_what_the_reward_model_reads(tmp_path: Path) ->
     result = evaluate_log(_write(tmp_path / "log.jsonl", lines), settings=Settings(("dm", "dr")))
     assert all(isinstance(row.value, Interval) and abs(row.value.mean - 0.5) < 0.1 for row in result.rows)
     del lines[3]["candidate_features"]
-    with pytest.raises(LogError, match="line 4: field 'candidate_features': give 1 numbers a candidate"):
+    with pytest.raises(RowError, match="line 4: field 'candidate_features': give 1 numbers a candidate"):
         evaluate_log(_write(tmp_path / "log.jsonl", lines))
 
 
@@ -116,7 +117,7 @@ def test_features_of_the_file_are_what_the_reward_model_reads(tmp_path: Path) ->
 def test_malformed_rows_are_named(tmp_path: Path, changes: dict[str, Any], message: str) -> None:
     lines = _lines(4)
     lines[2] |= changes
-    with pytest.raises(LogError, match=r"^log\.jsonl, line 3: ") as error:
+    with pytest.raises(RowError, match=r"^log\.jsonl, line 3: ") as error:
         evaluate_log(_write(tmp_path / "log.jsonl", lines))
     assert message in str(error.value)
 
@@ -133,7 +134,7 @@ def test_malformed_rows_are_named(tmp_path: Path, changes: dict[str, Any], messa
 )
 def test_malformed_outcomes_are_named(tmp_path: Path, outcome: Any, message: str) -> None:
     line = {"slate": ["a"], "propensities": [0.5], "outcomes": [{"item_id": "a", "kind": "seen"}, outcome]}
-    with pytest.raises(LogError, match="line 1: field 'outcomes', entry 2: ") as error:
+    with pytest.raises(RowError, match="line 1: field 'outcomes', entry 2: ") as error:
         read_log(_write(tmp_path / "log.jsonl", [line]))
     assert message in str(error.value)
 
@@ -142,24 +143,24 @@ def test_malformed_outcomes_are_named(tmp_path: Path, outcome: Any, message: str
 def test_lines_that_are_no_objects_are_named(tmp_path: Path, text: str) -> None:
     path = tmp_path / "log.jsonl"
     path.write_text(json.dumps(_lines(1)[0]) + f"\n{text}\n")
-    with pytest.raises(LogError, match=r"^log\.jsonl, line 2: "):
+    with pytest.raises(RowError, match=r"^log\.jsonl, line 2: "):
         read_log(path)
 
 
 def test_files_that_cannot_be_read_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(LogError, match="is no file"):
+    with pytest.raises(RowError, match="is no file"):
         read_log(tmp_path / "nowhere.db")
     (tmp_path / "log.csv").write_text("a")
-    with pytest.raises(LogError, match=r"unknown kind of file '.csv'"):
+    with pytest.raises(RowError, match=r"unknown kind of file '.csv'"):
         read_log(tmp_path / "log.csv")
     (tmp_path / "log.parquet").write_text("a")
-    with pytest.raises(LogError, match="cannot be read as Parquet"):
+    with pytest.raises(RowError, match="cannot be read as Parquet"):
         read_log(tmp_path / "log.parquet")
-    with pytest.raises(LogError, match="unknown reward 'joy'"):
+    with pytest.raises(RowError, match="unknown reward 'joy'"):
         read_log(_write(tmp_path / "log.jsonl", _lines(2)), "joy")
-    with pytest.raises(LogError, match="none with a slate"):
+    with pytest.raises(RowError, match="none with a slate"):
         evaluate_log(_write(tmp_path / "log.jsonl", [{"slate": [], "propensities": [], "rewards": []}]))
-    with pytest.raises(LogError, match="unknown estimator 'oracle'"):
+    with pytest.raises(RowError, match="unknown estimator 'oracle'"):
         Settings(("oracle",))
 
 
@@ -174,7 +175,7 @@ def test_rows_since_a_time(tmp_path: Path) -> None:
     assert [row.id for row in read_log(path, since=1008.0)] == ["r8", "r9"]
     lines = _lines(2)
     del lines[1]["timestamp"]
-    with pytest.raises(LogError, match="line 2: field 'timestamp' is missing"):
+    with pytest.raises(RowError, match="line 2: field 'timestamp' is missing"):
         read_log(_write(path, lines), since=5.0)
 
 
@@ -325,13 +326,13 @@ def test_rows_without_their_state_are_counted_and_refused(
 
 def test_a_log_of_another_catalogue_is_refused(recommender: Recommender, tmp_path: Path) -> None:
     target = _target(recommender, recommender.policy.without_lm())
-    with pytest.raises(LogError, match="line 1: no policy can be asked: the row lacks the fields of an impression"):
+    with pytest.raises(RowError, match="line 1: no policy can be asked: the row lacks the fields of an impression"):
         evaluate_log(_write(tmp_path / "log.jsonl", _lines(3)), target)
     impression = feedback_event("someone", 0)
     assert isinstance(impression, Impression)
     with FeedbackLog(tmp_path / "other.db") as log:
         log.record_impression(replace(impression, candidates=("50", "181", "1", "x9")))
-        with pytest.raises(LogError, match="field 'candidates': no item 'x9'"):
+        with pytest.raises(RowError, match="field 'candidates': no item 'x9'"):
             evaluate_log(log, target)
 
 

@@ -12,11 +12,12 @@ import numpy as np
 import pytest
 
 from agent.data.dataset import Dataset
+from agent.data.rows import RowError
 from agent.policy.distribution import Policy
 from agent.recommender import Recommender
 from agent.records.impression import Impression
 from agent.store.feedback import FeedbackLog
-from agent.store.logged_impression import LogError, read_impressions
+from agent.store.logged_impression import read_impressions
 from tests.chat_log import chat
 from training.ppo.replay import GREEDY, INEXACT, UNKNOWN, ReplayRows, replay_rows
 from training.ppo.rewards import RewardError
@@ -119,10 +120,10 @@ def test_the_export_gives_the_same_rows(
     assert len(replay_rows(log, recommender.policy, recommender.catalogue, since=last).rows) == 1
     lines = path.read_text("utf-8").splitlines()
     path.write_text("\n".join([lines[0], json.dumps({**json.loads(lines[1]), "format": 99})]), encoding="utf-8")
-    with pytest.raises(LogError, match=r"log\.jsonl, line 2: format 99"):
+    with pytest.raises(RowError, match=r"log\.jsonl, line 2: format 99"):
         list(read_impressions(path))
     path.write_text("{", encoding="utf-8")
-    with pytest.raises(LogError, match="line 1"):
+    with pytest.raises(RowError, match="line 1"):
         list(read_impressions(path))
 
 

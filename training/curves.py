@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from agent.data.rows import checked, good_lines
+
 HISTORY_FILE = "history.jsonl"
 CURVES_FILE = "curves.json"
 
@@ -47,17 +49,13 @@ def read_history(folder: Path) -> list[dict[str, float]]:
     """The steps of a run, from ``folder / "history.jsonl"``.
 
     Raises:
-        CurvesError: there is no history, it has no step yet, or a line of it is broken.
+        CurvesError: there is no history, or it has no step yet.
+        RowError: a line of it is broken.
     """
     path = folder / HISTORY_FILE
     if not path.is_file():
         raise CurvesError(f"{path} is missing: give the --output folder of a `concierge train ppo`")
-    entries = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
-        try:
-            entries.append({str(name): float(value) for name, value in json.loads(line).items()})
-        except (ValueError, TypeError, AttributeError) as error:
-            raise CurvesError(f"line {number} of {path} is no step of a history: {error}") from error
+    entries = [checked(dict[str, float], own, f"{path.name}, line {number}") for number, own in good_lines(path)]
     if not any("reward" in entry for entry in entries):
         raise CurvesError(f"{path} holds no step yet: wait for the first one")
     return entries

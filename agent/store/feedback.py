@@ -209,7 +209,7 @@ class FeedbackLog:
         """Append what :meth:`export` wrote, in one transaction; returns how many impressions are new, how many not.
 
         Raises:
-            LogError: a line is not what the export writes.
+            RowError: a line is not what the export writes.
             ValueError: another impression or outcome has the same id.
         """
         from agent.store.logged_impression import read_impressions

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
 
+from agent.data.rows import RowError, good_lines
 from agent.records.impression import Impression, Outcome, Verdict, verdict
 from agent.store.feedback import EXPORT_FORMAT, FeedbackLog
 
 DATABASES = (".db", ".sqlite")
 """How the file of a feedback database ends."""
-
-
-class LogError(ValueError):
-    """An exported log cannot be read; the message names the line and what is wrong with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +40,11 @@ def read_impressions(log: FeedbackLog | Path, since: float | None = None) -> Ite
     since 1970.
 
     Raises:
-        LogError: there is no such file, or a line of it is not what the export writes.
+        RowError: there is no such file, or a line of it is not what the export writes.
     """
     if isinstance(log, Path):
         if not log.is_file():
-            raise LogError(f"{log} is no file: give a feedback database (.db) or its export (.jsonl)")
+            raise RowError(f"{log} is no file: give a feedback database (.db) or its export (.jsonl)")
         if log.suffix in DATABASES:
             with FeedbackLog(log) as opened:
                 yield from read_impressions(opened, since)
@@ -65,18 +61,16 @@ def read_impressions(log: FeedbackLog | Path, since: float | None = None) -> Ite
 
 def _read_export(path: Path, since: float | None) -> Iterator[LoggedImpression]:
     known = {field.name for field in fields(Impression)}
-    with path.open(encoding="utf-8") as file:
-        for number, line in enumerate(file, 1):
-            try:
-                data = json.loads(line)
-                if data["format"] != EXPORT_FORMAT:
-                    raise ValueError(f"format {data['format']!r}, this version reads {EXPORT_FORMAT}")
-                impression = Impression(**{name: value for name, value in data.items() if name in known})
-                outcomes = tuple(
-                    Outcome(impression_id=impression.id, conversation_id=impression.conversation_id, **outcome)
-                    for outcome in data["outcomes"]
-                )
-            except (ValueError, TypeError, KeyError) as error:
-                raise LogError(f"{path}, line {number}: {error}; give a file that the log's export wrote") from error
-            if since is None or impression.timestamp >= since:
-                yield LoggedImpression(impression, outcomes)
+    for number, data in good_lines(path):
+        try:
+            if data["format"] != EXPORT_FORMAT:
+                raise ValueError(f"format {data['format']!r}, this version reads {EXPORT_FORMAT}")
+            impression = Impression(**{name: value for name, value in data.items() if name in known})
+            outcomes = tuple(
+                Outcome(impression_id=impression.id, conversation_id=impression.conversation_id, **outcome)
+                for outcome in data["outcomes"]
+            )
+        except (ValueError, TypeError, KeyError) as error:
+            raise RowError(f"{path.name}, line {number}: {error}; give a file that the log's export wrote") from error
+        if since is None or impression.timestamp >= since:
+            yield LoggedImpression(impression, outcomes)

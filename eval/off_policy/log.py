@@ -28,14 +28,10 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 from agent.data.rows import RowError, checked, read_rows
 from agent.records.impression import Impression, Outcome, Verdict, verdict
 from agent.store.feedback import EXPORT_FORMAT, FeedbackLog
-from agent.store.logged_impression import DATABASES
+from agent.store.logged_impression import DATABASES, read_impressions
 
 _ROUNDING = 1e-4
 """How far above 1 a probability, or from 1 a distribution's sum, may be."""
-
-
-class LogError(ValueError):
-    """The log cannot be read; the message names the row and the field."""
 
 
 def rounding(values: npt.ArrayLike) -> float:
@@ -142,70 +138,53 @@ def read_log(log: Path | str | FeedbackLog, reward: str = "click", since: float 
     ``since`` (seconds since 1970) leaves out what was shown before.
 
     Raises:
-        LogError: the file or the reward is unknown, a row is malformed, or an id occurs twice; names row and field.
+        RowError: the file or the reward is unknown, a row is malformed, or an id occurs twice; names row and field.
     """
     if reward not in REWARDS:
-        raise LogError(f"unknown reward {reward!r}: use one of {', '.join(REWARDS)}")
+        raise RowError(f"unknown reward {reward!r}: use one of {', '.join(REWARDS)}")
     if isinstance(log, str) and "://" in log:
         with FeedbackLog(log) as opened:
             return read_log(opened, reward, since)
-    if isinstance(log, FeedbackLog):
-        rows = list(_of_database(log, reward))
+    if isinstance(log, FeedbackLog) or Path(log).suffix in DATABASES:
+        rows = list(_of_database(log if isinstance(log, FeedbackLog) else Path(log), reward))
+    elif Path(log).suffix in (".jsonl", ".parquet"):
+        rows = [parse(record, where, reward) for where, record in read_rows(Path(log))]
     else:
-        path = Path(log)
-        if not path.is_file():
-            raise LogError(f"{path} is no file: give a feedback database (.db), JSON lines (.jsonl) or Parquet")
-        if path.suffix in DATABASES:
-            with FeedbackLog(path) as opened:
-                rows = list(_of_database(opened, reward))
-        elif path.suffix in (".jsonl", ".parquet"):
-            try:
-                rows = [parse(record, where, reward) for where, record in read_rows(path)]
-            except RowError as error:
-                raise LogError(str(error)) from None
-        else:
-            raise LogError(f"{path}: unknown kind of file {path.suffix!r}: use .db, .jsonl or .parquet")
+        raise RowError(f"{log}: unknown kind of file {Path(log).suffix!r}: use .db, .jsonl or .parquet")
     first: dict[str, str] = {}
     for row in rows:
         if row.id in first:
-            raise LogError(f"{row.where}: field 'id': {row.id!r} stands at {first[row.id]} already: name each row once")
+            raise RowError(f"{row.where}: field 'id': {row.id!r} stands at {first[row.id]} already: name each row once")
         first[row.id] = row.where
         if since is not None and row.timestamp is None:
-            raise LogError(f"{row.where}: field 'timestamp' is missing, and rows since a time are asked for")
+            raise RowError(f"{row.where}: field 'timestamp' is missing, and rows since a time are asked for")
     return [row for row in rows if since is None or cast(float, row.timestamp) >= since]
 
 
-def _of_database(log: FeedbackLog, reward: str) -> Iterator[LoggedSlate]:
-    outcomes: dict[str, list[Outcome]] = {}
-    for outcome in log.outcomes():
-        if outcome.impression_id is not None:
-            outcomes.setdefault(outcome.impression_id, []).append(outcome)
-    for impression in log.impressions():
-        rewards = _rewards(impression.slate, outcomes.get(impression.id, ()), reward)
-        yield _of_impression(impression, f"impression {impression.id!r}", rewards, {})
+def _of_database(log: FeedbackLog | Path, reward: str) -> Iterator[LoggedSlate]:
+    for own in read_impressions(log):
+        rewards = _rewards(own.impression.slate, own.outcomes, reward)
+        yield _of_impression(own.impression, f"impression {own.impression.id!r}", rewards, {})
 
 
 def parse(record: Any, where: str, reward: str = "click") -> LoggedSlate:
     """One row from plain data; ``where`` names it in messages.
 
     Raises:
-        LogError: a field is missing, unknown or out of range.
+        RowError: a field is missing, unknown or out of range.
     """
     if not isinstance(record, dict):
-        raise LogError(f"{where}: a row must be one object, not {type(record).__name__}")
+        raise RowError(f"{where}: a row must be one object, not {type(record).__name__}")
     given = {name: value for name, value in record.items() if value is not None}
     unknown = set(given) - KNOWN
     if unknown:
-        raise LogError(f"{where}: unknown field {min(unknown)!r}: known are {', '.join(sorted(KNOWN))}")
+        raise RowError(f"{where}: unknown field {min(unknown)!r}: known are {', '.join(sorted(KNOWN))}")
     if given.get("format", EXPORT_FORMAT) != EXPORT_FORMAT:
-        raise LogError(f"{where}: field 'format' is {given['format']!r}: this version reads {EXPORT_FORMAT}")
-    try:
-        row = checked(_Numbers, given, where)
-    except RowError as error:
-        raise LogError(str(error)) from None
+        raise RowError(f"{where}: field 'format' is {given['format']!r}: this version reads {EXPORT_FORMAT}")
+    row = checked(_Numbers, given, where)
     slate, candidates = tuple(row.slate), tuple(row.candidates or row.slate)
     if (row.rewards is None) == ("outcomes" not in given):
-        raise LogError(f"{where}: give one of the fields 'rewards' and 'outcomes'")
+        raise RowError(f"{where}: give one of the fields 'rewards' and 'outcomes'")
     rewards = _rewards(slate, _outcomes(given, where), reward) if row.rewards is None else tuple(row.rewards)
     extra: dict[str, Any] = {
         name: tuple(value)
@@ -218,16 +197,16 @@ def parse(record: Any, where: str, reward: str = "click") -> LoggedSlate:
         try:
             impression = Impression(**{"id": where, **{n: v for n, v in given.items() if n in _IMPRESSION}})
         except (ValueError, TypeError) as error:
-            raise LogError(f"{where}: {error}") from None
+            raise RowError(f"{where}: {error}") from None
         return _of_impression(impression, where, rewards, extra)
     strangers = set(slate) - set(candidates)
     if strangers:
-        raise LogError(f"{where}: field 'slate': item {min(strangers)!r} is not among the candidates")
+        raise RowError(f"{where}: field 'slate': item {min(strangers)!r} is not among the candidates")
     if row.propensities is None:
-        raise LogError(f"{where}: field 'propensities' is missing")
+        raise RowError(f"{where}: field 'propensities' is missing")
     if 0 in row.propensities:
         shown = slate[row.propensities.index(0)]
-        raise LogError(f"{where}: field 'propensities': 0 for item {shown!r}, which was shown")
+        raise RowError(f"{where}: field 'propensities': 0 for item {shown!r}, which was shown")
     if row.candidate_propensities is not None:
         extra["candidate_propensities"] = tuple(row.candidate_propensities)
     id = str(given.get("id", where))
@@ -272,7 +251,7 @@ def _rewards(slate: Sequence[str], outcomes: Sequence[Outcome], reward: str) -> 
 def _outcomes(row: Mapping[str, Any], where: str) -> list[Outcome]:
     """The field "outcomes", as :meth:`agent.store.feedback.FeedbackLog.export` writes it."""
     if not isinstance(row["outcomes"], list):
-        raise LogError(f"{where}: field 'outcomes' must be a list, not {type(row['outcomes']).__name__}")
+        raise RowError(f"{where}: field 'outcomes' must be a list, not {type(row['outcomes']).__name__}")
     found = []
     for place, entry in enumerate(row["outcomes"], 1):
         try:
@@ -282,6 +261,6 @@ def _outcomes(row: Mapping[str, Any], where: str) -> list[Outcome]:
             if outcome.item_id not in row["slate"]:
                 raise ValueError(f"item {outcome.item_id!r} is not on the slate")
         except (ValueError, TypeError) as error:
-            raise LogError(f"{where}: field 'outcomes', entry {place}: {error}") from None
+            raise RowError(f"{where}: field 'outcomes', entry {place}: {error}") from None
         found.append(outcome)
     return found

@@ -9,12 +9,13 @@ from typing import Any
 
 import numpy as np
 
+from agent.data.rows import RowError
 from agent.store.feedback import FeedbackLog
 from eval.metrics import Interval
 from eval.off_policy.diagnostics import Diagnostics, Limits, Weights, diagnose, refusal, weigh
 from eval.off_policy.estimators import CLIP, ESTIMATORS, THRESHOLD, Problem, Terms
 from eval.off_policy.intervals import RESAMPLES, Method, Resampling
-from eval.off_policy.log import LogError, LoggedSlate, read_log
+from eval.off_policy.log import LoggedSlate, read_log
 from eval.off_policy.reward_models import REFITS, ItemMeanReward, RewardModel, RidgeReward, cross_fitted, refitted
 from eval.off_policy.samples import Cluster, Samples, Unsupported, assemble
 from eval.off_policy.target import Target, evidence_features, probabilities
@@ -46,7 +47,7 @@ class Settings:
         if self.refits < 0 or self.refits == 1:
             raise ValueError(f"{self.refits} refits: give at least 2, or 0 for a model that is taken as given")
         if unknown:
-            raise LogError(f"unknown estimator {unknown[0]!r}: use one of {', '.join(ESTIMATORS)}")
+            raise RowError(f"unknown estimator {unknown[0]!r}: use one of {', '.join(ESTIMATORS)}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +128,7 @@ def evaluate_log(
     leaves out what was shown before (seconds since 1970).
 
     Raises:
-        LogError: the log is malformed, empty, or lacks what the target needs; names the row and the field.
+        RowError: the log is malformed, empty, or lacks what the target needs; names the row and the field.
     """
     settings = settings or Settings()
     rows, empty = _rows(log, reward, since)
@@ -233,7 +234,7 @@ def _rows(
     rows = [row for row in read_log(log, reward, since) if only is None or row.id in only]
     shown = [row for row in rows if row.slate]
     if not shown:
-        raise LogError(f"the log has {len(rows)} rows, none with a slate: there is nothing to evaluate")
+        raise RowError(f"the log has {len(rows)} rows, none with a slate: there is nothing to evaluate")
     return shown, len(rows) - len(shown)
 
 
@@ -243,7 +244,7 @@ def _features(rows: Sequence[LoggedSlate], target: Target, settings: Settings) -
     if widths:
         for row in rows:
             if row.candidate_features is None or len(row.candidate_features[0]) != max(widths):
-                raise LogError(
+                raise RowError(
                     f"{row.where}: field 'candidate_features': give {max(widths)} numbers a candidate, or none"
                 )
         result = np.zeros((len(rows), max(len(row.candidates) for row in rows), max(widths)))

@@ -10,11 +10,12 @@ import numpy as np
 
 from agent.catalogue.catalogue import Catalogue
 from agent.catalogue.lookup import RequestError, item_index
+from agent.data.rows import RowError
 from agent.dialogue.slate import EXPLORATION, one_edition, shortlist
 from agent.policy.distribution import Policy, Ranking
 from agent.records.state import Event
 from agent.store.logged_state import LoggedState, logged_state
-from eval.off_policy.log import LogError, LoggedSlate
+from eval.off_policy.log import LoggedSlate
 from eval.off_policy.plackett_luce import conditionals
 from eval.off_policy.samples import TargetProbabilities, slate_places
 
@@ -55,7 +56,7 @@ def probabilities(target: Target, rows: Sequence[LoggedSlate]) -> TargetProbabil
     """What the target does at the rows (none of them empty).
 
     Raises:
-        LogError: a row lacks what is needed, or names an item or user that the data set does not have.
+        RowError: a row lacks what is needed, or names an item or user that the data set does not have.
     """
     return _of_columns(rows) if isinstance(target, str) else _of_policy(target, rows)
 
@@ -89,7 +90,7 @@ def _of_columns(rows: Sequence[LoggedSlate]) -> TargetProbabilities:
     known = all(row.target_candidate_propensities is not None for row in rows)
     for n, row in enumerate(rows):
         if row.target_propensities is None:
-            raise LogError(
+            raise RowError(
                 f"{row.where}: field 'target_propensities' is missing: give the target's probabilities in the log, "
                 "or a policy to be asked"
             )
@@ -146,15 +147,15 @@ def _ranking(target: PolicyTarget, logged: LoggedState, candidates: np.ndarray) 
 
 def _state(target: PolicyTarget, row: LoggedSlate) -> LoggedState:
     if row.impression is None:
-        raise LogError(f"{row.where}: no policy can be asked: the row lacks the fields of an impression of the chat")
+        raise RowError(f"{row.where}: no policy can be asked: the row lacks the fields of an impression of the chat")
     try:
         return logged_state(row.impression, target.catalogue, target.histories)
     except RequestError as error:
-        raise LogError(f"{row.where}: {error}") from error
+        raise RowError(f"{row.where}: {error}") from error
 
 
 def _indices(row: LoggedSlate, catalogue: Catalogue) -> np.ndarray:
     try:
         return np.array([item_index(item, catalogue) for item in row.candidates], dtype=np.int64)
     except RequestError as error:
-        raise LogError(f"{row.where}: field 'candidates': {error}") from error
+        raise RowError(f"{row.where}: field 'candidates': {error}") from error

@@ -22,12 +22,12 @@ from typing import Any
 
 from agent.data.dataset import Dataset
 from agent.data.interactions import indexed_ratings
+from agent.data.rows import RowError
 from agent.policy.distribution import Policy
 from agent.policy.loading import Foundation
 from agent.records.state import Goal
 from agent.store.feedback import FeedbackLog
 from eval.metrics import Interval
-from eval.off_policy.log import LogError
 from eval.off_policy.report import Settings, paired
 from eval.off_policy.samples import Unsupported
 from eval.off_policy.target import PolicyTarget
@@ -141,7 +141,7 @@ def logged(
     about = "clicks on a slate of the chat"
     try:
         result = paired(log, new, old, "click", Settings(estimators=ESTIMATORS), since, only)
-    except LogError as error:
+    except RowError as error:
         return Finding(about, None, None, None, LOG_MARGIN, f"nothing can be said: {error}")
     for row in result.rows:
         if isinstance(row.difference, Interval) and isinstance(row.new, Interval) and isinstance(row.old, Interval):
