@@ -255,8 +255,8 @@ def recommend(turn: Turn) -> Reply:
     if doubtful and not made_of:  # first those of which it is known that they are not what is not wanted
         sure = frozenset(np.flatnonzero(allowed & catalogue.mask(doubtful)).tolist())
         made_of = (Part(count, sure), Part(count, frozenset(np.flatnonzero(allowed).tolist()))) if sure else ()
-    poor = least_liked(state, allowed, count, catalogue) if not made_of else frozenset()
-    policy, choice = _chosen(turn, state, left_out | poor, count, made_of, wished)
+    left_out |= least_liked(state, allowed, count, catalogue) if not made_of else frozenset()
+    policy, choice = _chosen(turn, state, left_out, count, made_of, wished)
     sentences = judgements(turn)
     unmet: list[str] = list(dialogue.unknown)
     if dialogue.unknown:
