@@ -60,6 +60,10 @@ class Link:
         return self.options[0] if len(self.options) == 1 else None
 
 
+SERIES = 3
+"""So many items whose titles begin with a name of several words are a series."""
+
+
 class _Node:
     """A place in the tree of keys."""
 
@@ -110,6 +114,11 @@ class TitleIndex:
         self._nicknames = frozenset(nicknames) - set(entries)
         entries.update({key: nicknames[key] for key in self._nicknames})
         self._entries = entries
+        self._series = frozenset(
+            key
+            for key, kinds in entries.items()
+            if len(key) > 1 and sum(own == MAIN for own in kinds.values()) >= SERIES
+        )
         self._root = _Node()
         self._joined: dict[str, tuple[str, ...]] = {}
         vocabulary: set[str] = set()
@@ -144,7 +153,7 @@ class TitleIndex:
         candidates = self._candidates(text, found)
         known = [max(self.known[item] for item in self._entries[own.key]) for own in candidates]
         sure = [match.span() for match in self._signed.finditer(text)] if self._signed is not None else []
-        for candidate in accepted(text, found, candidates, known, self.ordinary, sure):
+        for candidate in accepted(text, found, candidates, known, self.ordinary, sure, self._series):
             link = self._resolve(text, candidate, years)
             if link is not None:
                 links.append(link)

@@ -9,7 +9,7 @@ logistic regression over signs says so: how rare its words are, capitals, a year
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass, field
 
 from agent.catalogue.title_cues import (
@@ -92,6 +92,7 @@ def accepted(
     known: Sequence[float],
     ordinary: frozenset[str],
     sure: Sequence[tuple[int, int]] = (),
+    series: Set[tuple[str, ...]] = frozenset(),
 ) -> list[Candidate]:
     """The candidates that are meant as titles, without overlaps, best first.
 
@@ -102,12 +103,13 @@ def accepted(
         known: of each, how well the best known item of that name is known, from 0 to 1.
         ordinary: words of wishes ("horror", "scary"), which are hardly ever titles by themselves.
         sure: places (start, end) where a title is written with its signs.
+        series: names that several titles begin with, which are meant wherever they stand.
     """
     if not candidates:
         return []
     for candidate in candidates:
         candidate.start, candidate.end = found[candidate.first].start, found[candidate.stop - 1].end
-    judge = Judge(text, found, ordinary)
+    judge = Judge(text, found, ordinary, series)
     judge.quoted += sure
     ordered = sorted(zip(candidates, known, strict=True), key=lambda own: (-own[0].weight, own[0].first, own[0].edits))
     taken: list[Candidate] = []
@@ -154,9 +156,11 @@ def _only_titles(judge: Judge, candidates: Sequence[Candidate]) -> bool:
 class Judge:
     """Looks at one message; see the module's first lines."""
 
-    def __init__(self, text: str, found: Sequence[Word], ordinary: frozenset[str]) -> None:
+    def __init__(
+        self, text: str, found: Sequence[Word], ordinary: frozenset[str], series: Set[tuple[str, ...]] = frozenset()
+    ) -> None:
         """Take what the signs of all candidates share."""
-        self.text, self.found, self.ordinary = text, found, ordinary
+        self.text, self.found, self.ordinary, self.series = text, found, ordinary, series
         self.folded = flat(text)
         letters = [word for word in found if word.key not in SMALL and not word.key.isdigit()]
         capitals = sum(word.capital for word in letters)
@@ -185,6 +189,8 @@ class Judge:
             return True
         if not self.possible(c):
             return False
+        if c.key in self.series and not c.edits:
+            return True
         before = self.folded[max(0, c.start - 60) : c.start]
         if (
             c.edits

@@ -66,7 +66,8 @@ _BEFORE: tuple[tuple[str, str], ...] = (
     ),
     (
         "reject",
-        r"(?:swap(?: out)?|replace|exchange|not|no|never(?! (?:seen|watched|heard|read|played))|except(?: for)?|"
+        r"(?:swap(?: out)?|replace|exchange|(?:is|are|was)n'?t|not|no|"
+        r"never(?! (?:seen|watched|heard|read|played))|except(?: for)?|"
         r"besides?|other than|apart from|"
         r"anything but|instead of|rather than|"
         r"aside from|already recommended|without|(?:don'?t|do not) (?:want|need|show me|give me)|no "
@@ -152,6 +153,10 @@ _FINE = (
     r"interesting|enjoyable|intense|scary|exciting|emotional|heart ?warming|my number one|fav\w*|must "
     r"see|phenomenal|outstanding|impressive|worth)"
 )
+_MINE = (
+    r"(?:my (?:kind of \w+|sort of \w+|taste|thing|jam|style|cup of tea)|what (?:i|we) (?:really )?(?:like|love|enjoy)|"
+    r"the (?:kind|sort) of \w+ (?:i|we) (?:like|love|enjoy))"
+)
 _IS = r"(?:was|is|were|are|felt|seemed|seems|looked|'s|has (?:always )?been|will always be|have been)"
 _IT = (
     r"(?:it|that|them|both|all|those|these|that one|this one|this|those ones|(?:that|this) ƒ+|those "
@@ -191,6 +196,7 @@ _AFTER = (
             rf"\W*(?:(?:it )?{_IS} {_QUALITY}{_FINE}\b|rocks\b|rocked\b|rules\b|blew me away|made (?:me|my|us)|"
             r"kept me|cracked me up|gets me every|never gets old|"
             rf"{_LIKED_IT}|(?:and|but) (?:it|they) {_IS} {_QUALITY}{_FINE}\b|(?:a lot|very much|so much)\b|"
+            rf"(?:that|those|these|this|they|it)(?:'s| is| are|'re) {_QUALITY}(?:exactly )?{_MINE}\b|"
             rf"(?:and|but|,)? ?(?:both|all) {_IS} {_QUALITY}{_FINE}\b)"
         ),
     ),

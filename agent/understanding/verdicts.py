@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from agent.catalogue.title_index import SERIES
 from agent.records.acts import Ask, Judge, Want, WhichItem
 from agent.text import flat
 from agent.understanding.asking import Sentence
@@ -13,8 +14,6 @@ from agent.understanding.judgements import VERDICTS
 from agent.understanding.message import Message, Told
 from agent.understanding.vocabulary import NOUN
 
-SERIES = 3
-"""So many items that begin with a name are a series."""
 _ONLY = re.compile(r"(?:^|[,.;!] |\b(?:want|show me|give me|please|but|now|all) )(?:just|only)(?: the)? $")
 _CLAUSE = re.compile(
     r",|\bbut\b|\bso\b|\band (?:i|we|also|now|something|give|looking|no|not|nothing|maybe|then)\b|"
@@ -66,7 +65,7 @@ def which(message: Message, hidden: Sequence[tuple[int, int]]) -> list[WhichItem
 
 def whole_series(message: Message, own: Told) -> bool:
     """Whether a name asks for all items that are called so: "all of Discworld", "only Batman", "Star Trek novels"."""
-    if own.mention.reference or own.judgement.attitude in VERDICTS:
+    if own.mention.reference or own.judgement.attitude in {*VERDICTS, "reject", "unlike"}:
         return False
     if _plural(message, own):
         return bool(own.mention.options)
@@ -103,9 +102,13 @@ def _all_of(message: Message, own: Told) -> tuple[int, ...]:
     """The items of a mention; those of the whole series where all of them are spoken of."""
     if not own.mention.items or own.mention.reference or not _plural(message, own):
         return own.mention.items
-    said = flat(message.text[own.mention.start : own.mention.end])
-    series = [item.index for item in message.catalogue.items if flat(item.title).startswith((f"{said}:", f"{said} "))]
-    return tuple(dict.fromkeys((*own.mention.items, *series)))
+    return tuple(dict.fromkeys((*own.mention.items, *begins_with(message, own))))
+
+
+def begins_with(message: Message, own: Told) -> list[int]:
+    """The items whose titles go on from a name: "Star Wars: A New Hope", "Harry Potter and the Goblet of Fire"."""
+    said = re.sub(r"^(?:the|an?) ", "", flat(message.text[own.mention.start : own.mention.end]))
+    return [item.index for item in message.catalogue.items if flat(item.title).startswith((f"{said}:", f"{said} "))]
 
 
 def _plural(message: Message, own: Told) -> bool:

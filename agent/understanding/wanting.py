@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from agent.catalogue.title_index import SERIES
 from agent.records.acts import Want
-from agent.text import flat
 from agent.understanding.asking import Sentence
 from agent.understanding.cues import ABUSE, ASK, BARE_NO, MORE, REJECT
 from agent.understanding.message import Message
@@ -15,7 +15,7 @@ from agent.understanding.reading import Wishes
 from agent.understanding.tastes import TOGETHER
 from agent.understanding.topics import opens_topic
 from agent.understanding.unlisted import asked_example, asked_object, fragments, hated, modifiers
-from agent.understanding.verdicts import whole_series
+from agent.understanding.verdicts import begins_with, whole_series
 
 _CORRECTS = re.compile(
     r"\W*(?:(?:no|nope|nah|sorry|oops|actually|ah|oh)[\s,.!-]+)*"
@@ -114,8 +114,8 @@ def _series_of(message: Message, attitudes: tuple[str, ...]) -> list[int]:
     found: list[int] = []
     for own in message.told:
         if own.judgement.attitude in attitudes and own.mention.items and not own.mention.reference:
-            said = flat(message.text[own.mention.start : own.mention.end])
-            found += [item.index for item in message.catalogue.items if flat(item.title).startswith(f"{said}:")]
+            begun = begins_with(message, own)
+            found += begun if len(begun) >= SERIES else []
     return found
 
 
