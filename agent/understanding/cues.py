@@ -82,8 +82,9 @@ PROFILE = _any(
     r"(?:what(?:'s| is)|describe|summari[sz]e|show(?: me)?|tell me(?: about)?|guess|define|sum up|explain)(?: me)? "
     r"my (?:ƒ+ )?(?:tastes?|profile|preferences|likes|history)",
     r"what (?:kind|sort|type)s? of (?:ƒ+s?|stuff|things) do i (?:like|love|enjoy|watch|prefer)",
-    r"what (?:have you|did you|you'?ve|you) (?:learn(?:ed|t)?|figured out|got|know) (?:so far )?(?:about|on) me|"
-    r"what do i like",
+    r"what (?:have you|did you|you'?ve|you|do you) (?:learn(?:ed|t)?|figured out|got|know|underst(?:an|oo)d|noted?|"
+    r"remember(?:ed)?|gather(?:ed)?|believed?|assumed?) (?:so far )?(?:about|on|of) me|what do i (?:like|hate)|"
+    r"what (?:did i|have i|i) (?:tell|told|say|said|mention(?:ed)?)(?: to)?(?: you)?(?: that)?(?: (?:i|about) \w+)?",
     r"how well do you know me|do you know (?:what i like|my taste)|what have i (?:told you|liked|said|rated|"
     r"watched|seen)|"
     r"who do you think i am|which (?:ƒ+s?|ones?) (?:have i|did i) (?:like|liked|rated?|seen|hated?)",

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 MOST = 3
 """So many people at most "they" stands for."""
 _SAME_MAKER = re.compile(
-    r"\b(?:(?:by|from) the (?:same )?(?P<who>\w+) (?:of|as|who (?:made|directed|wrote)|behind|that (?:made|"
-    r"directed|wrote))|"
+    r"\b(?:(?:by|from|has|have|did|does) the (?:same )?(?P<who>\w+) (?:of|as|who (?:made|directed|"
+    r"wrote)|behind|that (?:made|directed|wrote))|"
     r"(?:by |from |with )?the same (?P<same>\w+) (?:as|of))\W*$"
 )
 _BY_THEM = re.compile(
@@ -29,6 +29,12 @@ _BY_THEM = re.compile(
     rf"(?:his|her) (?:\w+ ){{0,2}}(?:{N}|works?|others?|stuff|best|\w+ography))\b"
 )
 """Asks for others of a person who was named or asked about: "anything else by him?", "her early books"."""
+BY_OTHERS = re.compile(
+    r"\b(?:by|from|with) (?:some(?:one|body)|any(?:one|body)) else\b|\b(?:by|from|with) (?:another|a different|other|"
+    r"different) (?:directors?|authors?|writers?|actors?|actress(?:es)?|artists?|people|person)\b|"
+    r"\bnot (?:by|with|from) (?:him|her|them)\b"
+)
+"""Asks for what others made than the person named last: "similar, but by someone else"."""
 _THEIR_WORK = re.compile(
     rf"\b(?:what|which|anything|something|everything|else|others?|more|{N})(?: else| other| more)?(?: {N})?"
     r"(?: that| which)? (?:(?:has|have|did|does|had|is|was) )?(?:he|she|they)(?:'s|'d| has| had| have| is| was)? "

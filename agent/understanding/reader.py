@@ -36,7 +36,7 @@ from agent.understanding.topics import opens_anew
 from agent.understanding.unlisted import as_said
 from agent.understanding.verdicts import judged_clauses, judges, which
 from agent.understanding.vocabulary import ANY_WORK, known_words, vocabulary_of, wordlike
-from agent.understanding.wanting import asked_for, want
+from agent.understanding.wanting import asked_for, only_points, want
 
 _PRONOUN = re.compile(r"\b(?:i|i'?m|i'?ve|i'?ll|my|you|your|we|he|she|they|our|me)\b")
 _DID_THEY = re.compile(
@@ -45,6 +45,13 @@ _DID_THEY = re.compile(
 )
 _CORRECTS = re.compile(r"\W*(?:(?:sorry|oops|i meant?|rather)\b[\s,.!]*)+(?=\w)")
 """How a message begins that says another word for the last one: "sorry, Paris"."""
+_FINE_TOO = re.compile(
+    r"^\W*[^.!?]{3,60}? (?:is|are|would be|'s|were) (?:also |totally |perfectly |just |absolutely |all )*"
+    r"(?:fine|ok(?:ay)?|no problem|all ?right|welcome|allowed|acceptable|not a problem)"
+    r"(?: too| as well| with (?:me|us)| by me)?\W*$|"
+    r"\b(?:i|we) (?:really )?do(?:n't| not) (?:mind|care (?:about|if))\b|\bdo(?:es)?(?:n't| not) matter\b"
+)
+"""Allows what nobody had ruled out: "subtitles are fine"."""
 _PRAISES = re.compile(
     r"\W*(?:(?:wow|oh|ok|okay|that'?s|what|a|an|these|those|are|really|very|such)\W+)*(?:great|nice|good|awesome|lovely|"
     r"perfect|cool|excellent|fantastic|amazing|super|wonderful)(?: (?:list|picks?|choices?|suggestions?|selection|"
@@ -235,6 +242,8 @@ def _other(message: Message) -> Act:
     """What a message is that neither wishes, judges, asks nor commands."""
     marked = message.marked
     shown = [own for own in message.told if own.mention.items]
+    if only_points(message):
+        return Ask("about", shown[0].mention.items)  # "the third one, please"
     if shown and (asked_for(message) or not any(own.mention.reference for own in shown)):
         items = tuple(dict.fromkeys(item for own in shown for item in own.mention.items))
         if asked_for(message) or marked.rstrip().endswith("?"):
@@ -269,6 +278,8 @@ def _other(message: Message) -> Act:
         return Pleasantry("chat")
     if marked.rstrip().endswith("?") and ASKS.match(marked) is not None and not ASK.search(marked):
         return NotUnderstood("question", message.text)
+    if message.context.begun and _FINE_TOO.search(marked):
+        return Pleasantry("chat")
     subject = " ".join(found)
     if found and sum(word in message.vocabulary.words or wordlike(word) for word in found) * 2 >= len(found):
         said = message.plain.strip()

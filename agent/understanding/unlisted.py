@@ -6,11 +6,16 @@ import re
 from collections.abc import Container, Iterable, Iterator, Sequence
 
 from agent.catalogue.word_index import EMPTY
+from agent.domains.domain import ANY_NOUN
 from agent.text import word_set
 from agent.understanding.cues import CHAT, GREETING, POLITE
 from agent.understanding.vocabulary import NOUN, wordlike
 
 _QUALITY = r"[^\W\d_]{2,}(?:ing|y|ic|ous|ful|al|ive|able|ible|ish|ant|ent|ual|iar)"
+_ADJECTIVE = (
+    r"(?!(?:to|for|from|about|like|with|by|in|on|of|at|that|which|else|good|great|nice|new|old|i|we|you|we'll)\b)"
+    r"[^\W\d_ƒ¤]{3,}"
+)
 _SHORT_QUALITY = "slow|loud|fast|deep|long|complex|weird|odd|mean|young|adult|abstract|harsh"
 _ENDS = rf"(?=\W*$|\s*[,.;!]|\s+(?:and|or|but|please|pls|{NOUN}))"
 _DEGREE = re.compile(
@@ -30,8 +35,8 @@ _DENIED = re.compile(
 )
 _PURPOSE = re.compile(
     rf"\b(?:something|anything|ones?|{NOUN}+s?) (?:good |nice |great )?"
-    r"(?P<what>(?:to|for) (?!(?:someone|somebody|people|anyone|me|us|my|our|him|her|his|them|their|two|three|free|"
-    r"kids?|"
+    r"(?P<what>(?:to|for)(?: an?)? (?!(?:someone|somebody|people|anyone|me|us|my|our|him|her|his|them|their|two|"
+    r"three|free|kids?|"
     r"children|the|now|today|tonight|once|watch|see|read|play|listen|do|you|your|this|that|it|with)\b)"
     r"[^\W\d_]{2,}(?: (?!(?:and|or|but|please|with|from|that|which)\b)[^\W\d_]+){0,3})"
 )
@@ -46,7 +51,7 @@ _NO_QUALITY = word_set(
     everything something thing things during being going looking watching reading listening playing seeing having family
     friendly likely story city country history happy original necessarily exactly particularly every my feeling saying
     asking getting doing trying working totally completely entirely convinced impressed other another never ever over
-    under after whether together rather either however later better rated
+    similar different comparable under after whether together rather either however later better rated
     """
 )
 _OBJECT = re.compile(
@@ -72,6 +77,37 @@ _EXAMPLE = re.compile(
 )
 _TRAILING = re.compile(
     r"(?:[\s,]+(?:though|please|pls|then|too|instead|if possible|thanks?|thank you|maybe))+[\s.!?]*$", re.IGNORECASE
+)
+_CLAUSES = re.compile(r"\s*[,;.!?]+\s+")
+_NAME_ASKED = re.compile(
+    r"^(?:and |but |so )?(?:do you know )?(?:what(?:'s|s| is| was)?|which) (?:it|that|this|the name|its name|the title)"
+    r"(?: (?:called|again|of it))*$|^(?:i )?(?:forgot|can'?t remember|don'?t (?:know|remember)) (?:the |its |what )",
+    re.IGNORECASE,
+)
+"""A clause that only asks what the thing is called."""
+_THING = rf"(?:{ANY_NOUN}|one|ones|something|anything|thing|things|stuff)"
+_FRAME = re.compile(
+    r"^(?:(?:so|ok|okay|well|hmm+|hey|hi|please|and|then|maybe|perhaps)[\s,]+)*"
+    r"(?:(?:what(?:'s|s| is| are| would be| about)|which (?:is|are)|is there|are there|do you have|got|have you got|"
+    r"how about|i(?:'m| am)? (?:just |really )?(?:want|need|fancy|looking for|after|would like)|i'd like|"
+    r"give me|show me|find me) )?"
+    r"(?:(?:an?|the|some|any|that|this) )?(?:(?:really |very )?(?:good|best|nice|great|decent|perfect|cool) )?"
+    rf"{_THING}(?: to (?:watch|see|read|play|hear))?"
+    r"(?: (?:where|that|which|in which|who|when)(?: (?:is|are|has|have)(?= about\b))?)? "
+    r"|^(?:what(?:'s|s| is) (?:good|best|nice) )",
+    re.IGNORECASE,
+)
+"""What stands around a wish: "a film where ...", "what's a good one ...", "the one that ..."."""
+_SOMETHING = re.compile(
+    rf"\b(?:something|anything|smth|sth|(?:an?|some) (?={_ADJECTIVE}(?:,? (?:and |but )?{_ADJECTIVE})* {NOUN}))[ ]?"
+    rf"(?:(?:a bit|a little|really|very|quite|rather|kind of|sort of|more|nice and) )*"
+    rf"(?P<what>{_ADJECTIVE}(?:(?:,|,? and|,? but) (?:(?:not too|really|very|quite) )?{_ADJECTIVE})*)"
+    rf"(?=\s*$|\s*[,.;!?]|\s+(?:for|that|which|to|please|tonight|today|now|with|but|and|from|{NOUN}))"
+)
+"""How something is to be: "something dumb and fun for tonight"."""
+_PLOT = re.compile(
+    rf"\b(?P<thing>{NOUN}+s?|something|anything|nothing|ones?|stor(?:y|ies)) (?:where|in which|whose) "
+    r"(?P<what>[^,.;!?¤]{6,80})"
 )
 _NAMED = re.compile(
     r"(?:[A-ZÀ-ÖØ-Þ0-9][\w'’.&-]*[:,]?\s+(?:(?:of|the|and|in|a|to|for|&|vs\.?|on|with|from|"
@@ -125,8 +161,31 @@ def asked_example(marked: str, spans: Sequence[tuple[int, int]]) -> str | None:
 
 
 def as_said(text: str) -> str:
-    """A whole message as a wish in words, without what is only polite at its end."""
-    return _TRAILING.sub("", text.strip()).strip(" .!?,")
+    """What a whole message asks for, as a wish in words: "what's a good one for a first date" is for a first date.
+
+    Left out are what is only polite, the question around the wish and the words that stand for the item itself.
+    """
+    said = _TRAILING.sub("", text.strip()).strip(" .!?,")
+    clauses = [own for own in _CLAUSES.split(said) if own.strip() and not _NAME_ASKED.search(own)]
+    gist = _FRAME.sub("", ", ".join(clauses).strip(" .!?,"), count=1).strip(" .!?,")
+    return gist if any(wordlike(word) for word in gist.split()) else said
+
+
+def adjectives(marked: str, spans: Sequence[tuple[int, int]]) -> list[str]:
+    """Words for how something is to be, of which none was understood: "something warm and gentle"."""
+    found = []
+    for match in _SOMETHING.finditer(marked):
+        told = [own for own in re.split(r",? (?:and|but|or) |, ", match["what"]) if own]
+        fit = [own for own in told if all(word not in _NO_QUALITY and word not in NO_SUBJECT for word in own.split())]
+        if not _touches(match.span("what"), spans):
+            found += fit
+    return found
+
+
+def plots(marked: str, spans: Sequence[tuple[int, int]]) -> list[str]:
+    """What is to happen in what is asked for, of which nothing was understood: "one where the villain wins"."""
+    found = [own for own in _PLOT.finditer(marked) if not _touches(own.span("what"), spans)]
+    return [f"nothing where {own['what']}" if own["thing"] == "nothing" else own["what"] for own in found]
 
 
 def unlisted(text: str, taken: Sequence[tuple[int, int]]) -> list[tuple[int, int, str]]:

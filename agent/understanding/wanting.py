@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 
 from agent.catalogue.title_index import SERIES
 from agent.records.acts import Want
 from agent.understanding.asking import Sentence
 from agent.understanding.cues import ABUSE, ASK, BARE_NO, MORE, REJECT
 from agent.understanding.message import Message
-from agent.understanding.people import by_the_same, theirs
+from agent.understanding.people import BY_OTHERS, by_the_same, theirs
 from agent.understanding.reading import Wishes
 from agent.understanding.tastes import TOGETHER
 from agent.understanding.topics import opens_topic
-from agent.understanding.unlisted import asked_example, asked_object, fragments, hated, modifiers
+from agent.understanding.unlisted import adjectives, asked_example, asked_object, fragments, hated, modifiers, plots
 from agent.understanding.verdicts import begins_with, whole_series
 
 _CORRECTS = re.compile(
@@ -57,12 +58,17 @@ def want(
     others = theirs(free, message.person, message.vocabulary, message.catalogue)
     wishes.complete = wishes.complete or bool(others)
     wishes.conditions += [own for own in others if own not in wishes.conditions]
+    if message.person is not None and BY_OTHERS.search(free):
+        wishes.drops.append(message.person.facet)
+        wishes.conditions.append(replace(message.person, op="is_not"))
     hints = [*wishes.hints, *_unknown_hints(message)]
     if not like and context.spoken and _SIMILAR.search(free):
         like = context.spoken[-1:]
     if wishes and not wishes.replaces:
         hints += fragments(free, wishes.spans)
     hints += hated(free, wishes.spans)
+    hints += [own for own in adjectives(free, wishes.spans) if not any(own in hint for hint in hints)]
+    hints += [own for own in plots(free, wishes.spans) if not any(own in hint for hint in hints)]
     hints += modifiers(free, wishes.spans, message.catalogue.word_index[0])
     if not (wishes or like or unlike or reject or hints or shown):
         hints = [said for said in (asked_object(free),) if said is not None]
@@ -71,7 +77,7 @@ def want(
     if not (wishes or like or unlike or reject or hints):
         if ABUSE.search(free):
             return None
-        requested = ASK.search(free) is not None and not acted and not shown
+        requested = ASK.search(free) is not None and not acted and not shown and not only_points(message)
         if not requested or message.off_topic(free) or message.polite(free) or MORE.fullmatch(free.strip()):
             return None
     if not (wishes.conditions or wishes.drops or wishes.count or like or unlike or reject):
@@ -122,6 +128,16 @@ def _series_of(message: Message, attitudes: tuple[str, ...]) -> list[int]:
 def _only_refers(message: Message) -> bool:
     """Whether the examples are what was shown: "more like the second one" refines."""
     return all(own.mention.reference for own in message.told if own.judgement.attitude == "like")
+
+
+def only_points(message: Message) -> bool:
+    """Whether a message does no more than point at one item that was shown: "the third one, please"."""
+    pointed = [own for own in message.told if own.mention.reference and len(own.mention.items) == 1]
+    (only,) = pointed if len(pointed) == 1 == len(message.told) else (None,)
+    if only is None or only.judgement.attitude != "about":
+        return False
+    rest = message.marked[: only.place[0]] + message.marked[only.place[1] :]
+    return not re.sub(r"[\W\d_]+|\b(?:please|pls|ok|okay|yes|hmm+|the|one|then|ƒ+s?)\b", "", rest)
 
 
 def _refused(message: Message, free: str, wished: bool) -> tuple[int, ...]:
