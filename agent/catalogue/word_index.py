@@ -33,6 +33,15 @@ REFUSING = re.compile(r"^(?:not?|nothing|never|without|isn't|don't want|avoid|ex
 """What a wish in words begins with that is for less of something."""
 
 
+MOST_WORDS = 5
+"""A wish of more words than this tells a story, which the words and tags of an item do not decide."""
+
+
+def tells_story(hint: str) -> bool:
+    """Whether a wish in words is too long to be borne out by a tag or a title, and to be repeated."""
+    return len(hint.split()) > MOST_WORDS
+
+
 def refuses(hint: str) -> bool:
     """Whether a wish in words says what is not wanted."""
     return REFUSING.match(hint.casefold()) is not None
@@ -83,14 +92,21 @@ def naming(hint: str, catalogue: Catalogue) -> frozenset[int]:
     Where enough have them in their texts or categories, titles do not count: "a twist" is no "Oliver Twist".
     """
     telling = _telling(hint, catalogue)
+    found = told_of(hint, catalogue)
     if not telling or any(COMPARATIVE.fullmatch(word) for word in telling):
         return frozenset()
     told, titles = catalogue.word_index
     none: frozenset[int] = frozenset()
-    found = frozenset.intersection(*(told.get(word, none) for word in telling))
     if len(found) >= ENOUGH and not refuses(hint):
         return found
     return frozenset.intersection(*(told.get(word, none) | titles.get(word, none) for word in telling))
+
+
+def told_of(hint: str, catalogue: Catalogue) -> frozenset[int]:
+    """The items whose text or categories hold each telling word of a wish in words."""
+    none: frozenset[int] = frozenset()
+    telling = _telling(hint, catalogue)
+    return frozenset.intersection(*(catalogue.word_index[0].get(word, none) for word in telling)) if telling else none
 
 
 def told_by(text: str, hint: str, catalogue: Catalogue) -> bool:

@@ -559,9 +559,14 @@ def _joined(old: tuple[int, ...] | tuple[str, ...], new: Iterable[int] | Iterabl
 
 
 def _not_denied(hints: tuple[str, ...], new: Iterable[str]) -> tuple[str, ...]:
-    """The wishes in words, without those that a new one takes back ("sad", then "not too sad")."""
+    """The wishes in words, without those that a new one takes back ("sad", then "not too sad").
+
+    An example that the catalogue lacks ("like The Office") gives way to any other wish in words.
+    """
+    new = list(new)
     denied = [" " + hint for hint in new if hint.startswith(("not ", "no ", "less ", "nothing ", "without "))]
-    return tuple(hint for hint in hints if not any(own.endswith(" " + hint) for own in denied))
+    kept = [hint for hint in hints if not any(own.endswith(" " + hint) for own in denied)]
+    return tuple(hint for hint in kept if not (new and hint.startswith("like ")))
 
 
 def _latest(old: tuple[int, ...], new: Iterable[int]) -> tuple[int, ...]:

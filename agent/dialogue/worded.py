@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from agent.catalogue.word_index import is_mood, naming, refuses, told_by
+from agent.catalogue.word_index import ENOUGH, is_mood, naming, refuses, tells_story, told_by, told_of
 from agent.dialogue.set_aside import least_liked
 from agent.dialogue.slate import LEAST_SHOWN, Part
 from agent.domains.domain import POPULARITY, RATING
@@ -39,11 +39,15 @@ def well_liked(state: State, catalogue: Catalogue) -> Conditions:
 def named(hint: str, allowed: np.ndarray, policy: Policy, catalogue: Catalogue) -> frozenset[int]:
     """The allowed items that name what a wish in words asks for, or that have tags of nearly that meaning."""
     semantic = policy.semantic
-    silent = not told_by(hint, hint, catalogue)
+    silent = not told_by(hint, hint, catalogue) or tells_story(hint)
     if catalogue.domain.answers or refuses(hint) or silent or is_mood(hint, catalogue):
         return frozenset()
-    near = [] if semantic is None else np.flatnonzero(semantic.likeness(hint) >= NEAR).tolist()
-    return frozenset(item for item in {*naming(hint, catalogue), *near} if allowed[item])
+    told = told_of(hint, catalogue)
+    close = semantic is not None and (told or len(hint.split()) > 1)  # one word alone is near to its opposite as well
+    near = np.flatnonzero(semantic.likeness(hint) >= NEAR).tolist() if close and semantic is not None else []
+    found = {*naming(hint, catalogue), *near}
+    # A few that only sound or are called so do not stand for "warm and gentle": all is then ranked by what it means.
+    return frozenset(item for item in found if allowed[item]) if told or len(found) >= ENOUGH else frozenset()
 
 
 def refused_words(state: State, left_out: frozenset[int], catalogue: Catalogue) -> list[tuple[str, frozenset[int]]]:

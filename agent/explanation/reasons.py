@@ -16,7 +16,7 @@ from agent.catalogue.conditions import (
     telling_kinds,
     value_name,
 )
-from agent.catalogue.word_index import speaks_against
+from agent.catalogue.word_index import speaks_against, tells_story
 from agent.explanation.attribution import carried_by_liking, tag_facets
 from agent.records.answer import Evidence
 from agent.text import flat
@@ -212,7 +212,7 @@ def inputs_of(item: Item, facts: Sequence[Evidence], catalogue: Catalogue) -> di
         "asked": asked,
         "asked_names": asked_names,
         "tagged": list(dict.fromkeys(str(fact.value) for fact in tagged))[:2],
-        "match": hints[:1] if not tagged else [],
+        "match": [own for own in hints if not tells_story(own)][:1] if not tagged else [],
         "basis": _basis(item, catalogue),
         "named_in": [] if tagged else [own for own in hints if flat(own) in flat(item.title)][:1],
         "known_for": known_for(item, catalogue),

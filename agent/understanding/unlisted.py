@@ -172,13 +172,13 @@ def as_said(text: str) -> str:
 
 
 def adjectives(marked: str, spans: Sequence[tuple[int, int]]) -> list[str]:
-    """Words for how something is to be, of which none was understood: "something warm and gentle"."""
+    """How something is to be, where none of it was understood: "something warm and gentle"."""
     found = []
     for match in _SOMETHING.finditer(marked):
         told = [own for own in re.split(r",? (?:and|but|or) |, ", match["what"]) if own]
         fit = [own for own in told if all(word not in _NO_QUALITY and word not in NO_SUBJECT for word in own.split())]
-        if not _touches(match.span("what"), spans):
-            found += fit
+        if fit and not _touches(match.span("what"), spans):
+            found.append(match["what"] if fit == told else " and ".join(fit))
     return found
 
 
