@@ -97,7 +97,7 @@ _FRAME = re.compile(
     r"|^(?:what(?:'s|s| is) (?:good|best|nice) )",
     re.IGNORECASE,
 )
-"""What stands around a wish: "a film where ...", "what's a good one ...", "the one that ..."."""
+"""What stands around a wish: "a book where ...", "what's a good one ...", "the one that ..."."""
 _SOMETHING = re.compile(
     rf"\b(?:something|anything|smth|sth|(?:an?|some) (?={_ADJECTIVE}(?:,? (?:and |but )?{_ADJECTIVE})* {NOUN}))[ ]?"
     rf"(?:(?:a bit|a little|really|very|quite|rather|kind of|sort of|more|nice and) )*"
