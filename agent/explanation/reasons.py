@@ -212,7 +212,8 @@ def inputs_of(item: Item, facts: Sequence[Evidence], catalogue: Catalogue) -> di
         "asked": asked,
         "asked_names": asked_names,
         "tagged": list(dict.fromkeys(str(fact.value) for fact in tagged))[:2],
-        "match": [own for own in hints if not tells_story(own)][:1] if not tagged else [],
+        # Nothing sounds like a name that nobody knows.
+        "match": [own for own in hints if not tells_story(own) and own == own.lower()][:1] if not tagged else [],
         "basis": _basis(item, catalogue),
         "named_in": [] if tagged else [own for own in hints if flat(own) in flat(item.title)][:1],
         "known_for": known_for(item, catalogue),

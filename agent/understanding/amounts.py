@@ -31,8 +31,9 @@ _MORE = r"(?:or (?:more|over|longer|above|better|higher|up)|and (?:up|over|above
 _HOURS = r"(?:hours?|hrs?|h)"
 _MINUTES = r"(?:minutes?|mins?|min)"
 _DURATION = (
-    rf"(?:(?P<@h>half an?|{_NUMBER})(?P<@a>[ -]and[ -]a[ -]half)?[ -]?{_HOURS}\b(?P<@b>[ -]and[ -]a[ -]half)?"
-    rf"(?:[ -]?(?:and )?(?P<@hm>\d{{1,2}})[ -]?(?:{_MINUTES})?\b)?|(?P<@m>{_NUMBER})[ -]?{_MINUTES}\b)"
+    rf"(?:(?P<@h>half an?|{_NUMBER})(?:[ -]?ish)?(?P<@a>[ -]and[ -]a[ -]half)?[ -]?{_HOURS}\b"
+    rf"(?P<@b>[ -]and[ -]a[ -]half)?"
+    rf"(?:[ -]?(?:and )?(?P<@hm>\d{{1,2}})[ -]?(?:{_MINUTES})?\b)?|(?P<@m>{_NUMBER})(?:[ -]?ish)?[ -]?{_MINUTES}\b)"
 )
 _CURRENCY = r"(?:£|\$|€|pounds?|quid|dollars?|bucks?|euros?|eur|usd|gbp)"
 _MONEY = rf"(?:{_CURRENCY}\s?(?P<@p>{_NUMBER})|(?P<@q>{_NUMBER})\s?{_CURRENCY}(?![\w]))"
@@ -190,7 +191,9 @@ def _bounded(facet: Facet, bound: str | None, value: float) -> Condition | None:
         bound = "about"
     op: Op = "at_most" if re.fullmatch(rf"{_BELOW}|{_LESS}", bound) else "at_least"
     if re.fullmatch(_ABOUT, bound):
-        return Condition(facet.name, "between", (round(value * (1 - _ROUGH), 2), round(value * (1 + _ROUGH), 2)))
+        digits = 0 if facet.kind == "duration" else 2
+        low, high = (round(value * (1 + own), digits) for own in (-_ROUGH, _ROUGH))
+        return Condition(facet.name, "between", (low, high))
     return Condition(facet.name, op, value)
 
 

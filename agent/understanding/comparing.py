@@ -26,6 +26,14 @@ _ASKED = re.compile(
 )
 """Before a comparative on what the data does not hold: it is a wish all the same."""
 
+_THAN_NUMBER = re.compile(
+    r" than (?:\d|the \d|'\d|me\b|my\b|"
+    r"(?:an?|half an?|one|two|three|four|five|six|seven|eight|nine|ten|twenty|thirty|forty|fifty|sixty|ninety)"
+    r"(?: and a half| and a quarter| hundred)? "
+    r"(?:hours?|minutes?|years?|decades?|stars?|pages?|pounds?|dollars?|euros?)\b)"
+)
+"""Behind a comparative that a number bounds: "longer than two hours" compares with nothing that was shown."""
+
 
 class Comparing:
     """Reads bounds and comparatives over one catalogue."""
@@ -125,7 +133,7 @@ class Comparing:
                     continue  # "not too scary" is a wish of its own and compares with nothing
                 if not base and match.group().startswith("too "):
                     continue
-                if re.match(r" than (?:\d|the \d|'\d|me\b|my\b)", folded[match.end() :]):
+                if _THAN_NUMBER.match(folded, match.end()):
                     continue
                 if any(covered[match.start() : match.end()]):
                     continue

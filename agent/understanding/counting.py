@@ -18,7 +18,8 @@ _NUMBERS = {
 _COUNT = re.compile(
     r"(?:(?P<cue>\b(?:just|only|no more than|not more than|at most|max(?:imum)?|up to|give(?: me| us)?|show(?: "
     "me| us)?|want|need|like|recommend|suggest|"
-    r"name|find(?: me)?|list|pick|top|maybe)\s+(?:me\s+|us\s+|just\s+|only\s+|your\s+|the\s+|"
+    r"name|find(?: me)?|list|pick|top|maybe|exactly|make (?:it|that|them))"
+    r"\s+(?:me\s+|us\s+|just\s+|only\s+|your\s+|the\s+|"
     r"for\s+)*)|"
     r"(?P<start>(?:^|(?<!\d)[.;,!?\n:]|\band\b|"
     rf"\bthen\b)\s*))(?P<n>{'|'.join(sorted(_NUMBERS, key=len, reverse=True))}|\d{{1,2}})"

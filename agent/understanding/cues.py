@@ -84,6 +84,8 @@ PROFILE = _any(
     r"what (?:kind|sort|type)s? of (?:ƒ+s?|stuff|things) do i (?:like|love|enjoy|watch|prefer)",
     r"what (?:have you|did you|you'?ve|you|do you) (?:learn(?:ed|t)?|figured out|got|know|underst(?:an|oo)d|noted?|"
     r"remember(?:ed)?|gather(?:ed)?|believed?|assumed?) (?:so far )?(?:about|on|of) me|what do i (?:like|hate)|"
+    r"do i (?:really )?(?:like|love|hate|dislike)|what (?:am i|are we) (?:looking for|after)|"
+    r"what (?:did i ask|have i asked)(?: you)?(?: for)?|"
     r"what (?:did i|have i|i) (?:tell|told|say|said|mention(?:ed)?)(?: to)?(?: you)?(?: that)?(?: (?:i|about) \w+)?",
     r"how well do you know me|do you know (?:what i like|my taste)|what have i (?:told you|liked|said|rated|"
     r"watched|seen)|"
@@ -177,7 +179,8 @@ MORE = re.compile(
     r"(?:(?:any|some|a few|a couple|the|me|two|three|five|\d)\s+)*(?P<word>more|another(?: one)?|"
     r"others?|else|anything else|something else|what else.*|what(?:'s| is) left|which others?.*|different ones?|"
     r"something different|(?:other|different) (?:ƒ+s?|ones?|suggestions|recommendations|options)|"
-    r"keep (?:going|them coming)|next(?: one| ones| page| please)?|more (?:of (?:them|these|those|the "
+    r"keep (?:going|them coming)|"
+    r"(?:re)?shuffle(?: (?:them|it|please))?|next(?: one| ones| page| please)?|more (?:of (?:them|these|those|the "
     r"same)|ƒ+s?|suggestions|recommendations|like (?:this|these|that|those)|ideas|options|please)|go "
     r"on|continue|again)"
     r"(?: (?:please|pls|ideas?|suggestions?|recommendations?|options|then|have you got|do you have|"
@@ -190,4 +193,4 @@ ALSO_MORE = re.compile(
     r"\bmore suggestions\b|\bwhat next\b|\bsomething new\b|\bother (?:suggestions|recommendations|"
     r"ones|options|ideas)\b"
 )
-NEXT = re.compile(r"next|different|else|others?$")
+NEXT = re.compile(r"next|shuffle|different|else|others?$")

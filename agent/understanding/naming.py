@@ -202,6 +202,12 @@ class Naming:
             return True  # "nothing too long" is not about the item of that name
         if said.islower() and said.split()[0] in _INDEFINITE and set(said.split()) <= common_words() | _INDEFINITE:
             return True  # nor is "something new"
+        if said.islower() and any(
+            match.start() <= link.start and link.end <= match.end()
+            for pattern, _ in self.vocabulary.sensitivities
+            for match in pattern.finditer(folded)
+        ):
+            return True  # "for grown-ups"
         if said.islower() and said in common_words() and _OBJECT_BEFORE.search(folded[: link.start]):
             return True
         everyday = said.islower() and bool({said, said.removesuffix("s")} & common_words())

@@ -178,6 +178,8 @@ def _asks(message: Message, sentences: Sequence[Sentence]) -> tuple[list[Ask], l
             tuple(wishes.conditions),
         )
         before = sentence.items or before
+        if ask is not None and not ask.items and message.off_topic(message.marked[sentence.start : sentence.end]):
+            ask = None  # "what's the weather like?"
         if ask is not None and ask.kind == "about" and len(ask.items) == 1:
             ask = _of_a_person(message, message.marked[sentence.start : sentence.end], ask)
         if ask is not None:

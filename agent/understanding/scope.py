@@ -57,7 +57,7 @@ _NEGATOR = re.compile(
     r"other than|apart from|aside from|"
     r"rather than|instead of|without|skip(?= (?:anything|everything|stuff|things)\b)|avoid(?:ing)?|hate[sd]?|"
     r"hating|dislikes?|detests?|loathes?|despises?|minus|"
-    r"neither|nor|never|nothing|none of|no more|had it with|(?:done|through|over) with|"
+    r"neither|nor|never|nothing|none(?: of)?|nobody|no one|no more|had it with|(?:done|through|over) with|"
     r"no|not|non-|isn'?t|aren'?t|wasn'?t|don'?t|do not|doesn'?t|does not|didn'?t|won'?t|can'?t|cannot|"
     r"can not|tired of|sick of|weary of|bored of|burn(?:ed|t) out on|"
     r"bored with|bored by|fed up with|(?:had )?enough(?: of| with)?|free of|leave out|rule out|exclud(?:e|es|ing)|"
@@ -78,6 +78,10 @@ _NO_NEGATOR = re.compile(
     r"why (?:not|don'?t)|not (?:that|so) (?:many|much)|cannot wait|less than|nor$|without (?:a )?doubt|no doubt|"
     r"(?:didn'?t|don'?t|haven'?t|never) (?:see|saw|seen|watch|watched)\b|no,|not one of)"
 )
+_ASKED_WHY = re.compile(
+    r"\b(?:why|if|you (?:only )?(?:showed|show|gave|give|offered|suggested|recommended|had|have|found)(?: me| us)?)\s*$"
+)
+"""Before a negation that tells of what was, and wishes for nothing: "you showed me nothing with her"."""
 _FOR_GOOD = re.compile(
     r"(?:never|hate[sd]?|hating|dislikes?|detests?|loathes?|despises?|(?:don'?t|do not|doesn'?t|does "
     r"not|can'?t|cannot|can not)"
@@ -149,7 +153,7 @@ _LAST_ONE = re.compile(r"\bno[tr]? ")
 def judge(flat: str, hits: list[Hit]) -> None:
     """Say of each hit in the marked text ``flat`` how it is meant."""
     for match in _NEGATOR.finditer(flat):
-        if _NO_NEGATOR.match(flat, match.start()) or re.search(r"\b(?:why|if)\s*$", flat[: match.start()][-8:]):
+        if _NO_NEGATOR.match(flat, match.start()) or _ASKED_WHY.search(flat[: match.start()][-40:]):
             continue
         word = match["word"]
         if word == "too" and re.search(
@@ -235,11 +239,15 @@ def _spread(flat: str, hits: list[Hit], begin: int, state: State, word: str, for
         joined = sign in ("", "or", "nor", "/", "and/or", "+", "&") or (
             sign == "and" and (for_good or (noun and not adjective))
         )
-        listed = sign == "," and (
-            any(s in ("or", "nor") for s in later)
-            or (any(s == "and" for s in later) and noun)
-            or (len(signs) >= 2 and all(s == "," for s in signs) and noun)
-            or _LAST_ONE.search(flat[chain[place].end : chain[place + 1].start]) is not None
+        listed = (
+            sign == ","
+            and chain[place].facet == chain[place + 1].facet
+            and (
+                any(s in ("or", "nor") for s in later)
+                or (any(s == "and" for s in later) and noun)
+                or (len(signs) >= 2 and all(s == "," for s in signs) and noun)
+                or _LAST_ONE.search(flat[chain[place].end : chain[place + 1].start]) is not None
+            )
         )
         if not (joined or listed):
             break

@@ -168,7 +168,8 @@ def as_said(text: str) -> str:
     said = _TRAILING.sub("", text.strip()).strip(" .!?,")
     clauses = [own for own in _CLAUSES.split(said) if own.strip() and not _NAME_ASKED.search(own)]
     gist = _FRAME.sub("", ", ".join(clauses).strip(" .!?,"), count=1).strip(" .!?,")
-    return gist if any(wordlike(word) for word in gist.split()) else said
+    # What nobody is to do is not wanted: wishes that begin with "no" count against.
+    return re.sub(r"^nobody\b", "no one", gist if any(wordlike(word) for word in gist.split()) else said)
 
 
 def adjectives(marked: str, spans: Sequence[tuple[int, int]]) -> list[str]:
