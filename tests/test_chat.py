@@ -88,7 +88,7 @@ def test_everything_from_data_or_people_is_shown_as_text(catalogue: Catalogue) -
         "chats": panel.conversations_html([(HOSTILE, HOSTILE)], HOSTILE),
         "history": panel.history_html(HOSTILE, (Event(1, 4.0),), catalogue),
         "transcript": transcript_html(conversation, state, catalogue),
-        "pending": pending_html(HOSTILE, partial=HOSTILE),
+        "pending": pending_html([HOSTILE], partial=HOSTILE),
         "profile": keeping.profile_html(Profile(True, (Pressed(HOSTILE, "liked"),), (HOSTILE,)), catalogue),
         "saved": keeping.saved_html(Profile(True, (), (HOSTILE,)), catalogue),
     }
@@ -107,7 +107,7 @@ def test_earlier_slates_keep_their_cards_and_buttons(catalogue: Catalogue) -> No
     assert page.index("Alien") < page.index("cards current") < page.index("Heat")
     assert page.count('data-value="7 liked"') == 2
     assert transcript_html(Conversation(), DialogueState(), catalogue) == ""
-    assert "aria-busy" in pending_html("hello") and "aria-busy" not in pending_html("hello", partial="Here")
+    assert "aria-busy" in pending_html(["hello"]) and "aria-busy" not in pending_html(["hello"], partial="Here")
 
 
 def test_a_card_says_what_is_pressed_and_what_it_is_about(catalogue: Catalogue) -> None:

@@ -167,6 +167,27 @@ def test_a_message_can_be_stopped(visit: Any) -> None:
     expect(me.page.locator("#transcript .user.message")).to_have_count(1)
 
 
+@pytest.mark.parametrize("ready", [True, False])
+def test_messages_sent_while_another_is_answered_are_answered_in_order(visit: Any, ready: bool) -> None:
+    me = visit()
+    said = ["a western", "a comedy from the 80s", "older, please"]
+    if not ready:
+        me.page.reload()  # what is sent before the page has its chat belongs to that chat, too
+        me.page.wait_for_selector("#message textarea")
+    for text in said:
+        me.page.fill("#message textarea", text)
+        me.page.press("#message textarea", "Enter")
+        expect(me.page.locator("#message textarea")).to_have_value("", timeout=5000)
+        expect(me.page.locator(".main-column .user.message").last).to_have_text(text, timeout=5000)
+    expect(me.page.locator("#transcript .user.message")).to_have_text(said)
+    me.settled()
+    expect(me.page.locator("#transcript .bot.message")).to_have_count(len(said))
+    expect(me.page.locator("#message textarea")).to_have_value("")
+    expect(me.page.locator(".main-column .user.message")).to_have_text(said)
+    me.open()
+    expect(me.page.locator("#transcript .user.message")).to_have_text(said)
+
+
 def test_the_last_message_is_edited_where_it_stands(visit: Any) -> None:
     me = visit()
     me.say("a western")

@@ -9,6 +9,9 @@ from typing import Any
 import gradio as gr
 from fastapi import FastAPI
 from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 
 from agent.monitor.trends import watched
 from agent.recommender import Recommender
@@ -121,6 +124,11 @@ def build_app(recommender: Recommender, log: FeedbackLog, authors: Collection[st
     return app
 
 
+async def _alive(_: Request) -> Response:
+    """Nothing: only that there is a server."""
+    return Response(status_code=204)
+
+
 def _serving(recommender: Recommender) -> dict[str, Any]:
     """How Gradio serves the page: nothing that the page does not need, everything under the safe headers."""
     return {
@@ -137,7 +145,7 @@ def _serving(recommender: Recommender) -> dict[str, Any]:
         "js": theme.SCRIPT,
         "app_kwargs": {
             "middleware": [Middleware(SafeHeaders)],
-            "routes": [ImageStore(recommender).route()],
+            "routes": [ImageStore(recommender).route(), Route("/alive", _alive)],
             "docs_url": None,
             "redoc_url": None,
         },

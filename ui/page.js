@@ -27,13 +27,14 @@
     const note = find('#unsent');
     if (note && note.textContent !== text) note.textContent = text;
   };
-  const alive = () => fetch('./config', {method: 'HEAD', cache: 'no-store'}).then(() => true, () => false);
-  let gone = false;
+  const alive = () => fetch('./alive', {cache: 'no-store'}).then(() => true, () => false);
+  let gone = false, restored = false;
   const lost = () => {
     const own = sent() || {text: box().value, turn: asked()};
     sessionStorage.setItem(SENT, JSON.stringify(own));
     fill(own.text);
     find('#pending .thread')?.remove();
+    find('#echo').replaceChildren();
     say('Not sent: the server does not answer. Your message stays here, and can be sent when it is back.');
     gone = true;
   };
@@ -44,26 +45,55 @@
   };
   setInterval(watch, 1500);
   const sending = () => setTimeout(async () => {
-    if (!gone && box()?.value.trim() && !find('#pending .thread') && !(await alive())) lost();
+    if (!gone && find('#echo').children.length && !(await alive())) lost();
   }, 400);
   document.addEventListener('input', (event) => {
     if (!event.target.matches('#message textarea')) return;
     sessionStorage.setItem(DRAFT, event.target.value);
     if (!gone) say('');
   });
-  document.addEventListener('keydown', (event) => {
-    if (event.key === 'Enter' && !event.shiftKey && event.target.matches('#message textarea')) sending();
-  }, true);
-  document.addEventListener('click', (event) => {
-    if (event.target.closest('#message .submit-button')) sending();
-  }, true);
 
-  let restored = false;
+  // What is sent is shown at once, until the server shows it; a row knows how many messages are shown before it.
+  const coming = () => all('#pending .user.message, #echo .user.message').map((row) => row.textContent);
+  const echo = (text) => {
+    const row = document.createElement('div'), own = document.createElement('div'), busy = document.createElement('div');
+    row.dataset.before = asked() + coming().length;
+    row.className = 'message-row user-row';
+    own.className = 'message user';
+    own.textContent = text;
+    row.append(own);
+    busy.className = 'message-row bot-row';
+    busy.innerHTML = '<div class="message bot" aria-busy="true" role="status">Working</div>';
+    find('#echo').append(row, ...(coming().length ? [] : [busy]));
+    return row;
+  };
+  const shown = () => {
+    const count = asked() + all('#pending .user.message').length;
+    const rows = all('#echo .user-row');
+    if (!restored && !find('#pending .thread')) rows.forEach((row, place) => { row.dataset.before = count + place; });
+    for (const row of rows) {
+      if (row.dataset.before >= count) continue;
+      if (row.nextSibling?.matches('.bot-row')) row.nextSibling.remove();
+      row.remove();
+    }
+  };
+  window.conciergeSent = (text) => new Promise((send) => {
+    if (!text.trim()) return send();
+    const row = echo(text.trim());
+    if (box().value === text) fill('');
+    sending();
+    const next = () => {
+      if (find('#echo .user-row') === row || (!gone && !row.isConnected)) send();
+      else if (!gone) setTimeout(next, 50);
+    };
+    next();
+  });
+
   const restore = () => {
     // Once the chat is shown: whatever was on its way and is not in it goes back into the box.
     restored = true;
-    const own = sent(), draft = sessionStorage.getItem(DRAFT), kept = own && asked() > own.turn;
-    sessionStorage.removeItem(SENT);
+    const own = coming().length ? null : sent(), draft = sessionStorage.getItem(DRAFT), kept = own && asked() > own.turn;
+    if (!coming().length) sessionStorage.removeItem(SENT);
     if (kept && draft === own.text) sessionStorage.removeItem(DRAFT);
     else if (draft || (own && !kept)) fill(draft || own.text);
     if (own && !kept) say('This message was not sent: the server did not answer. Send it again when you like.');
@@ -80,16 +110,17 @@
     }
     rows = now;
     mine = said;
-    const pending = find('#pending .user.message');
-    if (pending && !sent() && !gone) {
-      sessionStorage.setItem(SENT, JSON.stringify({text: pending.textContent, turn: said}));
-      sessionStorage.removeItem(DRAFT);
+    shown();
+    const pending = coming().join('\n');
+    if (pending && sent()?.text !== pending && !gone) {
+      sessionStorage.setItem(SENT, JSON.stringify({text: pending, turn: said}));
     } else if (!pending && sent() && restored && !gone) sessionStorage.removeItem(SENT);
     if (restored && box() && !box().value) sessionStorage.removeItem(DRAFT);
     const chat = find('#beliefs [data-chat]')?.dataset.chat;
+    if (restored && chat && chat !== sessionStorage.getItem('concierge-chat')) find('#echo').replaceChildren();
     if (chat) sessionStorage.setItem('concierge-chat', chat);
-    const busy = Boolean(find('#pending .thread'));
-    if (busy && !waiting) find('#pending').scrollIntoView({behavior: smooth, block: 'end'});
+    const busy = Boolean(find('#pending .thread, #echo .message'));
+    if (busy && !waiting) find('#echo').scrollIntoView({behavior: smooth, block: 'end'});
     waiting = busy;
     if (!restored && find('#beliefs .beliefs')) restore();
     const count = find('#open-sheet [data-count]'), held = all('#beliefs .chip').length;

@@ -15,8 +15,22 @@ TRENDS_STYLE = Path(__file__).parent / "trends" / "trends.css"
 SCRIPT = Path(__file__).with_name("page.js").read_text("utf-8")
 """Runs once when the page has loaded: the chosen theme, messages that are never lost, and what is brought into view."""
 
-OWN_CHAT = """(stored) => [stored && {...stored, conversation: sessionStorage.getItem('concierge-chat')}]"""
-"""The browser keeps whose chats they are; which of them is shown is the tab's, so that a second tab is another chat."""
+_CHAT = """(stored) => {
+  if (document.querySelector('#beliefs .beliefs')) return stored;
+  const hex = (byte) => byte.toString(16).padStart(2, '0');
+  const token = () => [...crypto.getRandomValues(new Uint8Array(16))].map(hex).join('');
+  const shown = sessionStorage.getItem('concierge-chat');
+  const tab = window.conciergeTab ??= {owner: token(), conversation: shown || token()};
+  return {...tab, ...(stored?.owner && {owner: stored.owner})};
+}"""
+OWN_CHAT = f"(stored) => [({_CHAT})(stored)]"
+"""The browser keeps whose chats they are; which of them is shown is the tab's, so that a second tab is another chat.
+
+Until the page is shown they are named here: what is sent before that belongs to the same chat.
+"""
+
+SENDING = f"async (text, stored) => {{ await window.conciergeSent?.(text); return [text, ({_CHAT})(stored)]; }}"
+"""A message is shown at once, whenever the server answers, and goes out when the server has those before it."""
 
 TOGGLE = """() => {
   const dark = document.body.classList.toggle('dark');

@@ -67,6 +67,7 @@ class ChatPage:
                         self.starters = [gr.Button(text, size="md", min_width=200) for text in self.domain.starters]
                 self.thread = gr.HTML("", js_on_load=panel.ON_LOAD, elem_id="transcript")
                 self.pending = gr.HTML("", elem_id="pending")
+                gr.HTML('<div id="echo" class="thread"></div>')
                 self.choices = gr.HTML("", js_on_load=panel.ON_LOAD, elem_id="choices")
                 with gr.Row(visible=False, elem_classes=["turn-actions"]) as self.turn_actions:
                     self.retry = gr.Button("Try again", size="sm", min_width=0, elem_id="retry")
@@ -148,11 +149,16 @@ class ChatPage:
             self.store, self.message, self.welcome, self.thread, self.pending, self.choices, self.turn_actions,
         ]  # fmt: skip
 
+    @property
+    def answering(self) -> list[Any]:
+        """What shows that a message is being answered."""
+        return [self.message, self.welcome, self.pending, self.choices, self.turn_actions]
+
     def waiting(self, pending: str, session: Session, thread: str | None = None) -> Updates:
         """A message is being answered, as ``pending``; ``thread`` is what stands above it (None: as it is)."""
         return {
             self.store: session.write(),
-            self.message: gr.update(value="", submit_btn=False, stop_btn=True),
+            self.message: gr.update(submit_btn=False, stop_btn=True),  # the browser has emptied it
             self.welcome: gr.update(visible=False),
             self.pending: pending,
             self.choices: "",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from html import escape
 
 from agent.catalogue.catalogue import Catalogue
@@ -57,13 +57,15 @@ def transcript_html(
     return f'<div class="thread" role="log" aria-label="Conversation">{head}{"".join(rows)}</div>'
 
 
-def pending_html(text: str | None, busy: str = "", partial: str | None = None) -> str:
-    """What is being answered: a message, or a press (``text`` None); the answer so far, or that it is worked on."""
-    mine = "" if text is None else message_html("user", text)
-    if partial is not None:
-        return f'<div class="thread">{mine}{message_html("assistant", partial)}</div>'
+def pending_html(texts: Sequence[str], busy: str = "", partial: str | None = None) -> str:
+    """What is being answered: the first of ``texts`` (none: a press), with the answer so far, or that it is worked on.
+
+    The other texts wait for their turn.
+    """
+    mine = [message_html("user", text) for text in texts]
     working = message_html("assistant", busy, ' aria-busy="true" role="status"')
-    return f'<div class="thread">{mine}{working}</div>'
+    mine.insert(1, working if partial is None else message_html("assistant", partial))
+    return f'<div class="thread">{"".join(mine)}</div>'
 
 
 def pieces(text: str) -> Iterator[str]:

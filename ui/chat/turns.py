@@ -6,7 +6,7 @@ import json
 import re
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from html import escape
@@ -20,6 +20,7 @@ from agent.dialogue.state import Judgement
 from agent.recommender import Recommender, StoppedError
 from agent.records.conversation import Conversation, undone
 from agent.store.profiles import Profile
+from ui import theme
 from ui.chat import keeping
 from ui.chat.export import chat_json, chat_markdown
 from ui.chat.page import MESSAGE_LIMIT, ChatPage, Updates
@@ -87,13 +88,17 @@ class Asked:
 
 
 class ChatTab:
-    """The chat page inside the current Blocks, connected; holds no person's state, but what is being answered now."""
+    """The chat page inside the current Blocks, connected; holds no person's state, but what is being answered now.
+
+    The messages of one chat are answered one after the other, in the order in which they came.
+    """
 
     def __init__(self, recommender: Recommender, desk: Desk, store: gr.BrowserState) -> None:
         self.recommender = recommender
         self.desk = desk
         self.page = ChatPage(recommender, desk, store)
-        self._asked: dict[str, Asked] = {}
+        self._asked: dict[str, list[Asked]] = {}
+        self._moved = threading.Condition()  # guards the lines of messages above, and tells that one has moved on
         self._connect()
 
     def _connect(self) -> None:
@@ -107,17 +112,17 @@ class ChatTab:
             "outputs": page.turning, "concurrency_limit": 8, "concurrency_id": "turn", "trigger_mode": "multiple",
         }  # fmt: skip
         turns = [
-            page.message.submit(self.on_message, [page.message, page.store], **turn),
-            page.choices.click(self.on_choice, [page.store], **turn),
+            page.message.submit(self.on_message, [page.message, page.store], js=theme.SENDING, **turn),
+            page.choices.click(self.on_choice, [page.store], js=theme.OWN_CHAT, **turn),
             page.retry.click(self.on_retry, [page.store], **turn),
             page.thread.submit(self.on_edit, [page.store], **turn),
             *(
-                starter.click(self._starter(text), [page.store], **turn)
+                starter.click(self._starter(text), [page.store], js=theme.OWN_CHAT, **turn)
                 for text, starter in zip(page.domain.starters, page.starters, strict=True)
             ),
         ]
         for event in turns:
-            event.then(self.on_settled, [page.store], **quick)
+            event.then(self.on_settled, [page.store], js=theme.OWN_CHAT, **quick)
         page.message.stop(self.on_stop, [page.store], **quick)
         page.undo.click(self.on_undo, [page.store], **quick)
         for fresh in (page.clear, page.new):
@@ -163,12 +168,18 @@ class ChatTab:
         except PermissionError:
             session = Session.new(session.owner)
             conversation = self.desk.open(session)
-        return self.page.show(conversation, session)
+        shown = self.page.show(conversation, session)
+        if self._line(session):  # a message came before the page did: what shows it stays
+            return {own: update for own, update in shown.items() if own not in self.page.answering}
+        return shown
 
     def on_settled(self, stored: Any) -> Any:
         """An answer has been streamed, or was stopped: show the conversation, unless the next message is on its way."""
-        asked = self._asked.get(Session.read(stored).conversation)
-        return NOTHING if asked is not None and not asked.stopped_already else self.on_load(stored)
+        return NOTHING if self._line(Session.read(stored)) else self.on_load(stored)
+
+    def _line(self, session: Session) -> list[Asked]:
+        """The messages of the session's chat that are not answered yet, in order."""
+        return self._asked.get(session.conversation, [])
 
     # What a person does
 
@@ -181,45 +192,67 @@ class ChatTab:
             yield NOTHING
 
     def _answer(self, session: Session, text: str, thread: str | None = None) -> Iterator[Updates]:
-        """``thread`` is the transcript without the last exchange, where that is answered again (None: it is not)."""
-        before = self._asked.get(session.conversation)
-        if before is not None and not before.stopped_already:
-            yield NOTHING  # one message at a time; the text stays in the box
-            return
-        asked = self._asked[session.conversation] = Asked(text)
+        """Answer a message when those before it are answered.
+
+        ``thread`` is the transcript without the last exchange, where that is answered again (None: it is not).
+        """
+        asked = Asked(text)
+        with self._moved:
+            line = self._asked.setdefault(session.conversation, [])
+            line.append(asked)
         try:
-            yield self.page.waiting(pending_html(text, self.page.busy), session, thread)
+            yield self.page.waiting(self._pending(line), session, thread)
+            with self._moved:
+                self._moved.wait_for(lambda: asked.stopped_already or line[0] is asked)
+            if asked.stopped_already:
+                return
             with self._turn(session) as conversation:
                 if thread is not None:
                     conversation.events, _ = undone(conversation.events)
                 self.recommender.reply(conversation, text, stopped=asked.stopped)
+            end = time.monotonic() + STREAM_SECONDS
+            for piece in pieces(conversation.messages[-1].content):
+                yield {self.page.pending: self._pending(line, piece)}
+                time.sleep(PIECE_SECONDS)
+                if time.monotonic() > end:
+                    break
         except StoppedError:
             return  # the page was shown again when it was stopped
         except Exception as error:
             gr.Warning(trouble(error), duration=12)
-            yield {self.page.message: gr.update(value=text), self.page.pending: ""}
+            yield {self.page.message: gr.update(value=text), self.page.pending: self._pending(line[1:])}
             return
         finally:
-            if self._asked.get(session.conversation) is asked:
-                del self._asked[session.conversation]
-        end = time.monotonic() + STREAM_SECONDS
-        for piece in pieces(conversation.messages[-1].content):
-            yield {self.page.pending: pending_html(text, partial=piece)}
-            time.sleep(PIECE_SECONDS)
-            if time.monotonic() > end:
-                break
+            self._leave(session, line, asked)
         shown = self.page.changed(conversation, session)
-        yield {self.page.thread: shown[self.page.thread], self.page.pending: ""}
+        yield {self.page.thread: shown[self.page.thread], self.page.pending: self._pending(line)}
+
+    def _pending(self, line: Sequence[Asked], partial: str | None = None) -> str:
+        """The messages in line, the first of them being answered; ``partial`` is its answer so far."""
+        return pending_html([own.text for own in line], self.page.busy, partial) if line else ""
+
+    def _leave(self, session: Session, line: list[Asked], asked: Asked) -> None:
+        with self._moved:
+            line.remove(asked)
+            if not line and self._asked.get(session.conversation) is line:
+                del self._asked[session.conversation]
+            self._moved.notify_all()
 
     def on_stop(self, stored: Any) -> Updates:
-        """The message that is being answered returns to the box; an answer that has come already stays."""
+        """The messages that are not answered yet return to the box; an answer that has come already stays."""
         session = Session.read(stored)
-        asked = self._asked.get(session.conversation)
-        if asked is not None and asked.stop():
+        with self._moved:
+            line = self._asked.pop(session.conversation, [])
+            stopped = [own.text for own in line if own.stop()]
+            answered = len(stopped) < len(line) or not line
+            self._moved.notify_all()
+        text = gr.update(value="\n".join(stopped), submit_btn=True, stop_btn=False) if stopped else None
+        if answered:
+            with self.desk.turn(session) as conversation:  # it is being kept: wait until it is
+                shown = self.page.show(conversation, session)
+        else:
             shown = self.page.show(self.desk.open(session), session)
-            return {**shown, self.page.message: gr.update(value=asked.text, submit_btn=True, stop_btn=False)}
-        with self.desk.turn(session) as conversation:  # it is being kept: wait until it is
-            return self.page.show(conversation, session)
+        return shown if text is None else {**shown, self.page.message: text}
 
     @contextmanager
     def _turn(self, session: Session) -> Iterator[Conversation]:
@@ -259,7 +292,7 @@ class ChatTab:
     def _again(self, session: Session, text: str | None) -> Iterator[Updates]:
         conversation = self.desk.open(session)
         events, last = undone(conversation.events)
-        if last is not None:
+        if last is not None and not self._line(session):
             shorter = Conversation(conversation.id, conversation.user, events)
             thread = transcript_html(shorter, self.recommender.state(shorter), self.page.catalogue)
             yield from self._answer(session, text or last, thread)
@@ -401,7 +434,7 @@ class ChatTab:
     def _changed(self, session: Session, change: Callable[[Conversation], None], renews: bool) -> Iterator[Updates]:
         """Change the conversation, then show it; ``renews``: that takes a moment, for other items are looked for."""
         if renews:
-            yield {self.page.pending: pending_html(None, self.page.busy), self.page.choices: ""}
+            yield {self.page.pending: pending_html([], self.page.busy), self.page.choices: ""}
         try:
             with explained(), self._turn(session) as conversation:
                 change(conversation)
