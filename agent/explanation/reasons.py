@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from typing import TYPE_CHECKING, Any
 
 import prompts
@@ -78,12 +78,14 @@ def reasons(
     """
     found: list[str] = []
     shapes: set[str] = set()
-    # Lists do not all begin in the same words.
+    # Lists do not all begin in the same words; what all of a list meet is said above it.
     first = sum(item.index for item in items)
+    met = [frozenset((fact.facet, fact.value) for fact in own if fact.kind == "condition") for own in facts]
+    above: frozenset[object] = frozenset.intersection(*met) if len(met) > 1 else frozenset()
     for place, (item, own) in enumerate(zip(items, facts, strict=True), first):
         sentence = ""
         for variant in range(place, place + VARIANTS):
-            sentence = reason(item, own, catalogue, edited, variant, phrases)
+            sentence = reason(item, own, catalogue, edited, variant, phrases, above)
             if _shape(sentence, item) not in shapes:
                 break
         shapes.add(_shape(sentence, item))
@@ -98,9 +100,13 @@ def reason(
     edited: Template | None = None,
     variant: int = 0,
     phrases: Phrases = ENGLISH,
+    above: Set[object] = frozenset(),
 ) -> str:
-    """One or two sentences that state ``facts`` in the words of a template; ``variant`` chooses among wordings."""
-    inputs = inputs_of(item, facts, catalogue) | {"variant": variant}
+    """One or two sentences that state ``facts`` in the words of a template; ``variant`` chooses among wordings.
+
+    ``above``: conditions (facet, value) that were said of the whole list.
+    """
+    inputs = inputs_of(item, facts, catalogue, above) | {"variant": variant}
     if phrases:
         return in_phrases(inputs, phrases)
     for template in (edited, prompts.load("explanation")):
@@ -175,8 +181,10 @@ def flaws(text: str, item: Item, facts: Sequence[Evidence], catalogue: Catalogue
     return found
 
 
-def inputs_of(item: Item, facts: Sequence[Evidence], catalogue: Catalogue) -> dict[str, Any]:
-    """The facts as the inputs of an explanation template."""
+def inputs_of(
+    item: Item, facts: Sequence[Evidence], catalogue: Catalogue, above: Set[object] = frozenset()
+) -> dict[str, Any]:
+    """The facts as the inputs of an explanation template, but for the conditions (facet, value) said ``above``."""
 
     def titles(chosen: Sequence[Evidence]) -> list[str]:
         return [catalogue[catalogue.index(str(fact.item_id))].title for fact in chosen]
@@ -196,7 +204,7 @@ def inputs_of(item: Item, facts: Sequence[Evidence], catalogue: Catalogue) -> di
         named, liked, had = ([fact for fact in own if fact is with_what] for own in (named, liked, had))
     tagged = [fact for fact in facts if fact.kind == "attribute"]
     hints = [str(fact.value) for fact in facts if fact.kind == "hint" and not speaks_against(str(fact.value))]
-    asked, asked_names, guessed = _met_words(met, catalogue)
+    asked, asked_names, guessed = _met_words([own for own in met if (own.facet, own.value) not in above], catalogue)
     count, mean = int(number("raters")), float(number("rating"))
     domain, primary = catalogue.domain, catalogue.primary
     kinds = telling_kinds(item.index, catalogue)[:3]
