@@ -74,7 +74,8 @@ IT_OPENS = re.compile(
 )
 """Behind "it" at the beginning of a sentence: "It was great", "that's one of my favourites"."""
 IT = re.compile(
-    r"(?<![\w'])(?:(?:that|this) (?:one|ƒ+|title|suggestion|recommendation|answer)|it|that|this|thats|"
+    r"(?<![\w'])(?:(?:that|this) (?:one|ƒ+|title|suggestion|recommendation|answer)|it|this|thats|"
+    r"(?<!not )(?<!all )that|that(?=\s*(?:$|[.,!?;])| again\b| please\b)|"
     r"its(?= (?:a|one|my|such|so|really|great|good|awesome)\b))(?![\w])"
 )
 IT_CUE = re.compile(
@@ -104,7 +105,7 @@ ERA_ONE = re.compile(
     r"(?:\s+(?:one|ƒ+|version))?(?![\w'])"
 )
 AGE_ONE = re.compile(
-    r"(?<![\w'])(?:the|that)\s+(?P<age>original|remake|old(?:er|est)?|first|new(?:er|est)?|recent|latest)"
+    r"(?<![\w'])(?:the|(?<!not )(?<!all )that)\s+(?P<age>original|remake|old(?:er|est)?|first|new(?:er|est)?|recent|latest)"
     r"(?:\s+(?:one|ƒ+|version))?(?![\w'])"
 )
 NAMED_ONE = re.compile(
@@ -112,7 +113,8 @@ NAMED_ONE = re.compile(
     r"(?:one|ƒ+|thing|pick|suggestion|recommendation)(?![\w'])"
 )
 VALUE_ONE = re.compile(
-    r"(?<!drop )(?<!lose )(?<!forget )(?<!without )(?<!skip )(?<![\w'])(?:the|that)\s+(?P<name>[^\W\d_][\w-]+)"
+    r"(?<!drop )(?<!lose )(?<!forget )(?<!without )(?<!skip )(?<![\w'])"
+    r"(?:the|(?<!not )(?<!all )that)\s+(?P<name>[^\W\d_][\w-]+)"
     r"(?:\s+(?:one|ƒ+))?(?![\w'-])"
 )
 CORRECTION = re.compile(
