@@ -105,8 +105,8 @@ ERA_ONE = re.compile(
     r"(?:\s+(?:one|ƒ+|version))?(?![\w'])"
 )
 AGE_ONE = re.compile(
-    r"(?<![\w'])(?:the|(?<!not )(?<!all )that)\s+(?P<age>original|remake|old(?:er|est)?|first|new(?:er|est)?|recent|latest)"
-    r"(?:\s+(?:one|ƒ+|version))?(?![\w'])"
+    r"(?<![\w'])(?:the|(?<!not )(?<!all )that)\s+"
+    r"(?P<age>original|remake|old(?:er|est)?|first|new(?:er|est)?|recent|latest)(?:\s+(?:one|ƒ+|version))?(?![\w'])"
 )
 NAMED_ONE = re.compile(
     r"(?<![\w'])(?:the|that|your)\s+(?P<name>[^\W\d_][\w'&-]*(?:\s[^\W\d_][\w'&-]*){0,2}?)\s+"
