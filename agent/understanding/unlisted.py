@@ -226,7 +226,7 @@ _HATED = re.compile(
     r"(?=\W*(?:$|[.,;!?]|and\b|but\b|so\b))"
 )
 """What somebody hates in words that no facet decides."""
-_BEFORE = re.compile(r"(?<![\w'-])(?P<word>[^\W\d_]{4,})[ -]")
+_BEFORE = re.compile(r"(?<![\w'-])(?P<word>[^\W\d_]{3,})[ -]")
 _SEGMENT = re.compile(r"[,.;!?\n]|\bbut\b")
 
 
@@ -242,7 +242,7 @@ NO_SUBJECT = EMPTY | word_set(
     quick quickly fast nice cool fine right sure idea question thing things stuff guys folks friend friends wife
     husband girlfriend boyfriend mother father mum mom dad kids boss fun short long because always never ever
     sometimes stand made usually mostly mainly whatever whichever both neither nor it's that's he's she's they're we're
-    rated world you're there's here's won't can't isn't don't fine what's how why what which
+    rated big huge small world you're there's here's won't can't isn't don't fine what's how why what which
     """
 )
 """Words that a part of a message that names a subject does not hold."""

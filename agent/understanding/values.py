@@ -230,6 +230,7 @@ class Finder:
                     everyday and len(key) == 1 and before.endswith("the ") and not _NOUN_AFTER.match(self.marked[end:])
                 )
                 fits = len("".join(key)) > 2 and not told and not (everyday and not self._asked_for(start, end, entry))
+                fits = fits and not self._ends_a_name(run)
             elif self._is_open(entry.facet) and NOUN in self.marked[start:end]:
                 continue  # a tag that is a word for any item says nothing
             elif self._is_open(entry.facet):
@@ -243,7 +244,7 @@ class Finder:
                     or narrows
                     or self._often(entry, key, self.marked[start:end])
                 )
-                fits = fits or (cued == entry.facet and (not everyday or run[0].capital))
+                fits = fits or (cued == entry.facet and (not everyday or run[0].capital)) or self._ends_a_name(run[1:])
             elif (everyday and len(key) == 1) or len("".join(key)) < 3:
                 plain = cued is not None and cued == entry.facet and self._cue_is_plain(entry.facet, before)
                 fits = plain or self._bounds(entry.facet, start, end)
@@ -252,6 +253,17 @@ class Finder:
             if fits:
                 return self._take(Hit("value", start, end, entry.facet, (entry.name,)))
         return False
+
+    def _ends_a_name(self, run: Sequence[Word]) -> bool:
+        """Whether a primary value is the end of a longer name that people tag: the war of "cold war"."""
+        place = self.found.index(run[0]) if run else 0
+        if not place or not any(own.facet == self.vocabulary.primary for own in self._entries(run)):
+            return False
+        longer = [self.found[place - 1], *run]
+        return self._adjacent(longer) and any(self._is_open(own.facet) for own in self._entries(longer))
+
+    def _entries(self, run: Sequence[Word]) -> Sequence[Value]:
+        return self.vocabulary.names.get(tuple(word.key for word in run), ())
 
     def _bounds(self, facet: str, start: int, end: int) -> bool:
         """Whether a value of an order stands where all up to it are meant, or behind it "rated": "PG-13 at most"."""
