@@ -34,6 +34,10 @@ _THAN_NUMBER = re.compile(
 )
 """Behind a comparative that a number bounds: "longer than two hours" compares with nothing that was shown."""
 
+_FINE_TOO = re.compile(
+    r" (?:is|are|would be|'s) (?:also |just |totally )*(?:fine|ok|okay|all ?right|no problem|good)\b"
+)
+
 
 class Comparing:
     """Reads bounds and comparatives over one catalogue."""
@@ -154,6 +158,9 @@ class Comparing:
         asked = wanted | {(own.facet, name) for own in standing if own.op == "is" for name in own.names}
         for critique, start, end in critiques:
             words = folded[start:end]
+            if _FINE_TOO.match(folded, end):  # "longer is fine too" asks for nothing: what bounded it goes
+                wishes.drops.append(critique.facet)
+                continue
             if critique.facet not in self.catalogue.facets:
                 wishes.lacking.append(words)
                 wishes.compares = True

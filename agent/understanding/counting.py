@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from agent.records.acts import Shares
-from agent.understanding.scope import Hit
+from agent.understanding.scope import Hit, several_people
 from agent.understanding.vocabulary import NOUN
 
 _NUMBERS = {
@@ -38,6 +38,10 @@ _SHARE = re.compile(
     r"(?:(?:good|great|nice|really|recent|new|old|short|long|fun|light|more)\s+)*$"
 )
 """A number right before the words of a kind."""
+_AND_ONE = re.compile(r"(?:\band|,)(?: and| also)? an? (?:[\w-]+ ){0,2}$")
+"""Before the second kind of "a comedy and a thriller", which one item is not."""
+FEW = 2
+"""So many of each are shown then."""
 _JUST_ONE = re.compile(
     r"^\W*one only\W*$|\b(?:surprise|impress) (?:me|us) with one\b|"
     r"\b(?:just|only) (?:the )?(?:one|1)\b(?! of\b)|\ba single (?:one|ƒ+|recommendation|suggestion)|"
@@ -67,9 +71,10 @@ def counted(marked: str, hits: Sequence[Hit]) -> int | None:
 
 
 def shares(marked: str, hits: Sequence[Hit]) -> Shares:
-    """Several kinds, each with its number: "two westerns and a comedy"."""
+    """Several kinds, each with its number: "two westerns and a comedy"; of "a western and a comedy" a few of each."""
     found: list[tuple[int, str, tuple[str, ...]]] = []
     numbered = False
+    one_each = 0
     for hit in hits:
         if hit.kind != "value" or not hit.known or hit.state != "wanted":
             continue
@@ -77,8 +82,15 @@ def shares(marked: str, hits: Sequence[Hit]) -> Shares:
         if match is not None and hit.values:
             number = _NUMBERS.get(match["n"]) or (int(match["n"]) if match["n"].isdigit() else 1)
             numbered = numbered or match["n"] not in ("a", "an")
+            one_each += _AND_ONE.search(marked, 0, hit.start) is not None
             found.append((number, hit.facet, hit.values))
     several = len({facet for _, facet, _ in found}) > 1
-    if len(found) < 2 or several or not numbered or len({names for _, _, names in found}) < len(found):
+    if len(found) < 2 or several or len({names for _, _, names in found}) < len(found):
         return ()
+    if not numbered:
+        return (
+            tuple((FEW, facet, names) for _, facet, names in found)
+            if one_each == len(found) - 1 and not several_people(marked)
+            else ()
+        )
     return tuple(found)

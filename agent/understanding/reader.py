@@ -36,7 +36,7 @@ from agent.understanding.topics import opens_anew
 from agent.understanding.unlisted import as_said
 from agent.understanding.verdicts import judged_clauses, judges, which
 from agent.understanding.vocabulary import ANY_WORK, known_words, vocabulary_of, wordlike
-from agent.understanding.wanting import asked_for, only_points, want
+from agent.understanding.wanting import asked_for, only_points, taken_back, want
 
 _PRONOUN = re.compile(r"\b(?:i|i'?m|i'?ve|i'?ll|my|you|your|we|he|she|they|our|me)\b")
 _DID_THEY = re.compile(
@@ -52,6 +52,8 @@ _FINE_TOO = re.compile(
     r"\b(?:i|we) (?:really )?do(?:n't| not) (?:mind|care (?:about|if))\b|\bdo(?:es)?(?:n't| not) matter\b"
 )
 """Allows what nobody had ruled out: "subtitles are fine"."""
+_NO_LIMIT = re.compile(r"\b(?:drop|forget|remove|lift|no) (?:about )?(?:the |that |any )?(?:\w+ ){1,2}limits?\b")
+"""Takes back a limit, where none holds."""
 _PRAISES = re.compile(
     r"\W*(?:(?:wow|oh|ok|okay|that'?s|what|a|an|these|those|are|really|very|such)\W+)*(?:great|nice|good|awesome|lovely|"
     r"perfect|cool|excellent|fantastic|amazing|super|wonderful)(?: (?:list|picks?|choices?|suggestions?|selection|"
@@ -265,6 +267,8 @@ def _other(message: Message) -> Act:
         return Pleasantry("farewell")
     if ABUSE.search(marked):
         return Pleasantry("complaint")
+    if freed := taken_back(message):
+        return Want(drops=tuple(freed))
     if ACCEPT.search(marked) and message.context.shown:
         return Pleasantry("accept")
     if message.context.shown and _PRAISES.match(marked):
@@ -280,7 +284,7 @@ def _other(message: Message) -> Act:
         return Pleasantry("chat")
     if marked.rstrip().endswith("?") and ASKS.match(marked) is not None and not ASK.search(marked):
         return NotUnderstood("question", message.text)
-    if message.context.begun and _FINE_TOO.search(marked):
+    if message.context.begun and (_FINE_TOO.search(marked) or _NO_LIMIT.search(marked)):
         return Pleasantry("chat")
     subject = " ".join(found)
     if found and sum(word in message.vocabulary.words or wordlike(word) for word in found) * 2 >= len(found):

@@ -89,6 +89,10 @@ def opens_anew(marked: str) -> bool:
     return _REFINES.match(marked) is None and (_OWN_WISH.match(marked) is not None or len(marked.split()) > _FRAGMENT)
 
 
+_KEEPS = re.compile(r"\W*(?:(?:ok|okay|and|but|now|please|yes|well) )*(?:keep|still|stay with|same)\b")
+"""How a message begins that holds on to what was wished: "keep the crime but in English"."""
+
+
 def opens_topic(marked: str, wishes: Wishes, named: bool, begun: bool) -> bool:
     """Whether a message is a complete new wish, which replaces the topic's conditions.
 
@@ -102,5 +106,11 @@ def opens_topic(marked: str, wishes: Wishes, named: bool, begun: bool) -> bool:
         return True
     if not (wishes.complete or named) or wishes.replaces or (wishes.compares and not named):
         return False
-    refines = _REFINES.match(marked) or _OF_THEM.search(marked) or _MORE_OF.search(marked) or _ONLY.search(marked)
+    refines = (
+        _REFINES.match(marked)
+        or _KEEPS.match(marked)
+        or _OF_THEM.search(marked)
+        or _MORE_OF.search(marked)
+        or _ONLY.search(marked)
+    )
     return refines is None

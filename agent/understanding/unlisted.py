@@ -62,7 +62,7 @@ _OBJECT = re.compile(
 )
 _NO_OBJECT = re.compile(
     r"(?:something|anything|nothing|everything|one|ones|more|another|others?|help|advice|ideas?|it|that|this|these|those|"
-    r"them|you|me|us|to|what|how|if|your|her|him|his|their|different|similar|else|two|three|few|couple|all|smth|sth|stuff|"
+    r"them|you|me|us|to|what|how|if|your|her|him|his|their|different|similar|else|list|results|two|three|few|couple|all|smth|sth|stuff|"
     r"things?|again|next)\b"
 )
 _TAIL = re.compile(

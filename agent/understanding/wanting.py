@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from agent.catalogue.title_index import SERIES
 from agent.records.acts import Want
+from agent.text import flat
 from agent.understanding.asking import Sentence
 from agent.understanding.cues import ABUSE, ASK, BARE_NO, MORE, REJECT
 from agent.understanding.message import Message
@@ -33,7 +34,16 @@ _SHOW = re.compile(
     r"\b(?:show me|find me|put on|play|i (?:want|would like|'d like) to (?:watch|see)|do you have|"
     r"have you got|got|search(?: for)?)\b"
 )
+_TOO = re.compile(r"^(?:way |far |much |a bit |a little |just )*too (?=\w)")
+"""What a complaint begins with: of "too slow" less is wished for."""
+_TRAILS = re.compile(r"(?: (?:instead|please|pls|though|too|then))+$")
 _SILENT = frozenset({"about", "reject"})
+_CALLED: Mapping[str, tuple[str, ...]] = {
+    "duration": ("length", "running time", "runtime", "duration", "time"),
+    "year": ("year", "years", "date", "decade", "age", "era"),
+    "money": ("price", "cost", "budget"),
+}
+"""What facets of a kind are called besides their own names."""
 _SIMILAR = re.compile(r"\b(?:something|anything|one|ones|more|ƒ+s?) similar\b(?! to)|^\W*similar\b")
 """Asks for what is like the item that was spoken of last."""
 
@@ -97,6 +107,11 @@ def want(
         told = {own.facet for own in wishes.conditions}
         loose = [own.facet for own in context.conditions if own.facet in message.vocabulary.open_facets - told]
         wishes.drops += ["hints", *dict.fromkeys(loose)]
+    hints = [_TRAILS.sub("", _TOO.sub("less ", own)) for own in hints]
+    freed = taken_back(message)
+    if freed:
+        wishes.drops += freed
+        hints = []
     opens = opens_topic(free, wishes, bool(like) and not _only_refers(message), context.begun)
     opens = opens or bool(others and message.asking)  # "who wrote it and what else has she written?"
     return Want(
@@ -110,7 +125,7 @@ def want(
         shares=wishes.shares,
         tastes=wishes.tastes,
         opens_topic=opens,
-        drops=tuple(wishes.drops),
+        drops=tuple(dict.fromkeys(wishes.drops)),
         request=_request(message, hidden, sentences, wishes),
     )
 
@@ -128,6 +143,30 @@ def _series_of(message: Message, attitudes: tuple[str, ...]) -> list[int]:
 def _only_refers(message: Message) -> bool:
     """Whether the examples are what was shown: "more like the second one" refines."""
     return all(own.mention.reference for own in message.told if own.judgement.attitude == "like")
+
+
+def taken_back(message: Message) -> list[str]:
+    """The facets whose conditions a message takes back: "drop the length limit", "Eastwood is fine after all"."""
+    marked, found = message.marked, []
+    for own in message.context.conditions:
+        facet = message.catalogue.facets.get(own.facet)
+        if facet is None:
+            continue
+        called = "|".join(re.escape(flat(name)) for name in {facet.name, facet.label, *_CALLED.get(facet.kind, ())})
+        words = "|".join(re.escape(flat(name).split()[-1]) for name in own.names if name.strip()) or "(?!)"
+        limit = rf"(?:{called}) (?:limit|restriction|condition|filter|rule|bit|thing|requirement)s?"
+        of = rf"(?:limit|restriction|condition|filter)s? (?:on|for|of) (?:the )?(?:{called})"
+        drop = r"(?:drop|forget|remove|lift|lose|ignore|no|without|scrap|never ?mind) (?:about )?(?:the |that |any )?"
+        is_fine = r"(?:is|are|would be|'s) (?:also |actually )?(?:fine|ok|okay|all ?right|allowed)"
+        patterns = (
+            rf"\b{drop}(?:{limit}|{of})\b",
+            rf"\b(?:the )?(?:{called}) (?:does(?:n't| not) matter|is (?:not important|unimportant|irrelevant))\b",
+            rf"\b(?:forget|never ?mind|ignore|don't care) (?:about )?(?:the )?(?:{called})\b",
+            rf"(?<![\w'])(?:{words})(?:s|'s)?(?: ƒ+s?)? {is_fine}\b",
+        )
+        if any(re.search(pattern, marked) for pattern in patterns):
+            found.append(own.facet)
+    return list(dict.fromkeys(found))
 
 
 def only_points(message: Message) -> bool:
