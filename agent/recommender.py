@@ -220,6 +220,7 @@ class Recommender:
         k: int = COUNT,
         past: Sequence[Event] = (),
         stopped: Callable[[], bool] | None = None,
+        saved: Sequence[str] | None = None,
     ) -> Answer:
         """Answer a message: changes the conversation and, where there is a log, is on disk before it returns.
 
@@ -229,13 +230,15 @@ class Recommender:
             k: how many items.
             past: more of the person's past than that of the conversation's user, oldest first.
             stopped: asked once, before anything is written; True drops the answer.
+            saved: ids on the person's list for later (None: none is kept here); what the message changes of it is the
+                caller's to carry out (:class:`agent.records.acts.Later`).
 
         Raises:
             StoppedError: it was stopped: nothing is logged, and ``conversation`` is not to be used any more.
         """
         start = time.perf_counter()
         before = self.state(conversation)
-        return self._answered(conversation, before, self._read(before, message), k, past, start, stopped)
+        return self._answered(conversation, before, self._read(before, message), k, past, start, stopped, saved)
 
     def act(self, conversation: Conversation, act: Act, k: int = COUNT, past: Sequence[Event] = ()) -> Answer:
         """Answer an act that was not read from a message: what a program wants or asks. Otherwise as :meth:`reply`."""
@@ -252,6 +255,7 @@ class Recommender:
         past: Sequence[Event],
         start: float,
         stopped: Callable[[], bool] | None = None,
+        saved: Sequence[str] | None = None,
     ) -> Answer:
         undo = any(isinstance(act, Command) and act.kind == "undo" for act in said.acts)
         taken_back = None
@@ -261,7 +265,7 @@ class Recommender:
         understood = time.perf_counter()
         past = (*self.history(conversation.user), *past)
         turn = self._turn(conversation, before, past, k, start, understood)
-        reply = self._worded(turn, respond(replace(turn, asks=True, undone=taken_back)))
+        reply = self._worded(turn, respond(replace(turn, asks=True, undone=taken_back, saved=saved)))
         if stopped is not None and stopped():
             raise StoppedError
         return self._keep(conversation, reply)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from agent.records.acts import Act, Ask, Command, Judge, NotUnderstood, Pleasantry, Want, WhichItem
+from agent.records.acts import Act, Ask, Command, Judge, Later, NotUnderstood, Pleasantry, Want, WhichItem
 from agent.records.conditions import Condition
 from agent.understanding.reader import understand
 from agent.understanding.reading import Context, Reading
@@ -69,6 +69,8 @@ def _described(catalogue: Catalogue, act: Act) -> list[str]:
         return [f"ask {act.kind} {names(act.items)}".strip()]
     if isinstance(act, Command):
         return [f"control {act.kind}"]
+    if isinstance(act, Later):
+        return [f"later {act.kind} {names(act.items)}".strip()]
     if isinstance(act, Pleasantry):
         return ["social"]
     if isinstance(act, NotUnderstood):

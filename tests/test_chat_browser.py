@@ -167,6 +167,20 @@ def test_a_message_can_be_stopped(visit: Any) -> None:
     expect(me.page.locator("#transcript .user.message")).to_have_count(1)
 
 
+def test_the_watchlist_is_filled_and_told_in_words(visit: Any) -> None:
+    me = visit()
+    me.say("a western")
+    name = me.titles()[1]
+    me.say("put the second one on my watchlist")
+    expect(me.page.locator("#card-1 .act-later")).to_have_attribute("aria-pressed", "true")
+    me.page.locator("#saved button.label-wrap").click()
+    expect(me.page.locator("#saved li")).to_contain_text([name])
+    me.say("what's on my watchlist?")
+    expect(me.page.locator("#transcript .bot.message").last).to_contain_text(name)
+    me.say("take it off my list")
+    expect(me.page.locator("#saved li")).to_have_count(0)
+
+
 @pytest.mark.parametrize("ready", [True, False])
 def test_messages_sent_while_another_is_answered_are_answered_in_order(visit: Any, ready: bool) -> None:
     me = visit()

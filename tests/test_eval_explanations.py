@@ -33,8 +33,9 @@ class Lying(Recommender):
         k: int = 5,
         past: Sequence[Event] = (),
         stopped: Callable[[], bool] | None = None,
+        saved: Sequence[str] | None = None,
     ) -> Answer:
-        answer = super().reply(conversation, message, k, past, stopped)
+        answer = super().reply(conversation, message, k, past, stopped, saved)
         items = tuple(replace(item, evidence=(*item.evidence, self.lie)) for item in answer.items)
         return replace(answer, items=items)
 

@@ -9,7 +9,7 @@ import pytest
 from agent.catalogue.catalogue import Catalogue
 from agent.data.dataset import Dataset
 from agent.domains.domain import Facet
-from agent.records.acts import Ask, Command, Judge, NotUnderstood, Pleasantry, Want, WhichItem
+from agent.records.acts import Ask, Command, Judge, Later, NotUnderstood, Pleasantry, Want, WhichItem
 from agent.understanding.amounts import AmountReader
 from agent.understanding.reader import understand
 from agent.understanding.reading import Context, OpenQuestion
@@ -64,6 +64,34 @@ def test_a_question_is_no_wish(catalogue: Catalogue, message: str) -> None:
 )
 def test_what_changes_no_wish(catalogue: Catalogue, message: str, kind: type) -> None:
     assert [type(act) for act in understand(message, Context(begun=True), catalogue).acts] == [kind]
+
+
+@pytest.mark.parametrize(
+    ("message", "kind", "places"),
+    [
+        ("put number 1 on my watchlist", "add", [0]),
+        ("add the second to my list", "add", [1]),
+        ("put the first and the third on my watch list please", "add", [0, 2]),
+        ("save that one for later", "add", [2]),
+        ("ok add it to my watchlist", "add", [2]),
+        ("could you bookmark Fargo", "add", [1]),
+        ("add them all to the watchlist", "add", [0, 1, 2]),
+        ("take Alien off my list", "remove", [0]),
+        ("don't put it on my list", "remove", [2]),
+        ("what's on my watchlist?", "show", []),
+        ("which ones are on my list?", "show", []),
+    ],
+)
+def test_the_list_for_later_is_kept_in_words(catalogue: Catalogue, message: str, kind: str, places: list[int]) -> None:
+    shown = tuple(_item(catalogue, name) for name in ("Alien (1979)", "Fargo (1996)", "Toy Story (1995)"))
+    (act,) = understand(message, Context(shown=shown, spoken=shown[2:], begun=True), catalogue).acts
+    assert isinstance(act, Later) and act.kind == kind and act.items == tuple(shown[place] for place in places)
+
+
+@pytest.mark.parametrize("message", ["add a comedy to my list", "add some action", "keep it under two hours"])
+def test_a_wish_is_nothing_for_later(catalogue: Catalogue, message: str) -> None:
+    acts = understand(message, Context(begun=True), catalogue).acts
+    assert any(isinstance(act, Want) for act in acts) and not any(isinstance(act, Later) for act in acts)
 
 
 @pytest.mark.parametrize("name", ["messages.yaml", "messages_fresh.yaml"])

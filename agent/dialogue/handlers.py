@@ -47,7 +47,7 @@ from agent.explanation.counterfactual import ORDINALS, Change, why_not
 from agent.explanation.counterfactual import Turn as RankedTurn
 from agent.generation.realizer import Facts, Wording, number
 from agent.policy.distribution import Policy
-from agent.records.acts import Act, Ask, Command, Judge, NotUnderstood, Pleasantry, Want, act_name
+from agent.records.acts import Act, Ask, Command, Judge, Later, NotUnderstood, Pleasantry, Want, act_name
 from agent.records.answer import Answer, Question, Recommendation
 from agent.records.conditions import Condition, Conditions
 from agent.records.conversation import Conversation
@@ -104,7 +104,8 @@ class Turn:
     turn; ``plain`` is the same without an edited template, for states on which that fails. ``past`` is the events of
     the data set's user, oldest first. With ``rng`` slates are drawn. ``start`` is when the turn began and
     ``understood`` when the message was (``time.perf_counter``). ``asks`` allows a question back. ``undone`` is the
-    message that was just taken back, where that is what the latest one wanted (None: there was none).
+    message that was just taken back, where that is what the latest one wanted (None: there was none). ``saved`` are
+    the ids on the person's list for later, as it was before the message (None: no list is kept where they write).
     """
 
     catalogue: Catalogue
@@ -121,6 +122,7 @@ class Turn:
     understood: float
     asks: bool = False
     undone: str | None = None
+    saved: Sequence[str] | None = None
 
     @property
     def acts(self) -> tuple[Act, ...]:
@@ -147,6 +149,8 @@ def respond(turn: Turn) -> Reply:
         if isinstance(act, Ask):
             said, choices = answered(turn, act)
             sentences += said
+        elif isinstance(act, Later):
+            sentences.append(_for_later(turn, act))
     told = tuple(item for facts in sentences for item in facts.get("items", ()))
     spoken = told or tuple(item for act in acts if isinstance(act, Ask) for item in act.items)
     if wants_slate(turn):
@@ -653,6 +657,24 @@ def _why_not(turn: Turn, item: int) -> tuple[list[Facts], Change | None]:
         state, left_out, dialogue.slate[: len(ORDINALS)], turn.policy, catalogue, dialogue.count or turn.k
     )
     return why_not(item, ranked)
+
+
+def _for_later(turn: Turn, act: Later) -> Facts:
+    """What becomes of the list for later, or is on it."""
+    catalogue, saved = turn.catalogue, turn.saved
+    called = catalogue.domain.later
+    if saved is None:
+        return {"kind": "later_elsewhere", "label": called}
+    if act.kind == "show":
+        titles = [catalogue[catalogue.index(own)].name for own in reversed(saved) if own in catalogue]
+        return {"kind": "later_shown", "label": called, "titles": titles}
+    ids = [catalogue[item].item_id for item in act.items]
+    changed = [own for own in ids if (own in saved) == (act.kind == "remove")]
+    if not ids:
+        return {"kind": "nameless"}
+    titles = [catalogue[catalogue.index(own)].name for own in changed or ids]
+    kind = {"add": "later_added", "remove": "later_removed"}[act.kind]
+    return {"kind": kind, "label": called, "titles": titles, "again": not changed}
 
 
 def _small_talk(turn: Turn) -> tuple[list[Facts], tuple[str, ...]]:

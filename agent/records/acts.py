@@ -118,7 +118,18 @@ class WhichItem:
     said: Want | Judge | Ask | None = None
 
 
-Act = Want | Judge | Ask | Command | Pleasantry | NotUnderstood | WhichItem
+@dataclass(frozen=True, slots=True)
+class Later:
+    """Puts items (catalogue indices) on the person's list for later, takes them from it, or asks what is on it.
+
+    The list is the person's and no part of the conversation: whoever keeps it carries this out.
+    """
+
+    kind: Literal["add", "remove", "show"]
+    items: tuple[int, ...] = ()
+
+
+Act = Want | Judge | Ask | Command | Pleasantry | NotUnderstood | WhichItem | Later
 _NAMES: dict[str, type] = {
     "want": Want,
     "judge": Judge,
@@ -127,12 +138,13 @@ _NAMES: dict[str, type] = {
     "social": Pleasantry,
     "unclear": NotUnderstood,
     "which": WhichItem,
+    "later": Later,
 }
 _OF = {kind: name for name, kind in _NAMES.items()}
 
 
 def act_name(act: Act) -> str:
-    """want, judge, ask, control, social, unclear or which."""
+    """want, judge, ask, control, social, unclear, which or later."""
     return _OF[type(act)]
 
 

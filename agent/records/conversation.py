@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
-from agent.records.acts import Act, Ask, Judge, Want, WhichItem, act_from_json, act_to_json
+from agent.records.acts import Act, Ask, Judge, Later, Want, WhichItem, act_from_json, act_to_json
 from agent.records.answer import Answer
 from agent.records.conditions import Condition, Conditions
 
@@ -217,7 +217,7 @@ def items_of(act: Act) -> tuple[int, ...]:
             return (*act.like, *act.unlike, *act.reject)
         case Judge():
             return (act.item,)
-        case Ask():
+        case Ask() | Later():
             return act.items
         case WhichItem():
             return (*act.options, *(items_of(act.said) if act.said is not None else ()))
@@ -236,7 +236,7 @@ def with_items(act: Act, places: Mapping[int, int]) -> Act | None:
             return replace(act, like=moved(act.like), unlike=moved(act.unlike), reject=moved(act.reject))
         case Judge():
             return replace(act, item=places[act.item]) if act.item in places else None
-        case Ask():
+        case Ask() | Later():
             return replace(act, items=moved(act.items))
         case WhichItem():
             said = None if act.said is None else with_items(act.said, places)

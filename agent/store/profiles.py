@@ -30,6 +30,10 @@ class Profile:
         gone = set(items)
         return replace(self, taste=(*(own for own in self.taste if own.item_id not in gone), *presses))
 
+    def with_saved(self, item_id: str, kept: bool) -> Profile:
+        """The profile with the item on the list for later (``kept``) or not."""
+        return self if (item_id in self.saved) == kept else self.toggled(item_id)
+
     def toggled(self, item_id: str) -> Profile:
         """The profile with the item saved for later, or no longer."""
         rest = tuple(own for own in self.saved if own != item_id)

@@ -27,6 +27,7 @@ from agent.understanding.cues import (
     THANKS,
     UNDO,
 )
+from agent.understanding.later import for_later
 from agent.understanding.likely import clues_of, likely_had
 from agent.understanding.message import Message
 from agent.understanding.people import OTHERS, last_person
@@ -120,6 +121,9 @@ def _acts(message: Message) -> tuple[list[Act], bool]:
         return [Pleasantry("chat")], False
     if not readable(message.language, message.catalogue.domain) and not message.told:
         return [NotUnderstood("language", message.text)], False
+    if (later := for_later(message)) is not None:
+        told = (own for own in judges(message, []) if own.verdict in ("liked", "disliked", "seen"))
+        return [*told, later], False
     undo = UNDO.search(marked)
     short = undo is not None and not message.told and len(re.findall(r"\w+", UNDO.sub(" ", marked))) <= 4
     if short and not message.wishes(UNDO.sub(lambda match: " " * len(match.group()), marked), ()):

@@ -27,6 +27,7 @@ from agent.records.acts import (
     Command,
     Control,
     Judge,
+    Later,
     NotUnderstood,
     Pleasantry,
     Question,
@@ -133,7 +134,7 @@ class ServerReader:
     def __call__(self, message: str, context: Context, catalogue: Catalogue) -> Reading:
         """Read one message."""
         built_in = understand(message, context, catalogue)
-        undecided = any(isinstance(act, WhichItem) for act in built_in.acts)
+        undecided = any(isinstance(act, WhichItem | Later) for act in built_in.acts)
         if catalogue.name in self._unfit or catalogue.domain.answers or undecided or not clean(message):
             return built_in
         offer = _Offer.of(message, context, built_in, catalogue)

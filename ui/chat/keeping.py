@@ -9,7 +9,8 @@ from typing import Any
 from agent.catalogue.catalogue import Catalogue
 from agent.catalogue.conditions import plain_number
 from agent.dialogue.state import Judgement
-from agent.records.conversation import Pressed
+from agent.records.acts import Later
+from agent.records.conversation import Conversation, Pressed, Said
 from agent.store.profiles import Profile
 from ui.chat.cards import links_html, name_of
 from ui.chat.panel import button
@@ -35,6 +36,16 @@ def _presses(item: int, own: Judgement, catalogue: Catalogue) -> Iterator[Presse
         yield Pressed(item_id, own.opinion)
     if own.seen:
         yield Pressed(item_id, "seen")
+
+
+def put_aside(profile: Profile, conversation: Conversation) -> Profile:
+    """The profile with the list for later as the latest message wants it."""
+    said = next((own for own in reversed(conversation.events) if isinstance(own, Said)), None)
+    for act in said.acts if said is not None else ():
+        if said is not None and isinstance(act, Later) and act.kind != "show":
+            for item in act.items:
+                profile = profile.with_saved(said.ids[item], act.kind == "add")
+    return profile
 
 
 def profile_html(profile: Profile, catalogue: Catalogue) -> str:

@@ -209,7 +209,9 @@ class ChatTab:
             with self._turn(session) as conversation:
                 if thread is not None:
                     conversation.events, _ = undone(conversation.events)
-                self.recommender.reply(conversation, text, stopped=asked.stopped)
+                saved = self.desk.profiles.get(session.owner_key).saved
+                self.recommender.reply(conversation, text, stopped=asked.stopped, saved=saved)
+                self._keep(session, lambda own: keeping.put_aside(own, conversation))
             end = time.monotonic() + STREAM_SECONDS
             for piece in pieces(conversation.messages[-1].content):
                 yield {self.page.pending: self._pending(line, piece)}
