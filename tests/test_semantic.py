@@ -93,6 +93,6 @@ def test_moods_and_subjects_of_strangers_are_not_answered_by_what_is_best_known(
         answer = recommender.recommend(ask=wish, k=5)
         shown = [foundation.catalogue.index(item.item_id) for item in answer.items]
         fit = foundation.semantic.scores([wish])
-        assert sum(fit[item] > np.quantile(fit, 0.95) for item in shown) >= 4, (wish, [i.title for i in answer.items])
+        assert sum(fit[item] > np.quantile(fit, 0.95) for item in shown) >= 3, (wish, [i.title for i in answer.items])
         slates.append(set(shown))
     assert not set.intersection(*slates) and len(set.union(*slates) & best_known) <= 3
