@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
+import ui.cli.main
 from eval.bench.rows import Row, machine
-from ui.cli.main import app
+from ui.cli.main import VERBS, app
 
 
 @pytest.mark.parametrize(
@@ -30,6 +32,11 @@ def test_a_row_says_its_ratio_and_whether_the_target_is_met(row: Row, ratio: flo
 def test_the_machine_is_described_in_plain_data() -> None:
     found = json.loads(json.dumps(machine()))
     assert found["cpu"] and found["cores"] >= 1 and found["memory_gb"] > 0
+
+
+def test_every_module_of_verbs_is_in_the_command() -> None:
+    folder = Path(ui.cli.main.__file__).parent
+    assert {path.stem for path in folder.glob("*.py")} - set(VERBS) == {"__init__", "main", "terminal"}
 
 
 @pytest.mark.slow

@@ -19,8 +19,8 @@ from ui.studio.template_lookup import SavedTemplates
 app = ROOT
 
 VERBS = (
-    "serve", "recommend", "talk", "monitor", "doctor", "data", "prompts", "template_versions", "train", "train_ppo",
-    "tagger", "eval", "eval_ranking", "eval_log", "eval_report", "eval_conversation", "adapters", "loop", "store",
+    "serve", "bench", "recommend", "talk", "monitor", "doctor", "data", "prompts", "template_versions", "train",
+    "train_ppo", "tagger", "eval", "eval_ranking", "eval_log", "eval_report", "eval_conversation", "adapters", "loop", "store",
     "keys",
 )  # fmt: skip
 """The modules that hold the verbs, in the order of the help."""
