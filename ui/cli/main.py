@@ -20,8 +20,8 @@ app = ROOT
 
 VERBS = (
     "serve", "bench", "recommend", "talk", "monitor", "doctor", "data", "prompts", "template_versions", "train",
-    "train_ppo", "tagger", "eval", "eval_ranking", "eval_log", "eval_report", "eval_conversation", "adapters", "loop", "store",
-    "keys",
+    "train_ppo", "tagger", "eval", "eval_ranking", "eval_log", "eval_report", "eval_conversation", "adapters", "loop",
+    "store", "keys",
 )  # fmt: skip
 """The modules that hold the verbs, in the order of the help."""
 
