@@ -18,7 +18,7 @@ from agent.domains.domain import POPULARITY, RATING, Facet
 from agent.domains.nations import places
 from agent.records.conditions import Condition, bounds
 from agent.records.state import POSITIVE
-from agent.text import words
+from agent.text import flat, words
 
 if TYPE_CHECKING:
     from agent.data.dataset import Dataset
@@ -341,6 +341,11 @@ class Catalogue:
             [places.setdefault((name, item.year), len(places)) for item, name in zip(self.items, names, strict=True)],
             dtype=np.int64,
         )
+
+    @cached_property
+    def flat_titles(self) -> tuple[str, ...]:
+        """The titles as messages are compared with them (:func:`agent.text.flat`), in the order of the items."""
+        return tuple(flat(item.title) for item in self.items)
 
     @cached_property
     def word_index(self) -> tuple[Mapping[str, frozenset[int]], Mapping[str, frozenset[int]]]:

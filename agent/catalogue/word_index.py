@@ -92,11 +92,11 @@ def naming(hint: str, catalogue: Catalogue) -> frozenset[int]:
     Where enough have them in their texts or categories, titles do not count: "a twist" is no "Oliver Twist".
     """
     telling = _telling(hint, catalogue)
-    found = told_of(hint, catalogue)
     if not telling or any(COMPARATIVE.fullmatch(word) for word in telling):
         return frozenset()
     told, titles = catalogue.word_index
     none: frozenset[int] = frozenset()
+    found = told_of(hint, catalogue)
     if len(found) >= ENOUGH and not refuses(hint):
         return found
     return frozenset.intersection(*(told.get(word, none) | titles.get(word, none) for word in telling))

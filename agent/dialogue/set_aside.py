@@ -100,8 +100,8 @@ def likeness(item: int, policy: Policy, catalogue: Catalogue) -> npt.NDArray[np.
     near = np.sum([np.mean(own, axis=0) for own in (kinds, others) if own] or [np.zeros(len(catalogue))], axis=0)
     if policy.semantic is not None:
         near = near + np.clip(policy.semantic.items @ policy.semantic.items[item], 0.0, None)
-    title = _series(catalogue[item].title)
-    same = np.array([_series(own.title) == title for own in catalogue.items])
+    series = [_series(title) for title in catalogue.flat_titles]
+    same = np.array([own == series[item] for own in series])
     near = np.asarray(near + same, dtype=np.float64)
     near[item] = 0.0
     return near
@@ -122,8 +122,8 @@ def _cosine(column: NamesColumn, item: int) -> npt.NDArray[np.float64]:
     return np.asarray(np.divide(own, scale, out=np.zeros(len(own)), where=scale > 0))
 
 
-def _series(title: str) -> str:
-    return re.split(r":| \d+$| [ivx]+$| part ", flat(title))[0].strip()
+def _series(flat_title: str) -> str:
+    return re.split(r":| \d+$| [ivx]+$| part ", flat_title)[0].strip()
 
 
 def surprises(request: str, catalogue: Catalogue) -> bool:

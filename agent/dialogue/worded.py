@@ -43,8 +43,9 @@ def named(hint: str, allowed: np.ndarray, policy: Policy, catalogue: Catalogue) 
     if catalogue.domain.answers or refuses(hint) or silent or is_mood(hint, catalogue):
         return frozenset()
     told = told_of(hint, catalogue)
-    close = semantic is not None and (told or len(hint.split()) > 1)  # one word alone is near to its opposite as well
-    near = np.flatnonzero(semantic.likeness(hint) >= NEAR).tolist() if close and semantic is not None else []
+    near: list[int] = []
+    if semantic is not None and (told or len(hint.split()) > 1):  # one word alone is near to its opposite as well
+        near = np.flatnonzero(semantic.likeness(hint) >= NEAR).tolist()
     found = {*naming(hint, catalogue), *near}
     # A few that only sound or are called so do not stand for "warm and gentle": all is then ranked by what it means.
     return frozenset(item for item in found if allowed[item]) if told or len(found) >= ENOUGH else frozenset()

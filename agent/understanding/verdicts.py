@@ -72,7 +72,7 @@ def whole_series(message: Message, own: Told) -> bool:
     before, behind = message.marked[: own.place[0]], message.marked[own.place[1] :]
     meant = _ONLY.search(before) is not None or re.match(rf"\s+(?:{NOUN}+s\b|series\b)", behind) is not None
     said = flat(message.text[own.mention.start : own.mention.end])
-    return meant and sum(flat(item.title).startswith(said) for item in message.catalogue.items) >= SERIES
+    return meant and sum(title.startswith(said) for title in message.catalogue.flat_titles) >= SERIES
 
 
 def judged_clauses(message: Message, sentences: Sequence[Sentence]) -> list[tuple[int, int]]:
@@ -108,7 +108,8 @@ def _all_of(message: Message, own: Told) -> tuple[int, ...]:
 def begins_with(message: Message, own: Told) -> list[int]:
     """The items whose titles go on from a name: "Star Wars: A New Hope", "Harry Potter and the Goblet of Fire"."""
     said = re.sub(r"^(?:the|an?) ", "", flat(message.text[own.mention.start : own.mention.end]))
-    return [item.index for item in message.catalogue.items if flat(item.title).startswith((f"{said}:", f"{said} "))]
+    titles = enumerate(message.catalogue.flat_titles)
+    return [item for item, title in titles if title.startswith((f"{said}:", f"{said} "))]
 
 
 def _plural(message: Message, own: Told) -> bool:
